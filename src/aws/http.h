@@ -1,0 +1,57 @@
+#ifndef AWS_HTTP_H
+#define AWS_HTTP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* One HTTP exchange as the AWS clients need it, over a connection that is kept open. Two transports
+ * with this one interface: libcurl for the tools and the device (http_curl.c), and a small one over
+ * sockets and OpenSSL for the static function (http_socket.c); a program links one of them. */
+struct http;
+
+enum {
+    HTTP_MAX_HEADERS = 64,
+    HTTP_CONNECT_TIMEOUT_MS = 5000,
+    HTTP_DEFAULT_TIMEOUT_MS = 60000,
+};
+#define HTTP_MAX_RESPONSE_BYTES ((size_t)256 * 1024 * 1024)
+
+struct http_header {
+    const char *name, *value;
+};
+
+struct http_request {
+    const char *method, *url; /* absolute http:// or https:// URL, already encoded */
+    const struct http_header
+        *headers; /* without Host and Content-Length, which are added unless here */
+    size_t header_count;
+    const void *body; /* NULL for none */
+    size_t body_bytes;
+    int body_fd;    /* instead of `body`: body_bytes from this file's start; -1 for none */
+    int timeout_ms; /* 0: HTTP_DEFAULT_TIMEOUT_MS */
+};
+
+struct http_response {
+    int status;
+    struct buf headers; /* "Name: value\n" lines as received */
+    struct buf body;
+};
+
+struct http *http_create(struct err *err); /* one thread at a time */
+void http_destroy(struct http *http);      /* NULL is fine */
+
+/* `response` is set up by http_response_init(), and cleared by each call. Any status is a success
+ * here; a refused or broken connection is ERR_UNAVAILABLE, no answer in time ERR_TIMEOUT. */
+int http_send(struct http *http, const struct http_request *request, struct http_response *response,
+              struct err *err) MUST_USE;
+
+void http_response_init(struct http_response *response);
+void http_response_finish(struct http_response *response);
+/* The value of a header, copied into `out`; case-insensitive. Returns its length, or -1 when
+ * absent. */
+int http_response_header(const struct http_response *response, const char *name, char *out,
+                         size_t out_bytes);
+
+#endif

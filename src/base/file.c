@@ -1,0 +1,130 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_into(int fd, const char *path, struct buf *out, struct err *err)
+{
+    enum { STEP_BYTES = 64 * 1024 };
+    char step[STEP_BYTES];
+    for (;;) {
+        ssize_t got = read(fd, step, sizeof step);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_set_errno(err, "read %s", path);
+        if (got == 0)
+            return 0;
+        if (buf_append(out, step, (size_t)got) < 0)
+            return err_set(err, ERR_TOO_BIG, "read %s: larger than %zu bytes", path, out->limit);
+    }
+}
+
+int file_read(const char *path, struct buf *out, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, "open %s", path);
+    int result = read_into(fd, path, out, err);
+    close(fd);
+    return result;
+}
+
+int file_write_all(int fd, const void *data, size_t size, struct err *err)
+{
+    const char *next = data;
+    while (size > 0) {
+        ssize_t put = write(fd, next, size);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return err_set_errno(err, "write");
+        next += put;
+        size -= (size_t)put;
+    }
+    return 0;
+}
+
+static int sync_folder_of(const char *path, struct err *err)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, "open folder of %s", path);
+    int result = fsync(fd) < 0 ? err_set_errno(err, "sync folder of %s", path) : 0;
+    close(fd);
+    return result;
+}
+
+static int write_and_sync(int fd, const void *data, size_t size, mode_t mode, struct err *err)
+{
+    if (file_write_all(fd, data, size, err) < 0)
+        return -1;
+    if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
+        return err_set_errno(err, "sync");
+    return 0;
+}
+
+int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
+{
+    char temporary[PATH_MAX];
+    int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+    if (length < 0 || (size_t)length >= sizeof temporary)
+        return err_set(err, ERR_TOO_BIG, "write %s: the path is too long", path);
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, "write %s", path);
+    int result = write_and_sync(fd, data, size, mode, err);
+    if (close(fd) < 0 && result == 0)
+        result = err_set_errno(err, "close");
+    if (result == 0 && rename(temporary, path) < 0)
+        result = err_set_errno(err, "rename");
+    if (result < 0) {
+        unlink(temporary);
+        return err_wrap(err, "write %s", path);
+    }
+    return sync_folder_of(path, err);
+}
+
+int file_make_folders(const char *path, mode_t mode, struct err *err)
+{
+    char part[PATH_MAX];
+    if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part)
+        return err_set(err, ERR_TOO_BIG, "make folder %s: the path is too long", path);
+    for (char *slash = part + 1; *slash; slash++) {
+        if (*slash != '/')
+            continue;
+        *slash = 0;
+        if (mkdir(part, mode) < 0 && errno != EEXIST)
+            return err_set_errno(err, "make folder %s", part);
+        *slash = '/';
+    }
+    if (mkdir(part, mode) < 0 && errno != EEXIST)
+        return err_set_errno(err, "make folder %s", part);
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status, (void)type, (void)where;
+    return remove(path);
+}
+
+int file_remove_tree(const char *path, struct err *err)
+{
+    enum { OPEN_FOLDERS = 16 };
+    if (nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
+        return err_set_errno(err, "remove %s", path);
+    return 0;
+}

@@ -1,0 +1,28 @@
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <sys/types.h>
+
+/* Whole files. */
+
+/* Append the file's bytes to `out`; ERR_TOO_BIG when they pass the buffer's limit. */
+int file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
+
+/* Replace the file as a whole and durably: a temporary name beside it, fsync, rename, fsync of the
+ * folder. After a failure the old file is untouched and no temporary file is left. */
+int file_write(const char *path, const void *data, size_t size, mode_t mode,
+               struct err *err) MUST_USE;
+
+/* Make a folder and those above it; fine when it exists. */
+int file_make_folders(const char *path, mode_t mode, struct err *err) MUST_USE;
+
+/* Write all of it, through short writes and interruptions. */
+int file_write_all(int fd, const void *data, size_t size, struct err *err) MUST_USE;
+
+/* Remove a folder with everything in it; fine when it is absent. Follows no links. */
+int file_remove_tree(const char *path, struct err *err) MUST_USE;
+
+#endif

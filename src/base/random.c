@@ -1,0 +1,42 @@
+#include "base/random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+void random_bytes(void *out, size_t size)
+{
+    unsigned char *next = out;
+    while (size > 0) {
+        ssize_t got = getrandom(next, size, 0);
+        if (got < 0)
+            abort();
+        next += got;
+        size -= (size_t)got;
+    }
+}
+
+void random_text(char *out, size_t length, const char *alphabet)
+{
+    size_t letters = strlen(alphabet), fair = 256 - 256 % letters;
+    for (size_t i = 0; i < length;) {
+        unsigned char byte;
+        random_bytes(&byte, 1);
+        if (byte < fair)
+            out[i++] = alphabet[byte % letters];
+    }
+    out[length] = 0;
+}
+
+void random_uuid(char out[RANDOM_UUID_BYTES])
+{
+    unsigned char b[16];
+    random_bytes(b, sizeof b);
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    snprintf(out, RANDOM_UUID_BYTES,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+             b[15]);
+}

@@ -1,0 +1,27 @@
+#ifndef CLOUD_METRICS_H
+#define CLOUD_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How the services of the cloud tell CloudWatch and Logs what happened, without knowing them. Both
+ * are durable when the call returns or soon after (group commit), thread safe, and never fail the
+ * caller: what cannot be stored is counted and logged. */
+struct metrics; /* cloud/cloudwatch/ */
+struct logs;    /* cloud/logs/ */
+
+enum { METRIC_MAX_DIMENSIONS = 30 };
+struct metric_dimension {
+    const char *name, *value;
+};
+
+/* One value of a metric at a time: namespace "AWS/Lambda", name "Invocations", unit "Count". */
+void metrics_put(struct metrics *metrics, const char *name_space, const char *name,
+                 const struct metric_dimension *dimensions, size_t dimension_count, double value,
+                 const char *unit, int64_t unix_ms);
+
+/* One line into a log stream; group and stream are made when absent. */
+void logs_put(struct logs *logs, const char *group, const char *stream, int64_t unix_ms,
+              const char *message, size_t size);
+
+#endif

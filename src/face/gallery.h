@@ -1,0 +1,41 @@
+#ifndef FACE_GALLERY_H
+#define FACE_GALLERY_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* The enrolled people: templates (unit vectors of FACE_EMBEDDING_FLOATS) by person, and the
+ * threshold below which a face is "unknown". One writer, many readers. The file is encrypted and
+ * authenticated (AES-256-GCM); the key comes from KEN_GALLERY_KEY (64 hex digits) or the key file
+ * beside the gallery (GALLERY.key, mode 0600, made at first use). */
+struct gallery;
+
+enum { GALLERY_NAME_BYTES = 128, GALLERY_MAX_PEOPLE = 1000000 };
+
+/* Cosine similarity at which two templates count as one person, unless the gallery says otherwise.
+ */
+#define GALLERY_DEFAULT_THRESHOLD 0.45f
+
+struct match {
+    const char *name; /* borrowed from the gallery; NULL: unknown */
+    float similarity; /* cosine to the best person, whether it passes or not; -1 for an empty
+                         gallery */
+};
+
+struct gallery *gallery_create(struct err *err);
+struct gallery *gallery_open(const char *path, struct err *err);
+int gallery_save(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
+void gallery_destroy(struct gallery *gallery); /* NULL is fine; templates are wiped */
+
+int gallery_add(struct gallery *gallery, const char *name, const float *embedding,
+                struct err *err) MUST_USE;
+size_t gallery_people(const struct gallery *gallery);
+float gallery_threshold(const struct gallery *gallery);
+void gallery_set_threshold(struct gallery *gallery, float threshold); /* -1..1 */
+
+/* The person most like `embedding`; fills `out` always. Returns 1 when that person passes the
+ * threshold, 0 for unknown. */
+int gallery_match(const struct gallery *gallery, const float *embedding, struct match *out);
+
+#endif

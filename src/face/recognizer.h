@@ -1,0 +1,50 @@
+#ifndef FACE_RECOGNIZER_H
+#define FACE_RECOGNIZER_H
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "image/image.h"
+
+#include <stddef.h>
+
+/* Picture to faces: detect, landmarks, align, embed. A recognizer belongs to one thread at a time;
+ * the models behind it may be shared. */
+struct recognizer;
+struct face_models;
+
+enum {
+    FACE_EMBEDDING_FLOATS = 512,
+    FACE_LANDMARKS = 5, /* left eye, right eye (as seen), nose tip, left and right mouth corner */
+    FACE_MAX_FACES = 256,
+};
+
+struct face {
+    float box[4];                           /* x, y, w, h in pixels of the picture */
+    float landmarks[FACE_LANDMARKS][2];     /* x, y in pixels */
+    float score;                            /* the detector's, 0..1 */
+    float embedding[FACE_EMBEDDING_FLOATS]; /* unit length */
+};
+
+/* How long the last recognizer_run() took, by stage. */
+struct face_timings {
+    double detect_ms, landmark_ms, embed_ms;
+};
+
+struct recognizer_options {
+    float min_score;   /* detector score below which a candidate is no face; default 0.65 */
+    struct pool *pool; /* borrowed, or NULL */
+};
+
+/* Opens fr_detect.ken, fr_landmark.ken and fr_feature.ken in `folder`. */
+struct face_models *face_models_open(const char *folder, struct err *err);
+void face_models_close(struct face_models *models); /* NULL is fine */
+
+struct recognizer *recognizer_create(const struct face_models *models,
+                                     const struct recognizer_options *options, struct err *err);
+void recognizer_destroy(struct recognizer *recognizer); /* NULL is fine */
+
+/* Find and embed up to `max` faces, the largest first. Returns how many, or -1. */
+int recognizer_run(struct recognizer *recognizer, const struct image *image, struct face *faces,
+                   size_t max, struct face_timings *timings, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,49 @@
+#ifndef NN_MODEL_H
+#define NN_MODEL_H
+
+#include "base/err.h"
+#include "base/pool.h"
+
+#include <stddef.h>
+
+/* A network in ken's own file form (docs/model-file.md), made once by `ken model import` and mapped
+ * read-only: nothing is parsed, packed or copied when it opens, and processes share its pages.
+ * Opening checks the header, every offset and size, and the checksum; a damaged or hostile file is
+ * refused with ERR_CORRUPT. A model is immutable: any number of threads and sessions may use it. */
+struct model;
+
+enum { MODEL_MAX_INPUTS = 4, MODEL_MAX_OUTPUTS = 8, MODEL_NAME_BYTES = 64 };
+
+/* A tensor at the model's edge. Memory is NHWC with N = 1 for 4-d tensors:
+ * [height][width][channels]. `dims` are the ONNX shape (N, C, H, W) with `rank` entries. A tensor
+ * of another rank is stored as ONNX has it. */
+struct model_tensor {
+    char name[MODEL_NAME_BYTES];
+    int rank, dims[4];
+    size_t floats;
+};
+
+struct model *model_open(const char *path, struct err *err);
+void model_close(struct model *model); /* NULL is fine; after its sessions are gone */
+
+size_t model_inputs(const struct model *model);
+size_t model_outputs(const struct model *model);
+const struct model_tensor *model_input(const struct model *model, size_t index);
+const struct model_tensor *model_output(const struct model *model, size_t index);
+
+/* The working memory of one thread of execution: one arena planned at import. */
+struct session;
+
+/* `pool` (borrowed, may be NULL) splits large layers over its threads. */
+struct session *session_create(const struct model *model, struct pool *pool, struct err *err);
+void session_destroy(struct session *session); /* NULL is fine */
+
+/* Where to put an input before session_run(), and find an output after it. Outputs stay valid until
+ * the next run; inputs must be written again for each run (their memory is reused). */
+float *session_input(struct session *session, size_t index);
+const float *session_output(const struct session *session, size_t index);
+
+/* Runs the network. Never fails, never allocates. */
+void session_run(struct session *session);
+
+#endif

@@ -1,0 +1,81 @@
+#ifndef SIMD_KERNELS_H
+#define SIMD_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The kernels: the inner loops of the face engine, at each instruction-set level.
+ *
+ * Rules: kernels never allocate, never fail, keep no state; floats are fp32 IEEE; the C version is
+ * the reference and the others agree within (n + 2) * eps * sum|terms|, integer results to the bit.
+ * Tensors are NHWC (row, column, channel; channel fastest) with N = 1. No alignment is needed
+ * unless said. Callers set FTZ/DAZ with simd_flush_denormals() in each thread. */
+
+/* Levels, lowest first. */
+enum simd_level { SIMD_C, SIMD_AVX2, SIMD_AVX512, SIMD_NEON, SIMD_LEVELS };
+
+/* Weights of a convolution are packed by simd_pack_conv() in panels of this many output channels,
+ * one packing for every level: panel p, then kernel row, column, input channel, then its 16
+ * outputs, the last panel filled with zeros. One row of a panel is one 64-byte cache line; panels
+ * start at 64-byte boundaries. */
+enum { SIMD_PANEL = 16 };
+
+enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_PRELU };
+
+/* One convolution, or some rows of it, fused with bias, residual and activation:
+ *   out = activation(conv(in) + bias + residual)
+ * A 1x1 stride-1 convolution without padding is a GEMM of out_height * out_width rows; a fully
+ * connected layer is that with 1 row. */
+struct conv {
+    const float *in; /* in_height x in_width pixels; pixel pitch in_stride floats */
+    float *out;      /* out_height x out_width pixels; pixel pitch out_stride floats */
+    const float
+        *weights; /* dense: packed panels; depthwise: [kernel_height][kernel_width][channels] */
+    const float *bias;     /* out_channels floats, padded with zeros to a multiple of SIMD_PANEL */
+    const float *slope;    /* PReLU slopes, as bias; NULL otherwise */
+    const float *residual; /* as out, pitch residual_stride; NULL for none */
+    float *scratch;        /* simd_conv_scratch_bytes() bytes, 64-byte aligned; one a thread */
+    int in_height, in_width, in_channels, in_stride;
+    int out_height, out_width, out_channels, out_stride, residual_stride;
+    int kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left, dilation_y, dilation_x;
+    int row_begin, row_end; /* the rows of `out` to make: how threads split a layer */
+    enum activation activation;
+};
+
+/* A kernel is named once: declarations, table, checker and benchmark all come from this list.
+ * X(name, return type, (arguments)). */
+#define KERNEL_LIST(X)                                                                             \
+    X(conv_f32, void, (const struct conv *c))      /* dense, packed weights */                     \
+    X(depthwise_f32, void, (const struct conv *c)) /* one filter a channel */                      \
+    X(dot_f32, float, (const float *a, const float *b, size_t n))                                  \
+    X(add_f32, void, (float *out, const float *a, const float *b, size_t n))                       \
+    X(relu_f32, void, (float *out, const float *in, size_t n))                                     \
+    /* out[i] = (in[i] - offset) * factor of bytes: picture to network input */                    \
+    X(normalize_u8_f32, void, (float *out, const uint8_t *in, size_t n, float offset, float factor))
+
+struct kernels {
+#define X(name, result, arguments) result(*name) arguments;
+    KERNEL_LIST(X)
+#undef X
+};
+
+/* Best level of this processor and build; KEN_SIMD in the environment (c, avx2, avx512, neon) caps
+ * it. */
+enum simd_level simd_best(void);
+int simd_has(enum simd_level level);
+const char *simd_level_name(enum simd_level level);
+
+/* The kernels up to and including `level` (which this processor must have). Static storage. */
+const struct kernels *simd_kernels(enum simd_level level);
+
+/* Make this thread treat denormal floats as zero: with them, kernels run 2 to 7 times slower. */
+void simd_flush_denormals(void);
+
+/* Pack dense weights given as ONNX has them, [out][in][kernel_height][kernel_width]. `packed` holds
+ * simd_packed_floats() floats, 64-byte aligned. Denormal weights become 0. */
+size_t simd_packed_floats(int out_channels, int in_channels, int kernel_height, int kernel_width);
+void simd_pack_conv(float *packed, const float *weights, int out_channels, int in_channels,
+                    int kernel_height, int kernel_width);
+size_t simd_conv_scratch_bytes(const struct conv *c);
+
+#endif

@@ -1,0 +1,190 @@
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/pool.h"
+#include "base/random.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void err_wrap_puts_context_in_front(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_int_equal(err_set(&err, ERR_IO, "open %s", "m.bin"), -1);
+    assert_int_equal(err_wrap(&err, "load model"), -1);
+    assert_string_equal(err.message, "load model: open m.bin");
+    assert_int_equal(err.code, ERR_IO);
+}
+
+static void err_wrap_cuts_what_does_not_fit(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char text[1024];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    err_set(&err, ERR_IO, "%s", text);
+    err_wrap(&err, "%s", text);
+    assert_int_equal(strlen(err.message), sizeof err.message - 1);
+}
+
+static void err_set_errno_names_the_cause(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    errno = ENOSPC;
+    err_set_errno(&err, "write %s", "a");
+    assert_int_equal(err.code, ERR_NO_SPACE);
+    assert_non_null(strstr(err.message, "write a: No space"));
+}
+
+static void arena_refuses_what_passes_its_limit(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    assert_null(arena_alloc(&arena, SIZE_MAX, 2));
+    assert_null(arena_alloc(&arena, SIZE_MAX, 1));
+    assert_null(arena_alloc(&arena, (1 << 20) + 1, 1));
+    assert_non_null(arena_alloc(&arena, 1 << 20, 1));
+    assert_null(arena_alloc(&arena, 1, 1));
+    arena_finish(&arena);
+    assert_non_null(arena_alloc(&arena, 1, 1));
+    arena_finish(&arena);
+}
+
+static void arena_gives_aligned_zeroed_separate_memory(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    unsigned char *last = NULL;
+    for (size_t size = 1; size < 300; size++) {
+        unsigned char *p = arena_alloc(&arena, size, 1);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % 16, 0);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(p[i], 0);
+        memset(p, 0xff, size);
+        assert_ptr_not_equal(p, last);
+        last = p;
+    }
+    assert_string_equal(arena_printf(&arena, "%d-%s", 7, "x"), "7-x");
+    arena_finish(&arena);
+}
+
+static void buf_stops_at_its_limit_and_stays_failed(void **state)
+{
+    (void)state;
+    struct buf buf;
+    buf_init(&buf, 10);
+    assert_int_equal(buf_puts(&buf, "0123456789"), 0);
+    assert_int_equal(buf_puts(&buf, "x"), -1);
+    assert_int_equal(buf_puts(&buf, ""), -1);
+    assert_string_equal(buf.data, "0123456789");
+    buf_clear(&buf);
+    assert_int_equal(buf_printf(&buf, "%d", 42), 0);
+    assert_string_equal(buf.data, "42");
+    buf_finish(&buf);
+}
+
+static void file_write_replaces_the_whole_file(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ken-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a", folder);
+    struct err err = {0};
+    assert_int_equal(file_write(path, "first, and longer", 17, 0600, &err), 0);
+    assert_int_equal(file_write(path, "second", 6, 0600, &err), 0);
+    struct buf buf;
+    buf_init(&buf, 100);
+    assert_int_equal(file_read(path, &buf, &err), 0);
+    assert_string_equal(buf.data, "second");
+    buf_finish(&buf);
+    buf_init(&buf, 3);
+    assert_int_equal(file_read(path, &buf, &err), -1);
+    assert_int_equal(err.code, ERR_TOO_BIG);
+    buf_finish(&buf);
+    assert_int_equal(file_remove_tree(folder, &err), 0);
+    assert_int_equal(access(folder, F_OK), -1);
+    assert_int_equal(file_remove_tree(folder, &err), 0);
+}
+
+static void file_write_fails_where_the_folder_is_absent(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_int_equal(file_write("/tmp/ken-absent-folder/a", "x", 1, 0600, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static void count_job(void *context, size_t index)
+{
+    atomic_int *counts = context;
+    atomic_fetch_add(&counts[index], 1);
+}
+
+static void pool_runs_every_job_once(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct pool *pool = pool_create(3, &err);
+    assert_non_null(pool);
+    atomic_int counts[100] = {0};
+    for (int round = 1; round <= 50; round++) {
+        pool_run(pool, 100, count_job, counts);
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(atomic_load(&counts[i]), round);
+    }
+    pool_destroy(pool);
+    assert_null(pool_create(0, &err));
+}
+
+static void clock_text_is_iso_8601(void **state)
+{
+    (void)state;
+    char text[CLOCK_TEXT_BYTES];
+    clock_text(1500000000123, text);
+    assert_string_equal(text, "2017-07-14T02:40:00.123Z");
+}
+
+static void random_text_keeps_to_its_alphabet(void **state)
+{
+    (void)state;
+    char text[201];
+    random_text(text, 200, "ab");
+    assert_int_equal(strspn(text, "ab"), 200);
+    assert_non_null(strchr(text, 'a'));
+    assert_non_null(strchr(text, 'b'));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(err_wrap_puts_context_in_front),
+        cmocka_unit_test(err_wrap_cuts_what_does_not_fit),
+        cmocka_unit_test(err_set_errno_names_the_cause),
+        cmocka_unit_test(arena_refuses_what_passes_its_limit),
+        cmocka_unit_test(arena_gives_aligned_zeroed_separate_memory),
+        cmocka_unit_test(buf_stops_at_its_limit_and_stays_failed),
+        cmocka_unit_test(file_write_replaces_the_whole_file),
+        cmocka_unit_test(file_write_fails_where_the_folder_is_absent),
+        cmocka_unit_test(pool_runs_every_job_once),
+        cmocka_unit_test(clock_text_is_iso_8601),
+        cmocka_unit_test(random_text_keeps_to_its_alphabet),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
