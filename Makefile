@@ -4,8 +4,9 @@ BUILD := build/release
 KEN := $(BUILD)/ken
 # Length of the demo in seconds of real-time video; 300 is the original system's full load.
 SECONDS := 60
+FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test bench clean format
+.PHONY: all help packages build models demo test bench fuzz clean format
 
 all: build models
 
@@ -13,7 +14,6 @@ help:
 	@echo 'make               install what is missing, build, import the networks'
 	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
 	@echo 'make test          every test; closes with "N passed, N failed"'
-	@echo 'make test-engines  the same programs against other engines that speak the protocols'
 	@echo 'make bench         the figures of the README'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
 	@echo 'make format        clang-format every C file'
@@ -47,6 +47,10 @@ demo: build models
 test:
 	@tools/install-packages test
 	@tools/run-tests
+
+fuzz:
+	@tools/install-packages test
+	@tools/run-fuzz $(FUZZ_SECONDS)
 
 format:
 	@tools/check-format --fix .
