@@ -15,7 +15,14 @@ enum {
     SIGV4_AMZ_DATE_BYTES = 17, /* "20261123T053129Z" and a 0 */
     SIGV4_CLOCK_WINDOW_S = 900,
     SIGV4_MAX_PRESIGN_S = 604800,
+    SIGV4_KEY_BYTES = 32,
 };
+
+/* Values of x-amz-content-sha256 that are no hash. */
+#define SIGV4_UNSIGNED "UNSIGNED-PAYLOAD"
+#define SIGV4_STREAMING "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+#define SIGV4_STREAMING_TRAILER "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+#define SIGV4_STREAMING_UNSIGNED_TRAILER "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 struct sigv4_key {
     const char *access_key_id, *secret_access_key;
@@ -40,11 +47,28 @@ struct sigv4_request {
     const char *payload_hash; /* hex SHA-256, or UNSIGNED-PAYLOAD, STREAMING-... */
 };
 
-/* Sign at `unix_s`: writes the value of the Authorization header into `arena`. The headers to sign
- * must already hold Host, X-Amz-Date and, with temporary credentials, X-Amz-Security-Token. */
+/* "20261123T053129Z" for a Unix time of the years 1970 to 9999. */
+void sigv4_amz_date(int64_t unix_s, char out[SIGV4_AMZ_DATE_BYTES]);
+
+/* Sign at `unix_s`: writes the value of the Authorization header into `arena`; NULL with
+ * ERR_TOO_BIG when it does not fit. The headers to sign must already hold Host, X-Amz-Date and,
+ * with temporary credentials, X-Amz-Security-Token. */
 const char *sigv4_authorization(const struct sigv4_request *request, const struct sigv4_key *key,
                                 const struct sigv4_scope *scope, int64_t unix_s,
                                 struct arena *arena, struct err *err);
+
+/* When a presigned request begins and for how long it holds. */
+struct sigv4_period {
+    int64_t unix_s, expires_s; /* expires_s: 1 to SIGV4_MAX_PRESIGN_S */
+};
+
+/* The presigned form: the query to send, the request's own parameters first, with everything in it
+ * (the session token too). The headers must hold Host; each of them must be sent as signed. The
+ * payload hash is SIGV4_UNSIGNED for S3. */
+const char *sigv4_presigned_query(const struct sigv4_request *request, const struct sigv4_key *key,
+                                  const struct sigv4_scope *scope,
+                                  const struct sigv4_period *period, struct arena *arena,
+                                  struct err *err);
 
 /* What a signed request claims, read from its Authorization header or its query (presigned form).
  */
@@ -55,18 +79,45 @@ struct sigv4_claim {
     int presigned;
 };
 
-/* Returns 1 when the request is signed and `claim` is filled, 0 when it is not signed at all, -1
- * with ERR_INVALID when the signature's form is wrong. */
-int sigv4_parse(const char *authorization, const char *amz_date_header, const char *query,
+/* `authorization` and `date_header` are NULL when absent; `date_header` is X-Amz-Date, or Date
+ * where that is absent. Returns 1 when the request is signed and `claim` is filled, 0 when it is
+ * not signed at all, -1 when the signature's form is wrong (ERR_INVALID) or of another scheme
+ * (ERR_UNSUPPORTED). */
+int sigv4_parse(const char *authorization, const char *date_header, const char *query,
                 struct sigv4_claim *claim, struct arena *arena, struct err *err);
 
-/* Check the claim's signature, clock window and expiry, in constant time. `request` has all the
- * headers received; the claim says which were signed. Returns 0, or -1: ERR_DENIED for a wrong
- * signature, ERR_TIMEOUT for a request too old, too new or expired. `signing_key` (32 bytes, may be
- * NULL) receives the derived key and `claim->signature` is the seed, both for the chunks of a
- * streaming body. */
+/* Check the claim's clock window or expiry, then its signature in constant time. `request` has all
+ * the headers received; the claim says which were signed: Host and every x-amz-* header must be
+ * among them. Returns 0, or -1: ERR_DENIED for a wrong signature, ERR_TIMEOUT for a request too
+ * old, too new or expired, ERR_TOO_BIG. `signing_key` (may be NULL) receives the derived key and
+ * `claim->signature` is the seed, both for the chunks of a streaming body. */
 int sigv4_verify(const struct sigv4_request *request, const struct sigv4_claim *claim,
-                 const char *secret_access_key, int64_t now_unix_s, unsigned char signing_key[32],
-                 struct arena *arena, struct err *err) MUST_USE;
+                 const char *secret_access_key, int64_t now_unix_s,
+                 unsigned char signing_key[SIGV4_KEY_BYTES], struct arena *arena,
+                 struct err *err) MUST_USE;
+
+/* The signatures of an aws-chunked body. Each one chains to the one before it, the first to the
+ * request's own (the seed).
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html */
+struct sigv4_chain {
+    unsigned char signing_key[SIGV4_KEY_BYTES];
+    char amz_date[SIGV4_AMZ_DATE_BYTES];
+    char scope[128];                /* "20130524/us-east-1/s3/aws4_request" */
+    char previous[SIGV4_HEX_BYTES]; /* signature of the piece before */
+};
+
+/* `signing_key` from sigv4_verify(). ERR_TOO_BIG when the claim's scope does not fit. */
+int sigv4_chain_init(struct sigv4_chain *chain, const struct sigv4_claim *claim,
+                     const unsigned char signing_key[SIGV4_KEY_BYTES], struct err *err) MUST_USE;
+/* Signature of the next chunk, whose data hashes to `data_hash` (sigv4_hash() of no bytes for the
+ * last one); it becomes `previous`. */
+void sigv4_chunk_signature(struct sigv4_chain *chain, const char data_hash[SIGV4_HEX_BYTES],
+                           char out[SIGV4_HEX_BYTES]);
+/* Signature of the trailing headers: "name:value\n" each, names in lower case, sorted. */
+void sigv4_trailer_signature(struct sigv4_chain *chain, const char *trailers, size_t size,
+                             char out[SIGV4_HEX_BYTES]);
+
+/* Are two signatures the same? Takes the same time whatever they hold. */
+int sigv4_same(const char *a, const char *b);
 
 #endif
