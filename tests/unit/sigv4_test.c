@@ -279,32 +279,34 @@ static void signs_trailers(void **state)
 
 static void parse_tells_unsigned_from_badly_signed(void **state)
 {
-#define CREDENTIAL "Credential=AKID/20130524/us-east-1/s3/aws4_request"
+#define DATE "20130524T000000Z"
+#define FIELDS(text) ("AWS4-HMAC-SHA256 " text)
+#define CREDENTIAL "Credential=AKID/20130524/us-east-1/s3/aws4_request, "
+#define HEADERS "SignedHeaders=host, "
 #define SIGNATURE "Signature=" EMPTY_HASH
-#define HEADER(credential)                                                                         \
-    "AWS4-HMAC-SHA256 Credential=" credential ", SignedHeaders=host, " SIGNATURE
     static const struct {
         const char *authorization, *date;
         int code;
     } cases[] = {
-        {"AWS AKID:c2ln", "20130524T000000Z", ERR_UNSUPPORTED},
-        {"", "20130524T000000Z", ERR_UNSUPPORTED},
-        {"AWS4-HMAC-SHA256", "20130524T000000Z", ERR_UNSUPPORTED},
-        {"AWS4-HMAC-SHA256 ", "20130524T000000Z", ERR_INVALID},
-        {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host", "20130524T000000Z", ERR_INVALID},
-        {"AWS4-HMAC-SHA256 " CREDENTIAL ", " SIGNATURE, "20130524T000000Z", ERR_INVALID},
-        {"AWS4-HMAC-SHA256 SignedHeaders=host, " SIGNATURE, "20130524T000000Z", ERR_INVALID},
-        {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host, " SIGNATURE, NULL, ERR_INVALID},
-        {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host, " SIGNATURE, "yesterday",
+        {"AWS AKID:c2ln", DATE, ERR_UNSUPPORTED},
+        {"", DATE, ERR_UNSUPPORTED},
+        {"AWS4-HMAC-SHA256", DATE, ERR_UNSUPPORTED},
+        {"AWS4-HMAC-SHA256 ", DATE, ERR_INVALID},
+        {FIELDS(CREDENTIAL "SignedHeaders=host"), DATE, ERR_INVALID},
+        {FIELDS(CREDENTIAL SIGNATURE), DATE, ERR_INVALID},
+        {FIELDS(HEADERS SIGNATURE), DATE, ERR_INVALID},
+        {FIELDS(CREDENTIAL HEADERS SIGNATURE), NULL, ERR_INVALID},
+        {FIELDS(CREDENTIAL HEADERS SIGNATURE), "yesterday", ERR_INVALID},
+        {FIELDS(CREDENTIAL HEADERS SIGNATURE), DATE "x", ERR_INVALID},
+        {FIELDS(CREDENTIAL HEADERS "Signature=abc"), DATE, ERR_INVALID},
+        {FIELDS("Credential=/20130524/us-east-1/s3/aws4_request, " HEADERS SIGNATURE), DATE,
          ERR_INVALID},
-        {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host, " SIGNATURE, "20130524T000000Zx",
+        {FIELDS("Credential=A/2013/us-east-1/s3/aws4_request, " HEADERS SIGNATURE), DATE,
          ERR_INVALID},
-        {"AWS4-HMAC-SHA256 " CREDENTIAL ", SignedHeaders=host, Signature=abc", "20130524T000000Z",
+        {FIELDS("Credential=A/20130524/us-east-1/aws4_request, " HEADERS SIGNATURE), DATE,
          ERR_INVALID},
-        {HEADER("/20130524/us-east-1/s3/aws4_request"), "20130524T000000Z", ERR_INVALID},
-        {HEADER("A/2013/us-east-1/s3/aws4_request"), "20130524T000000Z", ERR_INVALID},
-        {HEADER("A/20130524/us-east-1/aws4_request"), "20130524T000000Z", ERR_INVALID},
-        {HEADER("A/20130524/us-east-1//aws4_request"), "20130524T000000Z", ERR_INVALID},
+        {FIELDS("Credential=A/20130524/us-east-1//aws4_request, " HEADERS SIGNATURE), DATE,
+         ERR_INVALID},
     };
     struct fixture *f = *state;
     struct sigv4_claim claim;
@@ -339,9 +341,9 @@ static void parse_reads_both_dates_and_keys_with_slashes(void **state)
 static void parse_refuses_bad_presigned_queries(void **state)
 {
 #define PRESIGNED(algorithm, expires, signature)                                                   \
-    "X-Amz-Algorithm=" algorithm "&X-Amz-Credential=A%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"  \
-    "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=" expires                                          \
-    "&X-Amz-SignedHeaders=host&X-Amz-Signature=" signature
+    ("X-Amz-Algorithm=" algorithm "&X-Amz-Credential=A%2F20130524%2Fus-east-1%2Fs3%2Faws4_request" \
+     "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=" expires                                         \
+     "&X-Amz-SignedHeaders=host&X-Amz-Signature=" signature)
     static const char *const cases[] = {
         PRESIGNED("AWS4-HMAC-SHA1", "60", EMPTY_HASH),
         PRESIGNED("AWS4-HMAC-SHA256", "", EMPTY_HASH),
@@ -350,7 +352,7 @@ static void parse_refuses_bad_presigned_queries(void **state)
         PRESIGNED("AWS4-HMAC-SHA256", "604801", EMPTY_HASH),
         PRESIGNED("AWS4-HMAC-SHA256", "99999999999999999999", EMPTY_HASH),
         PRESIGNED("AWS4-HMAC-SHA256", "60", "00"),
-        "X-Amz-Signature=" EMPTY_HASH,
+        ("X-Amz-Signature=" EMPTY_HASH),
     };
     struct fixture *f = *state;
     struct sigv4_claim claim;
