@@ -1,0 +1,321 @@
+#include "cloud/sqlite/database.h"
+
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATEMENTS = 64, BUSY_TIMEOUT_MS = 10000, MAX_BATCH = 512 };
+
+struct connection {
+    sqlite3 *handle;
+    struct {
+        char *sql;
+        sqlite3_stmt *statement;
+    } cache[STATEMENTS];
+    size_t cached, next_victim;
+    struct connection *next;
+};
+
+struct request {
+    database_job *job;
+    void *context;
+    struct err *err;
+    int result, done;
+    pthread_cond_t finished;
+    struct request *next;
+};
+
+struct database {
+    char *path;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct request *first, **last;
+    struct connection *idle; /* readers nobody holds */
+    struct connection *writer;
+    pthread_t thread;
+    int thread_started, closing;
+};
+
+int connection_fail(struct connection *connection, const char *what, struct err *err)
+{
+    int code = sqlite3_errcode(connection->handle);
+    enum err_code kind = code == SQLITE_FULL      ? ERR_NO_SPACE
+                         : code == SQLITE_NOMEM   ? ERR_NO_MEMORY
+                         : code == SQLITE_CORRUPT ? ERR_CORRUPT
+                                                  : ERR_IO;
+    return err_set(err, kind, "%s: %s", what, sqlite3_errmsg(connection->handle));
+}
+
+int connection_exec(struct connection *connection, const char *sql, struct err *err)
+{
+    if (sqlite3_exec(connection->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return connection_fail(connection, "run SQL", err);
+    return 0;
+}
+
+static void forget_statements(struct connection *connection)
+{
+    for (size_t i = 0; i < connection->cached; i++) {
+        sqlite3_finalize(connection->cache[i].statement);
+        free(connection->cache[i].sql);
+    }
+}
+
+static void connection_close(struct connection *connection)
+{
+    if (!connection)
+        return;
+    forget_statements(connection);
+    sqlite3_close(connection->handle);
+    free(connection);
+}
+
+static struct connection *connection_open(const char *path, int writer, struct err *err)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (!connection) {
+        err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
+        return NULL;
+    }
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
+    if (sqlite3_open_v2(path, &connection->handle, flags, NULL) != SQLITE_OK) {
+        err_set(err, ERR_IO, "open %s: %s", path, sqlite3_errmsg(connection->handle));
+        connection_close(connection);
+        return NULL;
+    }
+    sqlite3_busy_timeout(connection->handle, BUSY_TIMEOUT_MS);
+    char setup[256];
+    sqlite3_snprintf(sizeof setup, setup,
+                     "PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                     "PRAGMA wal_autocheckpoint=2000; PRAGMA query_only=%d;",
+                     DATABASE_PAGE_BYTES, !writer);
+    if (connection_exec(connection, setup, err) < 0) {
+        err_wrap(err, "open %s", path);
+        connection_close(connection);
+        return NULL;
+    }
+    return connection;
+}
+
+sqlite3_stmt *connection_prepare(struct connection *connection, const char *sql, struct err *err)
+{
+    for (size_t i = 0; i < connection->cached; i++) {
+        if (strcmp(connection->cache[i].sql, sql))
+            continue;
+        sqlite3_reset(connection->cache[i].statement);
+        sqlite3_clear_bindings(connection->cache[i].statement);
+        return connection->cache[i].statement;
+    }
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v3(connection->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
+                           NULL) != SQLITE_OK) {
+        connection_fail(connection, "prepare SQL", err);
+        return NULL;
+    }
+    char *copy = strdup(sql);
+    if (!copy) {
+        sqlite3_finalize(statement);
+        err_set(err, ERR_NO_MEMORY, "prepare SQL: out of memory");
+        return NULL;
+    }
+    size_t slot = connection->cached;
+    if (slot == STATEMENTS) {
+        slot = connection->next_victim++ % STATEMENTS;
+        sqlite3_finalize(connection->cache[slot].statement);
+        free(connection->cache[slot].sql);
+    } else {
+        connection->cached++;
+    }
+    connection->cache[slot].sql = copy;
+    connection->cache[slot].statement = statement;
+    return statement;
+}
+
+void connection_reset(sqlite3_stmt *statement)
+{
+    if (statement) {
+        sqlite3_reset(statement);
+        sqlite3_clear_bindings(statement);
+    }
+}
+
+int connection_run(struct connection *connection, sqlite3_stmt *statement, struct err *err)
+{
+    if (!statement)
+        return -1;
+    int result = sqlite3_step(statement) == SQLITE_DONE
+                     ? 0
+                     : connection_fail(connection, "write to the database", err);
+    connection_reset(statement);
+    return result;
+}
+
+static int run_step(struct connection *writer, const char *sql, struct err *err)
+{
+    sqlite3_stmt *statement = connection_prepare(writer, sql, err);
+    return connection_run(writer, statement, err);
+}
+
+/* Each job sits in a savepoint of its own, so that one failure undoes no neighbour. */
+static void run_job(struct connection *writer, struct request *request)
+{
+    request->result = run_step(writer, "SAVEPOINT job", request->err);
+    if (request->result < 0)
+        return;
+    request->result = request->job(writer, request->context, request->err);
+    struct err ignored;
+    if (request->result < 0 && run_step(writer, "ROLLBACK TO job", &ignored) < 0)
+        log_line(LOG_ERROR, "roll back: %s", ignored.message);
+    if (run_step(writer, "RELEASE job", request->result < 0 ? &ignored : request->err) < 0)
+        request->result = -1;
+}
+
+static void fail_all(struct request *batch, const struct err *err)
+{
+    for (struct request *r = batch; r; r = r->next) {
+        if (r->result == 0) {
+            r->result = -1;
+            *r->err = *err;
+        }
+    }
+}
+
+static void run_batch(struct connection *writer, struct request *batch)
+{
+    struct err err = {0};
+    if (run_step(writer, "BEGIN IMMEDIATE", &err) < 0) {
+        fail_all(batch, &err);
+        return;
+    }
+    /* A full disk may roll back everything: what is left of the batch then fails with COMMIT. */
+    for (struct request *r = batch; r && !sqlite3_get_autocommit(writer->handle); r = r->next)
+        run_job(writer, r);
+    if (run_step(writer, "COMMIT", &err) == 0)
+        return;
+    log_line(LOG_ERROR, "commit: %s", err.message);
+    struct err ignored;
+    if (!sqlite3_get_autocommit(writer->handle) && run_step(writer, "ROLLBACK", &ignored) < 0)
+        log_line(LOG_ERROR, "roll back: %s", ignored.message);
+    fail_all(batch, &err);
+}
+
+/* Under the lock: the waiting requests, at most MAX_BATCH. */
+static struct request *take_batch(struct database *database)
+{
+    struct request *batch = database->first, **end = &batch;
+    for (size_t n = 0; *end && n < MAX_BATCH; n++)
+        end = &(*end)->next;
+    database->first = *end;
+    if (!*end)
+        database->last = &database->first;
+    *end = NULL;
+    return batch;
+}
+
+static void *writer_main(void *argument)
+{
+    struct database *database = argument;
+    pthread_mutex_lock(&database->lock);
+    for (;;) {
+        while (!database->first && !database->closing)
+            pthread_cond_wait(&database->work, &database->lock);
+        if (!database->first)
+            break;
+        struct request *batch = take_batch(database);
+        pthread_mutex_unlock(&database->lock);
+        run_batch(database->writer, batch);
+        pthread_mutex_lock(&database->lock);
+        while (batch) {
+            struct request *next = batch->next; /* the owner may be gone right after `done` */
+            batch->done = 1;
+            pthread_cond_signal(&batch->finished);
+            batch = next;
+        }
+    }
+    pthread_mutex_unlock(&database->lock);
+    return NULL;
+}
+
+struct database *database_open(const char *path, const char *schema, struct err *err)
+{
+    struct database *database = calloc(1, sizeof *database);
+    if (!database || !(database->path = strdup(path))) {
+        err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
+        free(database);
+        return NULL;
+    }
+    pthread_mutex_init(&database->lock, NULL);
+    pthread_cond_init(&database->work, NULL);
+    database->last = &database->first;
+    database->writer = connection_open(path, 1, err);
+    if (!database->writer || connection_exec(database->writer, schema, err) < 0) {
+        database_close(database);
+        return NULL;
+    }
+    if (pthread_create(&database->thread, NULL, writer_main, database)) {
+        err_set(err, ERR_NO_MEMORY, "open %s: start the writer thread", path);
+        database_close(database);
+        return NULL;
+    }
+    database->thread_started = 1;
+    return database;
+}
+
+void database_close(struct database *database)
+{
+    if (!database)
+        return;
+    pthread_mutex_lock(&database->lock);
+    database->closing = 1;
+    pthread_cond_signal(&database->work);
+    pthread_mutex_unlock(&database->lock);
+    if (database->thread_started)
+        pthread_join(database->thread, NULL);
+    while (database->idle) {
+        struct connection *next = database->idle->next;
+        connection_close(database->idle);
+        database->idle = next;
+    }
+    connection_close(database->writer); /* last: it folds the log into the file */
+    pthread_cond_destroy(&database->work);
+    pthread_mutex_destroy(&database->lock);
+    free(database->path);
+    free(database);
+}
+
+int database_write(struct database *database, database_job *job, void *context, struct err *err)
+{
+    struct request request = {.job = job, .context = context, .err = err};
+    pthread_cond_init(&request.finished, NULL);
+    pthread_mutex_lock(&database->lock);
+    *database->last = &request;
+    database->last = &request.next;
+    pthread_cond_signal(&database->work);
+    while (!request.done)
+        pthread_cond_wait(&request.finished, &database->lock);
+    pthread_mutex_unlock(&database->lock);
+    pthread_cond_destroy(&request.finished);
+    return request.result;
+}
+
+struct connection *database_read_begin(struct database *database, struct err *err)
+{
+    pthread_mutex_lock(&database->lock);
+    struct connection *connection = database->idle;
+    if (connection)
+        database->idle = connection->next;
+    pthread_mutex_unlock(&database->lock);
+    return connection ? connection : connection_open(database->path, 0, err);
+}
+
+void database_read_end(struct database *database, struct connection *connection)
+{
+    if (!connection)
+        return;
+    pthread_mutex_lock(&database->lock);
+    connection->next = database->idle;
+    database->idle = connection;
+    pthread_mutex_unlock(&database->lock);
+}

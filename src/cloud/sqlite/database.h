@@ -1,0 +1,44 @@
+#ifndef CLOUD_SQLITE_DATABASE_H
+#define CLOUD_SQLITE_DATABASE_H
+
+#include "base/err.h"
+
+#include <sqlite3.h>
+
+/* A SQLite file with many readers and one writer thread. Writes queue up; the writer takes all that
+ * wait into one transaction, so that their acknowledgements share one fsync (WAL,
+ * synchronous=FULL). Reads use connections of their own and never wait for writes. Thread safe. */
+struct database;
+
+/* One connection with its prepared statements. */
+struct connection;
+
+enum { DATABASE_PAGE_BYTES = 8192 };
+
+/* Opens or makes the file and runs `schema` (CREATE ... IF NOT EXISTS ...). */
+struct database *database_open(const char *path, const char *schema, struct err *err);
+void database_close(struct database *database); /* NULL is fine; waits for queued writes */
+
+/* Runs `job` on the writer thread and waits until its changes are durable. A job that returns -1
+ * has its own changes undone, and no other's. */
+typedef int database_job(struct connection *connection, void *context, struct err *err);
+int database_write(struct database *database, database_job *job, void *context,
+                   struct err *err) MUST_USE;
+
+/* Borrow a connection for reading; what it reads is durable. Give it back in the same thread. */
+struct connection *database_read_begin(struct database *database, struct err *err);
+void database_read_end(struct database *database, struct connection *connection);
+
+/* The statement for `sql`, reset and unbound, prepared once a connection; NULL on failure. Valid
+ * until the next call for the same text. Call connection_reset() when done with it. */
+sqlite3_stmt *connection_prepare(struct connection *connection, const char *sql, struct err *err);
+void connection_reset(sqlite3_stmt *statement); /* NULL is fine */
+/* Run a statement that gives no rows and reset it. */
+int connection_run(struct connection *connection, sqlite3_stmt *statement,
+                   struct err *err) MUST_USE;
+int connection_exec(struct connection *connection, const char *sql, struct err *err) MUST_USE;
+/* Record the connection's last error, after sqlite3_step() gave neither ROW nor DONE. Returns -1.
+ */
+int connection_fail(struct connection *connection, const char *what, struct err *err);
+
+#endif

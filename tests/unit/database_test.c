@@ -1,0 +1,185 @@
+#include "base/file.h"
+#include "cloud/sqlite/database.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char folder[64], path[128];
+    struct database *database;
+};
+
+static const char schema[] = "CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY, b TEXT)";
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    snprintf(f->folder, sizeof f->folder, "/tmp/ken_database_XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->path, sizeof f->path, "%s/d.sqlite", f->folder);
+    struct err err = {0};
+    f->database = database_open(f->path, schema, &err);
+    assert_non_null(f->database);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    database_close(f->database);
+    assert_int_equal(file_remove_tree(f->folder, &err), 0);
+    free(f);
+    return 0;
+}
+
+static int insert(struct connection *connection, void *context, struct err *err)
+{
+    sqlite3_stmt *s = connection_prepare(connection, "INSERT INTO t(a) VALUES(?1)", err);
+    if (!s)
+        return -1;
+    sqlite3_bind_int(s, 1, *(int *)context);
+    return connection_run(connection, s, err);
+}
+
+static int insert_and_fail(struct connection *connection, void *context, struct err *err)
+{
+    if (insert(connection, context, err) < 0)
+        return -1;
+    return err_set(err, ERR_INVALID, "no");
+}
+
+static int count_rows(struct fixture *f)
+{
+    struct err err = {0};
+    struct connection *c = database_read_begin(f->database, &err);
+    assert_non_null(c);
+    sqlite3_stmt *s = connection_prepare(c, "SELECT count(*) FROM t", &err);
+    assert_non_null(s);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int n = sqlite3_column_int(s, 0);
+    connection_reset(s);
+    database_read_end(f->database, c);
+    return n;
+}
+
+static void opening_in_an_absent_folder_fails(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_null(database_open("/nonexistent/folder/d.sqlite", schema, &err));
+    assert_non_null(strstr(err.message, "/nonexistent/folder/d.sqlite"));
+}
+
+static void a_file_that_is_no_database_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char path[160];
+    struct err err = {0};
+    snprintf(path, sizeof path, "%s/text", f->folder);
+    char junk[4096];
+    memset(junk, 'x', sizeof junk);
+    assert_int_equal(file_write(path, junk, sizeof junk, 0600, &err), 0);
+    assert_null(database_open(path, schema, &err));
+    assert_int_not_equal(err.code, ERR_NONE);
+}
+
+static void a_failed_job_is_undone(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    int a = 1;
+    assert_int_equal(database_write(f->database, insert_and_fail, &a, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(count_rows(f), 0);
+}
+
+static void a_broken_constraint_is_reported(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    int a = 1;
+    assert_int_equal(database_write(f->database, insert, &a, &err), 0);
+    assert_int_equal(database_write(f->database, insert, &a, &err), -1);
+    assert_int_equal(count_rows(f), 1);
+}
+
+static void readers_cannot_write(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    struct connection *c = database_read_begin(f->database, &err);
+    assert_int_equal(connection_exec(c, "INSERT INTO t(a) VALUES(1)", &err), -1);
+    database_read_end(f->database, c);
+}
+
+struct writer {
+    struct fixture *fixture;
+    int first;
+};
+
+static void *write_many(void *argument)
+{
+    struct writer *w = argument;
+    struct err err = {0};
+    for (int i = 0; i < 50; i++) {
+        int a = w->first + i;
+        /* Every third fails: it must take no neighbour of its batch with it. */
+        int result =
+            database_write(w->fixture->database, i % 3 == 2 ? insert_and_fail : insert, &a, &err);
+        if (result != (i % 3 == 2 ? -1 : 0))
+            abort();
+    }
+    return NULL;
+}
+
+static void writers_share_batches_and_keep_their_own_result(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t threads[8];
+    struct writer writers[8];
+    for (int i = 0; i < 8; i++) {
+        writers[i] = (struct writer){f, i * 1000};
+        assert_int_equal(pthread_create(&threads[i], NULL, write_many, &writers[i]), 0);
+    }
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(count_rows(f), 8 * 34);
+}
+
+static void rows_survive_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    int a = 7;
+    assert_int_equal(database_write(f->database, insert, &a, &err), 0);
+    database_close(f->database);
+    f->database = database_open(f->path, schema, &err);
+    assert_non_null(f->database);
+    assert_int_equal(count_rows(f), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opening_in_an_absent_folder_fails),
+        TEST(a_file_that_is_no_database_is_refused),
+        TEST(a_failed_job_is_undone),
+        TEST(a_broken_constraint_is_reported),
+        TEST(readers_cannot_write),
+        TEST(writers_share_batches_and_keep_their_own_result),
+        TEST(rows_survive_a_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
