@@ -1,0 +1,107 @@
+#include "base/file.h"
+#include "cloud/logs/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char folder[64], path[128];
+    struct logs *logs;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    snprintf(f->folder, sizeof f->folder, "/tmp/ken_logs_XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->path, sizeof f->path, "%s/l.sqlite", f->folder);
+    struct err err = {0};
+    f->logs = logs_open(f->path, &err);
+    assert_non_null(f->logs);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    struct err err;
+    logs_close(f->logs);
+    assert_int_equal(file_remove_tree(f->folder, &err), 0);
+    free(f);
+    return 0;
+}
+
+static void first_message(struct fixture *f, char *out, size_t out_bytes, int *count)
+{
+    struct err err = {0};
+    assert_int_equal(logs_flush(f->logs, &err), 0);
+    struct connection *c = database_read_begin(logs_database(f->logs), &err);
+    assert_non_null(c);
+    sqlite3_stmt *s = connection_prepare(c, "SELECT message FROM events ORDER BY seq", &err);
+    assert_non_null(s);
+    for (*count = 0; sqlite3_step(s) == SQLITE_ROW; ++*count)
+        if (!*count)
+            snprintf(out, out_bytes, "%s", (const char *)sqlite3_column_text(s, 0));
+    connection_reset(s);
+    database_read_end(logs_database(f->logs), c);
+}
+
+static void bytes_that_are_no_utf8_are_replaced(void **state)
+{
+    struct fixture *f = *state;
+    static const char line[] = "a\xff"
+                               "b\xc0\x80 \xc3\xa9 \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82";
+    logs_put(f->logs, "/g", "s", 1000, line, sizeof line - 1);
+    char text[64];
+    int count;
+    first_message(f, text, sizeof text, &count);
+    assert_string_equal(text, "a?b?? \xc3\xa9 ??? ???? ??");
+}
+
+static void a_line_too_long_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    size_t size = LOGS_MAX_EVENT_BYTES + 10;
+    char *line = malloc(size), *text = malloc(size);
+    memset(line, 'x', size);
+    logs_put(f->logs, "/g", "s", 1000, line, size);
+    int count;
+    first_message(f, text, size, &count);
+    assert_int_equal(strlen(text), LOGS_MAX_EVENT_BYTES);
+    free(line);
+    free(text);
+}
+
+static void lines_survive_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    for (int i = 0; i < 100; i++)
+        logs_put(f->logs, i % 2 ? "/g" : "/h", "s", 1000 + i, "hello", 5);
+    logs_close(f->logs);
+    f->logs = logs_open(f->path, &err);
+    char text[64];
+    int count;
+    first_message(f, text, sizeof text, &count);
+    assert_int_equal(count, 100);
+    assert_string_equal(text, "hello");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(bytes_that_are_no_utf8_are_replaced),
+        TEST(a_line_too_long_is_cut),
+        TEST(lines_survive_a_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
