@@ -12,7 +12,8 @@
 struct http;
 
 enum {
-    HTTP_MAX_HEADERS = 64,
+    HTTP_MAX_HEADERS = 64,             /* of a request */
+    HTTP_MAX_HEADER_BYTES = 64 * 1024, /* of a response, all together */
     HTTP_CONNECT_TIMEOUT_MS = 5000,
     HTTP_DEFAULT_TIMEOUT_MS = 60000,
 };
@@ -43,15 +44,22 @@ struct http *http_create(struct err *err); /* one thread at a time */
 void http_destroy(struct http *http);      /* NULL is fine */
 
 /* `response` is set up by http_response_init(), and cleared by each call. Any status is a success
- * here; a refused or broken connection is ERR_UNAVAILABLE, no answer in time ERR_TIMEOUT. */
+ * here, and no redirect is followed. A refused or broken connection is ERR_UNAVAILABLE, no whole
+ * answer in time ERR_TIMEOUT, an answer past the limits ERR_TOO_BIG, one that is no HTTP
+ * ERR_CORRUPT, a certificate that does not hold ERR_DENIED. */
 int http_send(struct http *http, const struct http_request *request, struct http_response *response,
               struct err *err) MUST_USE;
 
+/* Set up for answers of up to HTTP_MAX_RESPONSE_BYTES; set body.limit to lower that. */
 void http_response_init(struct http_response *response);
 void http_response_finish(struct http_response *response);
-/* The value of a header, copied into `out`; case-insensitive. Returns its length, or -1 when
- * absent. */
+void http_response_clear(struct http_response *response); /* empties it, keeps the memory */
+/* The value of the first header of that name, copied into `out`; case-insensitive. Returns its
+ * length, or -1 when absent or too long for `out`. */
 int http_response_header(const struct http_response *response, const char *name, char *out,
                          size_t out_bytes);
+/* For the transports: store one header line, with or without its line end. -1 when it is past the
+ * limit or holds a control character. */
+int http_add_header_line(struct http_response *response, const char *line, size_t size);
 
 #endif
