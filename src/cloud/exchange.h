@@ -9,10 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* One request and its response, as the services of the cloud see them. The front (cloud/front.c)
+/* One request and its response, as the services of the cloud see them. The front (cloud/front.h)
  * has read the head, found the service, verified the signature and received the body before a
- * service's handle() is called on one of its worker threads. All memory handed out lives as long as
- * the exchange. */
+ * service's handle() is called. All memory handed out lives as long as the exchange. */
 
 /* Who signed. */
 struct identity {
@@ -22,8 +21,7 @@ struct identity {
 };
 
 /* The body: small ones in memory, large ones in a file that has no name and vanishes with the
- * exchange. */
-enum { EXCHANGE_MEMORY_BODY_BYTES = 8 * 1024 * 1024 };
+ * exchange (unless somebody links it; it lies on the data folder's disk). */
 struct body {
     const void *data;         /* in memory, with a 0 behind; NULL when in the file */
     size_t size;              /* bytes, decoded from aws-chunked */
@@ -32,11 +30,11 @@ struct body {
 };
 
 struct exchange {
-    struct arena arena; /* the exchange's lifetime */
-    const char *method; /* "GET" */
-    const char *path;   /* as on the wire: encoded, starts with '/' */
-    const char *query;  /* as on the wire, without '?'; "" for none */
-    const struct http_header *headers;
+    struct arena arena;                /* the exchange's lifetime */
+    const char *method;                /* "GET" */
+    const char *path;                  /* as on the wire: encoded, starts with '/' */
+    const char *query;                 /* as on the wire, without '?'; "" for none */
+    const struct http_header *headers; /* an aws-chunked body's trailers are behind them */
     size_t header_count;
     struct body body;
     struct identity identity;
@@ -44,36 +42,75 @@ struct exchange {
     const char *region;  /* of the signature's scope, or the cloud's own */
     const char *source_ip;
     int64_t received_unix_ms;
-    uint64_t received_ns; /* monotonic */
-    struct reply *reply;  /* the front's */
+    uint64_t received_ns;          /* monotonic */
+    const struct service *service; /* that handles it */
+    struct reply *reply;           /* the front's */
 };
 
 /* Request parts. Header names are case-insensitive. Query values come decoded; NULL when absent (""
  * for a parameter without value). */
 const char *exchange_header(const struct exchange *x, const char *name);
 const char *exchange_query(struct exchange *x, const char *name);
-/* Decode %XX (and '+' as a space when `plus_is_space`) into the exchange's arena. */
+/* Decode %XX (and '+' as a space when `plus_is_space`) into the exchange's arena. NULL when it is
+ * wrong (%G1, %00) or past the arena's limit. */
 char *exchange_decode(struct exchange *x, const char *text, size_t size, int plus_is_space);
+/* The whole body in memory, with a 0 behind; one that is in the file is read into the arena-like
+ * memory of the exchange first. NULL with `err` when that fails. */
+const char *exchange_body(struct exchange *x, struct err *err);
 
 /* The response. Header first, then one of the respond calls; the last one ends the exchange's
- * handling. `data` is copied. Content-Length, Date and the request id are added by the front. */
+ * handling. Names, values and `data` are copied. Content-Length, Date and the request id are added
+ * by the front. */
 void exchange_reply_header(struct exchange *x, const char *name, const char *value);
 void exchange_respond(struct exchange *x, int status, const char *content_type, const void *data,
                       size_t size);
+/* The same with memory from malloc() that the exchange frees: no copy. */
+void exchange_respond_take(struct exchange *x, int status, const char *content_type, void *data,
+                           size_t size);
 /* The body is `size` bytes of `fd` from `offset`; the exchange closes fd. */
 void exchange_respond_file(struct exchange *x, int status, const char *content_type, int fd,
                            off_t offset, size_t size);
+/* For HEAD: Content-Length is `size`, no body follows. */
+void exchange_respond_head(struct exchange *x, int status, const char *content_type, size_t size);
+/* For an error in the service's own form, see cloud/errors.h. */
 
 /* For an answer that comes later and from another thread: call exchange_defer() inside handle()
  * instead of responding, then one of the respond calls and exchange_resume() from anywhere, once.
- */
+ * After exchange_resume() the exchange is gone. */
 void exchange_defer(struct exchange *x);
 void exchange_resume(struct exchange *x);
 
-/* A service of the cloud. */
+/* How a service's errors look (cloud/errors.h). */
+enum error_form {
+    ERROR_FORM_S3,        /* XML <Error><Code>..: S3 */
+    ERROR_FORM_JSON,      /* {"__type": .., "message": ..}: DynamoDB, Logs, CloudWatch JSON */
+    ERROR_FORM_REST_JSON, /* X-Amzn-ErrorType header, {"message": ..}: Lambda, API Gateway */
+    ERROR_FORM_QUERY,     /* XML <ErrorResponse>: the query protocol */
+};
+
+enum { SERVICE_MEMORY_BODY_BYTES = 8 * 1024 * 1024, SERVICE_MAX_BODY_BYTES = 8 * 1024 * 1024 };
+
+/* A service of the cloud: filled by its create function and handed to cloud_add() (cloud/cloud.h).
+ */
 struct service {
     const char *name; /* the SigV4 scope it answers to: "s3", "dynamodb", "lambda", ... */
+    enum error_form error_form;
+    const char *error_prefix; /* ERROR_FORM_JSON: in front of the code in __type, or NULL */
+    int anonymous;            /* takes unsigned requests too: identity.access_key_id is NULL then */
+    size_t memory_body_bytes; /* a larger body goes to a file; 0: SERVICE_MEMORY_BODY_BYTES */
+    size_t max_body_bytes;    /* a larger body is refused; 0: SERVICE_MAX_BODY_BYTES */
+
+    /* Answer the request. Runs on one of the cloud's worker threads, which it may block. */
     void (*handle)(void *self, struct exchange *x);
+    /* Returns 1 when handle() will not wait for a disk or anyone else for this request: it then
+     * runs on the network thread itself, which saves two switches. NULL: never. */
+    int (*quick)(void *self, const struct exchange *x);
+    /* Once all services are made and the port is open; before the first request. NULL: nothing. */
+    int (*start)(void *self, struct err *err);
+    /* No new request comes after this; deferred exchanges must be answered soon. NULL: nothing. */
+    void (*stop)(void *self);
+    /* All exchanges are answered. Services are destroyed in reverse order. */
+    void (*destroy)(void *self);
     void *self;
 };
 

@@ -1,0 +1,177 @@
+#include "cloud/cloud.h"
+
+#include "base/file.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char details[] =
+    "Speaks the wire protocols of S3, DynamoDB, Lambda, API Gateway, CloudWatch and CloudWatch\n"
+    "Logs on one port; see docs/cloud.md. Stops on SIGTERM or SIGINT, answering first what was\n"
+    "asked. The administrator's key is AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY where both "
+    "are\n"
+    "set, else the one in DIR/credentials, which the first start makes.\n"
+    "\n"
+    "\"ken cloud env\" prints what a shell needs to speak to it:\n"
+    "  ken cloud --data ~/cloud &\n"
+    "  eval \"$(ken cloud env --data ~/cloud)\"\n"
+    "  aws s3 mb s3://photos";
+
+struct settings {
+    const char *data, *listen, *region, *endpoint, *ready_file;
+    long ready_fd;
+};
+
+static const char *default_region(void)
+{
+    const char *region = getenv("AWS_REGION");
+    if (!region || !*region)
+        region = getenv("AWS_DEFAULT_REGION");
+    return region && *region ? region : "us-east-1";
+}
+
+/* Both or none. */
+static void find_key(struct cloud_options *options)
+{
+    const char *id = getenv("AWS_ACCESS_KEY_ID"), *secret = getenv("AWS_SECRET_ACCESS_KEY");
+    if (id && *id && secret && *secret) {
+        options->access_key_id = id;
+        options->secret_access_key = secret;
+    }
+}
+
+static void print_exports(const struct cloud_credentials *key, const char *endpoint,
+                          const char *region)
+{
+    if (key) {
+        printf("export AWS_ACCESS_KEY_ID=%s\n", key->access_key_id);
+        printf("export AWS_SECRET_ACCESS_KEY=%s\n", key->secret_access_key);
+        printf("unset AWS_SESSION_TOKEN\n");
+    }
+    printf("export AWS_ENDPOINT_URL=%s\n", endpoint);
+    printf("export AWS_REGION=%s\n", region);
+    printf("export AWS_DEFAULT_REGION=%s\n", region);
+}
+
+static int print_env(const struct command_line *line, const struct settings *settings)
+{
+    struct err err = {0};
+    struct cloud_credentials key;
+    char endpoint[128];
+    if (file_make_folders(settings->data, 0700, &err) < 0 ||
+        cloud_credentials(settings->data, &key, &err) < 0)
+        return options_fail(line, &err);
+    snprintf(endpoint, sizeof endpoint, "http://%s", settings->listen);
+    print_exports(&key, settings->endpoint ? settings->endpoint : endpoint, settings->region);
+    return EXIT_OK;
+}
+
+/* For scripts: one line of JSON, when requests are answered. */
+static int tell_ready(const struct settings *settings, const struct cloud *cloud, struct err *err)
+{
+    if (settings->ready_fd < 0 && !settings->ready_file)
+        return 0;
+    char text[512];
+    int size = snprintf(text, sizeof text, "{\"endpoint\": \"%s\", \"pid\": %ld}\n",
+                        cloud->endpoint, (long)getpid());
+    if (settings->ready_file && file_write(settings->ready_file, text, (size_t)size, 0644, err) < 0)
+        return -1;
+    if (settings->ready_fd < 0)
+        return 0;
+    if (file_write_all((int)settings->ready_fd, text, (size_t)size, err) < 0)
+        return err_wrap(err, "--ready-fd %ld", settings->ready_fd);
+    if (settings->ready_fd > STDERR_FILENO)
+        close((int)settings->ready_fd);
+    return 0;
+}
+
+static void print_start(const struct cloud *cloud, const struct cloud_credentials *fresh)
+{
+    printf("ken cloud %s\n", KEN_VERSION);
+    printf("  endpoint     %s\n", cloud->endpoint);
+    printf("  region       %s\n", cloud->region);
+    printf("  data folder  %s\n", cloud->data_folder);
+    if (fresh->made) {
+        printf("\nA new access key was made; it is kept in %s/credentials.\n"
+               "For a shell that shall speak to this cloud:\n\n",
+               cloud->data_folder);
+        print_exports(fresh, cloud->endpoint, cloud->region);
+    }
+    fflush(stdout);
+}
+
+static int run(const struct command_line *line, const struct settings *settings)
+{
+    struct err err = {0};
+    struct cloud_options options = {
+        .data_folder = settings->data, .listen = settings->listen, .region = settings->region};
+    struct cloud_credentials key = {0};
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL); /* before any thread, so that only sigwait() sees it */
+    find_key(&options);
+    if (!options.access_key_id) {
+        if (file_make_folders(settings->data, 0700, &err) < 0 ||
+            cloud_credentials(settings->data, &key, &err) < 0)
+            return options_fail(line, &err);
+    }
+    struct cloud *cloud = cloud_start(&options, &err);
+    if (!cloud)
+        return options_fail(line, &err);
+    print_start(cloud, &key);
+    if (tell_ready(settings, cloud, &err) < 0) {
+        cloud_stop(cloud);
+        return options_fail(line, &err);
+    }
+    int number;
+    sigwait(&stop, &number);
+    cloud_stop(cloud);
+    return EXIT_OK;
+}
+
+int verb_cloud(int argc, char **argv)
+{
+    struct settings settings = {
+        .listen = "127.0.0.1:4566", .region = default_region(), .ready_fd = -1};
+    const struct option_spec specs[] = {
+        {"data", 'd', OPTION_TEXT, &settings.data, "DIR", "data folder; made when absent"},
+        {"listen", 'l', OPTION_TEXT, &settings.listen, "ADDRESS:PORT",
+         "where to listen, port 0: any free one (default 127.0.0.1:4566)"},
+        {"region", 'r', OPTION_TEXT, &settings.region, "REGION",
+         "the region it plays (default AWS_REGION, else us-east-1)"},
+        {"ready-fd", 0, OPTION_INT, &settings.ready_fd, "N",
+         "write {\"endpoint\", \"pid\"} to this descriptor when ready", 0, 1 << 20},
+        {"ready-file", 0, OPTION_TEXT, &settings.ready_file, "FILE", "the same into a file"},
+        {"endpoint", 0, OPTION_TEXT, &settings.endpoint, "URL",
+         "of \"ken cloud env\" (default http:// and --listen)"},
+        {0},
+    };
+    const struct command_line line = {.verb = "cloud",
+                                      .summary = "An embedded cloud: AWS's protocols on one port.",
+                                      .operands = "[env]",
+                                      .details = details,
+                                      .options = specs};
+    int first = 0, code = options_start(&line, argc, argv, &first);
+    if (code >= 0)
+        return code;
+    struct err err = {0};
+    int is_env = first < argc && strcmp(argv[first], "env") == 0;
+    if (argc - first > is_env)
+        err_set(&err, ERR_INVALID, "%s: takes no such argument (see ken cloud --help)",
+                argv[first + is_env]);
+    else if (!settings.data)
+        err_set(&err, ERR_INVALID, "--data DIR is missing (see ken cloud --help)");
+    if (err.code != ERR_NONE) {
+        options_fail(&line, &err);
+        return EXIT_USAGE;
+    }
+    return is_env ? print_env(&line, &settings) : run(&line, &settings);
+}

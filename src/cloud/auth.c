@@ -1,0 +1,180 @@
+#include "cloud/auth.h"
+
+#include "cloud/errors.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define STREAMING_PREFIX "STREAMING-"
+
+/* AWS's codes for each failure, by enum error_form, and the usual message. */
+static const struct {
+    const char *codes[4];
+    const char *message;
+} failures[] = {
+    [AUTH_MISSING] = {{"AccessDenied", "MissingAuthenticationTokenException",
+                       "MissingAuthenticationTokenException", "MissingAuthenticationToken"},
+                      "Request is missing Authentication Token"},
+    [AUTH_MALFORMED] = {{"AuthorizationHeaderMalformed", "IncompleteSignatureException",
+                         "IncompleteSignatureException", "IncompleteSignature"},
+                        "The authorization is malformed."},
+    [AUTH_UNKNOWN_KEY] = {{"InvalidAccessKeyId", "UnrecognizedClientException",
+                           "UnrecognizedClientException", "InvalidClientTokenId"},
+                          "The security token included in the request is invalid."},
+    [AUTH_WRONG_TOKEN] = {{"InvalidToken", "UnrecognizedClientException",
+                           "UnrecognizedClientException", "InvalidClientTokenId"},
+                          "The security token included in the request is invalid."},
+    [AUTH_EXPIRED_TOKEN] = {{"ExpiredToken", "ExpiredTokenException", "ExpiredTokenException",
+                             "ExpiredToken"},
+                            "The security token included in the request is expired"},
+    [AUTH_WRONG_SIGNATURE] = {{"SignatureDoesNotMatch", "InvalidSignatureException",
+                               "InvalidSignatureException", "SignatureDoesNotMatch"},
+                              "The request signature we calculated does not match the signature "
+                              "you provided. Check your AWS Secret Access Key and signing method."},
+    [AUTH_SKEWED] = {{"RequestTimeTooSkewed", "InvalidSignatureException",
+                      "InvalidSignatureException", "SignatureDoesNotMatch"},
+                     "The difference between the request time and the current time is too large."},
+    [AUTH_EXPIRED] = {{"AccessDenied", "InvalidSignatureException", "InvalidSignatureException",
+                       "SignatureDoesNotMatch"},
+                      "Request has expired"},
+    [AUTH_WRONG_PAYLOAD] = {{"XAmzContentSHA256Mismatch", "InvalidSignatureException",
+                             "InvalidSignatureException", "SignatureDoesNotMatch"},
+                            "The provided 'x-amz-content-sha256' header does not match what was "
+                            "computed."},
+};
+
+void auth_fail(struct exchange *x, enum auth_failure failure, const char *message)
+{
+    enum error_form form = x->service->error_form;
+    const char *code = failures[failure].codes[form];
+    if (!message)
+        message = failures[failure].message;
+    if (form == ERROR_FORM_S3 && failure == AUTH_MISSING)
+        message = "Access Denied";
+    if (form == ERROR_FORM_S3 && failure == AUTH_UNKNOWN_KEY)
+        message = "The AWS Access Key Id you provided does not exist in our records.";
+    if (form == ERROR_FORM_REST_JSON && failure == AUTH_MISSING)
+        message = "Missing Authentication Token";
+    exchange_fail(x, code, "%s", message);
+}
+
+static int fail(struct exchange *x, enum auth_failure failure)
+{
+    auth_fail(x, failure, NULL);
+    return -1;
+}
+
+int auth_parse(struct auth *auth, struct exchange *x)
+{
+    const char *date = exchange_header(x, "X-Amz-Date");
+    int parsed =
+        sigv4_parse(exchange_header(x, "Authorization"), date ? date : exchange_header(x, "Date"),
+                    x->query, &auth->claim, &x->arena, &auth->err);
+    auth->is_signed = parsed > 0;
+    return parsed;
+}
+
+static int find_identity(struct auth *auth, struct exchange *x, struct identities *identities)
+{
+    const char *token = auth->claim.presigned ? exchange_query(x, "X-Amz-Security-Token")
+                                              : exchange_header(x, "X-Amz-Security-Token");
+    struct err err = {0};
+    if (identity_find(identities, auth->claim.access_key_id, token, &auth->secret, &err) < 0)
+        return fail(x, err.code == ERR_NOT_FOUND ? AUTH_UNKNOWN_KEY
+                       : err.code == ERR_TIMEOUT ? AUTH_EXPIRED_TOKEN
+                                                 : AUTH_WRONG_TOKEN);
+    x->identity.access_key_id = auth->claim.access_key_id;
+    x->identity.arn = auth->secret.arn;
+    x->region = auth->claim.region;
+    return 0;
+}
+
+static int is_hash(const char *text)
+{
+    return strlen(text) == SIGV4_HEX_BYTES - 1 &&
+           strspn(text, "0123456789abcdef") == SIGV4_HEX_BYTES - 1;
+}
+
+static int unknown_payload(struct exchange *x)
+{
+    exchange_fail(
+        x, x->service->error_form == ERROR_FORM_S3 ? "InvalidRequest" : "InvalidSignatureException",
+        "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.");
+    return -1;
+}
+
+static int read_streaming(struct auth *auth, struct exchange *x, const char *told)
+{
+    auth->payload = AUTH_PAYLOAD_CHUNKED;
+    auth->chunks_signed = strcmp(told, SIGV4_STREAMING_UNSIGNED_TRAILER) != 0;
+    auth->has_trailer = strcmp(told, SIGV4_STREAMING) != 0;
+    if (strcmp(told, SIGV4_STREAMING) == 0 || strcmp(told, SIGV4_STREAMING_TRAILER) == 0 ||
+        strcmp(told, SIGV4_STREAMING_UNSIGNED_TRAILER) == 0)
+        return 0;
+    return unknown_payload(x);
+}
+
+/* How is the body covered? Only S3 knows anything but its hash. */
+static int read_payload(struct auth *auth, struct exchange *x)
+{
+    int is_s3 = strcmp(auth->claim.service, "s3") == 0;
+    const char *told = exchange_header(x, "X-Amz-Content-Sha256");
+    if (!told && is_s3 && auth->claim.presigned)
+        told = SIGV4_UNSIGNED;
+    auth->payload_hash = told;
+    if (!told && is_s3) {
+        exchange_fail(x, "InvalidRequest",
+                      "Missing required header for this request: x-amz-content-sha256");
+        return -1;
+    }
+    if (!told || is_hash(told))
+        return 0;
+    if (is_s3 && strcmp(told, SIGV4_UNSIGNED) == 0) {
+        auth->payload = AUTH_PAYLOAD_UNSIGNED;
+        return 0;
+    }
+    if (is_s3 && strncmp(told, STREAMING_PREFIX, strlen(STREAMING_PREFIX)) == 0)
+        return read_streaming(auth, x, told);
+    return unknown_payload(x);
+}
+
+static int verify(struct auth *auth, struct exchange *x, const char *payload_hash)
+{
+    struct sigv4_request request = {.method = x->method,
+                                    .path = x->path,
+                                    .query = x->query,
+                                    .headers = x->headers,
+                                    .header_count = x->header_count,
+                                    .payload_hash = payload_hash};
+    struct err err = {0};
+    if (sigv4_verify(&request, &auth->claim, auth->secret.secret_access_key,
+                     x->received_unix_ms / 1000, auth->signing_key, &x->arena, &err) == 0) {
+        auth->is_verified = 1;
+        return 0;
+    }
+    if (err.code == ERR_TIMEOUT)
+        return fail(x, auth->claim.presigned ? AUTH_EXPIRED : AUTH_SKEWED);
+    return fail(x, AUTH_WRONG_SIGNATURE);
+}
+
+int auth_head(struct auth *auth, struct exchange *x, struct identities *identities)
+{
+    if (find_identity(auth, x, identities) < 0 || read_payload(auth, x) < 0)
+        return -1;
+    return auth->payload_hash ? verify(auth, x, auth->payload_hash) : 0;
+}
+
+int auth_body(struct auth *auth, struct exchange *x)
+{
+    char hash[SIGV4_HEX_BYTES];
+    for (size_t i = 0; i < sizeof x->body.sha256; i++)
+        snprintf(hash + 2 * i, 3, "%02x", x->body.sha256[i]);
+    if (!auth->is_verified)
+        return verify(auth, x, hash);
+    if (auth->payload == AUTH_PAYLOAD_HASHED && strcmp(hash, auth->payload_hash) != 0)
+        return fail(x, AUTH_WRONG_PAYLOAD);
+    return 0;
+}

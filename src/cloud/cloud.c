@@ -1,0 +1,163 @@
+#include "cloud/cloud.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cloud/front.h"
+#include "cloud/identity.h"
+#include "cloud/services.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int cloud_add(struct cloud *cloud, const struct service *service, struct err *err)
+{
+    if (cloud->service_count == CLOUD_MAX_SERVICES)
+        return err_set(err, ERR_TOO_BIG, "add service %s: too many", service->name);
+    cloud->services[cloud->service_count++] = *service;
+    return 0;
+}
+
+int cloud_path(const struct cloud *cloud, const char *name, char *out, size_t out_bytes,
+               struct err *err)
+{
+    int length = snprintf(out, out_bytes, "%s/%s", cloud->data_folder, name);
+    if (length < 0 || (size_t)length >= out_bytes)
+        return err_set(err, ERR_TOO_BIG, "open %s/%s: the path is too long", cloud->data_folder,
+                       name);
+    return 0;
+}
+
+/* One cloud a folder: the lock goes with the process, however it ends. */
+static int lock_folder(struct cloud *cloud, struct err *err)
+{
+    char path[PATH_MAX];
+    if (cloud_path(cloud, "lock", path, sizeof path, err) < 0)
+        return -1;
+    cloud->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (cloud->lock_fd < 0)
+        return err_set_errno(err, "open %s", path);
+    if (flock(cloud->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return err_set(err, ERR_BUSY,
+                       "data folder %s: another ken cloud uses it (stop that one, or take another "
+                       "folder by --data)",
+                       cloud->data_folder);
+    return err_set_errno(err, "lock %s", path);
+}
+
+static int open_folder(struct cloud *cloud, const char *folder, struct err *err)
+{
+    char path[PATH_MAX];
+    if (file_make_folders(folder, 0700, err) < 0)
+        return -1;
+    char *whole = realpath(folder, NULL);
+    if (!whole)
+        return err_set_errno(err, "open data folder %s", folder);
+    cloud->data_folder = whole;
+    if (lock_folder(cloud, err) < 0 || cloud_path(cloud, "spool", path, sizeof path, err) < 0 ||
+        file_make_folders(path, 0700, err) < 0)
+        return -1;
+    cloud->spool_folder = strdup(path);
+    return cloud->spool_folder ? 0 : err_set(err, ERR_NO_MEMORY, "open data folder: out of memory");
+}
+
+static int make_identities(struct cloud *cloud, const struct cloud_options *options,
+                           struct err *err)
+{
+    struct cloud_credentials own = {0};
+    const char *id = options->access_key_id, *secret = options->secret_access_key;
+    if (!id || !secret) {
+        if (cloud_credentials(cloud->data_folder, &own, err) < 0)
+            return -1;
+        id = own.access_key_id;
+        secret = own.secret_access_key;
+    }
+    cloud->identities = identities_create(id, secret, cloud->account_id, err);
+    explicit_bzero(&own, sizeof own);
+    return cloud->identities ? 0 : -1;
+}
+
+static int start_services(struct cloud *cloud, struct err *err)
+{
+    for (size_t i = 0; i < cloud->service_count; i++) {
+        struct service *service = &cloud->services[i];
+        if (service->start && service->start(service->self, err) < 0)
+            return err_wrap(err, "start %s", service->name);
+    }
+    return 0;
+}
+
+static int start(struct cloud *cloud, const struct cloud_options *options, struct err *err)
+{
+    cloud->region = strdup(options->region);
+    cloud->account_id = CLOUD_ACCOUNT_ID;
+    if (!cloud->region)
+        return err_set(err, ERR_NO_MEMORY, "start the cloud: out of memory");
+    if (open_folder(cloud, options->data_folder, err) < 0 ||
+        make_identities(cloud, options, err) < 0)
+        return -1;
+    cloud->front = front_create(cloud, options->listen, options->workers, err);
+    if (!cloud->front)
+        return -1;
+    cloud->endpoint = front_endpoint(cloud->front);
+    if (services_create(cloud, err) < 0 || start_services(cloud, err) < 0)
+        return -1;
+    return front_start(cloud->front, err);
+}
+
+struct cloud *cloud_start(const struct cloud_options *options, struct err *err)
+{
+    struct cloud *cloud = calloc(1, sizeof *cloud);
+    if (!cloud) {
+        err_set(err, ERR_NO_MEMORY, "start the cloud: out of memory");
+        return NULL;
+    }
+    cloud->lock_fd = -1;
+    if (start(cloud, options, err) == 0)
+        return cloud;
+    cloud_stop(cloud);
+    return NULL;
+}
+
+/* Returns how many exchanges are unanswered. */
+static unsigned stop_answering(struct cloud *cloud)
+{
+    front_quiesce(cloud->front);
+    for (size_t i = 0; i < cloud->service_count; i++)
+        if (cloud->services[i].stop)
+            cloud->services[i].stop(cloud->services[i].self);
+    return front_drain(cloud->front, CLOUD_DRAIN_MS);
+}
+
+void cloud_stop(struct cloud *cloud)
+{
+    if (!cloud)
+        return;
+    unsigned left = cloud->front ? stop_answering(cloud) : 0;
+    if (left) {
+        log_line(LOG_WARN, "stop: %u requests are left unanswered after %d ms", left,
+                 CLOUD_DRAIN_MS);
+        return; /* their threads still use all of it; the process ends here */
+    }
+    front_destroy(cloud->front);
+    while (cloud->service_count) {
+        struct service *service = &cloud->services[--cloud->service_count];
+        if (service->destroy)
+            service->destroy(service->self);
+    }
+    identities_destroy(cloud->identities);
+    if (cloud->lock_fd >= 0)
+        close(cloud->lock_fd);
+    free((char *)cloud->spool_folder);
+    free((char *)cloud->data_folder);
+    free((char *)cloud->region);
+    free(cloud);
+}

@@ -1,0 +1,364 @@
+#include "cloud/front.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "cloud/listen.h"
+#include "cloud/request.h"
+
+#include <microhttpd.h>
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { MAX_NETWORK_THREADS = 8, DISCARD_BYTES = 1024 * 1024, DRAIN_STEP_MS = 5 };
+
+struct front {
+    struct cloud *cloud;
+    struct MHD_Daemon *daemon;
+    struct workers *workers;
+    int listen_fd;
+    char endpoint[LISTEN_ENDPOINT_BYTES];
+    unsigned in_flight; /* exchanges with a service; atomic */
+};
+
+/* -- from the request's thread to the network's ------------------------------------------------ */
+
+static void suspend(struct exchange *x)
+{
+    MHD_suspend_connection(((struct request *)x)->connection);
+}
+
+static void resume(struct exchange *x)
+{
+    MHD_resume_connection(((struct request *)x)->connection);
+}
+
+/* -- answers ----------------------------------------------------------------------------------- */
+
+/* The body of an answer to HEAD is never asked for. */
+static ssize_t no_body(void *context, uint64_t offset, char *out, size_t size)
+{
+    (void)context, (void)offset, (void)out, (void)size;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct MHD_Response *make_response(struct reply *reply)
+{
+    struct MHD_Response *response;
+    if (reply->head_only)
+        return MHD_create_response_from_callback(reply->size, 1, no_body, NULL, NULL);
+    if (reply->fd >= 0) {
+        response = MHD_create_response_from_fd_at_offset64(reply->size, reply->fd,
+                                                           (uint64_t)reply->offset);
+        reply->fd = response ? -1 : reply->fd;
+        return response;
+    }
+    response = MHD_create_response_from_buffer(
+        reply->data ? reply->size : 0, reply->data ? reply->data : (void *)"",
+        reply->data ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (response)
+        reply->data = NULL;
+    return response;
+}
+
+static void add_headers(struct MHD_Response *response, const struct exchange *x)
+{
+    const struct reply *reply = x->reply;
+    if (reply->content_type)
+        MHD_add_response_header(response, "Content-Type", reply->content_type);
+    for (size_t i = 0; i < reply->header_count; i++)
+        MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+    int is_s3 = x->service->error_form == ERROR_FORM_S3;
+    MHD_add_response_header(response, is_s3 ? "x-amz-request-id" : "x-amzn-RequestId",
+                            x->request_id);
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *connection, struct request *request)
+{
+    struct reply *reply = &request->reply;
+    struct MHD_Response *response = make_response(reply);
+    if (!response)
+        return MHD_NO;
+    add_headers(response, &request->x);
+    enum MHD_Result result =
+        MHD_queue_response(connection, reply->status ? (unsigned)reply->status : 500, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* -- the request's way ------------------------------------------------------------------------- */
+
+struct header_list {
+    struct http_header *headers;
+    size_t count;
+};
+
+static enum MHD_Result collect_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    (void)kind;
+    struct header_list *list = context;
+    if (list->count == FRONT_MAX_HEADERS)
+        return MHD_NO;
+    list->headers[list->count++] = (struct http_header){name, value ? value : ""};
+    return MHD_YES;
+}
+
+static int read_headers(struct MHD_Connection *connection, struct request *request)
+{
+    struct exchange *x = &request->x;
+    int told = MHD_get_connection_values(connection, MHD_HEADER_KIND, NULL, NULL);
+    struct header_list list = {.headers =
+                                   arena_new(&x->arena, struct http_header, FRONT_MAX_HEADERS)};
+    if (!list.headers || told > FRONT_MAX_HEADERS)
+        return -1;
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, collect_header, &list);
+    x->headers = list.headers;
+    x->header_count = list.count;
+    return 0;
+}
+
+static const char *address_text(struct MHD_Connection *connection, struct arena *arena)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+    char *text = arena_alloc(arena, INET6_ADDRSTRLEN, 1);
+    if (!address || !text)
+        return "";
+    if (address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text,
+                  INET6_ADDRSTRLEN);
+    else if (address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
+                  INET6_ADDRSTRLEN);
+    return text;
+}
+
+static void answer_health(struct request *request)
+{
+    const struct cloud *cloud = request->cloud;
+    struct buf body;
+    buf_init(&body, 16 * 1024);
+    buf_puts(&body, "{\"status\": \"ok\", \"version\": \"" KEN_VERSION "\", \"services\": [");
+    for (size_t i = 0; i < cloud->service_count; i++)
+        buf_printf(&body, "%s\"%s\"", i ? ", " : "", cloud->services[i].name);
+    buf_puts(&body, "]}\n");
+    exchange_respond(&request->x, 200, "application/json", body.data, body.size);
+    buf_finish(&body);
+    request->state = REQUEST_REFUSED;
+}
+
+static int is_health(const struct exchange *x)
+{
+    return strcmp(x->path, "/health") == 0 &&
+           (strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0) &&
+           !exchange_header(x, "Authorization") && !*x->query;
+}
+
+/* An answer before the body has come: at once when the client waits for "100 Continue" or would
+ * send a lot for nothing (the connection closes then), else after the body is thrown away. */
+static int answers_early(const struct request *request)
+{
+    if (request->state != REQUEST_REFUSED)
+        return 0;
+    const char *length = exchange_header(&request->x, "Content-Length");
+    return exchange_header(&request->x, "Expect") ||
+           (length && strtoull(length, NULL, 10) > DISCARD_BYTES);
+}
+
+static enum MHD_Result start_request(struct MHD_Connection *connection, struct request *request,
+                                     const char *method)
+{
+    request->connection = connection;
+    request->x.method = method;
+    if (read_headers(connection, request) < 0)
+        return MHD_NO;
+    request->x.source_ip = address_text(connection, &request->x.arena);
+    if (is_health(&request->x))
+        answer_health(request);
+    else
+        request_head(request);
+    return answers_early(request) ? send_reply(connection, request) : MHD_YES;
+}
+
+static void leave(struct front *front)
+{
+    __atomic_sub_fetch(&front->in_flight, 1, __ATOMIC_ACQ_REL);
+}
+
+static void run_job(struct worker_job *job)
+{
+    struct request *request = (struct request *)((char *)job - offsetof(struct request, job));
+    const struct service *service = request->x.service;
+    int deferred = 0;
+    request->reply.deferred = &deferred;
+    request->reply.suspend = NULL;
+    service->handle(service->self, &request->x);
+    if (!deferred)
+        resume(&request->x);
+}
+
+static enum MHD_Result handle(struct front *front, struct MHD_Connection *connection,
+                              struct request *request)
+{
+    const struct service *service = request->x.service;
+    request->reply.resume = resume;
+    request->front = front;
+    __atomic_add_fetch(&front->in_flight, 1, __ATOMIC_ACQ_REL);
+    if (!service->quick || !service->quick(service->self, &request->x)) {
+        request->job.run = run_job;
+        MHD_suspend_connection(connection);
+        workers_add(front->workers, &request->job);
+        return MHD_YES;
+    }
+    int deferred = 0;
+    request->reply.deferred = &deferred;
+    request->reply.suspend = suspend;
+    service->handle(service->self, &request->x);
+    return deferred ? MHD_YES : send_reply(connection, request);
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_bytes, void **state)
+{
+    (void)url, (void)version;
+    struct request *request = *state;
+    if (!request)
+        return MHD_NO;
+    if (request->state == REQUEST_HEAD)
+        return start_request(connection, request, method);
+    if (*data_bytes > 0) {
+        request_body(request, data, *data_bytes);
+        *data_bytes = 0;
+        return MHD_YES;
+    }
+    if (request->state == REQUEST_HANDLED) /* the service has answered and resumed */
+        return send_reply(connection, request);
+    return request_complete(request) ? handle(context, connection, request)
+                                     : send_reply(connection, request);
+}
+
+/* The request line: the only place where libmicrohttpd tells it undecoded. */
+static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
+{
+    (void)connection;
+    struct front *front = context;
+    return request_create(front->cloud, uri);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)context, (void)connection;
+    struct request *request = *state;
+    if (request && request->front)
+        leave(request->front);
+    if (request && log_shows(LOG_DEBUG))
+        log_line(LOG_DEBUG, "%s %s %s: %d in %.2f ms%s", request->x.source_ip, request->x.method,
+                 request->x.path, request->reply.status, clock_ms_since(request->x.received_ns),
+                 code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection lost)");
+    request_destroy(request);
+    *state = NULL;
+}
+
+static size_t keep_encoded(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return strlen(text);
+}
+
+static void on_log(void *context, const char *format, va_list args)
+{
+    (void)context;
+    char text[512];
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = 0;
+    log_line(LOG_INFO, "http: %s", text);
+}
+
+/* -- life -------------------------------------------------------------------------------------- */
+
+struct front *front_create(struct cloud *cloud, const char *listen, unsigned workers,
+                           struct err *err)
+{
+    struct front *front = calloc(1, sizeof *front);
+    if (!front) {
+        err_set(err, ERR_NO_MEMORY, "start the server: out of memory");
+        return NULL;
+    }
+    front->cloud = cloud;
+    front->listen_fd = listen_open(listen, front->endpoint, err);
+    front->workers = front->listen_fd < 0
+                         ? NULL
+                         : workers_create(workers ? workers : FRONT_DEFAULT_WORKERS, err);
+    if (front->workers)
+        return front;
+    front_destroy(front);
+    return NULL;
+}
+
+const char *front_endpoint(const struct front *front)
+{
+    return front->endpoint;
+}
+
+int front_start(struct front *front, struct err *err)
+{
+    size_t threads = pool_processors();
+    if (threads > MAX_NETWORK_THREADS)
+        threads = MAX_NETWORK_THREADS;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    front->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, front, MHD_OPTION_LISTEN_SOCKET, front->listen_fd,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(threads > 1 ? threads : 0),
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)FRONT_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)FRONT_IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)FRONT_CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_uri, front,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        front, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_END);
+    if (!front->daemon)
+        return err_set(err, ERR_IO, "start the server at %s: libmicrohttpd refused",
+                       front->endpoint);
+    front->listen_fd = -1; /* the daemon's now */
+    return 0;
+}
+
+void front_quiesce(struct front *front)
+{
+    if (!front->daemon)
+        return;
+    MHD_socket fd = MHD_quiesce_daemon(front->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
+}
+
+unsigned front_drain(struct front *front, unsigned limit_ms)
+{
+    uint64_t start = clock_monotonic_ns();
+    for (;;) {
+        unsigned left = __atomic_load_n(&front->in_flight, __ATOMIC_ACQUIRE);
+        if (!left || clock_ms_since(start) > limit_ms)
+            return left;
+        clock_sleep_until_ns(clock_monotonic_ns() + DRAIN_STEP_MS * 1000000ull);
+    }
+}
+
+void front_destroy(struct front *front)
+{
+    if (!front)
+        return;
+    workers_destroy(front->workers);
+    if (front->daemon)
+        MHD_stop_daemon(front->daemon);
+    if (front->listen_fd >= 0)
+        close(front->listen_fd);
+    free(front);
+}

@@ -1,0 +1,36 @@
+#ifndef CLOUD_FRONT_H
+#define CLOUD_FRONT_H
+
+#include "base/err.h"
+#include "cloud/exchange.h"
+
+/* The HTTP server of the cloud: takes requests on one port, finds the service, verifies who signed,
+ * receives the body, has the service answer, sends the answer.
+ *
+ * Threads: a few network threads (one a processor, epoll each) do all of it except handle(), which
+ * runs on worker threads; see `quick` in struct service. */
+struct cloud;
+struct front;
+
+enum {
+    FRONT_MAX_CONNECTIONS = 2048,
+    FRONT_IDLE_TIMEOUT_S = 75,
+    FRONT_CONNECTION_BYTES = 64 * 1024, /* head of a request, and its read buffer */
+    FRONT_MAX_HEADERS = 128,
+    FRONT_ARENA_BYTES = 64 * 1024 * 1024, /* ceiling of one exchange's arena */
+    FRONT_DEFAULT_WORKERS = 32,
+};
+
+/* Opens the port; ERR_BUSY when it is in use. `listen` is "ADDRESS:PORT". Answers begin with
+ * front_start(). */
+struct front *front_create(struct cloud *cloud, const char *listen, unsigned workers,
+                           struct err *err);
+const char *front_endpoint(const struct front *front);
+int front_start(struct front *front, struct err *err) MUST_USE;
+/* Take no new connections. */
+void front_quiesce(struct front *front);
+/* Wait until every exchange is answered, at most `limit_ms`. Returns how many are left. */
+unsigned front_drain(struct front *front, unsigned limit_ms);
+void front_destroy(struct front *front); /* NULL is fine */
+
+#endif

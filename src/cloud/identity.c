@@ -1,0 +1,182 @@
+#include "cloud/identity.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+
+#include <openssl/crypto.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct temporary {
+    struct identity_credentials credentials;
+    char arn[IDENTITY_ARN_BYTES];
+    int64_t expires_unix_ms; /* 0: never */
+};
+
+struct identities {
+    pthread_mutex_t lock;
+    char access_key_id[IDENTITY_KEY_BYTES], secret_access_key[IDENTITY_KEY_BYTES];
+    char arn[IDENTITY_ARN_BYTES];
+    struct temporary *temporary;
+    size_t count, capacity;
+};
+
+static int copy_text(char *out, size_t out_bytes, const char *text)
+{
+    return (size_t)snprintf(out, out_bytes, "%s", text) < out_bytes ? 0 : -1;
+}
+
+struct identities *identities_create(const char *access_key_id, const char *secret_access_key,
+                                     const char *account_id, struct err *err)
+{
+    struct identities *identities = calloc(1, sizeof *identities);
+    if (!identities) {
+        err_set(err, ERR_NO_MEMORY, "keep the access keys: out of memory");
+        return NULL;
+    }
+    if (!*access_key_id || !*secret_access_key ||
+        copy_text(identities->access_key_id, IDENTITY_KEY_BYTES, access_key_id) < 0 ||
+        copy_text(identities->secret_access_key, IDENTITY_KEY_BYTES, secret_access_key) < 0) {
+        err_set(err, ERR_INVALID, "the administrator's access key: it is empty or too long");
+        free(identities);
+        return NULL;
+    }
+    snprintf(identities->arn, sizeof identities->arn, "arn:aws:iam::%s:user/admin", account_id);
+    pthread_mutex_init(&identities->lock, NULL);
+    return identities;
+}
+
+void identities_destroy(struct identities *identities)
+{
+    if (!identities)
+        return;
+    if (identities->temporary)
+        OPENSSL_cleanse(identities->temporary,
+                        identities->capacity * sizeof *identities->temporary);
+    free(identities->temporary);
+    pthread_mutex_destroy(&identities->lock);
+    OPENSSL_cleanse(identities, sizeof *identities);
+    free(identities);
+}
+
+/* Under the lock. */
+static struct temporary *find_temporary(struct identities *identities, const char *access_key_id)
+{
+    for (size_t i = 0; i < identities->count; i++)
+        if (strcmp(identities->temporary[i].credentials.access_key_id, access_key_id) == 0)
+            return &identities->temporary[i];
+    return NULL;
+}
+
+static void remove_temporary(struct identities *identities, struct temporary *t)
+{
+    *t = identities->temporary[--identities->count];
+    OPENSSL_cleanse(&identities->temporary[identities->count], sizeof *t);
+}
+
+static int has_expired(const struct temporary *t, int64_t now)
+{
+    return t->expires_unix_ms && t->expires_unix_ms <= now;
+}
+
+static void remove_expired(struct identities *identities)
+{
+    int64_t now = clock_unix_ms();
+    for (size_t i = identities->count; i-- > 0;)
+        if (has_expired(&identities->temporary[i], now))
+            remove_temporary(identities, &identities->temporary[i]);
+}
+
+/* Under the lock: room for one more. The old memory held secrets, so no realloc(). */
+static int make_room(struct identities *identities, struct err *err)
+{
+    if (identities->count < identities->capacity)
+        return 0;
+    remove_expired(identities);
+    if (identities->count < identities->capacity)
+        return 0;
+    if (identities->capacity >= IDENTITY_MAX_TEMPORARY)
+        return err_set(err, ERR_BUSY, "issue credentials: %d are in use", IDENTITY_MAX_TEMPORARY);
+    size_t capacity = identities->capacity ? identities->capacity * 2 : 16;
+    struct temporary *bigger = calloc(capacity, sizeof *bigger);
+    if (!bigger)
+        return err_set(err, ERR_NO_MEMORY, "issue credentials: out of memory");
+    if (identities->temporary) {
+        memcpy(bigger, identities->temporary, identities->count * sizeof *bigger);
+        OPENSSL_cleanse(identities->temporary, identities->count * sizeof *bigger);
+        free(identities->temporary);
+    }
+    identities->temporary = bigger;
+    identities->capacity = capacity;
+    return 0;
+}
+
+int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
+                   struct identity_credentials *out, struct err *err)
+{
+    enum { ID_LETTERS = 16, SECRET_LETTERS = 40, TOKEN_LETTERS = 64 };
+    struct temporary fresh = {.expires_unix_ms = lifetime_ms ? clock_unix_ms() + lifetime_ms : 0};
+    if (copy_text(fresh.arn, sizeof fresh.arn, arn) < 0)
+        return err_set(err, ERR_TOO_BIG, "issue credentials: the ARN is too long");
+    memcpy(fresh.credentials.access_key_id, "ASIA", 4);
+    random_text(fresh.credentials.access_key_id + 4, ID_LETTERS, RANDOM_UPPER);
+    random_text(fresh.credentials.secret_access_key, SECRET_LETTERS, RANDOM_LOWER);
+    random_text(fresh.credentials.session_token, TOKEN_LETTERS, RANDOM_LOWER);
+    pthread_mutex_lock(&identities->lock);
+    int result = make_room(identities, err);
+    if (result == 0)
+        identities->temporary[identities->count++] = fresh;
+    pthread_mutex_unlock(&identities->lock);
+    if (result == 0)
+        *out = fresh.credentials;
+    OPENSSL_cleanse(&fresh, sizeof fresh);
+    return result;
+}
+
+void identity_revoke(struct identities *identities, const char *access_key_id)
+{
+    pthread_mutex_lock(&identities->lock);
+    struct temporary *t = find_temporary(identities, access_key_id);
+    if (t)
+        remove_temporary(identities, t);
+    pthread_mutex_unlock(&identities->lock);
+}
+
+static int same_secret(const char *a, const char *b)
+{
+    size_t size = strlen(a);
+    return size == strlen(b) && CRYPTO_memcmp(a, b, size) == 0;
+}
+
+static int find_locked(struct identities *identities, const char *access_key_id,
+                       const char *session_token, struct identity_secret *out, struct err *err)
+{
+    struct temporary *t = find_temporary(identities, access_key_id);
+    if (!t)
+        return err_set(err, ERR_NOT_FOUND, "access key %s: unknown", access_key_id);
+    if (has_expired(t, clock_unix_ms()))
+        return err_set(err, ERR_TIMEOUT, "access key %s: expired", access_key_id);
+    if (!session_token || !same_secret(session_token, t->credentials.session_token))
+        return err_set(err, ERR_DENIED, "access key %s: wrong session token", access_key_id);
+    memcpy(out->secret_access_key, t->credentials.secret_access_key, IDENTITY_KEY_BYTES);
+    memcpy(out->arn, t->arn, IDENTITY_ARN_BYTES);
+    return 0;
+}
+
+int identity_find(struct identities *identities, const char *access_key_id,
+                  const char *session_token, struct identity_secret *out, struct err *err)
+{
+    if (strcmp(access_key_id, identities->access_key_id) == 0) {
+        if (session_token)
+            return err_set(err, ERR_DENIED, "access key %s: has no session token", access_key_id);
+        memcpy(out->secret_access_key, identities->secret_access_key, IDENTITY_KEY_BYTES);
+        memcpy(out->arn, identities->arn, IDENTITY_ARN_BYTES);
+        return 0;
+    }
+    pthread_mutex_lock(&identities->lock);
+    int result = find_locked(identities, access_key_id, session_token, out, err);
+    pthread_mutex_unlock(&identities->lock);
+    return result;
+}

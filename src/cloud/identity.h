@@ -1,0 +1,45 @@
+#ifndef CLOUD_IDENTITY_H
+#define CLOUD_IDENTITY_H
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+/* Whose keys the cloud knows: one administrator, and temporary credentials that services issue (the
+ * lambda service for its functions). Temporary ones live in memory only. Thread safe. */
+struct identities;
+
+enum {
+    IDENTITY_MAX_TEMPORARY = 4096,
+    IDENTITY_KEY_BYTES = 129,
+    IDENTITY_TOKEN_BYTES = 129,
+    IDENTITY_ARN_BYTES = 257,
+};
+
+struct identities *identities_create(const char *access_key_id, const char *secret_access_key,
+                                     const char *account_id, struct err *err);
+void identities_destroy(struct identities *identities);
+
+struct identity_credentials {
+    char access_key_id[IDENTITY_KEY_BYTES]; /* "ASIA..." */
+    char secret_access_key[IDENTITY_KEY_BYTES];
+    char session_token[IDENTITY_TOKEN_BYTES];
+};
+
+/* New temporary credentials that act as `arn` (such as
+ * "arn:aws:sts::000000000000:assumed-role/ken-function/ken-function") until revoked or
+ * `lifetime_ms` has passed (0: until revoked). */
+int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
+                   struct identity_credentials *out, struct err *err) MUST_USE;
+void identity_revoke(struct identities *identities, const char *access_key_id);
+
+/* The secret behind a key id. `session_token` is the request's, or NULL. Returns ERR_NOT_FOUND for
+ * an unknown key id, ERR_DENIED for a wrong or missing token, ERR_TIMEOUT when expired. */
+struct identity_secret {
+    char secret_access_key[IDENTITY_KEY_BYTES];
+    char arn[IDENTITY_ARN_BYTES];
+};
+int identity_find(struct identities *identities, const char *access_key_id,
+                  const char *session_token, struct identity_secret *out, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,62 @@
+#include "cloud/route.h"
+
+#include <string.h>
+
+/* X-Amz-Target starts with the service's internal name. */
+static const struct {
+    const char *prefix, *service;
+} targets[] = {
+    {"DynamoDB_", "dynamodb"},
+    {"DynamoDBStreams_", "dynamodb"},
+    {"GraniteServiceVersion", "monitoring"},
+    {"Logs_", "logs"},
+    {"AmazonSQS", "sqs"},
+    {"AmazonEC2ContainerRegistry", "ecr"},
+};
+
+static const struct {
+    const char *prefix, *service;
+} paths[] = {
+    {"/2015-03-31/functions", "lambda"},
+    {"/2015-03-31/event-source-mappings", "lambda"},
+    {"/service/GraniteServiceVersion", "monitoring"},
+    {"/apikeys", "apigateway"},
+    {"/usageplans", "apigateway"},
+};
+
+static const char *target_service(const char *target)
+{
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        if (strncmp(target, targets[i].prefix, strlen(targets[i].prefix)) == 0)
+            return targets[i].service;
+    return NULL;
+}
+
+/* /restapis/{api}/{stage}/_user_request_/... */
+static int is_execute_path(const char *path)
+{
+    if (strncmp(path, "/restapis/", 10))
+        return 0;
+    const char *stage = strchr(path + 10, '/');
+    const char *marker = stage ? strchr(stage + 1, '/') : NULL;
+    return marker && strncmp(marker, "/_user_request_", 15) == 0;
+}
+
+const char *route_service(const struct exchange *x, const char *scope)
+{
+    if (scope)
+        return scope;
+    const char *host = exchange_header(x, "Host");
+    if (is_execute_path(x->path) || (host && strstr(host, ".execute-api.")))
+        return "execute-api";
+    const char *target = exchange_header(x, "X-Amz-Target");
+    const char *found = target ? target_service(target) : NULL;
+    if (found)
+        return found;
+    if (strncmp(x->path, "/restapis", 9) == 0 && (x->path[9] == '/' || !x->path[9]))
+        return "apigateway";
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (strncmp(x->path, paths[i].prefix, strlen(paths[i].prefix)) == 0)
+            return paths[i].service;
+    return "s3";
+}
