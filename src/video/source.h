@@ -27,6 +27,7 @@ struct source_options {
 
 struct frame {
     struct AVFrame *picture; /* borrowed until the next source_read(); see video/picture.h */
+    int width, height;       /* pixels; the same for all frames of a source */
     uint64_t number;         /* from 1 */
     uint64_t captured_ns;    /* monotonic; in real time the moment the frame was due */
 };

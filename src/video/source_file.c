@@ -340,6 +340,8 @@ int source_read(struct source *source, struct frame *frame, struct err *err)
     source->number++;
     *frame = (struct frame){
         .picture = source->current,
+        .width = source->width,
+        .height = source->height,
         .number = source->number,
         .captured_ns = source->options.real_time ? due_ns : clock_monotonic_ns(),
     };
