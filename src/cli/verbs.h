@@ -3,7 +3,9 @@
 
 /* The verbs of `ken`, one file each (cli/NAME.c). Each gets argv with argv[0] == its name and
  * returns an exit code of cli/options.h. This list is the only place where a verb is named. */
-#define VERB_LIST(X) X(cloud, "run the embedded cloud: AWS's protocols on one port")
+#define VERB_LIST(X)                                                                               \
+    X(cloud, "run the embedded cloud: AWS's protocols on one port")                                \
+    X(frames, "take photos out of a video")
 
 #define X(name, summary) int verb_##name(int argc, char **argv);
 VERB_LIST(X)
