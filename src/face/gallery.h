@@ -6,12 +6,17 @@
 #include <stddef.h>
 
 /* The enrolled people: templates (unit vectors of FACE_EMBEDDING_FLOATS) by person, and the
- * threshold below which a face is "unknown". One writer, many readers. The file is encrypted and
- * authenticated (AES-256-GCM); the key comes from KEN_GALLERY_KEY (64 hex digits) or the key file
- * beside the gallery (GALLERY.key, mode 0600, made at first use). */
+ * threshold below which a face is "unknown". One writer, many readers. The file (docs/gallery.md)
+ * is encrypted and authenticated with AES-256-GCM; the key comes from KEN_GALLERY_KEY (64 hex
+ * digits) or else the key file beside the gallery (GALLERY.key, mode 0600, made at the first save).
+ */
 struct gallery;
 
-enum { GALLERY_NAME_BYTES = 128, GALLERY_MAX_PEOPLE = 1000000 };
+enum {
+    GALLERY_NAME_BYTES = 128, /* with the 0 behind */
+    GALLERY_MAX_PEOPLE = 1000000,
+    GALLERY_MAX_TEMPLATES = 4000000, /* of all people */
+};
 
 /* Cosine similarity at which two templates count as one person, unless the gallery says otherwise.
  */
@@ -24,13 +29,21 @@ struct match {
 };
 
 struct gallery *gallery_create(struct err *err);
+/* ERR_NOT_FOUND without file or key, ERR_CORRUPT for a changed byte or the wrong key. */
 struct gallery *gallery_open(const char *path, struct err *err);
 int gallery_save(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
+/* Without encryption: a checksum against damage, no protection. */
+int gallery_save_plain(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
 void gallery_destroy(struct gallery *gallery); /* NULL is fine; templates are wiped */
 
+/* Adds a template to `name`, who is new or known. A name is 1 to 127 bytes without control
+ * characters, and not "unknown". */
 int gallery_add(struct gallery *gallery, const char *name, const float *embedding,
                 struct err *err) MUST_USE;
 size_t gallery_people(const struct gallery *gallery);
+size_t gallery_templates(const struct gallery *gallery);
+/* Borrowed until the next gallery_add(); `person` counts from 0 in the order of enrolment. */
+const char *gallery_name(const struct gallery *gallery, size_t person);
 float gallery_threshold(const struct gallery *gallery);
 void gallery_set_threshold(struct gallery *gallery, float threshold); /* -1..1 */
 

@@ -16,10 +16,11 @@ enum {
     FACE_EMBEDDING_FLOATS = 512,
     FACE_LANDMARKS = 5, /* left eye, right eye (as seen), nose tip, left and right mouth corner */
     FACE_MAX_FACES = 256,
+    FACE_MIN_PICTURE_SIDE = 16, /* pixels; a smaller picture is refused with ERR_INVALID */
 };
 
 struct face {
-    float box[4];                           /* x, y, w, h in pixels of the picture */
+    float box[4];                           /* x, y, w, h in pixels, inside the picture */
     float landmarks[FACE_LANDMARKS][2];     /* x, y in pixels */
     float score;                            /* the detector's, 0..1 */
     float embedding[FACE_EMBEDDING_FLOATS]; /* unit length */
@@ -31,19 +32,24 @@ struct face_timings {
 };
 
 struct recognizer_options {
-    float min_score;   /* detector score below which a candidate is no face; default 0.65 */
+    float min_score;   /* detector score below which a candidate is no face, 0..1; default 0.65 */
     struct pool *pool; /* borrowed, or NULL */
 };
+
+/* The default options. */
+extern const struct recognizer_options recognizer_defaults;
 
 /* Opens fr_detect.ken, fr_landmark.ken and fr_feature.ken in `folder`. */
 struct face_models *face_models_open(const char *folder, struct err *err);
 void face_models_close(struct face_models *models); /* NULL is fine */
 
+/* `options` may be NULL for the defaults. The models must outlive the recognizer. */
 struct recognizer *recognizer_create(const struct face_models *models,
                                      const struct recognizer_options *options, struct err *err);
 void recognizer_destroy(struct recognizer *recognizer); /* NULL is fine */
 
-/* Find and embed up to `max` faces, the largest first. Returns how many, or -1. */
+/* Find and embed up to `max` faces, the largest first. Returns how many, or -1. `timings` may be
+ * NULL. After the first picture nothing is allocated. */
 int recognizer_run(struct recognizer *recognizer, const struct image *image, struct face *faces,
                    size_t max, struct face_timings *timings, struct err *err) MUST_USE;
 

@@ -1,0 +1,87 @@
+#ifndef FACE_PARTS_H
+#define FACE_PARTS_H
+
+#include "base/err.h"
+#include "image/image.h"
+#include "nn/model.h"
+
+#include <stddef.h>
+
+/* The stages behind recognizer_run(). A detector, landmarker or embedder is one network with its
+ * session and the small pictures it fills; each belongs to one thread. */
+
+/* Geometry: pure functions. */
+
+struct face_box {
+    float left, top, right, bottom; /* pixels */
+    float score;
+};
+
+/* Intersection over union, 0..1. */
+float face_box_overlap(const struct face_box *a, const struct face_box *b);
+
+/* Non-maximum suppression: sorts by score, keeps the best of those that overlap by more than
+ * `limit`, moves what is kept to the front. Returns how many. */
+size_t face_suppress(struct face_box *boxes, size_t count, float limit);
+
+/* How a picture lies in the detector's input: scaled alike in both directions, top left. */
+struct letterbox {
+    int width, height;   /* of the scaled picture in the input */
+    double per_x, per_y; /* picture pixels an input pixel */
+};
+struct letterbox letterbox_fit(int width, int height, int input_width, int input_height);
+
+/* The least-squares similarity (scale, turn, shift) from `from` to `to`: u = m * (x, y, 1). Returns
+ * -1 when the points of `from` are all one. */
+int face_fit_similarity(const float (*from)[2], const float (*to)[2], size_t count,
+                        double m[2][3]) MUST_USE;
+void face_invert_similarity(const double m[2][3], double inverse[2][3]);
+
+/* Networks. */
+
+struct detector {
+    struct session *session;
+    struct image input; /* the letterboxed picture */
+    struct face_box *candidates;
+    size_t priors;
+    size_t scores_output, boxes_output;
+};
+
+int detector_init(struct detector *detector, const struct model *model, struct pool *pool,
+                  struct err *err) MUST_USE;
+void detector_finish(struct detector *detector);
+/* The faces found, best score first, borrowed until the next call. */
+size_t detector_run(struct detector *detector, const struct image *image, float min_score,
+                    const struct face_box **faces);
+
+enum { LANDMARK_POINTS = 68 };
+
+struct landmarker {
+    struct session *session;
+    struct image input;
+};
+
+int landmarker_init(struct landmarker *landmarker, const struct model *model, struct pool *pool,
+                    struct err *err) MUST_USE;
+void landmarker_finish(struct landmarker *landmarker);
+/* The five points of recognizer.h. */
+void landmarker_run(struct landmarker *landmarker, const struct image *image,
+                    const struct face_box *box, float five[][2]);
+
+struct embedder {
+    struct session *session;
+    struct image input;
+};
+
+int embedder_init(struct embedder *embedder, const struct model *model, struct pool *pool,
+                  struct err *err) MUST_USE;
+void embedder_finish(struct embedder *embedder);
+/* Returns -1 when the five points lie on one spot: no face. */
+int embedder_run(struct embedder *embedder, const struct image *image, const float five[][2],
+                 float *embedding) MUST_USE;
+
+/* ERR_CORRUPT unless `model` has the one input, NCHW. */
+int face_check_input(const struct model *model, const char *what, int channels, int height,
+                     int width, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,145 @@
+#include "face/seal.h"
+#include "base/file.h"
+#include "base/random.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+enum { STEP_BYTES = 1 << 30, KEY_HEX_DIGITS = 2 * SEAL_KEY_BYTES };
+
+void seal_wipe(void *data, size_t size)
+{
+    OPENSSL_cleanse(data, size);
+}
+
+/* OpenSSL counts bytes in int: feed it in steps. */
+static int update(EVP_CIPHER_CTX *context, uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        int step = size > STEP_BYTES ? STEP_BYTES : (int)size, done = 0;
+        if (EVP_CipherUpdate(context, data, &done, data, step) != 1 || done != step)
+            return -1;
+        data += step;
+        size -= (size_t)step;
+    }
+    return 0;
+}
+
+static EVP_CIPHER_CTX *start(const struct seal *seal, int encrypt)
+{
+    int done = 0;
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    if (context &&
+        EVP_CipherInit_ex(context, EVP_aes_256_gcm(), NULL, seal->key, seal->nonce, encrypt) == 1 &&
+        EVP_CipherUpdate(context, NULL, &done, seal->header, (int)seal->header_size) == 1)
+        return context;
+    EVP_CIPHER_CTX_free(context);
+    return NULL;
+}
+
+int seal_encrypt(const struct seal *seal, uint8_t *data, size_t size, uint8_t tag[SEAL_TAG_BYTES],
+                 struct err *err)
+{
+    int none = 0;
+    EVP_CIPHER_CTX *context = start(seal, 1);
+    int good = context && update(context, data, size) == 0 &&
+               EVP_CipherFinal_ex(context, tag, &none) == 1 &&
+               EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, SEAL_TAG_BYTES, tag) == 1;
+    EVP_CIPHER_CTX_free(context);
+    return good ? 0 : err_set(err, ERR_IO, "encrypt: OpenSSL failed");
+}
+
+int seal_decrypt(const struct seal *seal, uint8_t *data, size_t size,
+                 const uint8_t tag[SEAL_TAG_BYTES], struct err *err)
+{
+    uint8_t expected[SEAL_TAG_BYTES];
+    memcpy(expected, tag, sizeof expected);
+    int none = 0;
+    EVP_CIPHER_CTX *context = start(seal, 0);
+    int good = context && update(context, data, size) == 0 &&
+               EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, SEAL_TAG_BYTES, expected) == 1 &&
+               EVP_CipherFinal_ex(context, expected, &none) == 1;
+    EVP_CIPHER_CTX_free(context);
+    if (good)
+        return 0;
+    seal_wipe(data, size);
+    return err_set(err, ERR_CORRUPT, "it was changed, or the key is another one");
+}
+
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static int parse_key(const char *text, size_t length, uint8_t key[SEAL_KEY_BYTES])
+{
+    if (length != KEY_HEX_DIGITS)
+        return -1;
+    for (size_t i = 0; i < SEAL_KEY_BYTES; i++) {
+        int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return -1;
+        key[i] = (uint8_t)(high << 4 | low);
+    }
+    return 0;
+}
+
+static int read_key(const char *path, uint8_t key[SEAL_KEY_BYTES], struct err *err)
+{
+    struct buf text;
+    buf_init(&text, KEY_HEX_DIGITS + 1);
+    int result = file_read(path, &text, err);
+    if (result == 0 && text.size > 0 && text.data[text.size - 1] == '\n')
+        text.size--;
+    if (result == 0 && parse_key(text.data, text.size, key) < 0)
+        result = err_set(err, ERR_INVALID, "read %s: not %d hex digits", path, KEY_HEX_DIGITS);
+    if (text.data)
+        seal_wipe(text.data, text.capacity);
+    buf_finish(&text);
+    return result;
+}
+
+static int make_key(const char *path, uint8_t key[SEAL_KEY_BYTES], struct err *err)
+{
+    char text[KEY_HEX_DIGITS + 2];
+    random_text(text, KEY_HEX_DIGITS, RANDOM_HEX);
+    text[KEY_HEX_DIGITS] = '\n';
+    int result = file_write(path, text, KEY_HEX_DIGITS + 1, 0600, err);
+    if (result == 0)
+        result = parse_key(text, KEY_HEX_DIGITS, key);
+    seal_wipe(text, sizeof text);
+    return result;
+}
+
+int seal_find_key(const char *gallery_path, int make, uint8_t key[SEAL_KEY_BYTES], struct err *err)
+{
+    const char *text = getenv("KEN_GALLERY_KEY");
+    if (text && *text) {
+        if (parse_key(text, strlen(text), key) < 0)
+            return err_set(err, ERR_INVALID, "KEN_GALLERY_KEY: not %d hex digits", KEY_HEX_DIGITS);
+        return 0;
+    }
+    char path[PATH_MAX];
+    struct stat status;
+    if ((size_t)snprintf(path, sizeof path, "%s.key", gallery_path) >= sizeof path)
+        return err_set(err, ERR_TOO_BIG, "%s: the path is too long", gallery_path);
+    if (stat(path, &status) < 0) {
+        if (make)
+            return make_key(path, key, err);
+        return err_set(err, ERR_NOT_FOUND,
+                       "it is encrypted, and there is neither KEN_GALLERY_KEY nor %s", path);
+    }
+    if (status.st_mode & 077)
+        return err_set(err, ERR_DENIED, "%s: others may read this key (chmod 600 it)", path);
+    return read_key(path, key, err);
+}
