@@ -1,0 +1,243 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "cloud/lambda/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct pool *pool_find(struct manager *m, const char *name, int make)
+{
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        if (strcmp(pool->name, name) == 0)
+            return pool;
+    struct pool *pool = make ? calloc(1, sizeof *pool) : NULL;
+    if (!pool)
+        return NULL;
+    snprintf(pool->name, sizeof pool->name, "%s", name);
+    pool->queue_end = &pool->queue;
+    pool->next = m->pools;
+    m->pools = pool;
+    return pool;
+}
+
+static void push(struct pool *pool, struct job *job)
+{
+    *pool->queue_end = job;
+    pool->queue_end = &job->next;
+    pool->queued++;
+}
+
+struct job *pool_pop(struct pool *pool)
+{
+    struct job *job = pool->queue;
+    if (!job)
+        return NULL;
+    pool->queue = job->next;
+    if (!pool->queue)
+        pool->queue_end = &pool->queue;
+    pool->queued--;
+    job->next = NULL;
+    return job;
+}
+
+void pool_remove_instance(struct pool *pool, struct instance *instance)
+{
+    struct instance **at = &pool->instances;
+    while (*at && *at != instance)
+        at = &(*at)->next;
+    if (*at)
+        *at = instance->next;
+    instance->next = NULL;
+}
+
+void pool_put_first(struct pool *pool, struct instance *instance)
+{
+    instance->next = pool->instances;
+    pool->instances = instance;
+}
+
+static void throttle(struct manager *m, struct job *job)
+{
+    outcome_refuse(m, job, 429, "TooManyRequestsException", "Rate Exceeded.");
+}
+
+/* Instances of another revision take no more requests. */
+static void drop_outdated(struct manager *m, struct pool *pool)
+{
+    for (struct instance *i = pool->instances, *next; i; i = next) {
+        next = i->next;
+        if (i->function != pool->function &&
+            (i->state == INSTANCE_IDLE || i->state == INSTANCE_STARTING))
+            instance_end(m, i);
+    }
+}
+
+static void set_function(struct manager *m, struct pool *pool, struct function *function)
+{
+    if (pool->function && function && pool->function->generation >= function->generation)
+        return;
+    struct function *before = pool->function;
+    pool->function = function ? function_hold(function) : NULL;
+    function_release(before);
+    drop_outdated(m, pool);
+}
+
+static size_t count_state(const struct pool *pool, enum instance_state state)
+{
+    size_t count = 0;
+    for (const struct instance *i = pool->instances; i; i = i->next)
+        count += i->state == state;
+    return count;
+}
+
+static size_t count_living(const struct pool *pool)
+{
+    size_t count = 0;
+    for (const struct instance *i = pool->instances; i; i = i->next)
+        count += i->state < INSTANCE_ENDING;
+    return count;
+}
+
+static size_t most_instances(const struct manager *m, const struct pool *pool)
+{
+    long reserved = pool->function ? pool->function->reserved : 0;
+    return (size_t)(reserved >= 0 ? reserved : m->options.instances);
+}
+
+static struct instance *find_idle(struct pool *pool)
+{
+    for (struct instance *i = pool->instances; i; i = i->next)
+        if (i->state == INSTANCE_IDLE && i->function == pool->function)
+            return i;
+    return NULL;
+}
+
+/* All instances of the manager are taken: an idle one of another function makes room. */
+static int make_room(struct manager *m)
+{
+    if (m->instance_count < MANAGER_MAX_INSTANCES)
+        return 1;
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        for (struct instance *i = pool->instances; i; i = i->next)
+            if (i->state == INSTANCE_IDLE && !pool->queue) {
+                instance_end(m, i);
+                return 0; /* there is room when it has gone */
+            }
+    return 0;
+}
+
+static void refuse_start(struct manager *m, struct job *job, const struct err *err)
+{
+    if (err->code == ERR_NOT_FOUND || err->code == ERR_DENIED)
+        outcome_init_fail(m, NULL, job, "Runtime.InvalidEntrypoint",
+                          "Couldn't find valid bootstrap(s): the zip needs an executable file "
+                          "\"bootstrap\" at its top");
+    else
+        outcome_refuse(m, job, 503, "ServiceException", "The function could not be started");
+}
+
+static void start_missing(struct manager *m, struct pool *pool)
+{
+    size_t coming = count_state(pool, INSTANCE_STARTING) + count_state(pool, INSTANCE_SETTLING);
+    size_t living = count_living(pool), most = most_instances(m, pool);
+    while (pool->queued > coming && living < most && make_room(m)) {
+        struct err err = {0};
+        if (!instance_start(m, pool, &err)) {
+            log_line(LOG_WARN, "lambda: %s: %s", pool->name, err.message);
+            refuse_start(m, pool_pop(pool), &err);
+            continue;
+        }
+        coming++;
+        living++;
+    }
+}
+
+void pool_pump(struct manager *m, struct pool *pool)
+{
+    struct instance *idle;
+    while (pool->queue && (idle = find_idle(pool)))
+        instance_give(m, idle, pool_pop(pool));
+    if (pool->queue && pool->function)
+        start_missing(m, pool);
+}
+
+static int is_full(const struct pool *pool, const struct job *job)
+{
+    return pool->queued >= (size_t)(job->is_event ? MANAGER_MAX_EVENTS : MANAGER_MAX_QUEUE);
+}
+
+void pool_take_job(struct manager *m, struct job *job)
+{
+    struct pool *pool = pool_find(m, job->function->name, 1);
+    if (!pool) {
+        outcome_refuse(m, job, 503, "ServiceException", "out of memory");
+        return;
+    }
+    if (!pool->function && atomic_load(&job->function->is_retired)) {
+        outcome_refuse(m, job, 404, "ResourceNotFoundException", "The function was deleted");
+        return;
+    }
+    set_function(m, pool, job->function);
+    if (pool->function->reserved == 0 || is_full(pool, job)) {
+        throttle(m, job);
+        return;
+    }
+    push(pool, job);
+    manager_arm(m, job->give_up_ns);
+    pool_pump(m, pool);
+}
+
+void pool_update(struct manager *m, struct function *function)
+{
+    struct pool *pool = pool_find(m, function->name, 0);
+    if (!pool)
+        return; /* nothing runs: the first request brings it */
+    set_function(m, pool, function);
+    pool_pump(m, pool);
+}
+
+static void refuse_all(struct manager *m, struct pool *pool, int status, const char *type,
+                       const char *message)
+{
+    for (struct job *job; (job = pool_pop(pool));)
+        outcome_refuse(m, job, status, type, message);
+}
+
+void pool_retire(struct manager *m, struct function *function)
+{
+    struct pool *pool = pool_find(m, function->name, 0);
+    if (!pool || !pool->function || pool->function->generation > function->generation)
+        return;
+    set_function(m, pool, NULL);
+    refuse_all(m, pool, 404, "ResourceNotFoundException", "The function was deleted");
+}
+
+void pool_drain(struct manager *m, struct pool *pool, uint64_t until_ns)
+{
+    refuse_all(m, pool, 503, "ServiceException", "The cloud is being stopped");
+    for (struct instance *i = pool->instances; i; i = i->next)
+        if (i->state == INSTANCE_BUSY && i->deadline_ns > until_ns)
+            i->deadline_ns = until_ns;
+    manager_arm(m, until_ns);
+}
+
+/* Requests that waited too long for an instance. Those of one queue give up in the order in which
+ * they came, but for asynchronous ones, which never do. */
+void pool_expire(struct manager *m, struct pool *pool, uint64_t now_ns)
+{
+    struct job *list = pool->queue;
+    pool->queue = NULL;
+    pool->queue_end = &pool->queue;
+    pool->queued = 0;
+    while (list) {
+        struct job *job = list;
+        list = job->next;
+        job->next = NULL;
+        if (job->give_up_ns && job->give_up_ns <= now_ns) {
+            throttle(m, job);
+            continue;
+        }
+        manager_arm(m, job->give_up_ns);
+        push(pool, job);
+    }
+}

@@ -1,0 +1,107 @@
+#include "cloud/lambda/private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
+
+enum { ENVIRONMENT_OWN = 32 }; /* room for Lambda's variables */
+
+struct variables {
+    char **texts;
+    size_t count, room;
+    int failed;
+};
+
+static void add(struct variables *v, const char *format, ...) PRINTF(2, 3);
+
+static void add(struct variables *v, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = NULL;
+    if (v->count + 1 >= v->room || vasprintf(&text, format, args) < 0)
+        v->failed = 1;
+    else
+        v->texts[v->count++] = text;
+    va_end(args);
+}
+
+static void add_functions_own(struct variables *v, const struct function *function)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)function->environment, name, value)
+    {
+        add(v, "%s=%s", name, json_string_value(value) ? json_string_value(value) : "");
+    }
+}
+
+/* A default that the function may have set itself. */
+static void add_default(struct variables *v, const struct function *function, const char *name,
+                        const char *value)
+{
+    if (!json_object_get(function->environment, name))
+        add(v, "%s=%s", name, value);
+}
+
+static void add_lambdas(struct variables *v, const struct manager *m, const struct instance *i,
+                        int port)
+{
+    const struct function *f = i->function;
+    add(v, "AWS_LAMBDA_FUNCTION_NAME=%s", f->name);
+    add(v, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%ld", f->memory_mb);
+    add(v, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST");
+    add(v, "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand");
+    add(v, "AWS_LAMBDA_LOG_GROUP_NAME=%s", i->output.group);
+    add(v, "AWS_LAMBDA_LOG_STREAM_NAME=%s", i->output.stream);
+    add(v, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:%d", port);
+    add(v, "AWS_EXECUTION_ENV=AWS_Lambda_%s", f->runtime);
+    add(v, "AWS_REGION=%s", m->options.region);
+    add(v, "AWS_DEFAULT_REGION=%s", m->options.region);
+    add(v, "LAMBDA_TASK_ROOT=%s", f->code->folder);
+    add(v, "LAMBDA_RUNTIME_DIR=%s", f->code->folder);
+    add(v, "_HANDLER=%s", f->handler);
+    add(v, "TMPDIR=%s", i->temporary);
+}
+
+static void add_keys(struct variables *v, const struct identity_credentials *keys)
+{
+    if (!keys->access_key_id[0])
+        return;
+    add(v, "AWS_ACCESS_KEY_ID=%s", keys->access_key_id);
+    add(v, "AWS_SECRET_ACCESS_KEY=%s", keys->secret_access_key);
+    add(v, "AWS_SESSION_TOKEN=%s", keys->session_token);
+}
+
+char **environment_create(const struct manager *m, const struct instance *instance, int port,
+                          const struct identity_credentials *keys)
+{
+    const struct function *function = instance->function;
+    struct variables v = {.room = ENVIRONMENT_OWN + json_object_size(function->environment)};
+    v.texts = calloc(v.room, sizeof *v.texts);
+    if (!v.texts)
+        return NULL;
+    add_lambdas(&v, m, instance, port);
+    add_keys(&v, keys);
+    add_default(&v, function, "AWS_ENDPOINT_URL", m->options.endpoint);
+    add_default(&v, function, "PATH", "/usr/local/bin:/usr/bin:/bin");
+    add_default(&v, function, "LANG", "en_US.UTF-8");
+    add_default(&v, function, "TZ", ":UTC");
+    add_functions_own(&v, function);
+    if (!v.failed)
+        return v.texts;
+    environment_destroy(v.texts);
+    return NULL;
+}
+
+void environment_destroy(char **environment)
+{
+    for (char **text = environment; text && *text; text++) {
+        explicit_bzero(*text, strlen(*text));
+        free(*text);
+    }
+    free(environment);
+}

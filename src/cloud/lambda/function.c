@@ -1,0 +1,118 @@
+#include "cloud/lambda/function.h"
+
+#include "base/file.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct code *code_create(const char *folder)
+{
+    struct code *code = calloc(1, sizeof *code);
+    if (code)
+        code->folder = strdup(folder);
+    if (!code || !code->folder) {
+        free(code);
+        return NULL;
+    }
+    code->references = 1;
+    return code;
+}
+
+struct code *code_hold(struct code *code)
+{
+    atomic_fetch_add(&code->references, 1);
+    return code;
+}
+
+void code_release(struct code *code)
+{
+    struct err err;
+    if (!code || atomic_fetch_sub(&code->references, 1) != 1)
+        return;
+    if (atomic_load(&code->is_obsolete) && file_remove_tree(code->folder, &err) < 0)
+        log_line(LOG_WARN, "lambda: %s", err.message);
+    free(code->folder);
+    free(code);
+}
+
+static int read_fields(struct function *f)
+{
+    json_int_t timeout, memory, storage;
+    if (json_unpack(f->configuration, "{s:s, s:s, s:s, s:s, s:I, s:I, s:{s:I}}", "FunctionName",
+                    &f->name, "FunctionArn", &f->arn, "Runtime", &f->runtime, "Role", &f->role,
+                    "Timeout", &timeout, "MemorySize", &memory, "EphemeralStorage", "Size",
+                    &storage) < 0)
+        return -1;
+    f->timeout_s = (long)timeout;
+    f->memory_mb = (long)memory;
+    f->storage_mb = (long)storage;
+    const char *handler = json_string_value(json_object_get(f->configuration, "Handler"));
+    f->handler = handler ? handler : "";
+    f->environment = json_object_get(json_object_get(f->configuration, "Environment"), "Variables");
+    return 0;
+}
+
+struct function *function_create(json_t *configuration, struct code *code, long reserved,
+                                 uint64_t generation, struct err *err)
+{
+    struct function *function = calloc(1, sizeof *function);
+    if (!function || !configuration || !code) {
+        free(function);
+        json_decref(configuration);
+        code_release(code);
+        err_set(err, ERR_NO_MEMORY, "keep function: no memory");
+        return NULL;
+    }
+    *function = (struct function){.configuration = configuration,
+                                  .code = code,
+                                  .reserved = reserved,
+                                  .generation = generation};
+    atomic_init(&function->references, 1);
+    if (read_fields(function) == 0)
+        return function;
+    function_release(function);
+    err_set(err, ERR_CORRUPT, "read function: a field is missing");
+    return NULL;
+}
+
+struct function *function_hold(struct function *function)
+{
+    atomic_fetch_add(&function->references, 1);
+    return function;
+}
+
+void function_release(struct function *function)
+{
+    if (!function || atomic_fetch_sub(&function->references, 1) != 1)
+        return;
+    json_decref(function->configuration);
+    code_release(function->code);
+    free(function);
+}
+
+/* What stands behind "...:function:", or the text itself. */
+static const char *skip_arn(const char *text)
+{
+    static const char mark[] = "function:";
+    if (strncmp(text, mark, sizeof mark - 1) == 0)
+        return text + sizeof mark - 1;
+    const char *found = strstr(text, ":function:");
+    return found ? found + 1 + sizeof mark - 1 : text;
+}
+
+int function_read_name(const char *text, char name[FUNCTION_NAME_BYTES], struct err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-_";
+    const char *start = skip_arn(text);
+    size_t size = strspn(start, allowed);
+    if (size == 0 || size >= FUNCTION_NAME_BYTES || (start[size] && start[size] != ':'))
+        return err_set(err, ERR_INVALID, "\"%.100s\" is not the name or ARN of a function", text);
+    if (start[size] == ':' && strcmp(start + size, ":$LATEST") != 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "Versions and aliases are not supported yet: use $LATEST");
+    memcpy(name, start, size);
+    name[size] = 0;
+    return 0;
+}

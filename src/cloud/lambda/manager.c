@@ -1,0 +1,394 @@
+#include "cloud/lambda/manager.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cloud/lambda/private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { MANAGER_EVENTS_A_ROUND = 64 };
+
+void manager_arm(struct manager *m, uint64_t deadline_ns)
+{
+    if (deadline_ns && (!m->next_deadline_ns || deadline_ns < m->next_deadline_ns))
+        m->next_deadline_ns = deadline_ns;
+}
+
+int manager_watch(struct manager *m, int fd, struct watch *watch, struct err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
+    if (epoll_ctl(m->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        return err_set_errno(err, "watch a file descriptor");
+    return 0;
+}
+
+/* Messages of other threads. */
+
+static void send_message(struct manager *m, struct message *message)
+{
+    pthread_mutex_lock(&m->lock);
+    int was_empty = !m->messages;
+    *m->messages_end = message;
+    m->messages_end = &message->next;
+    pthread_mutex_unlock(&m->lock);
+    if (was_empty)
+        eventfd_write(m->event_fd, 1);
+}
+
+static void receive(struct manager *m, struct message *message)
+{
+    switch (message->kind) {
+    case MESSAGE_INVOKE:
+        pool_take_job(m, message->job);
+        break;
+    case MESSAGE_UPDATE:
+        pool_update(m, message->function);
+        break;
+    case MESSAGE_RETIRE:
+        pool_retire(m, message->function);
+        break;
+    case MESSAGE_DRAIN:
+        for (struct pool *pool = m->pools; pool; pool = pool->next)
+            pool_drain(m, pool, clock_monotonic_ns() + MANAGER_DRAIN_MS * 1000000ULL);
+        break;
+    }
+    function_release(message->function);
+    free(message);
+}
+
+static void receive_all(struct manager *m)
+{
+    eventfd_t ignored;
+    eventfd_read(m->event_fd, &ignored);
+    pthread_mutex_lock(&m->lock);
+    struct message *list = m->messages;
+    m->messages = NULL;
+    m->messages_end = &m->messages;
+    pthread_mutex_unlock(&m->lock);
+    while (list) {
+        struct message *message = list;
+        list = message->next;
+        receive(m, message);
+    }
+}
+
+static struct job *job_create(const struct manager *m, const struct manager_request *request)
+{
+    struct job *job = calloc(1, sizeof *job);
+    if (!job)
+        return NULL;
+    job->payload = malloc(request->payload_bytes + 1);
+    if (!job->payload) {
+        free(job);
+        return NULL;
+    }
+    if (request->payload_bytes)
+        memcpy(job->payload, request->payload, request->payload_bytes);
+    job->payload[request->payload_bytes] = 0;
+    job->payload_bytes = request->payload_bytes;
+    snprintf(job->request_id, sizeof job->request_id, "%s", request->request_id);
+    job->function = function_hold(request->function);
+    job->is_event = request->is_event;
+    job->done = request->done;
+    job->context = request->context;
+    if (!job->is_event)
+        job->give_up_ns = clock_monotonic_ns() + (uint64_t)m->options.queue_ms * 1000000;
+    return job;
+}
+
+void job_destroy(struct job *job)
+{
+    function_release(job->function);
+    free(job->payload);
+    free(job);
+}
+
+void manager_invoke(struct manager *m, const struct manager_request *request)
+{
+    struct message *message = calloc(1, sizeof *message);
+    struct job *job = job_create(m, request);
+    if (!message || !job) {
+        free(message);
+        if (job)
+            job_destroy(job);
+        request->done(request->context, &(struct lambda_result){.status = 503,
+                                                                .error_type = "ServiceException",
+                                                                .error_message = "out of memory"});
+        return;
+    }
+    message->kind = MESSAGE_INVOKE;
+    message->job = job;
+    send_message(m, message);
+}
+
+static void send_function(struct manager *m, int kind, struct function *function)
+{
+    struct message *message = calloc(1, sizeof *message);
+    if (!message) {
+        log_line(LOG_ERROR, "lambda: no memory: old instances stay");
+        return;
+    }
+    message->kind = kind;
+    message->function = function ? function_hold(function) : NULL;
+    send_message(m, message);
+}
+
+void manager_update(struct manager *m, struct function *function)
+{
+    send_function(m, MESSAGE_UPDATE, function);
+}
+
+void manager_retire(struct manager *m, struct function *function)
+{
+    send_function(m, MESSAGE_RETIRE, function);
+}
+
+void manager_drain(struct manager *m)
+{
+    send_function(m, MESSAGE_DRAIN, NULL);
+}
+
+/* The clock. */
+
+static void expire(struct manager *m)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    if (!m->next_deadline_ns || now_ns < m->next_deadline_ns)
+        return;
+    m->next_deadline_ns = 0;
+    for (struct pool *pool = m->pools; pool; pool = pool->next) {
+        for (struct instance *i = pool->instances, *next; i; i = next) {
+            next = i->next; /* ending one does not unlink it: its exit does */
+            if (i->deadline_ns && i->deadline_ns <= now_ns)
+                instance_on_deadline(m, i);
+            manager_arm(m, i->deadline_ns);
+        }
+        pool_expire(m, pool, now_ns);
+        pool_pump(m, pool);
+    }
+}
+
+static int wait_ms(struct manager *m)
+{
+    if (runtime_api_is_busy(m->api))
+        return 0;
+    if (!m->next_deadline_ns)
+        return -1;
+    uint64_t now_ns = clock_monotonic_ns();
+    if (m->next_deadline_ns <= now_ns)
+        return 0;
+    uint64_t ms = (m->next_deadline_ns - now_ns + 999999) / 1000000;
+    return ms > 60000 ? 60000 : (int)ms;
+}
+
+/* The thread. */
+
+static void handle(struct manager *m, const struct watch *watch)
+{
+    struct instance *instance = watch->instance;
+    if (instance && instance->state == INSTANCE_GONE)
+        return;
+    switch (watch->kind) {
+    case WATCH_MESSAGES:
+        receive_all(m);
+        break;
+    case WATCH_API:
+        break; /* runs after every round */
+    case WATCH_ACCEPT:
+        instance_on_accept(m, instance);
+        break;
+    case WATCH_OUTPUT:
+        instance_on_output(instance);
+        break;
+    case WATCH_EXIT:
+        instance_on_exit(m, instance);
+        break;
+    }
+}
+
+static void bury(struct manager *m)
+{
+    while (m->gone) {
+        struct instance *instance = m->gone;
+        m->gone = instance->next;
+        instance_free(instance);
+    }
+}
+
+static void count_instances(struct manager *m)
+{
+    struct manager_counts counts = {.started = m->started};
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        for (struct instance *i = pool->instances; i; i = i->next) {
+            counts.starting += i->state == INSTANCE_STARTING;
+            counts.idle += i->state == INSTANCE_IDLE;
+            counts.busy += i->state == INSTANCE_BUSY || i->state == INSTANCE_SETTLING;
+        }
+    pthread_mutex_lock(&m->lock);
+    m->counts = counts;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static int is_stopping(struct manager *m)
+{
+    pthread_mutex_lock(&m->lock);
+    int stopping = m->is_stopping;
+    pthread_mutex_unlock(&m->lock);
+    return stopping;
+}
+
+static void *run(void *self)
+{
+    struct manager *m = self;
+    struct epoll_event events[MANAGER_EVENTS_A_ROUND];
+    while (!is_stopping(m)) {
+        int count = epoll_wait(m->epoll_fd, events, MANAGER_EVENTS_A_ROUND, wait_ms(m));
+        for (int i = 0; i < count; i++)
+            handle(m, events[i].data.ptr);
+        runtime_api_run(m->api);
+        expire(m);
+        count_instances(m);
+        bury(m);
+    }
+    return NULL;
+}
+
+static void drain_all(struct manager *m)
+{
+    receive_all(m);
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        pool_drain(m, pool, 0);
+}
+
+static void end_all(struct manager *m)
+{
+    drain_all(m);
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        for (struct instance *i = pool->instances; i; i = i->next)
+            if (i->job)
+                outcome_fail(m, i, "Runtime.ExitError", "The cloud was stopped");
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        while (pool->instances)
+            instance_on_exit(m, pool->instances); /* kills, waits, unlinks */
+    bury(m);
+    while (m->pools) {
+        struct pool *pool = m->pools;
+        m->pools = pool->next;
+        function_release(pool->function);
+        free(pool);
+    }
+}
+
+static void free_options(struct manager_options *o)
+{
+    free((char *)(uintptr_t)o->folder);
+    free((char *)(uintptr_t)o->region);
+    free((char *)(uintptr_t)o->account_id);
+    free((char *)(uintptr_t)o->endpoint);
+}
+
+static int copy_options(struct manager_options *o, const struct manager_options *from)
+{
+    *o = *from;
+    o->folder = strdup(from->folder);
+    o->region = strdup(from->region);
+    o->account_id = strdup(from->account_id);
+    o->endpoint = strdup(from->endpoint);
+    o->instances = from->instances ? from->instances : MANAGER_DEFAULT_INSTANCES;
+    o->idle_ms = from->idle_ms ? from->idle_ms : MANAGER_DEFAULT_IDLE_MS;
+    o->queue_ms = from->queue_ms ? from->queue_ms : MANAGER_DEFAULT_QUEUE_MS;
+    o->init_ms = from->init_ms ? from->init_ms : MANAGER_DEFAULT_INIT_MS;
+    return o->folder && o->region && o->account_id && o->endpoint ? 0 : -1;
+}
+
+static void manager_free(struct manager *m)
+{
+    runtime_api_destroy(m->api);
+    undertaker_destroy(m->undertaker);
+    if (m->epoll_fd >= 0)
+        close(m->epoll_fd);
+    if (m->event_fd >= 0)
+        close(m->event_fd);
+    pthread_mutex_destroy(&m->lock);
+    free_options(&m->options);
+    free(m);
+}
+
+static int open_parts(struct manager *m, struct err *err)
+{
+    if (file_remove_tree(m->options.folder, err) < 0 ||
+        file_make_folders(m->options.folder, 0755, err) < 0)
+        return err_wrap(err, "start functions");
+    m->undertaker = undertaker_create(err);
+    m->api = m->undertaker ? runtime_api_create(&instance_events, err) : NULL;
+    if (!m->api)
+        return -1;
+    m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (m->epoll_fd < 0 || m->event_fd < 0)
+        return err_set_errno(err, "start functions");
+    m->message_watch.kind = WATCH_MESSAGES;
+    m->api_watch.kind = WATCH_API;
+    if (manager_watch(m, m->event_fd, &m->message_watch, err) < 0 ||
+        manager_watch(m, runtime_api_fd(m->api), &m->api_watch, err) < 0)
+        return -1;
+    return 0;
+}
+
+static int start_thread(struct manager *m, struct err *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int cause = pthread_create(&m->thread, NULL, run, m);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = cause;
+    return cause ? err_set_errno(err, "start functions: make a thread") : 0;
+}
+
+struct manager *manager_create(const struct manager_options *options, struct err *err)
+{
+    struct manager *m = calloc(1, sizeof *m);
+    if (!m) {
+        err_set(err, ERR_NO_MEMORY, "start functions: no memory");
+        return NULL;
+    }
+    m->epoll_fd = m->event_fd = -1;
+    m->messages_end = &m->messages;
+    pthread_mutex_init(&m->lock, NULL);
+    int result = copy_options(&m->options, options);
+    if (result < 0)
+        err_set(err, ERR_NO_MEMORY, "start functions: no memory");
+    if (result < 0 || open_parts(m, err) < 0 || start_thread(m, err) < 0) {
+        manager_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+void manager_destroy(struct manager *m)
+{
+    if (!m)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->is_stopping = 1;
+    pthread_mutex_unlock(&m->lock);
+    eventfd_write(m->event_fd, 1);
+    pthread_join(m->thread, NULL);
+    end_all(m);
+    manager_free(m);
+}
+
+void manager_count(struct manager *m, struct manager_counts *out)
+{
+    pthread_mutex_lock(&m->lock);
+    *out = m->counts;
+    pthread_mutex_unlock(&m->lock);
+}

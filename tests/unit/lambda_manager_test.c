@@ -1,0 +1,653 @@
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "cloud/identity.h"
+#include "cloud/lambda/manager.h"
+#include "cloud/metrics.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Fakes of what the manager tells others. */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct told {
+    int invocations, errors, throttles, most_concurrent, issued, revoked;
+    char log[64 * 1024];
+    size_t log_bytes;
+} told;
+
+void metrics_put(struct metrics *metrics, const char *name_space, const char *name,
+                 const struct metric_dimension *dimensions, size_t dimension_count, double value,
+                 const char *unit, int64_t unix_ms)
+{
+    (void)metrics, (void)unit, (void)unix_ms;
+    assert_string_equal(name_space, "AWS/Lambda");
+    if (dimension_count == 0)
+        return;
+    assert_string_equal(dimensions[0].name, "FunctionName");
+    pthread_mutex_lock(&lock);
+    if (strcmp(name, "Invocations") == 0)
+        told.invocations += (int)value;
+    if (strcmp(name, "Errors") == 0)
+        told.errors += (int)value;
+    if (strcmp(name, "Throttles") == 0)
+        told.throttles += (int)value;
+    if (strcmp(name, "ConcurrentExecutions") == 0 && value > told.most_concurrent)
+        told.most_concurrent = (int)value;
+    pthread_mutex_unlock(&lock);
+}
+
+void logs_put(struct logs *logs, const char *group, const char *stream, int64_t unix_ms,
+              const char *message, size_t size)
+{
+    (void)logs, (void)stream, (void)unix_ms;
+    assert_string_equal(group, "/aws/lambda/f");
+    pthread_mutex_lock(&lock);
+    if (told.log_bytes + size + 2 < sizeof told.log)
+        told.log_bytes +=
+            (size_t)snprintf(told.log + told.log_bytes, sizeof told.log - told.log_bytes, "%.*s\n",
+                             (int)size, message);
+    pthread_mutex_unlock(&lock);
+}
+
+int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
+                   struct identity_credentials *out, struct err *err)
+{
+    (void)identities, (void)lifetime_ms, (void)err;
+    assert_string_equal(arn, "arn:aws:sts::000000000000:assumed-role/r/f");
+    strcpy(out->access_key_id, "ASIATEST");
+    strcpy(out->secret_access_key, "secret");
+    strcpy(out->session_token, "token");
+    pthread_mutex_lock(&lock);
+    told.issued++;
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+void identity_revoke(struct identities *identities, const char *access_key_id)
+{
+    (void)identities;
+    assert_string_equal(access_key_id, "ASIATEST");
+    pthread_mutex_lock(&lock);
+    told.revoked++;
+    pthread_mutex_unlock(&lock);
+}
+
+/* A manager and a function whose bootstrap is tests/function/bootstrap.c. */
+
+struct fixture {
+    char folder[64];
+    struct manager *manager;
+    struct function *function;
+};
+
+static struct function *make_function(const char *folder, json_t *environment, long timeout_s,
+                                      long reserved, uint64_t generation)
+{
+    struct err err = {0};
+    char code[128];
+    snprintf(code, sizeof code, "%s/code", folder);
+    json_t *configuration = json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:{s:I}, s:{s:o}}", "FunctionName", "f", "FunctionArn",
+        "arn:aws:lambda:us-east-1:000000000000:function:f", "Runtime", "provided.al2023", "Role",
+        "arn:aws:iam::000000000000:role/r", "Timeout", (json_int_t)timeout_s, "MemorySize",
+        (json_int_t)128, "EphemeralStorage", "Size", (json_int_t)512, "Environment", "Variables",
+        environment ? environment : json_object());
+    struct function *function =
+        function_create(configuration, code_create(code), reserved, generation, &err);
+    assert_non_null(function);
+    return function;
+}
+
+static void link_bootstrap(const char *folder)
+{
+    struct err err = {0};
+    char path[128];
+    snprintf(path, sizeof path, "%s/code", folder);
+    assert_int_equal(file_make_folders(path, 0755, &err), 0);
+    strcat(path, "/bootstrap");
+    assert_int_equal(symlink(TEST_FUNCTION, path), 0);
+}
+
+static void start_with(struct fixture *f, const struct manager_options *limits,
+                       struct function *function)
+{
+    struct err err = {0};
+    char temporary[128];
+    snprintf(temporary, sizeof temporary, "%s/tmp", f->folder);
+    struct manager_options options = *limits;
+    options.folder = temporary;
+    options.region = "us-east-1";
+    options.account_id = "000000000000";
+    options.endpoint = "http://127.0.0.1:1";
+    options.metrics = (struct metrics *)f; /* the fakes do not look */
+    options.logs = (struct logs *)f;
+    options.identities = (struct identities *)f;
+    memset(&told, 0, sizeof told);
+    f->manager = manager_create(&options, &err);
+    if (!f->manager)
+        fail_msg("%s", err.message);
+    f->function = function;
+}
+
+static void prepare(struct fixture *f)
+{
+    strcpy(f->folder, "/tmp/ken-lambda-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    link_bootstrap(f->folder);
+}
+
+static void start(struct fixture *f)
+{
+    prepare(f);
+    start_with(f, &(struct manager_options){.instances = 4},
+               make_function(f->folder, NULL, 2, -1, 1));
+}
+
+static void stop(struct fixture *f)
+{
+    struct err err = {0};
+    manager_destroy(f->manager);
+    function_release(f->function);
+    assert_int_equal(told.issued, told.revoked);
+    assert_int_equal(file_remove_tree(f->folder, &err), 0);
+}
+
+struct outcome {
+    int done, status;
+    char error[32], type[64], tail[5000];
+    char *payload;
+    size_t payload_bytes;
+};
+
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+
+static void on_done(void *context, const struct lambda_result *result)
+{
+    struct outcome *o = context;
+    pthread_mutex_lock(&lock);
+    o->status = result->status;
+    snprintf(o->error, sizeof o->error, "%s", result->function_error ? result->function_error : "");
+    snprintf(o->type, sizeof o->type, "%s", result->error_type ? result->error_type : "");
+    snprintf(o->tail, sizeof o->tail, "%s", result->log_tail ? result->log_tail : "");
+    o->payload = malloc(result->payload_bytes + 1);
+    if (result->payload_bytes)
+        memcpy(o->payload, result->payload, result->payload_bytes);
+    o->payload[result->payload_bytes] = 0;
+    o->payload_bytes = result->payload_bytes;
+    o->done++;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void begin(struct fixture *f, const char *payload, struct outcome *o)
+{
+    char id[RANDOM_UUID_BYTES];
+    random_uuid(id);
+    *o = (struct outcome){0};
+    manager_invoke(f->manager, &(struct manager_request){.function = f->function,
+                                                         .request_id = id,
+                                                         .payload = payload,
+                                                         .payload_bytes = strlen(payload),
+                                                         .done = on_done,
+                                                         .context = o});
+}
+
+static void await(struct outcome *o)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 60;
+    pthread_mutex_lock(&lock);
+    while (!o->done && pthread_cond_timedwait(&changed, &lock, &until) == 0)
+        continue;
+    int done = o->done;
+    pthread_mutex_unlock(&lock);
+    assert_int_equal(done, 1);
+}
+
+static void drop(struct outcome *o)
+{
+    free(o->payload);
+    o->payload = NULL;
+}
+
+/* Invoke and expect `error` ("" for none) and a payload that holds `text`. */
+static void expect(struct fixture *f, const char *payload, const char *error, const char *text)
+{
+    struct outcome o;
+    begin(f, payload, &o);
+    await(&o);
+    assert_int_equal(o.status, 200);
+    assert_string_equal(o.error, error);
+    if (!strstr(o.payload, text))
+        fail_msg("\"%s\" holds no \"%s\"", o.payload, text);
+    drop(&o);
+}
+
+static void wait_for_counts(struct fixture *f, size_t idle, size_t busy)
+{
+    struct manager_counts c;
+    for (int i = 0; i < 2000; i++) {
+        manager_count(f->manager, &c);
+        if (c.idle == idle && c.busy == busy && c.starting == 0)
+            return;
+        usleep(5000);
+    }
+    fail_msg("idle %zu busy %zu starting %zu", c.idle, c.busy, c.starting);
+}
+
+static uint64_t count_started(struct fixture *f)
+{
+    struct manager_counts c;
+    wait_for_counts(f, 1, 0);
+    manager_count(f->manager, &c);
+    return c.started;
+}
+
+/* Failures first */
+
+static void a_process_that_exits_fails_its_request(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    expect(&f, "\"exit 7\"", "Unhandled", "Runtime exited with error: exit status 7");
+    expect(&f, "\"exit 0\"", "Unhandled", "Runtime exited without providing a reason");
+    expect(&f, "\"abort\"", "Unhandled", "signal: Killed");
+    expect(&f, "\"echo alive\"", "", "\"alive\"");
+    assert_int_equal(told.invocations, 4);
+    assert_int_equal(told.errors, 3);
+    stop(&f);
+}
+
+static void a_request_past_its_timeout_is_killed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    prepare(&f);
+    start_with(&f, &(struct manager_options){0}, make_function(f.folder, NULL, 1, -1, 1));
+    uint64_t begun = clock_monotonic_ns();
+    expect(&f, "\"sleep 60000\"", "Unhandled", "Task timed out after 1.00 seconds");
+    assert_true(clock_ms_since(begun) >= 1000 && clock_ms_since(begun) < 10000);
+    wait_for_counts(&f, 0, 0);
+    assert_non_null(strstr(told.log, "Task timed out after 1.00 seconds\n"));
+    assert_int_equal(told.errors, 1);
+    stop(&f);
+}
+
+static void a_reported_error_reaches_the_caller(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    expect(&f, "\"error\"", "Unhandled", "{\"errorType\":\"Test\",\"errorMessage\":\"as asked\"}");
+    expect(&f, "\"echo again\"", "", "\"again\"");
+    assert_int_equal(count_started(&f), 1);
+    stop(&f);
+}
+
+static void failures_of_the_initialisation_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *how, *text;
+    } rows[] = {{"error", "{\"errorType\":\"Init\""},
+                {"exit", "exit status 3"},
+                {"hang", "Task timed out after 0.30 seconds"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture f;
+        prepare(&f);
+        start_with(&f, &(struct manager_options){.init_ms = 300},
+                   make_function(f.folder, json_pack("{s:s}", "TEST_INIT", rows[i].how), 2, -1, 1));
+        expect(&f, "\"echo x\"", "Unhandled", rows[i].text);
+        wait_for_counts(&f, 0, 0);
+        assert_int_equal(told.errors, 1);
+        stop(&f);
+    }
+}
+
+static void a_zip_without_bootstrap_is_told(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[128];
+    start(&f);
+    snprintf(path, sizeof path, "%s/code/bootstrap", f.folder);
+    assert_int_equal(unlink(path), 0);
+    expect(&f, "\"echo x\"", "Unhandled", "Runtime.InvalidEntrypoint");
+    stop(&f);
+}
+
+static void what_is_no_program_is_told(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err err = {0};
+    char path[128];
+    start(&f);
+    snprintf(path, sizeof path, "%s/code/bootstrap", f.folder);
+    unlink(path);
+    assert_int_equal(file_write(path,
+                                "\x7f"
+                                "ELF junk",
+                                9, 0755, &err),
+                     0);
+    expect(&f, "\"echo x\"", "Unhandled", "exit status 127");
+    assert_non_null(strstr(told.log, "cannot start bootstrap: Exec format error"));
+    stop(&f);
+}
+
+static void beyond_the_limit_requests_wait_and_are_then_throttled(void **state)
+{
+    (void)state;
+    struct fixture f;
+    prepare(&f);
+    start_with(&f, &(struct manager_options){.instances = 2, .queue_ms = 300},
+               make_function(f.folder, NULL, 5, -1, 1));
+    struct outcome o[3];
+    for (int i = 0; i < 3; i++)
+        begin(&f, "\"sleep 1500\"", &o[i]);
+    await(&o[2]);
+    assert_int_equal(o[2].status, 429);
+    assert_string_equal(o[2].type, "TooManyRequestsException");
+    for (int i = 0; i < 2; i++) {
+        await(&o[i]);
+        assert_int_equal(o[i].status, 200);
+    }
+    for (int i = 0; i < 3; i++)
+        drop(&o[i]);
+    assert_int_equal(told.throttles, 1);
+    assert_int_equal(told.invocations, 2);
+    assert_int_equal(told.most_concurrent, 2);
+    stop(&f);
+}
+
+static void reserved_concurrency_of_none_throttles(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o;
+    prepare(&f);
+    start_with(&f, &(struct manager_options){0}, make_function(f.folder, NULL, 5, 0, 1));
+    begin(&f, "\"echo x\"", &o);
+    await(&o);
+    assert_int_equal(o.status, 429);
+    drop(&o);
+    stop(&f);
+}
+
+static void an_answer_to_another_request_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    expect(&f, "\"wrong-id\"", "", "\"400 403\"");
+    stop(&f);
+}
+
+static void an_answer_past_six_mebibytes_is_refused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    expect(&f, "\"large 6291557\"", "Unhandled", "Function.ResponseSizeTooLarge");
+    struct outcome o;
+    begin(&f, "\"large 6291556\"", &o);
+    await(&o);
+    assert_string_equal(o.error, "");
+    assert_int_equal(o.payload_bytes, 6291556);
+    drop(&o);
+    assert_int_equal(count_started(&f), 1);
+    stop(&f);
+}
+
+static void the_timeout_ends_what_the_function_started(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o;
+    start(&f);
+    begin(&f, "\"child\"", &o);
+    await(&o);
+    pid_t child = (pid_t)strtol(o.payload + 1, NULL, 10);
+    drop(&o);
+    assert_int_equal(kill(child, 0), 0);
+    expect(&f, "\"exit 1\"", "Unhandled", "exit status 1");
+    for (int i = 0; i < 500 && kill(child, 0) == 0; i++)
+        usleep(10000);
+    assert_int_equal(kill(child, 0), -1);
+    stop(&f);
+}
+
+/* What works */
+
+static void a_warm_instance_is_reused(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    for (int i = 0; i < 20; i++)
+        expect(&f, "\"echo x\"", "", "\"x\"");
+    assert_int_equal(count_started(&f), 1);
+    assert_int_equal(told.invocations, 20);
+    assert_int_equal(told.errors, 0);
+    stop(&f);
+}
+
+static void requests_at_the_same_time_get_instances_of_their_own(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o[4];
+    start(&f);
+    for (int i = 0; i < 4; i++)
+        begin(&f, "\"sleep 300\"", &o[i]);
+    for (int i = 0; i < 4; i++) {
+        await(&o[i]);
+        assert_string_equal(o[i].payload, "\"slept\"");
+        drop(&o[i]);
+    }
+    wait_for_counts(&f, 4, 0);
+    assert_true(told.most_concurrent >= 2);
+    stop(&f);
+}
+
+static void idle_instances_end(void **state)
+{
+    (void)state;
+    struct fixture f;
+    prepare(&f);
+    start_with(&f, &(struct manager_options){.idle_ms = 50},
+               make_function(f.folder, NULL, 2, -1, 1));
+    expect(&f, "\"echo x\"", "", "x");
+    wait_for_counts(&f, 0, 0);
+    expect(&f, "\"echo x\"", "", "x");
+    stop(&f);
+}
+
+static void an_update_gives_new_requests_new_instances(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome slow;
+    start(&f);
+    expect(&f, "\"env V\"", "", "(none)");
+    wait_for_counts(&f, 1, 0);
+    begin(&f, "\"sleep 300\"", &slow);
+    wait_for_counts(&f, 0, 1);
+    struct function *old = f.function;
+    f.function = make_function(f.folder, json_pack("{s:s}", "V", "new"), 2, -1, 2);
+    manager_update(f.manager, f.function);
+    function_release(old);
+    expect(&f, "\"env V\"", "", "\"new\"");
+    await(&slow);
+    assert_string_equal(slow.payload, "\"slept\"");
+    drop(&slow);
+    wait_for_counts(&f, 1, 0);
+    stop(&f);
+}
+
+static void a_deleted_function_ends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o;
+    start(&f);
+    expect(&f, "\"echo x\"", "", "x");
+    atomic_store(&f.function->is_retired, 1);
+    manager_retire(f.manager, f.function);
+    wait_for_counts(&f, 0, 0);
+    begin(&f, "\"echo x\"", &o);
+    await(&o);
+    assert_int_equal(o.status, 404);
+    drop(&o);
+    stop(&f);
+}
+
+static void the_environment_is_lambdas(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setenv("KEN_TEST_SECRET_OF_THE_CLOUD", "x", 1);
+    prepare(&f);
+    start_with(
+        &f, &(struct manager_options){0},
+        make_function(f.folder, json_pack("{s:s, s:s}", "MINE", "yes", "TZ", "CET"), 2, -1, 1));
+    expect(&f, "\"env KEN_TEST_SECRET_OF_THE_CLOUD\"", "", "(none)");
+    expect(&f, "\"env AWS_LAMBDA_FUNCTION_NAME\"", "", "\"f\"");
+    expect(&f, "\"env AWS_LAMBDA_FUNCTION_MEMORY_SIZE\"", "", "\"128\"");
+    expect(&f, "\"env AWS_SESSION_TOKEN\"", "", "\"token\"");
+    expect(&f, "\"env AWS_ENDPOINT_URL\"", "", "\"http://127.0.0.1:1\"");
+    expect(&f, "\"env TZ\"", "", "\"CET\"");
+    expect(&f, "\"env MINE\"", "", "\"yes\"");
+    expect(&f, "\"env HOME\"", "", "(none)");
+    stop(&f);
+}
+
+static void the_output_goes_to_the_log_and_the_tail(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o;
+    start(&f);
+    expect(&f, "\"print before\"", "", "printed");
+    begin(&f, "\"print hello log\"", &o);
+    await(&o);
+    assert_non_null(strstr(o.tail, "START RequestId: "));
+    assert_non_null(strstr(o.tail, "\nhello log\n"));
+    assert_non_null(strstr(o.tail, "\nEND RequestId: "));
+    assert_non_null(strstr(o.tail, "\tMax Memory Used: "));
+    assert_null(strstr(o.tail, "before"));
+    assert_null(strstr(o.tail, "Init Duration"));
+    assert_non_null(strstr(told.log, "before\n"));
+    assert_non_null(strstr(told.log, "\tInit Duration: "));
+    drop(&o);
+    stop(&f);
+}
+
+static void stopping_answers_what_runs(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct outcome o[6];
+    start(&f);
+    for (int i = 0; i < 6; i++)
+        begin(&f, "\"sleep 1900\"", &o[i]);
+    usleep(100000);
+    stop(&f);
+    for (int i = 0; i < 6; i++) {
+        await(&o[i]);
+        assert_true(o[i].status == 200 || o[i].status == 503);
+        drop(&o[i]);
+    }
+}
+
+static void a_killed_cloud_leaves_no_process(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t cloud = fork();
+    if (cloud == 0) { /* a cloud that is killed with an instance and its child running */
+        struct fixture f;
+        struct outcome o;
+        start(&f);
+        begin(&f, "\"child\"", &o);
+        await(&o);
+        if (write(ends[1], o.payload + 1, strlen(o.payload) - 2) < 0)
+            _exit(1);
+        raise(SIGKILL);
+    }
+    char text[32] = "";
+    close(ends[1]);
+    assert_true(read(ends[0], text, sizeof text - 1) > 0);
+    close(ends[0]);
+    waitpid(cloud, NULL, 0);
+    pid_t child = (pid_t)strtol(text, NULL, 10);
+    assert_true(child > 1);
+    for (int i = 0; i < 500 && kill(child, 0) == 0; i++)
+        usleep(10000);
+    assert_int_equal(kill(child, 0), -1);
+    assert_int_equal(errno, ESRCH);
+}
+
+static void the_way_through_adds_little(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 300 };
+    double best = 1e9, total = 0;
+    struct fixture f;
+    start(&f);
+    expect(&f, "\"echo x\"", "", "x");
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t begun = clock_monotonic_ns();
+        expect(&f, "\"echo x\"", "", "x");
+        double ms = clock_ms_since(begun);
+        total += ms;
+        best = ms < best ? ms : best;
+    }
+    print_message("invoke: best %.3f ms, mean %.3f ms\n", best, total / ROUNDS);
+    assert_true(best < 5); /* a coarse net for stalls such as delayed acknowledgements (40 ms) */
+    stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_process_that_exits_fails_its_request),
+        cmocka_unit_test(a_request_past_its_timeout_is_killed),
+        cmocka_unit_test(a_reported_error_reaches_the_caller),
+        cmocka_unit_test(failures_of_the_initialisation_are_told),
+        cmocka_unit_test(a_zip_without_bootstrap_is_told),
+        cmocka_unit_test(what_is_no_program_is_told),
+        cmocka_unit_test(beyond_the_limit_requests_wait_and_are_then_throttled),
+        cmocka_unit_test(reserved_concurrency_of_none_throttles),
+        cmocka_unit_test(an_answer_to_another_request_is_refused),
+        cmocka_unit_test(an_answer_past_six_mebibytes_is_refused),
+        cmocka_unit_test(the_timeout_ends_what_the_function_started),
+        cmocka_unit_test(a_warm_instance_is_reused),
+        cmocka_unit_test(requests_at_the_same_time_get_instances_of_their_own),
+        cmocka_unit_test(idle_instances_end),
+        cmocka_unit_test(an_update_gives_new_requests_new_instances),
+        cmocka_unit_test(a_deleted_function_ends),
+        cmocka_unit_test(the_environment_is_lambdas),
+        cmocka_unit_test(the_output_goes_to_the_log_and_the_tail),
+        cmocka_unit_test(stopping_answers_what_runs),
+        cmocka_unit_test(a_killed_cloud_leaves_no_process),
+        cmocka_unit_test(the_way_through_adds_little),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
