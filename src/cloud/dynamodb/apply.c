@@ -1,0 +1,364 @@
+#include "cloud/dynamodb/expression.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Updates and projections of items. */
+
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_TOO_BIG, "The request needs too much memory");
+}
+
+static int wrong_type(struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "An operand in the update expression has an incorrect data type");
+}
+
+static int wrong_path(struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "The document path provided in the update expression is invalid for update");
+}
+
+int value_copy(struct value *out, const struct value *from, struct arena *arena, struct err *err)
+{
+    *out = *from;
+    if (from->type == VALUE_M) {
+        out->map.members = arena_new(arena, struct member, from->map.count);
+        if (!out->map.members)
+            return no_memory(err);
+        for (size_t i = 0; i < from->map.count; i++) {
+            out->map.members[i].name = from->map.members[i].name;
+            if (value_copy(&out->map.members[i].value, &from->map.members[i].value, arena, err) < 0)
+                return -1;
+        }
+    } else if (from->type >= VALUE_L) {
+        out->list.items = arena_new(arena, struct value, from->list.count);
+        if (!out->list.items)
+            return no_memory(err);
+        for (size_t i = 0; i < from->list.count; i++)
+            if (value_copy(&out->list.items[i], &from->list.items[i], arena, err) < 0)
+                return -1;
+    }
+    return 0;
+}
+
+static int operand(const struct node *node, const struct value *item, struct value *out,
+                   struct arena *arena, struct err *err);
+
+static int add_numbers(const struct node *node, const struct value *item, struct value *out,
+                       struct arena *arena, struct err *err)
+{
+    struct value a, b;
+    if (operand(node->args[0], item, &a, arena, err) < 0 ||
+        operand(node->args[1], item, &b, arena, err) < 0)
+        return -1;
+    if (a.type != VALUE_N || b.type != VALUE_N)
+        return wrong_type(err);
+    if (node->type == NODE_MINUS)
+        number_negate(&b.number);
+    out->type = VALUE_N;
+    return number_add(&a.number, &b.number, &out->number, err);
+}
+
+/* A list or set of a's elements and then b's. */
+static int join_lists(const struct value *a, const struct value *b, struct value *out,
+                      struct arena *arena, struct err *err)
+{
+    struct value joined = {.type = a->type};
+    joined.list.items = arena_new(arena, struct value, a->list.count + b->list.count);
+    if (!joined.list.items)
+        return no_memory(err);
+    if (a->list.count)
+        memcpy(joined.list.items, a->list.items, a->list.count * sizeof *a->list.items);
+    joined.list.count = a->list.count;
+    for (size_t i = 0; i < b->list.count; i++)
+        if (!value_is_set(a->type) || !value_holds(a, &b->list.items[i]))
+            joined.list.items[joined.list.count++] = b->list.items[i];
+    *out = joined;
+    return 0;
+}
+
+static int append_lists(const struct node *node, const struct value *item, struct value *out,
+                        struct arena *arena, struct err *err)
+{
+    struct value a, b;
+    if (operand(node->args[0], item, &a, arena, err) < 0 ||
+        operand(node->args[1], item, &b, arena, err) < 0)
+        return -1;
+    if (a.type != VALUE_L || b.type != VALUE_L)
+        return wrong_type(err);
+    return join_lists(&a, &b, out, arena, err);
+}
+
+static int operand(const struct node *node, const struct value *item, struct value *out,
+                   struct arena *arena, struct err *err)
+{
+    const struct value *found;
+    switch (node->type) {
+    case NODE_VALUE:
+        *out = *node->value;
+        return 0;
+    case NODE_PATH:
+        found = path_find(&node->path, item);
+        if (!found)
+            return err_set(err, ERR_INVALID,
+                           "The provided expression refers to an attribute that does not exist in "
+                           "the item");
+        *out = *found;
+        return 0;
+    case NODE_IF_NOT_EXISTS:
+        found = path_find(&node->args[0]->path, item);
+        if (found) {
+            *out = *found;
+            return 0;
+        }
+        return operand(node->args[1], item, out, arena, err);
+    case NODE_LIST_APPEND:
+        return append_lists(node, item, out, arena, err);
+    default:
+        return add_numbers(node, item, out, arena, err);
+    }
+}
+
+/* The map or list that holds the path's last step, or NULL. */
+static struct value *find_parent(const struct path *path, const struct value *item)
+{
+    struct path parent = {path->count - 1, path->steps};
+    struct value *found = path_find(&parent, item);
+    enum value_type wanted = path->steps[path->count - 1].name ? VALUE_M : VALUE_L;
+    return found && found->type == wanted ? found : NULL;
+}
+
+static int put(const struct path *path, struct value *item, const struct value *value,
+               struct arena *arena, struct err *err)
+{
+    struct value *parent = find_parent(path, item);
+    const struct step *last = &path->steps[path->count - 1];
+    if (!parent)
+        return wrong_path(err);
+    if (last->name)
+        return value_set_member(parent, last->name, value, arena, err);
+    if (last->index < parent->list.count) {
+        parent->list.items[last->index] = *value;
+        return 0;
+    }
+    struct value one = {.type = VALUE_L, .list = {(struct value *)value, 1}};
+    return join_lists(parent, &one, parent, arena, err); /* past the end: it goes last */
+}
+
+/* A removed list element leaves a hole until all is done, so that indexes of the same update keep
+ * their meaning. */
+enum { HOLE = VALUE_TYPES };
+
+static int take_out(const struct path *path, struct value *item, struct err *err)
+{
+    struct value *parent = find_parent(path, item);
+    const struct step *last = &path->steps[path->count - 1];
+    if (!parent)
+        return path->count > 1 ? wrong_path(err) : 0;
+    if (last->name)
+        value_remove_member(parent, last->name);
+    else if (last->index < parent->list.count)
+        parent->list.items[last->index].type = (enum value_type)HOLE;
+    return 0;
+}
+
+static void close_holes(const struct path *path, struct value *item)
+{
+    struct value *list = path->steps[path->count - 1].name ? NULL : find_parent(path, item);
+    size_t kept = 0;
+    for (size_t i = 0; list && i < list->list.count; i++)
+        if ((int)list->list.items[i].type != HOLE)
+            list->list.items[kept++] = list->list.items[i];
+    if (list)
+        list->list.count = kept;
+}
+
+static int add(const struct action *action, struct value *item, struct arena *arena,
+               struct err *err)
+{
+    const struct value *known = path_find(&action->path, item), *value = action->operand->value;
+    struct value sum = *value;
+    if (known && known->type != value->type)
+        return wrong_type(err);
+    if (known && value->type == VALUE_N) {
+        if (number_add(&known->number, &value->number, &sum.number, err) < 0)
+            return -1;
+    } else if (known && join_lists(known, value, &sum, arena, err) < 0) {
+        return -1;
+    }
+    return put(&action->path, item, &sum, arena, err);
+}
+
+static int delete_elements(const struct action *action, struct value *item, struct arena *arena,
+                           struct err *err)
+{
+    const struct value *known = path_find(&action->path, item), *value = action->operand->value;
+    if (!known)
+        return action->path.count == 1 || find_parent(&action->path, item) ? 0 : wrong_path(err);
+    if (known->type != value->type)
+        return wrong_type(err);
+    struct value left = {.type = known->type};
+    left.list.items = arena_new(arena, struct value, known->list.count);
+    if (!left.list.items)
+        return no_memory(err);
+    for (size_t i = 0; i < known->list.count; i++)
+        if (!value_holds(value, &known->list.items[i]))
+            left.list.items[left.list.count++] = known->list.items[i];
+    if (!left.list.count)
+        return take_out(&action->path, item, err);
+    return put(&action->path, item, &left, arena, err);
+}
+
+static int run_action(const struct action *action, const struct value *set, struct value *item,
+                      struct arena *arena, struct err *err)
+{
+    switch (action->type) {
+    case ACTION_SET:
+        return put(&action->path, item, set, arena, err);
+    case ACTION_REMOVE:
+        return take_out(&action->path, item, err);
+    case ACTION_ADD:
+        return add(action, item, arena, err);
+    default:
+        return delete_elements(action, item, arena, err);
+    }
+}
+
+/* What the SETs put, worked out before anything changes. */
+static struct value *compute_operands(const struct update *update, const struct value *item,
+                                      struct arena *arena, struct err *err)
+{
+    struct value *values = arena_new(arena, struct value, update->count);
+    if (!values) {
+        no_memory(err);
+        return NULL;
+    }
+    for (size_t i = 0; i < update->count; i++) {
+        struct value found;
+        if (update->actions[i].type != ACTION_SET)
+            continue;
+        if (operand(update->actions[i].operand, item, &found, arena, err) < 0 ||
+            value_copy(&values[i], &found, arena, err) < 0)
+            return NULL;
+    }
+    return values;
+}
+
+/* List elements past the end go last in the order of their indexes. */
+static int compare_actions(const void *a, const void *b)
+{
+    const struct action *const *x = a, *const *y = b;
+    const struct step *s = &(*x)->path.steps[(*x)->path.count - 1];
+    const struct step *t = &(*y)->path.steps[(*y)->path.count - 1];
+    if (!s->name && !t->name && s->index != t->index)
+        return s->index < t->index ? -1 : 1;
+    return (*x > *y) - (*x < *y);
+}
+
+int update_apply(const struct update *update, struct value *item, struct arena *arena,
+                 struct err *err)
+{
+    struct value *values = compute_operands(update, item, arena, err);
+    const struct action **order = arena_alloc(arena, update->count, sizeof *order);
+    if (!values)
+        return -1;
+    if (!order)
+        return no_memory(err);
+    for (size_t i = 0; i < update->count; i++)
+        order[i] = &update->actions[i];
+    qsort(order, update->count, sizeof *order, compare_actions);
+    for (size_t i = 0; i < update->count; i++)
+        if (run_action(order[i], &values[order[i] - update->actions], item, arena, err) < 0)
+            return -1;
+    for (size_t i = 0; i < update->count; i++)
+        if (update->actions[i].type != ACTION_SET)
+            close_holes(&update->actions[i].path, item);
+    return 0;
+}
+
+static int project(const struct projection *projection, const struct value *from, size_t depth,
+                   const struct path *prefix, struct value *out, struct arena *arena,
+                   struct err *err);
+
+/* Whether a path goes through (1) or ends at (2) the step below `prefix`. */
+static int reach(const struct path *path, const struct path *prefix, size_t depth,
+                 const struct step *step)
+{
+    if (path->count <= depth)
+        return 0;
+    for (size_t i = 0; i < depth; i++) {
+        const struct step *a = &path->steps[i], *b = &prefix->steps[i];
+        if (a->name && b->name ? strcmp(a->name, b->name) != 0
+                               : a->name != b->name || a->index != b->index)
+            return 0;
+    }
+    const struct step *a = &path->steps[depth];
+    if (a->name && step->name ? strcmp(a->name, step->name) != 0
+                              : a->name != step->name || a->index != step->index)
+        return 0;
+    return path->count == depth + 1 ? 2 : 1;
+}
+
+/* Returns 1 with `out` filled, 0 when no path leads there. */
+static int project_child(const struct projection *projection, const struct value *child,
+                         size_t depth, const struct path *prefix, const struct step *step,
+                         struct value *out, struct arena *arena, struct err *err)
+{
+    int best = 0;
+    for (size_t i = 0; i < projection->count; i++) {
+        int r = reach(&projection->paths[i], prefix, depth, step);
+        best = r > best ? r : best;
+    }
+    if (best == 2) {
+        *out = *child;
+        return 1;
+    }
+    if (!best || (child->type != VALUE_M && child->type != VALUE_L) || depth + 1 >= PATH_MAX_STEPS)
+        return 0;
+    prefix->steps[depth] = *step;
+    return project(projection, child, depth + 1, prefix, out, arena, err);
+}
+
+static int project(const struct projection *projection, const struct value *from, size_t depth,
+                   const struct path *prefix, struct value *out, struct arena *arena,
+                   struct err *err)
+{
+    int is_map = from->type == VALUE_M;
+    size_t count = is_map ? from->map.count : from->list.count, kept = 0;
+    struct member *members = is_map ? arena_new(arena, struct member, count) : NULL;
+    struct value *items = is_map ? NULL : arena_new(arena, struct value, count);
+    if (!members && !items)
+        return no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        struct step step = {is_map ? from->map.members[i].name : NULL, is_map ? 0 : i};
+        const struct value *child = is_map ? &from->map.members[i].value : &from->list.items[i];
+        struct value *place = is_map ? &members[kept].value : &items[kept];
+        int found = project_child(projection, child, depth, prefix, &step, place, arena, err);
+        if (found < 0)
+            return -1;
+        if (found && is_map)
+            members[kept].name = step.name;
+        kept += (size_t)found;
+    }
+    *out = (struct value){.type = from->type};
+    if (is_map) {
+        out->map.members = members;
+        out->map.count = kept;
+    } else {
+        out->list.items = items;
+        out->list.count = kept;
+    }
+    return kept > 0;
+}
+
+int projection_apply(const struct projection *projection, const struct value *item,
+                     struct value *out, struct arena *arena, struct err *err)
+{
+    struct step steps[PATH_MAX_STEPS];
+    struct path prefix = {0, steps};
+    return project(projection, item, 0, &prefix, out, arena, err) < 0 ? -1 : 0;
+}

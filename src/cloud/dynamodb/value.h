@@ -1,0 +1,89 @@
+#ifndef CLOUD_DYNAMODB_VALUE_H
+#define CLOUD_DYNAMODB_VALUE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "cloud/dynamodb/number.h"
+
+#include <jansson.h>
+
+/* Attribute values. Trees live in an arena; strings that came from JSON are borrowed from it, so
+ * the json_t must outlive the values. */
+enum value_type {
+    VALUE_S,
+    VALUE_N,
+    VALUE_B,
+    VALUE_BOOL,
+    VALUE_NULL,
+    VALUE_M,
+    VALUE_L,
+    VALUE_SS,
+    VALUE_NS,
+    VALUE_BS,
+    VALUE_TYPES
+};
+
+enum { VALUE_MAX_DEPTH = 32, ITEM_MAX_BYTES = 400 * 1024 };
+
+struct member;
+struct value {
+    enum value_type type;
+    union {
+        struct {
+            const char *data; /* not 0-terminated */
+            size_t size;
+        } bytes; /* S, B (decoded) */
+        struct number number;
+        int boolean;
+        struct {
+            struct value *items;
+            size_t count;
+        } list; /* L, and the sets: of S, N or B values */
+        struct {
+            struct member *members; /* in the order of the request */
+            size_t count;
+        } map;
+    };
+};
+
+struct member {
+    const char *name; /* 0-terminated */
+    struct value value;
+};
+
+const char *value_type_name(enum value_type type);  /* "S", "BOOL", ... */
+int value_type_find(const char *name, size_t size); /* -1 when there is none such */
+int value_is_set(enum value_type type);
+enum value_type value_element_type(enum value_type set); /* of a set: S, N or B */
+
+/* {"S": "text"} to a value. Failures carry AWS's message: ERR_INVALID for a ValidationException,
+ * ERR_CORRUPT for a SerializationException. */
+int value_from_json(const json_t *json, struct value *out, struct arena *arena,
+                    struct err *err) MUST_USE;
+/* {"name": {"S": ..}, ..} to a map value. */
+int item_from_json(const json_t *json, struct value *out, struct arena *arena,
+                   struct err *err) MUST_USE;
+
+void value_write(struct buf *out, const struct value *value); /* {"S":"text"} */
+void item_write(struct buf *out, const struct value *item);   /* {"name":{"S":"text"},..} */
+void json_write_string(struct buf *out, const char *text, size_t size);
+
+/* Bytes as DynamoDB counts them. */
+size_t value_size(const struct value *value);
+size_t item_size(const struct value *item);
+
+int value_equal(const struct value *a, const struct value *b); /* sets and maps without order */
+/* < 0, 0, > 0 for two S, N or B values of one type. */
+int value_compare(const struct value *a, const struct value *b);
+/* The member's value, or NULL. */
+struct value *value_member(const struct value *map, const char *name);
+/* Whether a set or list holds an equal element. */
+int value_holds(const struct value *list, const struct value *element);
+
+/* Edit a map in the arena: add or replace, remove. */
+int value_set_member(struct value *map, const char *name, const struct value *value,
+                     struct arena *arena, struct err *err) MUST_USE;
+void value_remove_member(struct value *map, const char *name);
+
+#endif
