@@ -5,7 +5,10 @@
 
 /* The services of the cloud, in the order in which they are made (cloud/cloud.h). This list is the
  * only place where a service is named. */
-#define SERVICE_LIST(X) X(s3)
+#define SERVICE_LIST(X)                                                                            \
+    X(s3)                                                                                          \
+    X(cloudwatch)                                                                                  \
+    X(logs)
 
 #define X(name) int name##_service_create(struct cloud *cloud, struct err *err);
 SERVICE_LIST(X)
