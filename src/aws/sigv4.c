@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 
@@ -29,6 +30,37 @@ void sigv4_hash(const void *data, size_t size, char out[SIGV4_HEX_BYTES])
     unsigned char digest[EVP_MAX_MD_SIZE] = {0};
     EVP_Digest(size ? data : "", size, digest, NULL, EVP_sha256(), NULL);
     to_hex(digest, out);
+}
+
+static int update_from_file(EVP_MD_CTX *context, int fd, size_t size, struct err *err)
+{
+    unsigned char part[16 * 1024];
+    for (size_t done = 0; done < size;) {
+        size_t want = size - done < sizeof part ? size - done : sizeof part;
+        ssize_t got = pread(fd, part, want, (off_t)done);
+        if (got < 0)
+            return err_set_errno(err, "read body");
+        if (got == 0)
+            return err_set(err, ERR_IO, "read body: the file has become shorter");
+        EVP_DigestUpdate(context, part, (size_t)got);
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+int sigv4_hash_file(int fd, size_t size, char out[SIGV4_HEX_BYTES], struct err *err)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {
+        EVP_MD_CTX_free(context);
+        return err_set(err, ERR_NO_MEMORY, "hash body: out of memory");
+    }
+    int done = update_from_file(context, fd, size, err);
+    EVP_DigestFinal_ex(context, digest, NULL);
+    EVP_MD_CTX_free(context);
+    to_hex(digest, out);
+    return done;
 }
 
 static void hmac(const unsigned char *key, size_t key_bytes, const char *text,

@@ -5,7 +5,8 @@
  * returns an exit code of cli/options.h. This list is the only place where a verb is named. */
 #define VERB_LIST(X)                                                                               \
     X(cloud, "run the embedded cloud: AWS's protocols on one port")                                \
-    X(frames, "take photos out of a video")
+    X(frames, "take photos out of a video")                                                        \
+    X(model, "import a network from ONNX, or show one")
 
 #define X(name, summary) int verb_##name(int argc, char **argv);
 VERB_LIST(X)

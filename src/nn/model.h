@@ -24,12 +24,26 @@ struct model_tensor {
 };
 
 struct model *model_open(const char *path, struct err *err);
+/* The same of a file that is in memory: borrowed until model_close(), 64-byte aligned. */
+struct model *model_open_memory(const void *data, size_t size, struct err *err);
 void model_close(struct model *model); /* NULL is fine; after its sessions are gone */
 
 size_t model_inputs(const struct model *model);
 size_t model_outputs(const struct model *model);
 const struct model_tensor *model_input(const struct model *model, size_t index);
 const struct model_tensor *model_output(const struct model *model, size_t index);
+
+/* Multiply-adds of one run. */
+size_t model_macs(const struct model *model);
+
+/* What the network is made of, for people: one node. */
+struct model_node_text {
+    const char *name, *op; /* the ONNX node's name; "conv", "depthwise", ... */
+    int out[4];            /* dimensions of what it makes; (1, C, H, W) for convolutions */
+    size_t macs;
+};
+size_t model_nodes(const struct model *model);
+void model_node_describe(const struct model *model, size_t index, struct model_node_text *text);
 
 /* The working memory of one thread of execution: one arena planned at import. */
 struct session;
@@ -43,7 +57,11 @@ void session_destroy(struct session *session); /* NULL is fine */
 float *session_input(struct session *session, size_t index);
 const float *session_output(const struct session *session, size_t index);
 
-/* Runs the network. Never fails, never allocates. */
+/* Bytes a session holds: arena and scratch. */
+size_t session_bytes(const struct session *session);
+
+/* Runs the network. Never fails, never allocates. Denormal floats count as zero in the calling
+ * thread (and the pool's) from then on. */
 void session_run(struct session *session);
 
 #endif

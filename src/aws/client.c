@@ -1,0 +1,224 @@
+#include "aws/client.h"
+
+#include "aws/sigv4.h"
+#include "aws/url.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ARENA_BYTES = 4 * 1024 * 1024,
+    FIRST_BACKOFF_MS = 50,
+    MAX_BACKOFF_MS = 2000,
+    EXTRA_HEADERS =
+        5, /* Host, X-Amz-Date, X-Amz-Content-Sha256, X-Amz-Security-Token, Authorization */
+};
+
+struct aws_client {
+    struct aws_config config;
+    struct http *http;
+    struct http_response scratch;
+    struct aws_failure failure;
+};
+
+struct aws_client *aws_client_create(const struct aws_config *config, struct err *err)
+{
+    struct aws_client *client = calloc(1, sizeof *client);
+    if (!client) {
+        err_set(err, ERR_NO_MEMORY, "start AWS client: out of memory");
+        return NULL;
+    }
+    client->config = *config;
+    http_response_init(&client->scratch);
+    client->http = http_create(err);
+    if (!client->http) {
+        aws_client_destroy(client);
+        return NULL;
+    }
+    return client;
+}
+
+void aws_client_destroy(struct aws_client *client)
+{
+    if (!client)
+        return;
+    http_destroy(client->http);
+    http_response_finish(&client->scratch);
+    OPENSSL_cleanse(&client->config, sizeof client->config);
+    free(client);
+}
+
+const struct aws_config *aws_client_config(const struct aws_client *client)
+{
+    return &client->config;
+}
+
+const struct aws_failure *aws_client_failure(const struct aws_client *client)
+{
+    return &client->failure;
+}
+
+struct http_response *aws_client_scratch(struct aws_client *client)
+{
+    return &client->scratch;
+}
+
+/* One try's worth: the request with everything that the signature adds. */
+struct attempt {
+    const struct aws_request *request;
+    struct http_header headers[HTTP_MAX_HEADERS];
+    size_t header_count;
+    char payload_hash[SIGV4_HEX_BYTES];
+    const char *base; /* "https://host" */
+    struct arena *arena;
+};
+
+static void put_header(struct attempt *a, const char *name, const char *value)
+{
+    a->headers[a->header_count++] = (struct http_header){name, value};
+}
+
+static int sign(struct aws_client *client, struct attempt *a, const char *authority,
+                struct err *err)
+{
+    const struct aws_request *r = a->request;
+    const struct aws_config *config = &client->config;
+    int64_t now_s = clock_unix_ms() / 1000;
+    char *date = arena_alloc(a->arena, SIGV4_AMZ_DATE_BYTES, 1);
+    if (!date)
+        return err_set(err, ERR_TOO_BIG, "sign request: it is too long");
+    sigv4_amz_date(now_s, date);
+    put_header(a, "Host", authority);
+    put_header(a, "X-Amz-Date", date);
+    if (r->service == AWS_S3)
+        put_header(a, "X-Amz-Content-Sha256", a->payload_hash);
+    if (*config->session_token)
+        put_header(a, "X-Amz-Security-Token", config->session_token);
+    struct sigv4_request to_sign = {r->method,  r->path ? r->path : "/", r->query ? r->query : "",
+                                    a->headers, a->header_count,         a->payload_hash};
+    struct sigv4_key key = {config->access_key_id, config->secret_access_key, NULL};
+    struct sigv4_scope scope = {aws_service_region(config, r->service),
+                                aws_service_name(r->service)};
+    const char *value = sigv4_authorization(&to_sign, &key, &scope, now_s, a->arena, err);
+    if (!value)
+        return -1;
+    put_header(a, "Authorization", value);
+    return 0;
+}
+
+static int send_once(struct aws_client *client, struct attempt *a, struct http_response *response,
+                     struct err *err)
+{
+    const struct aws_request *r = a->request;
+    const char *query = r->query && *r->query ? r->query : NULL;
+    const char *url = arena_printf(a->arena, "%s%s%s%s", a->base, r->path ? r->path : "/",
+                                   query ? "?" : "", query ? query : "");
+    struct url parts;
+    if (!url)
+        return err_set(err, ERR_TOO_BIG, "send request: it is too long");
+    if (url_parse(&parts, url, err) < 0)
+        return -1;
+    a->header_count = r->header_count;
+    for (size_t i = 0; i < r->header_count; i++)
+        a->headers[i] = r->headers[i];
+    if (!r->unsign && sign(client, a, parts.authority, err) < 0)
+        return -1;
+    struct http_request request = {
+        .method = r->method,
+        .url = url,
+        .headers = a->headers,
+        .header_count = a->header_count,
+        .body = r->body,
+        .body_bytes = r->body_bytes,
+        .body_fd = r->body_fd,
+        .timeout_ms = r->timeout_ms,
+    };
+    return http_send(client->http, &request, response, err);
+}
+
+/* A failure that may have passed by the next try. */
+static int may_pass(const struct aws_request *request, const struct aws_failure *failure,
+                    const struct err *err)
+{
+    if (failure->status == 0)
+        return err->code == ERR_UNAVAILABLE ||
+               (err->code == ERR_TIMEOUT && strcmp(request->method, "POST") != 0);
+    return err->code == ERR_BUSY || (failure->status >= 500 && failure->status != 501);
+}
+
+/* Full jitter: anywhere up to the doubled ceiling, so that many clients do not return together.
+ * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
+static void wait_before(int try)
+{
+    uint64_t ceiling_ms = FIRST_BACKOFF_MS;
+    for (int i = 1; i < try && ceiling_ms < MAX_BACKOFF_MS; i++)
+        ceiling_ms *= 2;
+    if (ceiling_ms > MAX_BACKOFF_MS)
+        ceiling_ms = MAX_BACKOFF_MS;
+    uint32_t random;
+    random_bytes(&random, sizeof random);
+    clock_sleep_until_ns(clock_monotonic_ns() + random % (ceiling_ms * 1000000));
+}
+
+/* 0 for a good answer; otherwise `failure` and `err` say what is wrong. */
+static int try_once(struct aws_client *client, struct attempt *a, struct http_response *response,
+                    struct err *err)
+{
+    struct aws_failure *failure = &client->failure;
+    *failure = (struct aws_failure){0};
+    if (send_once(client, a, response, err) < 0)
+        return err_wrap(err, "%s", a->request->operation);
+    if (response->status >= 200 && response->status < 300)
+        return 0;
+    aws_failure_read(response, failure);
+    const char *code = *failure->code ? failure->code : "HTTP";
+    if (!*failure->message)
+        snprintf(failure->message, sizeof failure->message, "status %d", failure->status);
+    return err_set(err, aws_failure_kind(failure), "%s: %s: %s", a->request->operation, code,
+                   failure->message);
+}
+
+static int hash_body(struct attempt *a, struct err *err)
+{
+    const struct aws_request *r = a->request;
+    if (!r->body && r->body_bytes > 0)
+        return sigv4_hash_file(r->body_fd, r->body_bytes, a->payload_hash, err);
+    sigv4_hash(r->body, r->body_bytes, a->payload_hash);
+    return 0;
+}
+
+int aws_client_send(struct aws_client *client, const struct aws_request *request,
+                    struct http_response *response, struct err *err)
+{
+    struct attempt a = {.request = request};
+    char base[512];
+    client->failure = (struct aws_failure){0};
+    if (request->header_count > HTTP_MAX_HEADERS - EXTRA_HEADERS)
+        return err_set(err, ERR_TOO_BIG, "%s: too many headers", request->operation);
+    a.base = request->endpoint;
+    if (!a.base) {
+        if (aws_config_endpoint(&client->config, request->service, base, sizeof base, err) < 0)
+            return -1;
+        a.base = base;
+    }
+    if (hash_body(&a, err) < 0)
+        return err_wrap(err, "%s", request->operation);
+    int tries = request->tries ? request->tries : AWS_DEFAULT_TRIES, done;
+    for (int try = 1;; try++) {
+        struct arena arena;
+        arena_init(&arena, ARENA_BYTES);
+        a.arena = &arena;
+        done = try_once(client, &a, response, err);
+        arena_finish(&arena);
+        if (done == 0 || try >= tries || !may_pass(request, &client->failure, err))
+            return done;
+        log_line(LOG_INFO, "%s (try %d of %d)", err->message, try, tries);
+        wait_before(try);
+    }
+}

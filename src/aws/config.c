@@ -1,0 +1,184 @@
+#include "aws/config.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_FILE_BYTES = 256 * 1024 };
+
+struct service {
+    const char *name, *variable; /* scope's name, AWS_ENDPOINT_URL_... */
+    int global;                  /* one host for all regions */
+};
+
+static const struct service services[AWS_SERVICES] = {
+    [AWS_S3] = {"s3", "AWS_ENDPOINT_URL_S3", 0},
+    [AWS_DYNAMODB] = {"dynamodb", "AWS_ENDPOINT_URL_DYNAMODB", 0},
+    [AWS_LAMBDA] = {"lambda", "AWS_ENDPOINT_URL_LAMBDA", 0},
+    [AWS_API_GATEWAY] = {"apigateway", "AWS_ENDPOINT_URL_API_GATEWAY", 0},
+    [AWS_EXECUTE_API] = {"execute-api", NULL, 0},
+    [AWS_IAM] = {"iam", "AWS_ENDPOINT_URL_IAM", 1},
+    [AWS_STS] = {"sts", "AWS_ENDPOINT_URL_STS", 0},
+    [AWS_CLOUDWATCH] = {"monitoring", "AWS_ENDPOINT_URL_CLOUDWATCH", 0},
+};
+
+/* A variable's value; an empty one counts as absent. */
+static const char *variable(const char *name)
+{
+    const char *value = name ? getenv(name) : NULL;
+    return value && *value ? value : NULL;
+}
+
+static int copy(char *out, size_t out_bytes, const char *value, const char *what, struct err *err)
+{
+    size_t length = value ? strlen(value) : 0;
+    if (length >= out_bytes)
+        return err_set(err, ERR_TOO_BIG, "read %s: it is too long", what);
+    memcpy(out, value ? value : "", length);
+    out[length] = 0;
+    return 0;
+}
+
+static int load_endpoints(struct aws_config *config, struct err *err)
+{
+    const char *all = variable("AWS_ENDPOINT_URL");
+    for (int i = 0; i < AWS_SERVICES; i++) {
+        const char *own = variable(services[i].variable);
+        char *out = config->endpoints[i];
+        if (copy(out, sizeof config->endpoints[i], own ? own : all, "AWS_ENDPOINT_URL", err) < 0)
+            return -1;
+        for (size_t length = strlen(out); length > 0 && out[length - 1] == '/';)
+            out[--length] = 0;
+    }
+    return 0;
+}
+
+static int load_from_variables(struct aws_config *config, struct err *err)
+{
+    return copy(config->access_key_id, sizeof config->access_key_id, variable("AWS_ACCESS_KEY_ID"),
+                "AWS_ACCESS_KEY_ID", err) < 0 ||
+                   copy(config->secret_access_key, sizeof config->secret_access_key,
+                        variable("AWS_SECRET_ACCESS_KEY"), "AWS_SECRET_ACCESS_KEY", err) < 0 ||
+                   copy(config->session_token, sizeof config->session_token,
+                        variable("AWS_SESSION_TOKEN"), "AWS_SESSION_TOKEN", err) < 0
+               ? -1
+               : 0;
+}
+
+/* The text without blanks around it; cuts it in place. */
+static char *trim(char *text)
+{
+    text += strspn(text, " \t\r");
+    size_t length = strlen(text);
+    while (length > 0 && strchr(" \t\r", text[length - 1]))
+        text[--length] = 0;
+    return text;
+}
+
+static int store_setting(struct aws_config *config, const char *name, const char *value,
+                         struct err *err)
+{
+    if (strcmp(name, "aws_access_key_id") == 0)
+        return copy(config->access_key_id, sizeof config->access_key_id, value, name, err);
+    if (strcmp(name, "aws_secret_access_key") == 0)
+        return copy(config->secret_access_key, sizeof config->secret_access_key, value, name, err);
+    if (strcmp(name, "aws_session_token") == 0)
+        return copy(config->session_token, sizeof config->session_token, value, name, err);
+    return 0;
+}
+
+/* The INI form: "[section]", "name = value", "#" and ";" comments. */
+static int parse_credentials(struct aws_config *config, char *text, const char *profile,
+                             struct err *err)
+{
+    int here = 0;
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        line = trim(line);
+        char *end = strchr(line, ']'), *equals = strchr(line, '=');
+        if (line[0] == '[' && end) {
+            *end = 0;
+            here = strcmp(trim(line + 1), profile) == 0;
+        } else if (here && equals && line[0] != '#' && line[0] != ';') {
+            *equals = 0;
+            if (store_setting(config, trim(line), trim(equals + 1), err) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+static int load_from_file(struct aws_config *config, struct err *err)
+{
+    char path[4096];
+    const char *named = variable("AWS_SHARED_CREDENTIALS_FILE"), *home = variable("HOME");
+    const char *profile = variable("AWS_PROFILE");
+    snprintf(path, sizeof path, "%s%s",
+             named  ? named
+             : home ? home
+                    : "",
+             named ? "" : "/.aws/credentials");
+    struct buf text;
+    buf_init(&text, MAX_FILE_BYTES);
+    struct err absent;
+    int done = 0;
+    if (file_read(path, &text, &absent) == 0 && text.data)
+        done = parse_credentials(config, text.data, profile ? profile : "default", err);
+    buf_finish(&text);
+    return done;
+}
+
+int aws_config_load(struct aws_config *config, struct err *err)
+{
+    *config = (struct aws_config){0};
+    const char *region = variable("AWS_REGION");
+    if (!region)
+        region = variable("AWS_DEFAULT_REGION");
+    if (copy(config->region, sizeof config->region, region ? region : "us-east-1", "AWS_REGION",
+             err) < 0 ||
+        load_endpoints(config, err) < 0)
+        return -1;
+    int done = variable("AWS_ACCESS_KEY_ID") && variable("AWS_SECRET_ACCESS_KEY")
+                   ? load_from_variables(config, err)
+                   : load_from_file(config, err);
+    if (done == 0 && (!*config->access_key_id || !*config->secret_access_key))
+        return err_set(err, ERR_NOT_FOUND,
+                       "find credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                       "AWS_SHARED_CREDENTIALS_FILE");
+    return done;
+}
+
+const char *aws_service_name(enum aws_service service)
+{
+    return services[service].name;
+}
+
+const char *aws_service_region(const struct aws_config *config, enum aws_service service)
+{
+    return services[service].global ? "us-east-1" : config->region;
+}
+
+int aws_config_is_custom(const struct aws_config *config, enum aws_service service)
+{
+    return config->endpoints[service][0] != 0;
+}
+
+int aws_config_endpoint(const struct aws_config *config, enum aws_service service, char *out,
+                        size_t out_bytes, struct err *err)
+{
+    const struct service *s = &services[service];
+    int length;
+    if (aws_config_is_custom(config, service))
+        length = snprintf(out, out_bytes, "%s", config->endpoints[service]);
+    else if (s->global)
+        length = snprintf(out, out_bytes, "https://%s.amazonaws.com", s->name);
+    else
+        length = snprintf(out, out_bytes, "https://%s.%s.amazonaws.com%s", s->name, config->region,
+                          strncmp(config->region, "cn-", 3) == 0 ? ".cn" : "");
+    if (length < 0 || (size_t)length >= out_bytes)
+        return err_set(err, ERR_TOO_BIG, "find endpoint of %s: its URL is too long", s->name);
+    return 0;
+}

@@ -1,0 +1,72 @@
+#include "nn/import/import.h"
+
+#include "nn/import/importer.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Counts the denormal floats of the constants and makes them 0: they mean nothing and cost a lot.
+ */
+static size_t flush_constants(const struct onnx_graph *graph)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < graph->constant_count; i++) {
+        struct onnx_tensor *t = &graph->constants[i];
+        for (size_t j = 0; t->floats && j < t->count; j++)
+            if (t->floats[j] != 0.0f && fabsf(t->floats[j]) < FLT_MIN) {
+                t->floats[j] = 0.0f;
+                count++;
+            }
+    }
+    return count;
+}
+
+static int import_into(struct importer *im, const void *onnx, size_t size, struct buf *out)
+{
+    if (onnx_parse(onnx, size, im->arena, &im->graph, im->err) < 0)
+        return -1;
+    im->report->onnx_nodes = im->graph.node_count;
+    im->report->denormals = flush_constants(&im->graph);
+    im->roots = arena_new(im->arena, struct root, IMPORT_MAX_ROOTS);
+    im->operations = arena_new(im->arena, struct operation, MODEL_MAX_NODES);
+    if (!im->roots || !im->operations)
+        return import_fail(im, ERR_TOO_BIG, "out of memory");
+    if (values_link(im) < 0 || lower_graph(im) < 0 || plan_arena(im) < 0)
+        return -1;
+    return write_model(im, out);
+}
+
+/* What is written must pass the checks that opening it makes. */
+static int check_result(const struct buf *out, size_t start, struct err *err)
+{
+    size_t size = out->size - start;
+    void *copy = aligned_alloc(MODEL_ALIGN_BYTES,
+                               (size + MODEL_ALIGN_BYTES - 1) & ~(size_t)(MODEL_ALIGN_BYTES - 1));
+    if (!copy)
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
+    memcpy(copy, out->data + start, size);
+    int result = model_verify(copy, size, err);
+    free(copy);
+    return result < 0 ? err_wrap(err, "the import made a wrong file") : 0;
+}
+
+int nn_import(const void *onnx, size_t size, const struct import_options *options, struct buf *out,
+              struct import_report *report, struct err *err)
+{
+    struct arena arena;
+    struct importer im = {.arena = &arena, .err = err, .options = options, .report = report};
+    size_t start = out->size;
+    if (size > IMPORT_MAX_FILE_BYTES)
+        return err_set(err, ERR_TOO_BIG, "larger than 1 GiB");
+    *report = (struct import_report){0};
+    arena_init(&arena, IMPORT_MAX_MEMORY_BYTES);
+    buf_init(&im.weights, (size_t)MODEL_MAX_FLOATS * sizeof(float));
+    int result = import_into(&im, onnx, size, out);
+    if (result == 0)
+        result = check_result(out, start, err);
+    buf_finish(&im.weights);
+    arena_finish(&arena);
+    return result;
+}

@@ -1,0 +1,134 @@
+#ifndef NN_IMPORT_IMPORTER_H
+#define NN_IMPORT_IMPORTER_H
+
+#include "nn/format.h"
+#include "nn/import/onnx.h"
+#include "nn/import/view.h"
+
+/* The importer's state and the steps between its files. In order: values.c numbers the values and
+ * links nodes to them; lower*.c turn each ONNX node into operations on views (or, over constants,
+ * into another constant: fold.c); plan.c places the buffers; write.c writes the file. */
+
+enum { IMPORT_MAX_ROOTS = 4 * MODEL_MAX_NODES };
+
+/* A buffer: of the arena, or (constants) of the weights. */
+struct root {
+    int64_t floats, offset; /* offset: from plan.c, or at once for constants */
+    int is_constant;
+    int pinned;      /* an edge of the model: keeps its place and layout */
+    int first, last; /* operations that touch it */
+};
+
+struct value {
+    const char *name;
+    const struct onnx_tensor *constant; /* NULL when it comes about at run time */
+    struct view view;                   /* where it is, when `known` and no constant */
+    int known;                          /* made by a node before */
+    int uses, consumer;                 /* how often it is used; one node that does */
+    int constant_root;                  /* 1 + the root a constant was put in; 0: none yet */
+};
+
+struct import_node {
+    const struct onnx_node *onnx;
+    int *inputs, *outputs; /* values; NO_VALUE for an optional one left out */
+    int done;              /* fused into another */
+};
+enum { NO_VALUE = -1 };
+
+struct operation {
+    struct model_node node; /* all but the views */
+    struct view out, a, b;
+    int has_a, has_b;
+};
+
+struct importer {
+    struct arena *arena;
+    struct err *err;
+    struct onnx_graph graph;
+    const struct import_options *options;
+    struct import_report *report;
+    struct value *values;
+    struct import_node *nodes;
+    struct root *roots;
+    struct operation *operations;
+    int value_count, node_count, root_count, operation_count;
+    int64_t arena_floats;
+    struct buf weights;
+    int inputs[4], outputs[8]; /* values */
+    int input_count, output_count;
+};
+
+/* values.c */
+int values_link(struct importer *im) MUST_USE;
+
+/* Failures, with the node named. Return -1. */
+int import_fail(struct importer *im, enum err_code code, const char *format, ...) PRINTF(3, 4);
+int node_fail(struct importer *im, const struct import_node *node, enum err_code code,
+              const char *format, ...) PRINTF(4, 5);
+
+/* Helpers for lowering (lower.c). */
+int new_root(struct importer *im, int64_t floats); /* -1 past the limit */
+struct operation *new_operation(struct importer *im, const struct import_node *node,
+                                enum model_op op); /* NULL past the limit */
+/* Puts floats into the weights; *offset counts floats from their start. */
+int put_weights(struct importer *im, const float *data, size_t count, size_t padded,
+                uint32_t *offset) MUST_USE;
+/* A view of any value, constants included (they then take room in the weights). */
+int value_view(struct importer *im, int value, struct view *view) MUST_USE;
+int value_rank(const struct importer *im, int value);
+const int64_t *value_dims(const struct importer *im, int value);
+void define_value(struct importer *im, int value, const struct view *view);
+void define_constant(struct importer *im, int value, const struct onnx_tensor *constant);
+int emit_copy(struct importer *im, const struct import_node *node, const struct view *from,
+              const struct view *to) MUST_USE;
+/* The view as pixels for a convolution, copied first where it lies otherwise. */
+int ensure_pixels(struct importer *im, const struct import_node *node, struct view *view) MUST_USE;
+/* Gives `out` a new root with the shape of pixels. */
+int new_pixels(struct importer *im, const struct import_node *node, const int64_t dims[4],
+               struct view *out) MUST_USE;
+
+int64_t attribute_int(const struct import_node *node, const char *name, int64_t otherwise);
+float attribute_float(const struct import_node *node, const char *name, float otherwise);
+/* Integers of an attribute, or of constant input `input` (newer opsets moved many there). Returns
+ * how many, 0 for none, -1 when they are not constant or more than `most`. */
+int attribute_ints(struct importer *im, const struct import_node *node, const char *name, int input,
+                   int64_t *out, int most);
+int normal_axis(int64_t axis, int rank); /* -1 when it is out of range */
+
+/* Node kinds: one function each. */
+int lower_conv(struct importer *im, struct import_node *node);
+int lower_gemm(struct importer *im, struct import_node *node);
+int lower_matmul(struct importer *im, struct import_node *node);
+int lower_batch_normalization(struct importer *im, struct import_node *node);
+int lower_pool(struct importer *im, struct import_node *node);
+int lower_binary(struct importer *im, struct import_node *node);
+int lower_unary(struct importer *im, struct import_node *node);
+int lower_clip(struct importer *im, struct import_node *node);
+int lower_leaky_relu(struct importer *im, struct import_node *node);
+int lower_softmax(struct importer *im, struct import_node *node);
+int lower_view(struct importer *im, struct import_node *node);
+int lower_split(struct importer *im, struct import_node *node);
+int lower_concat(struct importer *im, struct import_node *node);
+int lower_cast(struct importer *im, struct import_node *node);
+
+/* Constants (fold.c). */
+int fold_constant(struct importer *im, struct import_node *node);
+int fold_shape(struct importer *im, struct import_node *node);
+int fold_gather(struct importer *im, struct import_node *node);
+int fold_concat(struct importer *im, struct import_node *node, int axis);
+int fold_constant_of_shape(struct importer *im, struct import_node *node);
+int fold_binary(struct importer *im, struct import_node *node, enum model_binary kind);
+/* The elements of constant `from` that `view` (of a row-major root) shows, as a new constant. */
+int fold_view(struct importer *im, struct import_node *node, const struct onnx_tensor *from,
+              const struct view *view, int output);
+struct onnx_tensor *new_constant(struct importer *im, int rank, const int64_t *dims, int is_float);
+
+/* Makes `view`, a whole root, a part of another root at the places `target` shows, rewriting every
+ * view of it. Returns 1 when done, 0 when strides cannot say it (view_move.c). */
+int move_root(struct importer *im, const struct view *view, const struct view *target);
+
+int lower_graph(struct importer *im) MUST_USE;                  /* lower.c */
+int plan_arena(struct importer *im) MUST_USE;                   /* plan.c */
+int write_model(struct importer *im, struct buf *out) MUST_USE; /* write.c */
+
+#endif

@@ -1,0 +1,291 @@
+#include "nn/import/linear.h"
+
+#include <string.h>
+
+static int constant_floats(struct importer *im, const struct import_node *node, size_t input,
+                           const struct onnx_tensor **out)
+{
+    *out = NULL;
+    if (input >= node->onnx->input_count || node->inputs[input] == NO_VALUE)
+        return 0;
+    *out = im->values[node->inputs[input]].constant;
+    if (!*out || !(*out)->floats || (*out)->count == 0)
+        return node_fail(im, node, ERR_UNSUPPORTED, "input %zu is not constant numbers", input);
+    return 1;
+}
+
+/* Two numbers of an attribute, each 1 to MODEL_MAX_KERNEL. */
+static int read_pair(struct importer *im, const struct import_node *node, const char *name,
+                     int32_t pair[2])
+{
+    int64_t numbers[2] = {pair[0], pair[1]};
+    int count = attribute_ints(im, node, name, -1, numbers, 2);
+    if (count < 0)
+        return -1;
+    if (count == 1)
+        return node_fail(im, node, ERR_UNSUPPORTED, "%s: one-dimensional", name);
+    for (int i = 0; i < 2; i++) {
+        if (numbers[i] < 1 || numbers[i] > MODEL_MAX_KERNEL)
+            return node_fail(im, node, ERR_INVALID, "%s: %lld is not 1 to %d", name,
+                             (long long)numbers[i], MODEL_MAX_KERNEL);
+        pair[i] = (int32_t)numbers[i];
+    }
+    return 0;
+}
+
+/* auto_pad: as much as makes the output ceil(in / stride) long. */
+static void pad_same(const struct linear *l, int axis, int upper, int64_t pads[4])
+{
+    int64_t in = l->in.dims[2 + axis], stride = l->stride[axis];
+    int64_t reach = (int64_t)(l->kernel[axis] - 1) * l->dilation[axis] + 1;
+    int64_t total = ((in + stride - 1) / stride - 1) * stride + reach - in;
+    total = total < 0 ? 0 : total;
+    pads[axis] = upper ? total / 2 : total - total / 2;
+    pads[axis + 2] = total - pads[axis];
+}
+
+static int read_pads(struct importer *im, struct linear *l)
+{
+    int64_t pads[4] = {0};
+    const struct onnx_attribute *automatic = onnx_attribute(l->node->onnx, "auto_pad");
+    const char *mode = automatic && automatic->text[0] ? automatic->text : "NOTSET";
+    if (attribute_ints(im, l->node, "pads", -1, pads, 4) < 0)
+        return -1;
+    if (strncmp(mode, "SAME_", 5) == 0)
+        for (int axis = 0; axis < 2; axis++)
+            pad_same(l, axis, strcmp(mode, "SAME_UPPER") == 0, pads);
+    for (int i = 0; i < 4; i++) {
+        if (pads[i] < 0 || pads[i] > MODEL_MAX_KERNEL)
+            return node_fail(im, l->node, ERR_INVALID, "pads: %lld is not 0 to %d",
+                             (long long)pads[i], MODEL_MAX_KERNEL);
+        l->pads[i] = (int32_t)pads[i];
+    }
+    return 0;
+}
+
+/* Reads the window's attributes and works out the output's height and width. */
+static int read_window(struct importer *im, struct linear *l, int ceil_mode)
+{
+    for (int i = 0; i < 2; i++)
+        l->stride[i] = l->dilation[i] = 1;
+    if (read_pair(im, l->node, "kernel_shape", l->kernel) < 0 ||
+        read_pair(im, l->node, "strides", l->stride) < 0 ||
+        read_pair(im, l->node, "dilations", l->dilation) < 0 || read_pads(im, l) < 0)
+        return -1;
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t reach = (int64_t)(l->kernel[axis] - 1) * l->dilation[axis] + 1;
+        int64_t room = l->in.dims[2 + axis] + l->pads[axis] + l->pads[axis + 2] - reach;
+        if (room < 0)
+            return node_fail(im, l->node, ERR_INVALID, "the window is larger than the picture");
+        int64_t rest = room % l->stride[axis];
+        int64_t next = (room / l->stride[axis] + 1) * l->stride[axis]; /* where one more begins */
+        if (ceil_mode && rest &&
+            next <
+                l->in.dims[2 + axis] + l->pads[axis]) { /* the last, partial window: as if padded */
+            l->pads[axis + 2] += (int32_t)(l->stride[axis] - rest);
+            room += l->stride[axis] - rest;
+        }
+        l->out_dims[2 + axis] = room / l->stride[axis] + 1;
+    }
+    return 0;
+}
+
+/* The linear's own copy of the weights, and its bias. */
+static int take_weights(struct importer *im, struct linear *l, const float *weights,
+                        const struct onnx_tensor *bias, float bias_factor)
+{
+    size_t outs = (size_t)l->out_channels;
+    size_t count = outs * (size_t)l->in_channels * (size_t)l->kernel[0] * (size_t)l->kernel[1];
+    l->weights = arena_new(im->arena, float, count);
+    l->bias = arena_new(im->arena, float, outs);
+    if (!l->weights || !l->bias)
+        return import_fail(im, ERR_TOO_BIG, "out of memory");
+    memcpy(l->weights, weights, count * sizeof *weights);
+    if (bias && bias->count != outs && bias->count != 1)
+        return node_fail(im, l->node, ERR_INVALID, "%zu biases for %zu channels", bias->count,
+                         outs);
+    for (size_t i = 0; bias && i < outs; i++)
+        l->bias[i] = bias->floats[bias->count == 1 ? 0 : i] * bias_factor;
+    return 0;
+}
+
+static int read_conv(struct importer *im, struct linear *l, const struct onnx_tensor *weights)
+{
+    int64_t groups = attribute_int(l->node, "group", 1), channels = l->in.dims[1];
+    if (weights->rank != 4 || l->in.rank != 4 || l->in.dims[0] != 1)
+        return node_fail(im, l->node, ERR_UNSUPPORTED, "not a two-dimensional convolution");
+    if (groups < 1 || groups > channels || weights->dims[0] % groups ||
+        weights->dims[1] * groups != channels)
+        return node_fail(im, l->node, ERR_INVALID,
+                         "%lld channels in %lld groups do not match weights of %lld x %lld",
+                         (long long)channels, (long long)groups, (long long)weights->dims[0],
+                         (long long)weights->dims[1]);
+    l->groups = (int)groups;
+    l->out_channels = (int)weights->dims[0];
+    l->in_channels = (int)weights->dims[1];
+    l->out_dims[0] = 1;
+    l->out_dims[1] = l->out_channels;
+    l->result_rank = 4;
+    for (int i = 0; i < 2; i++)
+        l->kernel[i] = (int32_t)weights->dims[2 + i];
+    if (read_window(im, l, 0) < 0)
+        return -1;
+    if (l->kernel[0] != weights->dims[2] || l->kernel[1] != weights->dims[3])
+        return node_fail(im, l->node, ERR_INVALID, "kernel_shape does not match the weights");
+    return 0;
+}
+
+int lower_conv(struct importer *im, struct import_node *node)
+{
+    const struct onnx_tensor *weights, *bias;
+    struct linear l = {.node = node, .result = node->outputs[0]};
+    int has_weights = constant_floats(im, node, 1, &weights);
+    if (has_weights < 0 || constant_floats(im, node, 2, &bias) < 0 ||
+        value_view(im, node->inputs[0], &l.in) < 0)
+        return -1;
+    if (!has_weights || l.result == NO_VALUE)
+        return node_fail(im, node, ERR_INVALID, "has no weights or no output");
+    if (read_conv(im, &l, weights) < 0 || ensure_pixels(im, node, &l.in) < 0 ||
+        take_weights(im, &l, weights->floats, bias, 1.0f) < 0)
+        return -1;
+    return linear_finish(im, &l);
+}
+
+/* The rows of a matrix as pixels of a column: (1, K, M, 1). */
+static int matrix_as_pixels(struct importer *im, struct linear *l)
+{
+    struct view in = l->in, *out = &l->in;
+    *out = (struct view){.root = in.root, .offset = in.offset, .rank = 4};
+    const int64_t dims[4] = {1, in.dims[1], in.dims[0], 1};
+    const int64_t strides[4] = {0, in.strides[1], in.strides[0], 0};
+    memcpy(out->dims, dims, sizeof dims);
+    memcpy(out->strides, strides, sizeof strides);
+    return ensure_pixels(im, l->node, out);
+}
+
+/* Weights [K][N] (or [N][K]) as [N][K], times alpha. */
+static float *turn_matrix(struct importer *im, const struct onnx_tensor *b, int is_turned,
+                          float alpha)
+{
+    size_t k = (size_t)b->dims[is_turned], n = (size_t)b->dims[!is_turned];
+    float *out = arena_new(im->arena, float, b->count);
+    for (size_t i = 0; out && i < n; i++)
+        for (size_t j = 0; j < k; j++)
+            out[i * k + j] = alpha * (is_turned ? b->floats[i * k + j] : b->floats[j * n + i]);
+    if (!out)
+        import_fail(im, ERR_TOO_BIG, "out of memory");
+    return out;
+}
+
+struct matrix_options {
+    int turned; /* B is [N][K] */
+    float alpha, beta;
+};
+
+static int lower_matrix(struct importer *im, struct linear *l, const struct matrix_options *options)
+{
+    const struct onnx_tensor *b, *bias;
+    struct import_node *node = l->node;
+    int has_b = constant_floats(im, node, 1, &b);
+    if (has_b < 0 || constant_floats(im, node, 2, &bias) < 0)
+        return -1;
+    if (!has_b || b->rank != 2 || l->in.rank != 2 || b->dims[!options->turned] > MODEL_MAX_SIDE ||
+        b->dims[options->turned] != l->in.dims[1] || l->result == NO_VALUE)
+        return node_fail(im, node, ERR_UNSUPPORTED, "not a matrix times constant matrix that fits");
+    float *weights = turn_matrix(im, b, options->turned, options->alpha);
+    l->out_dims[0] = l->in.dims[0];
+    l->out_dims[1] = b->dims[!options->turned];
+    l->out_channels = (int)l->out_dims[1];
+    l->in_channels = (int)b->dims[options->turned];
+    l->groups = 1;
+    l->result_rank = 2;
+    for (int i = 0; i < 2; i++)
+        l->kernel[i] = l->stride[i] = l->dilation[i] = 1;
+    if (!weights || matrix_as_pixels(im, l) < 0 ||
+        take_weights(im, l, weights, bias, options->beta) < 0)
+        return -1;
+    return linear_finish(im, l);
+}
+
+int lower_gemm(struct importer *im, struct import_node *node)
+{
+    struct linear l = {.node = node, .result = node->outputs[0]};
+    const struct matrix_options options = {attribute_int(node, "transB", 0) != 0,
+                                           attribute_float(node, "alpha", 1.0f),
+                                           attribute_float(node, "beta", 1.0f)};
+    if (attribute_int(node, "transA", 0))
+        return node_fail(im, node, ERR_UNSUPPORTED, "transA");
+    if (value_view(im, node->inputs[0], &l.in) < 0)
+        return -1;
+    return lower_matrix(im, &l, &options);
+}
+
+int lower_matmul(struct importer *im, struct import_node *node)
+{
+    struct linear l = {.node = node, .result = node->outputs[0]};
+    const struct matrix_options options = {0, 1.0f, 1.0f};
+    if (value_view(im, node->inputs[0], &l.in) < 0)
+        return -1;
+    return lower_matrix(im, &l, &options);
+}
+
+/* GlobalAveragePool, GlobalMaxPool, and ReduceMean over height and width: one window. */
+static int whole_window(struct importer *im, struct linear *l)
+{
+    if (strcmp(l->node->onnx->op, "ReduceMean") == 0) {
+        int64_t axes[2] = {0};
+        int count = attribute_ints(im, l->node, "axes", 1, axes, 2);
+        if (count != 2 || normal_axis(axes[0], 4) + normal_axis(axes[1], 4) != 5 ||
+            normal_axis(axes[0], 4) < 2 || normal_axis(axes[1], 4) < 2)
+            return count < 0 ? -1
+                             : node_fail(im, l->node, ERR_UNSUPPORTED,
+                                         "axes other than height and width");
+    }
+    for (int axis = 0; axis < 2; axis++) {
+        if (l->in.dims[2 + axis] > MODEL_MAX_KERNEL)
+            return node_fail(im, l->node, ERR_TOO_BIG, "a window larger than %d", MODEL_MAX_KERNEL);
+        l->kernel[axis] = (int32_t)l->in.dims[2 + axis];
+        l->stride[axis] = l->dilation[axis] = 1;
+        l->out_dims[2 + axis] = 1;
+    }
+    return 0;
+}
+
+int lower_pool(struct importer *im, struct import_node *node)
+{
+    struct linear l = {.node = node}; /* only its window is used */
+    const char *name = node->onnx->op;
+    int whole = strcmp(name, "AveragePool") != 0 && strcmp(name, "MaxPool") != 0;
+    if (value_view(im, node->inputs[0], &l.in) < 0)
+        return -1;
+    if (l.in.rank != 4 || l.in.dims[0] != 1)
+        return node_fail(im, node, ERR_UNSUPPORTED, "input is not (1, C, H, W)");
+    l.out_dims[0] = 1;
+    l.out_dims[1] = l.in.dims[1];
+    int ceil_mode = attribute_int(node, "ceil_mode", 0) != 0;
+    if ((whole ? whole_window(im, &l) : read_window(im, &l, ceil_mode)) < 0)
+        return -1;
+    struct view out;
+    struct operation *op = new_operation(im, node, MODEL_POOL);
+    if (!op || new_pixels(im, node, l.out_dims, &out) < 0)
+        return -1;
+    int with_pads = attribute_int(node, "count_include_pad", 0) != 0;
+    if (with_pads && ceil_mode)
+        return node_fail(im, node, ERR_UNSUPPORTED, "ceil_mode with count_include_pad");
+    op->node.kind = strstr(name, "Max") ? POOL_MAX
+                    : with_pads         ? POOL_AVERAGE_WITH_PADS
+                                        : POOL_AVERAGE;
+    memcpy(op->node.kernel, l.kernel, sizeof l.kernel);
+    memcpy(op->node.stride, l.stride, sizeof l.stride);
+    memcpy(op->node.dilation, l.dilation, sizeof l.dilation);
+    memcpy(op->node.pads, l.pads, sizeof l.pads);
+    op->out = out;
+    op->a = l.in;
+    op->has_a = 1;
+    if (strcmp(name, "ReduceMean") == 0 && !attribute_int(node, "keepdims", 1)) {
+        int64_t dims[2] = {1, l.out_dims[1]};
+        out = view_rows(out.root, 2, dims);
+    }
+    define_value(im, node->outputs[0], &out);
+    return 0;
+}

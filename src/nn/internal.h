@@ -1,0 +1,29 @@
+#ifndef NN_INTERNAL_H
+#define NN_INTERNAL_H
+
+#include "nn/format.h"
+#include "nn/model.h"
+
+/* An open model: pointers into the mapped file. */
+struct model {
+    const struct model_header *header;
+    const struct model_edge *edges; /* inputs, then outputs */
+    const struct model_node *nodes;
+    const float *weights;
+    size_t mapped_bytes; /* 0: the memory is borrowed */
+    struct model_tensor tensors[MODEL_MAX_INPUTS + MODEL_MAX_OUTPUTS];
+};
+
+/* A view with its address: what the plain operators (ops.c) work on. */
+struct strided {
+    float *data;
+    const int32_t *dims, *strides;
+};
+
+void op_pool(const struct model_node *node, struct strided out, struct strided in);
+void op_binary(enum model_binary kind, struct strided out, struct strided a, struct strided b);
+void op_unary(enum model_unary kind, struct strided out, struct strided in);
+void op_softmax(struct strided out, struct strided in);
+void op_copy(struct strided out, struct strided in);
+
+#endif

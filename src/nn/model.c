@@ -1,0 +1,136 @@
+#include "nn/internal.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void describe_edge(struct model_tensor *tensor, const struct model_edge *edge)
+{
+    memcpy(tensor->name, edge->name, sizeof tensor->name);
+    tensor->rank = edge->rank;
+    tensor->floats = 1;
+    for (int i = 0; i < edge->rank; i++) {
+        tensor->dims[i] = edge->dims[i];
+        tensor->floats *= (size_t)edge->dims[i];
+    }
+}
+
+struct model *model_open_memory(const void *data, size_t size, struct err *err)
+{
+    if ((uintptr_t)data % MODEL_ALIGN_BYTES != 0) {
+        err_set(err, ERR_INVALID, "open model: memory not aligned to %d bytes", MODEL_ALIGN_BYTES);
+        return NULL;
+    }
+    if (model_verify(data, size, err) < 0)
+        return NULL;
+    struct model *model = calloc(1, sizeof *model);
+    if (!model) {
+        err_set(err, ERR_NO_MEMORY, "open model");
+        return NULL;
+    }
+    const char *bytes = data;
+    model->header = data;
+    model->edges = (const void *)(bytes + model->header->tensors_at);
+    model->nodes = (const void *)(bytes + model->header->nodes_at);
+    model->weights = (const void *)(bytes + model->header->weights_at);
+    for (size_t i = 0; i < model_inputs(model) + model_outputs(model); i++)
+        describe_edge(&model->tensors[i], &model->edges[i]);
+    return model;
+}
+
+/* The whole file, read-only. MAP_POPULATE: one call maps what the page cache holds, where touching
+ * the pages one by one would fault for each. */
+static void *map_file(const char *path, size_t *size, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        err_set_errno(err, "open %s", path);
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    void *map = MAP_FAILED;
+    if (!S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof(struct model_header))
+        err_set(err, ERR_CORRUPT, "open %s: not a ken model file", path);
+    else if ((uint64_t)status.st_size > MODEL_MAX_FILE_BYTES)
+        err_set(err, ERR_TOO_BIG, "open %s: larger than 2 GiB", path);
+    else if ((map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd,
+                         0)) == MAP_FAILED)
+        err_set_errno(err, "map %s", path);
+    close(fd);
+    *size = (size_t)status.st_size;
+    return map == MAP_FAILED ? NULL : map;
+}
+
+struct model *model_open(const char *path, struct err *err)
+{
+    size_t size;
+    void *map = map_file(path, &size, err);
+    if (!map)
+        return NULL;
+    struct model *model = model_open_memory(map, size, err);
+    if (!model) {
+        munmap(map, size);
+        err_wrap(err, "open %s", path);
+        return NULL;
+    }
+    model->mapped_bytes = size;
+    return model;
+}
+
+void model_close(struct model *model)
+{
+    if (!model)
+        return;
+    if (model->mapped_bytes)
+        munmap((void *)(uintptr_t)model->header, model->mapped_bytes);
+    free(model);
+}
+
+size_t model_inputs(const struct model *model)
+{
+    return model->header->inputs;
+}
+
+size_t model_outputs(const struct model *model)
+{
+    return model->header->outputs;
+}
+
+const struct model_tensor *model_input(const struct model *model, size_t index)
+{
+    return index < model_inputs(model) ? &model->tensors[index] : NULL;
+}
+
+const struct model_tensor *model_output(const struct model *model, size_t index)
+{
+    return index < model_outputs(model) ? &model->tensors[model_inputs(model) + index] : NULL;
+}
+
+size_t model_nodes(const struct model *model)
+{
+    return model->header->nodes;
+}
+
+size_t model_macs(const struct model *model)
+{
+    size_t macs = 0;
+    for (size_t i = 0; i < model_nodes(model); i++)
+        macs += model_node_macs(&model->nodes[i]);
+    return macs;
+}
+
+void model_node_describe(const struct model *model, size_t index, struct model_node_text *text)
+{
+    static const char *const ops[MODEL_OPS] = {"conv",  "depthwise", "pool", "binary",
+                                               "unary", "softmax",   "copy"};
+    const struct model_node *node = &model->nodes[index];
+    *text = (struct model_node_text){
+        .name = node->name, .op = ops[node->op], .macs = model_node_macs(node)};
+    memcpy(text->out, node->out.dims, sizeof text->out);
+}

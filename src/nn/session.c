@@ -1,0 +1,264 @@
+#include "nn/internal.h"
+#include "simd/kernels.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+    SPLIT_MACS = 400 * 1000, /* a smaller layer is done before another thread has woken up */
+    GEMM_TILE_ROWS = 84,     /* splits fall on multiples of the kernels' tile heights 14, 12, 6 */
+};
+
+/* A node with its addresses and kernel, ready to run. */
+struct step {
+    const struct model_node *node;
+    void (*kernel)(const struct conv *c); /* convolutions */
+    struct conv conv;
+    size_t parts, rows_a_part;
+    struct strided out, a, b;
+};
+
+struct session {
+    const struct model *model;
+    struct pool *pool;
+    float *arena;
+    char *scratch; /* scratch_bytes for each thread */
+    size_t scratch_bytes, mapped_bytes;
+    struct step *running;
+    size_t steps;
+    struct step step[];
+};
+
+static float *view_data(const struct session *session, const struct model_view *view)
+{
+    switch (view->space) {
+    case SPACE_ARENA:
+        return session->arena + view->offset;
+    case SPACE_WEIGHTS: /* only ever read: model_verify() lets no node write to the weights */
+        return (float *)(uintptr_t)(session->model->weights + view->offset);
+    default:
+        return NULL;
+    }
+}
+
+static struct strided resolve(const struct session *session, const struct model_view *view)
+{
+    return (struct strided){view_data(session, view), view->dims, view->strides};
+}
+
+/* A 1x1 convolution does not look at its neighbours, so the picture may as well be one column of
+ * pixels: threads then split it between any two pixels. */
+static void flatten(struct conv *c)
+{
+    if (c->kernel_height != 1 || c->kernel_width != 1 || c->stride_y != 1 || c->stride_x != 1 ||
+        c->pad_top || c->pad_left || c->out_height != c->in_height || c->out_width != c->in_width)
+        return;
+    c->in_height = c->out_height *= c->out_width;
+    c->in_width = c->out_width = 1;
+}
+
+static struct conv make_conv(const struct model_node *node)
+{
+    struct conv c = {
+        .in_height = node->a.dims[2],
+        .in_width = node->a.dims[3],
+        .in_channels = node->a.dims[1],
+        .in_stride = node->a.strides[3],
+        .out_height = node->out.dims[2],
+        .out_width = node->out.dims[3],
+        .out_channels = node->out.dims[1],
+        .out_stride = node->out.strides[3],
+        .residual_stride = node->b.strides[3],
+        .kernel_height = node->kernel[0],
+        .kernel_width = node->kernel[1],
+        .stride_y = node->stride[0],
+        .stride_x = node->stride[1],
+        .pad_top = node->pads[0],
+        .pad_left = node->pads[1],
+        .dilation_y = node->dilation[0],
+        .dilation_x = node->dilation[1],
+        .activation = (enum activation)node->activation,
+    };
+    if (node->op == MODEL_CONV)
+        flatten(&c);
+    c.row_end = c.out_height;
+    return c;
+}
+
+static void plan_parts(struct step *step, size_t threads)
+{
+    size_t rows = (size_t)step->conv.out_height,
+           tile = step->conv.out_width == 1 ? GEMM_TILE_ROWS : 1;
+    step->parts = 1;
+    step->rows_a_part = rows;
+    if (threads < 2 || model_node_macs(step->node) < SPLIT_MACS)
+        return;
+    step->rows_a_part = (rows + threads - 1) / threads;
+    if (step->rows_a_part > tile)
+        step->rows_a_part = (step->rows_a_part + tile - 1) / tile * tile;
+    step->parts = (rows + step->rows_a_part - 1) / step->rows_a_part;
+}
+
+static void prepare_conv(const struct session *session, struct step *step,
+                         const struct kernels *kernels)
+{
+    const float *weights = session->model->weights;
+    const struct model_node *node = step->node;
+    step->kernel = node->op == MODEL_CONV ? kernels->conv_f32 : kernels->depthwise_f32;
+    step->conv.in = view_data(session, &node->a);
+    step->conv.out = view_data(session, &node->out);
+    step->conv.residual = view_data(session, &node->b);
+    step->conv.weights = weights + node->weights;
+    step->conv.bias = weights + node->bias;
+    step->conv.slope = node->slope == MODEL_NO_SLOPE ? NULL : weights + node->slope;
+    plan_parts(step, pool_threads(session->pool));
+}
+
+static void prepare(struct session *session)
+{
+    const struct kernels *kernels = simd_kernels(simd_best());
+    for (size_t i = 0; i < session->steps; i++) {
+        struct step *step = &session->step[i];
+        if (step->node->op <= MODEL_DEPTHWISE) {
+            prepare_conv(session, step, kernels);
+            continue;
+        }
+        step->out = resolve(session, &step->node->out);
+        step->a = resolve(session, &step->node->a);
+        step->b = resolve(session, &step->node->b);
+    }
+}
+
+/* Arena and scratch in one mapping, populated at once: the pages are all going to be written, and
+ * one system call is cheaper than a fault for each. */
+static int map_memory(struct session *session, struct err *err)
+{
+    size_t arena_bytes = session->model->header->arena_floats * sizeof(float);
+    arena_bytes = (arena_bytes + 63) & ~(size_t)63;
+    size_t scratch, total;
+    if (__builtin_mul_overflow(session->scratch_bytes, pool_threads(session->pool), &scratch) ||
+        __builtin_add_overflow(arena_bytes, scratch, &total) ||
+        total > (size_t)MODEL_MAX_FLOATS * sizeof(float))
+        return err_set(err, ERR_TOO_BIG, "start model: it needs more than 1 GiB of memory");
+    session->mapped_bytes = total + 64;
+    void *map = mmap(NULL, session->mapped_bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (map == MAP_FAILED)
+        return err_set_errno(err, "start model");
+    session->arena = map;
+    session->scratch = (char *)map + arena_bytes;
+    return 0;
+}
+
+struct session *session_create(const struct model *model, struct pool *pool, struct err *err)
+{
+    size_t steps = model_nodes(model);
+    struct session *session = calloc(1, sizeof *session + steps * sizeof session->step[0]);
+    if (!session) {
+        err_set(err, ERR_NO_MEMORY, "start model");
+        return NULL;
+    }
+    session->model = model;
+    session->pool = pool;
+    session->steps = steps;
+    for (size_t i = 0; i < steps; i++) {
+        struct step *step = &session->step[i];
+        step->node = &model->nodes[i];
+        if (step->node->op > MODEL_DEPTHWISE)
+            continue;
+        step->conv = make_conv(step->node);
+        size_t bytes = (simd_conv_scratch_bytes(&step->conv) + 63) & ~(size_t)63;
+        if (bytes > session->scratch_bytes)
+            session->scratch_bytes = bytes;
+    }
+    if (map_memory(session, err) < 0) {
+        free(session);
+        return NULL;
+    }
+    prepare(session);
+    return session;
+}
+
+void session_destroy(struct session *session)
+{
+    if (!session)
+        return;
+    munmap(session->arena, session->mapped_bytes);
+    free(session);
+}
+
+size_t session_bytes(const struct session *session)
+{
+    return session->mapped_bytes;
+}
+
+float *session_input(struct session *session, size_t index)
+{
+    return session->arena + session->model->edges[index].offset;
+}
+
+const float *session_output(const struct session *session, size_t index)
+{
+    return session->arena + session->model->edges[model_inputs(session->model) + index].offset;
+}
+
+static void run_part(void *context, size_t index)
+{
+    const struct session *session = context;
+    const struct step *step = session->running;
+    struct conv conv = step->conv;
+    conv.scratch = (float *)(void *)(session->scratch + index * session->scratch_bytes);
+    size_t begin = index * step->rows_a_part, end = begin + step->rows_a_part;
+    conv.row_begin = (int)begin;
+    if (end < (size_t)conv.row_end)
+        conv.row_end = (int)end;
+    simd_flush_denormals();
+    step->kernel(&conv);
+}
+
+static void run_conv(struct session *session, struct step *step)
+{
+    session->running = step;
+    if (step->parts > 1)
+        pool_run(session->pool, step->parts, run_part, session);
+    else
+        run_part(session, 0);
+}
+
+static void run_step(const struct step *step)
+{
+    const struct model_node *node = step->node;
+    switch (node->op) {
+    case MODEL_POOL:
+        op_pool(node, step->out, step->a);
+        break;
+    case MODEL_BINARY:
+        op_binary((enum model_binary)node->kind, step->out, step->a, step->b);
+        break;
+    case MODEL_UNARY:
+        op_unary((enum model_unary)node->kind, step->out, step->a);
+        break;
+    case MODEL_SOFTMAX:
+        op_softmax(step->out, step->a);
+        break;
+    case MODEL_COPY:
+        op_copy(step->out, step->a);
+        break;
+    default:
+        break;
+    }
+}
+
+void session_run(struct session *session)
+{
+    simd_flush_denormals();
+    for (size_t i = 0; i < session->steps; i++) {
+        struct step *step = &session->step[i];
+        if (step->node->op <= MODEL_DEPTHWISE)
+            run_conv(session, step);
+        else
+            run_step(step);
+    }
+}

@@ -1,0 +1,203 @@
+#include "nn/format.h"
+#include "nn/model.h"
+#include "simd/kernels.h"
+
+#include <string.h>
+
+/* A file with a right checksum may still come from anyone. After these checks, the executor can use
+ * every number in it without looking again. */
+
+static int corrupt(struct err *err, const char *what)
+{
+    return err_set(err, ERR_CORRUPT, "%s", what);
+}
+
+/* `count` items of `size` bytes at `at` lie behind the header, inside the file, aligned. */
+static int section_fits(const struct model_header *h, uint64_t at, uint64_t count, uint64_t size)
+{
+    return at >= sizeof *h && at % MODEL_ALIGN_BYTES == 0 && at <= h->file_bytes &&
+           count <= (h->file_bytes - at) / size;
+}
+
+static int check_header(const struct model_header *h, size_t size, struct err *err)
+{
+    if (memcmp(h->magic, MODEL_MAGIC, sizeof h->magic) != 0)
+        return corrupt(err, "not a ken model file");
+    if (h->version != MODEL_VERSION || h->panel != SIMD_PANEL)
+        return err_set(err, ERR_CORRUPT,
+                       "model file version %u.%u, this program reads %d.%d: import it again",
+                       h->version, h->panel, MODEL_VERSION, SIMD_PANEL);
+    if (h->file_bytes != size)
+        return err_set(err, ERR_CORRUPT, "the file has %zu bytes and should have %llu", size,
+                       (unsigned long long)h->file_bytes);
+    size_t skipped = offsetof(struct model_header, checksum) + sizeof h->checksum;
+    if (model_checksum((const char *)h + skipped, size - skipped) != h->checksum)
+        return corrupt(err, "wrong checksum: the file is damaged");
+    if (h->arena_floats > MODEL_MAX_FLOATS || h->weights_floats > MODEL_MAX_FLOATS)
+        return corrupt(err, "arena or weights past the limit");
+    if (h->inputs < 1 || h->inputs > MODEL_MAX_INPUTS || h->outputs < 1 ||
+        h->outputs > MODEL_MAX_OUTPUTS || h->nodes > MODEL_MAX_NODES)
+        return corrupt(err, "number of inputs, outputs or nodes past the limit");
+    if (!section_fits(h, h->tensors_at, h->inputs + h->outputs, sizeof(struct model_edge)) ||
+        !section_fits(h, h->nodes_at, h->nodes, sizeof(struct model_node)) ||
+        !section_fits(h, h->weights_at, h->weights_floats, sizeof(float)))
+        return corrupt(err, "a section lies outside the file");
+    return 0;
+}
+
+static int check_edge(const struct model_header *h, const struct model_edge *edge)
+{
+    if (!memchr(edge->name, 0, sizeof edge->name) || edge->rank < 0 || edge->rank > 4)
+        return 0;
+    uint64_t floats = 1;
+    for (int i = 0; i < edge->rank; i++) {
+        if (edge->dims[i] < 1 || edge->dims[i] > MODEL_MAX_SIDE)
+            return 0;
+        floats *= (uint64_t)edge->dims[i];
+        if (floats > MODEL_MAX_FLOATS)
+            return 0;
+    }
+    return edge->offset % 16 == 0 && edge->offset + floats <= h->arena_floats;
+}
+
+static int check_view(const struct model_header *h, const struct model_view *view, int writable)
+{
+    if (view->space != SPACE_ARENA && (writable || view->space != SPACE_WEIGHTS))
+        return 0;
+    uint64_t last = view->offset, count = 1;
+    for (int i = 0; i < 4; i++) {
+        if (view->dims[i] < 1 || view->dims[i] > MODEL_MAX_SIDE || view->strides[i] < 0 ||
+            view->strides[i] > MODEL_MAX_FLOATS)
+            return 0;
+        last += (uint64_t)(view->dims[i] - 1) * (uint64_t)view->strides[i];
+        count *= (uint64_t)view->dims[i];
+        if (count > MODEL_MAX_FLOATS)
+            return 0;
+    }
+    return last < (view->space == SPACE_ARENA ? h->arena_floats : h->weights_floats);
+}
+
+static int same_dims(const struct model_view *a, const struct model_view *b)
+{
+    return memcmp(a->dims, b->dims, sizeof a->dims) == 0;
+}
+
+/* Pixels of `channels` adjacent floats, rows without a gap: what the kernels can address. */
+static int is_pixels(const struct model_view *view)
+{
+    int64_t pitch = view->strides[3];
+    return view->dims[0] == 1 && view->strides[1] == 1 && pitch >= view->dims[1] &&
+           view->strides[2] == pitch * view->dims[3];
+}
+
+static int check_window_axis(const struct model_node *node, int axis)
+{
+    int64_t in = node->a.dims[2 + axis], out = node->out.dims[2 + axis];
+    int64_t kernel = node->kernel[axis], stride = node->stride[axis];
+    int64_t dilation = node->dilation[axis], before = node->pads[axis],
+            after = node->pads[axis + 2];
+    if (kernel < 1 || kernel > MODEL_MAX_KERNEL || stride < 1 || stride > MODEL_MAX_KERNEL ||
+        dilation < 1 || dilation > MODEL_MAX_KERNEL || before < 0 || before > MODEL_MAX_KERNEL ||
+        after < 0 || after > MODEL_MAX_KERNEL)
+        return 0;
+    int64_t room = in + before + after - (kernel - 1) * dilation - 1;
+    return room >= 0 && out == room / stride + 1;
+}
+
+/* `count` floats of the weights from `offset`, aligned as the kernels want them. */
+static int check_weights(const struct model_header *h, uint64_t offset, uint64_t count)
+{
+    return offset % SIMD_PANEL == 0 && offset + count <= h->weights_floats;
+}
+
+static uint64_t panels(int channels)
+{
+    return ((uint64_t)channels + SIMD_PANEL - 1) / SIMD_PANEL;
+}
+
+static int check_conv(const struct model_header *h, const struct model_node *node)
+{
+    if (node->a.space != SPACE_ARENA || !is_pixels(&node->a) || !is_pixels(&node->out) ||
+        !check_window_axis(node, 0) || !check_window_axis(node, 1))
+        return 0;
+    if (node->b.space != SPACE_NONE &&
+        (node->b.space != SPACE_ARENA || !check_view(h, &node->b, 0) || !is_pixels(&node->b) ||
+         !same_dims(&node->b, &node->out)))
+        return 0;
+    uint64_t taps = (uint64_t)node->kernel[0] * (uint64_t)node->kernel[1];
+    uint64_t in = (uint64_t)node->a.dims[1], padded = panels(node->out.dims[1]) * SIMD_PANEL;
+    uint64_t weights = node->op == MODEL_CONV ? taps * in * padded : taps * in;
+    if (node->op == MODEL_DEPTHWISE && node->a.dims[1] != node->out.dims[1])
+        return 0;
+    if (taps * in > MODEL_MAX_FLOATS || model_node_macs(node) > MODEL_MAX_NODE_WORK)
+        return 0;
+    int sloped = node->activation == ACTIVATION_PRELU;
+    return check_weights(h, node->weights, weights) && check_weights(h, node->bias, padded) &&
+           node->activation <= ACTIVATION_PRELU &&
+           (sloped ? check_weights(h, node->slope, padded) : node->slope == MODEL_NO_SLOPE);
+}
+
+static int check_pool(const struct model_node *node)
+{
+    uint64_t work = (uint64_t)node->out.dims[1] * (uint64_t)node->out.dims[2] *
+                    (uint64_t)node->out.dims[3] * (uint64_t)node->kernel[0] *
+                    (uint64_t)node->kernel[1];
+    return node->kind < POOL_KINDS && check_window_axis(node, 0) && check_window_axis(node, 1) &&
+           node->a.dims[0] == 1 && node->out.dims[0] == 1 && node->a.dims[1] == node->out.dims[1] &&
+           work <= MODEL_MAX_NODE_WORK;
+}
+
+static int check_node(const struct model_header *h, const struct model_node *node)
+{
+    if (!check_view(h, &node->out, 1) || !check_view(h, &node->a, 0) ||
+        !memchr(node->name, 0, sizeof node->name))
+        return 0;
+    switch (node->op) {
+    case MODEL_CONV:
+    case MODEL_DEPTHWISE:
+        return check_conv(h, node);
+    case MODEL_POOL:
+        return check_pool(node);
+    case MODEL_BINARY:
+        return node->kind < BINARY_KINDS && check_view(h, &node->b, 0) &&
+               same_dims(&node->a, &node->out) && same_dims(&node->b, &node->out);
+    case MODEL_UNARY:
+        return node->kind < UNARY_KINDS && same_dims(&node->a, &node->out);
+    case MODEL_SOFTMAX:
+    case MODEL_COPY:
+        return same_dims(&node->a, &node->out);
+    default:
+        return 0;
+    }
+}
+
+uint64_t model_node_macs(const struct model_node *node)
+{
+    if (node->op != MODEL_CONV && node->op != MODEL_DEPTHWISE)
+        return 0;
+    uint64_t out = 1;
+    for (int i = 0; i < 4; i++)
+        out *= (uint64_t)node->out.dims[i];
+    uint64_t taps = (uint64_t)node->kernel[0] * (uint64_t)node->kernel[1];
+    uint64_t in = node->op == MODEL_CONV ? (uint64_t)node->a.dims[1] : 1;
+    uint64_t work;
+    return __builtin_mul_overflow(out, taps * in, &work) ? UINT64_MAX : work;
+}
+
+int model_verify(const void *data, size_t size, struct err *err)
+{
+    const struct model_header *h = data;
+    if (size < sizeof *h)
+        return corrupt(err, "not a ken model file (too short)");
+    if (check_header(h, size, err) < 0)
+        return -1;
+    const struct model_edge *edges = (const void *)((const char *)data + h->tensors_at);
+    for (uint32_t i = 0; i < h->inputs + h->outputs; i++)
+        if (!check_edge(h, &edges[i]))
+            return err_set(err, ERR_CORRUPT, "input or output %u is not valid", i);
+    const struct model_node *nodes = (const void *)((const char *)data + h->nodes_at);
+    for (uint32_t i = 0; i < h->nodes; i++)
+        if (!check_node(h, &nodes[i]))
+            return err_set(err, ERR_CORRUPT, "node %u is not valid", i);
+    return 0;
+}
