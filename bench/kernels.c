@@ -1,0 +1,261 @@
+/* How fast the kernels are: the core's peak rate of multiply-adds at each level, then every layer
+ * of the networks alone, then each network's layers one after the other, as when it runs.
+ *
+ *   kernels [NETWORK] [LEVEL]     for example: kernels fr_feature avx2 */
+#include "base/clock.h"
+#include "peak.h"
+#include "simd/layers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_LAYERS = 128, TRIES = 7 };
+static const double LEAST_NS = 2e6; /* of one try */
+
+struct level {
+    enum simd_level level;
+    const struct kernels *kernels;
+    double peak; /* floating-point operations a ns */
+};
+
+struct bench {
+    struct level levels[SIMD_LEVELS];
+    int level_count;
+    const char *network; /* NULL for all */
+};
+
+static double (*const peaks[SIMD_LEVELS])(long) = {
+#ifdef SIMD_HAVE_AVX2
+    [SIMD_AVX2] = peak_avx2,
+#endif
+#ifdef SIMD_HAVE_AVX512
+    [SIMD_AVX512] = peak_avx512,
+#endif
+#ifdef SIMD_HAVE_NEON
+    [SIMD_NEON] = peak_neon,
+#endif
+};
+
+static double measure_peak(enum simd_level level)
+{
+    double best = 0;
+    for (int i = 0; peaks[level] && i < TRIES; i++) {
+        uint64_t start = clock_monotonic_ns();
+        double operations = peaks[level](1000000);
+        double rate = operations / (double)(clock_monotonic_ns() - start);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static float *random_floats(size_t count)
+{
+    float *p = aligned_alloc(64, (count * sizeof *p + 127) / 64 * 64);
+    uint32_t state = 1;
+    for (size_t i = 0; p && i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        p[i] = (float)(int32_t)state * 0x1p-31f;
+    }
+    return p ? p : (perror("bench"), exit(1), NULL);
+}
+
+static size_t padded(int channels)
+{
+    return ((size_t)channels + SIMD_PANEL - 1) / SIMD_PANEL * SIMD_PANEL;
+}
+
+/* A layer with its own weights and buffers. */
+static struct conv make_layer(const struct layer *l)
+{
+    struct conv c = layer_conv(l);
+    size_t in = (size_t)c.in_height * (size_t)c.in_width * (size_t)c.in_channels;
+    size_t out = (size_t)c.out_height * (size_t)c.out_width * (size_t)c.out_channels;
+    size_t taps = (size_t)c.kernel_height * (size_t)c.kernel_width;
+    c.in = random_floats(in);
+    c.out = random_floats(out);
+    c.weights = random_floats(l->depthwise ? taps * (size_t)c.out_channels
+                                           : simd_packed_floats(c.out_channels, c.in_channels,
+                                                                c.kernel_height, c.kernel_width));
+    c.bias = random_floats(padded(c.out_channels));
+    c.slope = random_floats(padded(c.out_channels));
+    c.residual = l->residual ? random_floats(out) : NULL;
+    c.scratch = random_floats(simd_conv_scratch_bytes(&c) / sizeof(float));
+    return c;
+}
+
+static void free_layer(struct conv *c)
+{
+    free((void *)(uintptr_t)c->in);
+    free(c->out);
+    free((void *)(uintptr_t)c->weights);
+    free((void *)(uintptr_t)c->bias);
+    free((void *)(uintptr_t)c->slope);
+    free((void *)(uintptr_t)c->residual);
+    free(c->scratch);
+}
+
+static double operations(const struct layer *l)
+{
+    double inputs = l->depthwise ? 1 : l->in_channels;
+    return 2.0 * layer_out(l->height, l) * layer_out(l->width, l) * l->out_channels * inputs *
+           l->kernel * l->kernel;
+}
+
+static void run_layer(const struct kernels *k, const struct layer *l, const struct conv *c)
+{
+    if (l->depthwise)
+        k->depthwise_f32(c);
+    else
+        k->conv_f32(c);
+}
+
+/* Nanoseconds of one run at each level: the best of some tries, the levels taking turns. */
+static void time_layer(const struct bench *b, const struct layer *l, const struct conv *c,
+                       double best[SIMD_LEVELS])
+{
+    for (int i = 0; i < b->level_count; i++)
+        best[i] = 1e30;
+    for (int try = 0; try < TRIES; try++)
+        for (int i = 0; i < b->level_count; i++) {
+            if (b->levels[i].level == SIMD_C && try > 0)
+                continue;
+            long runs = 0;
+            uint64_t start = clock_monotonic_ns();
+            double ns = 0;
+            do {
+                run_layer(b->levels[i].kernels, l, c);
+                runs++;
+                ns = (double)(clock_monotonic_ns() - start);
+            } while (ns < LEAST_NS);
+            best[i] = ns / (double)runs < best[i] ? ns / (double)runs : best[i];
+        }
+}
+
+static void print_times(const struct bench *b, double work, const double ns[SIMD_LEVELS])
+{
+    for (int i = 0; i < b->level_count; i++) {
+        printf(" | %8.4f %6.1f", ns[i] / 1e6, work / ns[i]);
+        if (b->levels[i].peak > 0)
+            printf(" %3.0f%%", 100 * work / ns[i] / b->levels[i].peak);
+        if (i > 0)
+            printf(" x%.2f", ns[i - 1] / ns[i]);
+    }
+    putchar('\n');
+}
+
+static void bench_layers(const struct bench *b)
+{
+    printf("\n%-42s", "layer alone");
+    for (int i = 0; i < b->level_count; i++)
+        printf(" | %s: ms, GF/s, of peak", simd_level_name(b->levels[i].level));
+    putchar('\n');
+    for (int i = 0; i < LAYERS; i++) {
+        const struct layer *l = &layers[i];
+        double ns[SIMD_LEVELS];
+        if (b->network && strcmp(l->network, b->network) != 0)
+            continue;
+        struct conv c = make_layer(l);
+        time_layer(b, l, &c, ns);
+        char name[64];
+        snprintf(name, sizeof name, "%-11s %2dx %dx%dx%d>%d %s%dx%d/%d d%d%s", l->network, l->count,
+                 l->height, l->width, l->in_channels, l->out_channels, l->depthwise ? "dw" : "",
+                 l->kernel, l->kernel, l->stride, l->dilation, l->residual ? " +" : "");
+        printf("%-42s", name);
+        print_times(b, operations(l), ns);
+        free_layer(&c);
+    }
+}
+
+struct stage {
+    const struct layer *layer;
+    struct conv conv;
+};
+
+static int make_stages(const char *network, struct stage stages[MOST_LAYERS])
+{
+    int count = 0;
+    for (int i = 0; i < LAYERS; i++)
+        for (int n = 0; n < layers[i].count && strcmp(layers[i].network, network) == 0; n++) {
+            if (count == MOST_LAYERS)
+                return count;
+            stages[count++] = (struct stage){&layers[i], make_layer(&layers[i])};
+        }
+    /* As in a session: a layer reads what another wrote a moment ago. */
+    float *shared[2] = {random_floats(1 << 20), random_floats(1 << 20)};
+    for (int i = 0; i < count; i++) {
+        free((void *)(uintptr_t)stages[i].conv.in);
+        free(stages[i].conv.out);
+        stages[i].conv.in = shared[i & 1];
+        stages[i].conv.out = shared[(i + 1) & 1];
+    }
+    return count;
+}
+
+static void free_stages(struct stage stages[MOST_LAYERS], int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (i > 1)
+            stages[i].conv.out = NULL;
+        stages[i].conv.in = NULL;
+        free_layer(&stages[i].conv);
+    }
+}
+
+static double time_stages(const struct kernels *k, const struct stage *stages, int count)
+{
+    uint64_t start = clock_monotonic_ns();
+    for (int i = 0; i < count; i++)
+        run_layer(k, stages[i].layer, &stages[i].conv);
+    return (double)(clock_monotonic_ns() - start);
+}
+
+static void bench_network(const struct bench *b, const char *network)
+{
+    enum { RUNS = 60 };
+    struct stage stages[MOST_LAYERS];
+    double ns[SIMD_LEVELS], work = 0;
+    int count = make_stages(network, stages);
+    for (int i = 0; i < count; i++)
+        work += operations(stages[i].layer);
+    for (int i = 0; i < b->level_count; i++)
+        ns[i] = 1e30;
+    for (int run = 0; run < RUNS; run++)
+        for (int i = 0; i < b->level_count; i++) {
+            if (b->levels[i].level == SIMD_C && run > 1)
+                continue;
+            double t = time_stages(b->levels[i].kernels, stages, count);
+            ns[i] = t < ns[i] ? t : ns[i];
+        }
+    printf("%-42s", network);
+    print_times(b, work, ns);
+    free_stages(stages, count);
+}
+
+static void set_levels(struct bench *b, const char *only)
+{
+    for (int i = 0; i < SIMD_LEVELS; i++) {
+        enum simd_level level = (enum simd_level)i;
+        if (!simd_has(level) || (only && strcmp(only, simd_level_name(level)) != 0))
+            continue;
+        b->levels[b->level_count++] =
+            (struct level){level, simd_kernels(level), measure_peak(level)};
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b = {.network = argc > 1 && strcmp(argv[1], "all") != 0 ? argv[1] : NULL};
+    simd_flush_denormals();
+    set_levels(&b, argc > 2 ? argv[2] : NULL);
+    for (int i = 0; i < b.level_count; i++)
+        if (b.levels[i].peak > 0)
+            printf("peak %-7s %6.1f GF/s\n", simd_level_name(b.levels[i].level), b.levels[i].peak);
+    bench_layers(&b);
+    printf("\nall layers of a network, one after the other\n");
+    static const char *const networks[] = {"fr_feature", "fr_detect", "fr_landmark"};
+    for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++)
+        if (!b.network || strcmp(b.network, networks[i]) == 0)
+            bench_network(&b, networks[i]);
+    return 0;
+}

@@ -1,0 +1,4 @@
+#include "simd/neon/vec.h"
+
+#define PEAK peak_neon
+#include "peak_template.h"
