@@ -59,15 +59,33 @@ size_t simd_conv_scratch_bytes(const struct conv *c)
     return segment_bytes(c) + round_up(band * (size_t)c->in_channels * sizeof(float));
 }
 
-/* All panels of `rows` pixels; the tile's pointers are at the first pixel and channel. */
-static void run_panels(const struct conv_shape *shape, const struct conv *c, struct conv_tile tile)
+/* The same panels of `pixels` pixels, tile by tile. No tile is much smaller than the rest: a tile
+ * of one row keeps the adders waiting. */
+static void run_tiles(const struct conv_shape *shape, struct conv_tile tile, size_t pixels)
 {
-    int left = (c->out_channels + SIMD_PANEL - 1) / SIMD_PANEL;
-    tile.channels = c->out_channels;
-    while (left > 0) {
-        int most = tile.rows == 1 && left >= shape->row_panels ? shape->row_panels : shape->panels;
-        tile.panels = left < most ? left : most;
+    const size_t most = (size_t)shape->rows;
+    while (pixels > 0) {
+        size_t rows = pixels >= 2 * most ? most : pixels > most ? (pixels + 1) / 2 : pixels;
+        tile.rows = (int)rows;
         shape->tile(&tile);
+        pixels -= rows;
+        tile.in_offset += rows * tile.in_pitch;
+        tile.out += rows * tile.out_pitch;
+        if (tile.residual)
+            tile.residual += rows * tile.residual_pitch;
+    }
+}
+
+/* All panels of `pixels` pixels. */
+static void run_panels(const struct run *r, struct conv_tile tile, size_t pixels)
+{
+    const struct conv_shape *shape = r->shape;
+    int left = (r->c->out_channels + SIMD_PANEL - 1) / SIMD_PANEL;
+    tile.channels = r->c->out_channels;
+    while (left > 0) {
+        int most = pixels == 1 && left >= shape->row_panels ? shape->row_panels : shape->panels;
+        tile.panels = left < most ? left : most;
+        run_tiles(shape, tile, pixels);
         int channels = tile.panels * SIMD_PANEL;
         left -= tile.panels;
         tile.channels -= channels;
@@ -79,20 +97,22 @@ static void run_panels(const struct conv_shape *shape, const struct conv *c, str
     }
 }
 
-/* `pixels` output pixels at equal pitch. No tile is much smaller than the rest: a tile of one row
- * keeps the adders waiting. */
-static void run_pixels(struct run *r, struct conv_tile tile, size_t pixels)
+/* `pixels` output pixels at equal pitch, in blocks of so many that their input stays in the first
+ * cache while all the panels go by, and a panel serves the whole block while it is there. */
+static void run_pixels(const struct run *r, struct conv_tile tile, size_t pixels)
 {
-    size_t most = (size_t)r->shape->rows;
+    enum { BLOCK_FLOATS = 16384 / sizeof(float) };
+    const size_t rows = (size_t)r->shape->rows, depth = tile.segment_count * tile.length;
+    size_t block = depth ? BLOCK_FLOATS / depth / rows * rows : pixels;
+    block = block > rows ? block : rows;
     while (pixels > 0) {
-        size_t rows = pixels >= 2 * most ? most : pixels > most ? (pixels + 1) / 2 : pixels;
-        tile.rows = (int)rows;
-        run_panels(r->shape, r->c, tile);
-        pixels -= rows;
-        tile.in_offset += rows * tile.in_pitch;
-        tile.out += rows * tile.out_pitch;
+        size_t count = pixels >= block + rows ? block : pixels;
+        run_panels(r, tile, count);
+        pixels -= count;
+        tile.in_offset += count * tile.in_pitch;
+        tile.out += count * tile.out_pitch;
         if (tile.residual)
-            tile.residual += rows * tile.residual_pitch;
+            tile.residual += count * tile.residual_pitch;
     }
 }
 

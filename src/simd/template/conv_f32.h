@@ -3,7 +3,6 @@
  * X(1) ... X(TILE_ROWS). */
 #include "simd/conv.h"
 #include "simd/level.h"
-#include "simd/template/store.h"
 
 enum {
     ROW_VECTORS = 8, /* of a tile of one pixel: enough sums to keep the adders busy */
@@ -17,26 +16,87 @@ INLINE size_t weights_at(const struct conv_tile *t, int v)
     return (size_t)(v * WIDTH / SIMD_PANEL) * t->panel_floats + (size_t)(v * WIDTH % SIMD_PANEL);
 }
 
-INLINE void store_pixel(const struct conv_tile *t, const vec *sum, int row, const int vectors)
+/* Bias, and residual where there is one: the sums of a tile start with them. */
+INLINE void start_sums(const struct conv_tile *t, vec *sum, const int rows, const int vectors)
 {
-    struct finish f = {.activation = t->activation};
     UNROLL
-    for (int v = 0; v < vectors; v++) {
-        if (t->channels <= v * WIDTH)
-            return;
-        f.out = t->out + (size_t)row * t->out_pitch + v * WIDTH;
-        f.residual = t->residual ? t->residual + (size_t)row * t->residual_pitch + v * WIDTH : NULL;
-        f.slope = t->slope ? t->slope + v * WIDTH : NULL;
-        finish_store(f, sum[v], t->channels - v * WIDTH);
+    for (int i = 0; i < rows * vectors; i++)
+        sum[i] = vec_load(t->bias + i % vectors * WIDTH);
+    if (!t->residual)
+        return;
+    const size_t pitch = t->residual_pitch;
+    UNROLL
+    for (int i = 0; i < rows * vectors; i++) {
+        const float *residual = t->residual + (size_t)(i / vectors) * pitch + i % vectors * WIDTH;
+        const int left = t->channels - i % vectors * WIDTH;
+        if (left >= WIDTH)
+            sum[i] = vec_add(sum[i], vec_load(residual));
+        else if (left > 0)
+            sum[i] = vec_add(sum[i], vec_load_part(residual, left));
     }
+}
+
+INLINE vec activate(vec x, const enum activation activation, const float *slope)
+{
+    if (activation == ACTIVATION_RELU)
+        return vec_relu(x);
+    return activation == ACTIVATION_PRELU ? vec_prelu(x, vec_load(slope)) : x;
+}
+
+/* A tile whose channels all exist. */
+INLINE void store_sums(const struct conv_tile *t, const vec *sum, const int rows, const int vectors,
+                       const enum activation activation)
+{
+    const float *slope = t->slope;
+    const size_t pitch = t->out_pitch;
+    float *out = t->out;
+    UNROLL
+    for (int i = 0; i < rows * vectors; i++) {
+        const int channel = i % vectors * WIDTH;
+        vec_store(out + (size_t)(i / vectors) * pitch + channel,
+                  activate(sum[i], activation, slope + channel));
+    }
+}
+
+/* A tile that has fewer channels than its vectors. */
+static __attribute__((noinline)) void store_part(const struct conv_tile *t, const float *sums,
+                                                 int vectors)
+{
+    for (int r = 0; r < t->rows; r++)
+        for (int v = 0; v < vectors; v++) {
+            const int channel = v * WIDTH, left = t->channels - channel;
+            vec x = vec_load(sums + (r * vectors + v) * WIDTH);
+            float *out = t->out + (size_t)r * t->out_pitch + channel;
+            if (left > 0)
+                x = activate(x, t->activation, t->slope + channel);
+            if (left >= WIDTH)
+                vec_store(out, x);
+            else if (left > 0)
+                vec_store_part(out, x, left);
+        }
+}
+
+INLINE void finish_tile(const struct conv_tile *t, const vec *sum, const int rows,
+                        const int vectors)
+{
+    if (t->channels < vectors * WIDTH) {
+        float sums[TILE_ROWS * TILE_VECTORS * WIDTH + ROW_VECTORS * WIDTH];
+        UNROLL
+        for (int i = 0; i < rows * vectors; i++)
+            vec_store(sums + i * WIDTH, sum[i]);
+        store_part(t, sums, vectors);
+    } else if (t->activation == ACTIVATION_PRELU)
+        store_sums(t, sum, rows, vectors, ACTIVATION_PRELU);
+    else if (t->activation == ACTIVATION_RELU)
+        store_sums(t, sum, rows, vectors, ACTIVATION_RELU);
+    else
+        store_sums(t, sum, rows, vectors, ACTIVATION_NONE);
 }
 
 INLINE void make_tile(const struct conv_tile *t, const int rows, const int vectors)
 {
     vec sum[TILE_ROWS * TILE_VECTORS + ROW_VECTORS];
-    UNROLL
-    for (int i = 0; i < rows * vectors; i++)
-        sum[i] = vec_load(t->bias + i % vectors * WIDTH);
+    start_sums(t, sum, rows, vectors);
     for (size_t s = 0; s < t->segment_count; s++) {
         /* Every third row has its own pointer: the others are one or two pitches on. */
         const size_t pitch = t->in_pitch;
@@ -55,9 +115,7 @@ INLINE void make_tile(const struct conv_tile *t, const int rows, const int vecto
             in0++, in3++, in6++, in9++, in12++;
         }
     }
-    UNROLL
-    for (int r = 0; r < rows; r++)
-        store_pixel(t, sum + r * vectors, r, vectors);
+    finish_tile(t, sum, rows, vectors);
 }
 
 INLINE void make_rows(const struct conv_tile *t, const int rows)
