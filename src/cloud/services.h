@@ -8,7 +8,8 @@
 #define SERVICE_LIST(X)                                                                            \
     X(s3)                                                                                          \
     X(cloudwatch)                                                                                  \
-    X(logs)
+    X(logs)                                                                                        \
+    X(lambda)
 
 #define X(name) int name##_service_create(struct cloud *cloud, struct err *err);
 SERVICE_LIST(X)

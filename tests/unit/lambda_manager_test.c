@@ -99,14 +99,15 @@ static struct function *make_function(const char *folder, json_t *environment, l
     struct err err = {0};
     char code[128];
     snprintf(code, sizeof code, "%s/code", folder);
-    json_t *configuration = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:{s:I}, s:{s:o}}", "FunctionName", "f", "FunctionArn",
-        "arn:aws:lambda:us-east-1:000000000000:function:f", "Runtime", "provided.al2023", "Role",
-        "arn:aws:iam::000000000000:role/r", "Timeout", (json_int_t)timeout_s, "MemorySize",
-        (json_int_t)128, "EphemeralStorage", "Size", (json_int_t)512, "Environment", "Variables",
-        environment ? environment : json_object());
-    struct function *function =
-        function_create(configuration, code_create(code), reserved, generation, &err);
+    json_t *record = json_pack(
+        "{s:{s:s, s:s, s:s, s:s, s:I, s:I, s:{s:I}, s:{s:o}}}", "Configuration", "FunctionName",
+        "f", "FunctionArn", "arn:aws:lambda:us-east-1:000000000000:function:f", "Runtime",
+        "provided.al2023", "Role", "arn:aws:iam::000000000000:role/r", "Timeout",
+        (json_int_t)timeout_s, "MemorySize", (json_int_t)128, "EphemeralStorage", "Size",
+        (json_int_t)512, "Environment", "Variables", environment ? environment : json_object());
+    if (reserved >= 0)
+        json_object_set_new(record, "ReservedConcurrency", json_integer(reserved));
+    struct function *function = function_create(record, code_create(code), generation, &err);
     assert_non_null(function);
     return function;
 }

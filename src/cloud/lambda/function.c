@@ -39,35 +39,36 @@ void code_release(struct code *code)
 static int read_fields(struct function *f)
 {
     json_int_t timeout, memory, storage;
-    if (json_unpack(f->configuration, "{s:s, s:s, s:s, s:s, s:I, s:I, s:{s:I}}", "FunctionName",
+    json_t *configuration = json_object_get(f->record, "Configuration");
+    if (json_unpack(configuration, "{s:s, s:s, s:s, s:s, s:I, s:I, s:{s:I}}", "FunctionName",
                     &f->name, "FunctionArn", &f->arn, "Runtime", &f->runtime, "Role", &f->role,
                     "Timeout", &timeout, "MemorySize", &memory, "EphemeralStorage", "Size",
                     &storage) < 0)
         return -1;
+    f->configuration = configuration;
     f->timeout_s = (long)timeout;
     f->memory_mb = (long)memory;
     f->storage_mb = (long)storage;
-    const char *handler = json_string_value(json_object_get(f->configuration, "Handler"));
+    const char *handler = json_string_value(json_object_get(configuration, "Handler"));
     f->handler = handler ? handler : "";
-    f->environment = json_object_get(json_object_get(f->configuration, "Environment"), "Variables");
+    f->environment = json_object_get(json_object_get(configuration, "Environment"), "Variables");
+    const json_t *reserved = json_object_get(f->record, "ReservedConcurrency");
+    f->reserved = json_is_integer(reserved) ? (long)json_integer_value(reserved) : -1;
     return 0;
 }
 
-struct function *function_create(json_t *configuration, struct code *code, long reserved,
-                                 uint64_t generation, struct err *err)
+struct function *function_create(json_t *record, struct code *code, uint64_t generation,
+                                 struct err *err)
 {
     struct function *function = calloc(1, sizeof *function);
-    if (!function || !configuration || !code) {
+    if (!function || !record || !code) {
         free(function);
-        json_decref(configuration);
+        json_decref(record);
         code_release(code);
         err_set(err, ERR_NO_MEMORY, "keep function: no memory");
         return NULL;
     }
-    *function = (struct function){.configuration = configuration,
-                                  .code = code,
-                                  .reserved = reserved,
-                                  .generation = generation};
+    *function = (struct function){.record = record, .code = code, .generation = generation};
     atomic_init(&function->references, 1);
     if (read_fields(function) == 0)
         return function;
@@ -86,7 +87,7 @@ void function_release(struct function *function)
 {
     if (!function || atomic_fetch_sub(&function->references, 1) != 1)
         return;
-    json_decref(function->configuration);
+    json_decref(function->record);
     code_release(function->code);
     free(function);
 }

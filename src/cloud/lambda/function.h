@@ -36,17 +36,21 @@ struct function {
     atomic_int is_retired; /* replaced or deleted */
     uint64_t generation;   /* grows with every change of any function */
     struct code *code;
-    json_t *configuration; /* FunctionConfiguration as GetFunctionConfiguration gives it */
-    /* Borrowed from the configuration: */
+    /* What is stored: {"Configuration": FunctionConfiguration as GetFunctionConfiguration gives it,
+     * "Code": name of the folder, "ReservedConcurrency": n, "Policy": {..}, "Tags": {..}}; the last
+     * three may be absent. */
+    json_t *record;
+    /* Borrowed from the record: */
+    const json_t *configuration;
     const char *name, *arn, *handler, *runtime, *role;
     const json_t *environment; /* object of texts, or NULL */
     long timeout_s, memory_mb, storage_mb;
     long reserved; /* concurrency; -1: none reserved */
 };
 
-/* Takes `configuration` and `code`, also on failure; ERR_CORRUPT when a field is missing. */
-struct function *function_create(json_t *configuration, struct code *code, long reserved,
-                                 uint64_t generation, struct err *err);
+/* Takes `record` and `code`, also on failure; ERR_CORRUPT when a field is missing. */
+struct function *function_create(json_t *record, struct code *code, uint64_t generation,
+                                 struct err *err);
 struct function *function_hold(struct function *function);
 void function_release(struct function *function); /* NULL is fine */
 

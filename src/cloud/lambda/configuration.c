@@ -1,0 +1,295 @@
+#include "cloud/lambda/configuration.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "cloud/lambda/function.h"
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DESCRIPTION_BYTES = 256, MAX_HANDLER_BYTES = 128, MAX_ROLE_BYTES = 512 };
+
+json_t *configuration_create(const char *name, const char *arn)
+{
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:{s:i}, s:[s], s:s, s:s, s:s, s:s, s:{s:s},"
+                     " s:{s:s, s:s}, s:{s:s, s:o}}",
+                     "FunctionName", name, "FunctionArn", arn, "Description", "", "Timeout", 3,
+                     "MemorySize", 128, "Version", "$LATEST", "EphemeralStorage", "Size", 512,
+                     "Architectures",
+#ifdef __aarch64__
+                     "arm64",
+#else
+                     "x86_64",
+#endif
+                     "PackageType", "Zip", "State", "Active", "LastUpdateStatus", "Successful",
+                     "Handler", "bootstrap", "TracingConfig", "Mode", "PassThrough", "SnapStart",
+                     "ApplyOn", "None", "OptimizationStatus", "Off", "LoggingConfig", "LogFormat",
+                     "Text", "LogGroup", json_sprintf("/aws/lambda/%s", name));
+}
+
+static int check_integer(const json_t *value, const char *name, long min, long max, struct err *err)
+{
+    json_int_t number = json_integer_value(value);
+    if (json_is_integer(value) && number >= min && number <= max)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "Value at '%s' failed to satisfy constraint: Member must have value between "
+                   "%ld and %ld",
+                   name, min, max);
+}
+
+static int apply_timeout(json_t *configuration, json_t *value, struct err *err)
+{
+    if (check_integer(value, "timeout", 1, FUNCTION_MAX_TIMEOUT_S, err) < 0)
+        return -1;
+    return json_object_set(configuration, "Timeout", value);
+}
+
+static int apply_memory(json_t *configuration, json_t *value, struct err *err)
+{
+    if (check_integer(value, "memorySize", FUNCTION_MIN_MEMORY_MB, FUNCTION_MAX_MEMORY_MB, err) < 0)
+        return -1;
+    return json_object_set(configuration, "MemorySize", value);
+}
+
+static int apply_storage(json_t *configuration, json_t *value, struct err *err)
+{
+    json_t *size = json_object_get(value, "Size");
+    if (check_integer(size, "ephemeralStorage.size", FUNCTION_MIN_STORAGE_MB,
+                      FUNCTION_MAX_STORAGE_MB, err) < 0)
+        return -1;
+    return json_object_set(json_object_get(configuration, "EphemeralStorage"), "Size", size);
+}
+
+static int apply_text(json_t *configuration, const char *name, json_t *value, size_t max,
+                      struct err *err)
+{
+    if (!json_is_string(value) || json_string_length(value) > max)
+        return err_set(err, ERR_INVALID,
+                       "Value at '%s' failed to satisfy constraint: Member must be a text of at "
+                       "most %zu bytes",
+                       name, max);
+    return json_object_set(configuration, name, value);
+}
+
+static int apply_description(json_t *configuration, json_t *value, struct err *err)
+{
+    return apply_text(configuration, "Description", value, MAX_DESCRIPTION_BYTES, err);
+}
+
+static int apply_handler(json_t *configuration, json_t *value, struct err *err)
+{
+    return apply_text(configuration, "Handler", value, MAX_HANDLER_BYTES, err);
+}
+
+static int apply_role(json_t *configuration, json_t *value, struct err *err)
+{
+    const char *role = json_string_value(value);
+    if (!role || strncmp(role, "arn:aws", 7) != 0 || !strstr(role, ":iam::") ||
+        !strstr(role, ":role/"))
+        return err_set(err, ERR_INVALID,
+                       "Value at 'role' failed to satisfy constraint: Member must be the ARN of a "
+                       "role: arn:aws:iam::000000000000:role/NAME");
+    return apply_text(configuration, "Role", value, MAX_ROLE_BYTES, err);
+}
+
+static int apply_runtime(json_t *configuration, json_t *value, struct err *err)
+{
+    static const char *const known[] = {"provided", "provided.al2", "provided.al2023"};
+    const char *runtime = json_string_value(value);
+    for (size_t i = 0; runtime && i < sizeof known / sizeof *known; i++)
+        if (strcmp(runtime, known[i]) == 0)
+            return json_object_set(configuration, "Runtime", value);
+    return err_set(err, ERR_UNSUPPORTED,
+                   "Runtime %.64s is not supported: ken cloud runs provided.al2023 with an "
+                   "executable \"bootstrap\" in the zip",
+                   runtime ? runtime : "(none)");
+}
+
+static int is_reserved_name(const char *name)
+{
+    static const char *const reserved[] = {
+        "_HANDLER",          "_X_AMZN_TRACE_ID",      "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+        "AWS_REGION",        "AWS_DEFAULT_REGION",    "AWS_EXECUTION_ENV",
+        "LAMBDA_TASK_ROOT",  "LAMBDA_RUNTIME_DIR",    "TMPDIR"};
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcmp(name, reserved[i]) == 0)
+            return 1;
+    return strncmp(name, "AWS_LAMBDA_", 11) == 0;
+}
+
+static int is_variable_name(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t size = strlen(name);
+    return size > 1 && strchr(letters, name[0]) &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == size;
+}
+
+static int check_variable(const char *name, const json_t *value, struct err *err)
+{
+    if (is_reserved_name(name))
+        return err_set(err, ERR_INVALID,
+                       "Lambda was unable to configure your environment variables because the "
+                       "environment variables you have provided contains reserved keys that are "
+                       "currently not supported for modification. Reserved keys used in this "
+                       "request: %.128s",
+                       name);
+    if (!is_variable_name(name) || !json_is_string(value) ||
+        strlen(json_string_value(value)) != json_string_length(value))
+        return err_set(err, ERR_INVALID,
+                       "Value at 'environment.variables' failed to satisfy constraint: Map keys "
+                       "must satisfy [a-zA-Z]([a-zA-Z0-9_])+ and values must be texts");
+    return 0;
+}
+
+static int apply_environment(json_t *configuration, json_t *value, struct err *err)
+{
+    const char *name;
+    json_t *text, *variables = json_object_get(value, "Variables");
+    size_t size = 0;
+    json_object_foreach(variables, name, text)
+    {
+        if (check_variable(name, text, err) < 0)
+            return -1;
+        size += strlen(name) + json_string_length(text);
+    }
+    if (size > FUNCTION_MAX_ENVIRONMENT_BYTES)
+        return err_set(err, ERR_INVALID,
+                       "Lambda was unable to configure your environment variables because the "
+                       "environment variables you have provided exceeded the 4KB limit.");
+    return json_object_set_new(
+        configuration, "Environment",
+        json_pack("{s:O?}", "Variables", variables ? variables : json_object()));
+}
+
+static int apply_architectures(json_t *configuration, json_t *value, struct err *err)
+{
+    const json_t *own = json_object_get(configuration, "Architectures");
+    if (json_array_size(value) == 0 || json_equal(value, own))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, "This machine runs functions for %s only",
+                   json_string_value(json_array_get(own, 0)));
+}
+
+static int apply_package_type(json_t *configuration, json_t *value, struct err *err)
+{
+    (void)configuration;
+    const char *type = json_string_value(value);
+    if (type && strcmp(type, "Zip") == 0)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, "PackageType %.16s is not supported yet: use Zip",
+                   type ? type : "(none)");
+}
+
+static int apply_tracing(json_t *configuration, json_t *value, struct err *err)
+{
+    (void)err;
+    return json_object_set(configuration, "TracingConfig", value);
+}
+
+/* An empty value means "without it" and is fine. */
+static int is_empty(const json_t *value)
+{
+    const char *name;
+    json_t *inner;
+    if (json_is_array(value))
+        return json_array_size(value) == 0;
+    if (json_is_string(value))
+        return json_string_length(value) == 0;
+    json_object_foreach((json_t *)(uintptr_t)value, name, inner)
+    {
+        if (!is_empty(inner))
+            return 0;
+    }
+    return json_is_object(value) || json_is_null(value) || json_is_false(value);
+}
+
+static int check_unsupported(const json_t *request, struct err *err)
+{
+    static const char *const fields[] = {"VpcConfig", "Layers",      "FileSystemConfigs",
+                                         "KMSKeyArn", "ImageConfig", "DeadLetterConfig",
+                                         "Publish"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const json_t *value = json_object_get(request, fields[i]);
+        if (value && !is_empty(value))
+            return err_set(err, ERR_UNSUPPORTED, "%s is not supported yet", fields[i]);
+    }
+    const char *snap =
+        json_string_value(json_object_get(json_object_get(request, "SnapStart"), "ApplyOn"));
+    if (snap && strcmp(snap, "None") != 0)
+        return err_set(err, ERR_UNSUPPORTED, "SnapStart is not supported");
+    return 0;
+}
+
+static const struct field {
+    const char *name;
+    int (*apply)(json_t *configuration, json_t *value, struct err *err);
+} fields_known[] = {
+    {"Description", apply_description},
+    {"Handler", apply_handler},
+    {"Role", apply_role},
+    {"Runtime", apply_runtime},
+    {"Timeout", apply_timeout},
+    {"MemorySize", apply_memory},
+    {"Environment", apply_environment},
+    {"EphemeralStorage", apply_storage},
+    {"PackageType", apply_package_type},
+    {"Architectures", apply_architectures},
+    {"TracingConfig", apply_tracing},
+};
+
+int configuration_apply(json_t *configuration, const json_t *request, struct err *err)
+{
+    if (check_unsupported(request, err) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof fields_known / sizeof *fields_known; i++) {
+        json_t *value = json_object_get(request, fields_known[i].name);
+        if (!value || json_is_null(value))
+            continue;
+        *err = (struct err){0};
+        if (fields_known[i].apply(configuration, value, err) == 0)
+            continue;
+        return err->code ? -1 : err_set(err, ERR_NO_MEMORY, "keep function: no memory");
+    }
+    return 0;
+}
+
+int configuration_check_create(const json_t *request, struct err *err)
+{
+    static const char *const needed[] = {"FunctionName", "Role", "Code"};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!json_object_get(request, needed[i]))
+            return err_set(err, ERR_INVALID,
+                           "Value null at '%s' failed to satisfy constraint: Member must not be "
+                           "null",
+                           needed[i]);
+    if (!json_object_get(request, "Runtime") && !json_object_get(request, "PackageType"))
+        return err_set(err, ERR_INVALID,
+                       "Runtime is mandatory for functions created with deployment packages.");
+    return 0;
+}
+
+void configuration_touch(json_t *configuration)
+{
+    char revision[RANDOM_UUID_BYTES], time[CLOCK_TEXT_BYTES];
+    random_uuid(revision);
+    clock_text(clock_unix_ms(), time);
+    json_object_set_new(configuration, "RevisionId", json_string(revision));
+    /* "2026-11-23T05:31:29.123+0000" */
+    json_object_set_new(configuration, "LastModified",
+                        json_sprintf("%.*s+0000", (int)strlen(time) - 1, time));
+}
+
+void configuration_set_code(json_t *configuration, const void *zip, size_t size)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH], text[SHA256_DIGEST_LENGTH * 4 / 3 + 8];
+    SHA256(zip, size, digest);
+    EVP_EncodeBlock(text, digest, sizeof digest);
+    json_object_set_new(configuration, "CodeSize", json_integer((json_int_t)size));
+    json_object_set_new(configuration, "CodeSha256", json_string((const char *)text));
+}

@@ -1,0 +1,150 @@
+#include "base/random.h"
+#include "cloud/lambda/invoke.h"
+#include "cloud/lambda/output.h"
+#include "cloud/lambda/service.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* The Invoke operation. */
+
+static void reply_log_tail(struct exchange *x, const char *tail)
+{
+    unsigned char text[OUTPUT_TAIL_BYTES * 4 / 3 + 8];
+    size_t size = strlen(tail);
+    EVP_EncodeBlock(text, (const unsigned char *)tail,
+                    (int)(size < OUTPUT_TAIL_BYTES ? size : OUTPUT_TAIL_BYTES));
+    exchange_reply_header(x, "X-Amz-Log-Result", (const char *)text);
+}
+
+static void reply_refusal(struct exchange *x, const struct lambda_result *result)
+{
+    if (result->status == 429)
+        exchange_reply_header(x, "Retry-After", "1");
+    exchange_fail_status(x, result->status, result->error_type, result->error_message);
+}
+
+/* Runs on the manager's thread. */
+static void on_done(void *context, const struct lambda_result *result)
+{
+    struct exchange *x = context;
+    const char *log_type = exchange_header(x, "X-Amz-Log-Type");
+    if (result->status != 200) {
+        reply_refusal(x, result);
+    } else {
+        if (result->function_error)
+            exchange_reply_header(x, "X-Amz-Function-Error", result->function_error);
+        if (result->log_tail && log_type && strcasecmp(log_type, "Tail") == 0)
+            reply_log_tail(x, result->log_tail);
+        exchange_reply_header(x, "X-Amz-Executed-Version", "$LATEST");
+        exchange_respond(x, 200, "application/json", result->payload, result->payload_bytes);
+    }
+    exchange_resume(x);
+}
+
+static void on_event_done(void *context, const struct lambda_result *result)
+{
+    (void)context, (void)result; /* nobody waits; log and metrics have it */
+}
+
+/* Lambda's functions are given JSON. Returns -1 when an error was answered. */
+static int check_payload(struct exchange *x, const char *payload, size_t size, int is_event)
+{
+    json_error_t error;
+    size_t most = is_event ? LAMBDA_MAX_EVENT_BYTES : LAMBDA_MAX_PAYLOAD_BYTES;
+    if (size > most) {
+        exchange_fail_status(
+            x, 413, "RequestTooLargeException",
+            arena_printf(&x->arena,
+                         "%zu byte payload is too large for the %s invocation type (limit %zu "
+                         "bytes)",
+                         size, is_event ? "Event" : "RequestResponse", most));
+        return -1;
+    }
+    json_t *value = json_loadb(payload, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    json_decref(value);
+    if (value)
+        return 0;
+    exchange_fail_status(
+        x, 400, "InvalidRequestContentException",
+        arena_printf(&x->arena, "Could not parse request body into json: %s", error.text));
+    return -1;
+}
+
+static void run(struct lambda *lambda, struct exchange *x, struct function *function, int is_event)
+{
+    struct err err = {0};
+    const char *payload = x->body.size ? exchange_body(x, &err) : "{}";
+    size_t size = x->body.size ? x->body.size : 2;
+    if (!payload) {
+        exchange_fail_err(x, &err);
+        return;
+    }
+    if (check_payload(x, payload, size, is_event) < 0)
+        return;
+    struct manager_request request = {.function = function,
+                                      .request_id = x->request_id,
+                                      .payload = payload,
+                                      .payload_bytes = size,
+                                      .is_event = is_event,
+                                      .done = is_event ? on_event_done : on_done,
+                                      .context = x};
+    if (!is_event)
+        exchange_defer(x);
+    manager_invoke(lambda->manager, &request);
+    if (is_event)
+        exchange_respond(x, 202, "application/json", NULL, 0);
+}
+
+void lambda_invoke_function(void *self, struct rest_call *call)
+{
+    struct exchange *x = call->x;
+    const char *type = exchange_header(x, "X-Amz-Invocation-Type");
+    struct function *function = lambda_find(self, call);
+    if (!function)
+        return;
+    if (!type || strcmp(type, "RequestResponse") == 0)
+        run(self, x, function, 0);
+    else if (strcmp(type, "Event") == 0)
+        run(self, x, function, 1);
+    else if (strcmp(type, "DryRun") == 0)
+        exchange_respond(x, 204, NULL, NULL, 0);
+    else
+        exchange_fail(x, "InvalidParameterValueException",
+                      "X-Amz-Invocation-Type is RequestResponse, Event or DryRun");
+    function_release(function);
+}
+
+/* From inside the cloud. */
+
+static void refuse(lambda_done *done, void *context, const char *function)
+{
+    char text[256];
+    snprintf(text, sizeof text, "Function not found: %.128s", function);
+    done(context, &(struct lambda_result){.status = 404,
+                                          .error_type = "ResourceNotFoundException",
+                                          .error_message = text});
+}
+
+void lambda_invoke(struct lambda *lambda, const char *function, const void *payload,
+                   size_t payload_bytes, lambda_done *done, void *context)
+{
+    struct err err;
+    char name[FUNCTION_NAME_BYTES], request_id[RANDOM_UUID_BYTES];
+    struct function *found =
+        function_read_name(function, name, &err) < 0 ? NULL : registry_find(lambda->registry, name);
+    if (!found) {
+        refuse(done, context, function);
+        return;
+    }
+    random_uuid(request_id);
+    manager_invoke(lambda->manager, &(struct manager_request){.function = found,
+                                                              .request_id = request_id,
+                                                              .payload = payload,
+                                                              .payload_bytes = payload_bytes,
+                                                              .done = done,
+                                                              .context = context});
+    function_release(found);
+}

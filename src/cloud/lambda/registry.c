@@ -1,0 +1,287 @@
+#include "cloud/lambda/registry.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "cloud/lambda/zip.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct registry {
+    char functions[PATH_MAX], code[PATH_MAX];       /* folders */
+    pthread_mutex_t changes;                        /* one change at a time */
+    pthread_mutex_t lock;                           /* the table below */
+    struct function *table[REGISTRY_MAX_FUNCTIONS]; /* sorted by name, held */
+    size_t count;
+    uint64_t generation;
+};
+
+static int join(char *out, const char *folder, const char *name, const char *suffix,
+                struct err *err)
+{
+    int size = snprintf(out, PATH_MAX, "%s/%s%s", folder, name, suffix);
+    return size < 0 || size >= PATH_MAX
+               ? err_set(err, ERR_TOO_BIG, "keep functions: %s: path too long", folder)
+               : 0;
+}
+
+/* The table */
+
+static size_t place_of(const struct registry *r, const char *name, int *found)
+{
+    size_t at = 0;
+    while (at < r->count && strcmp(r->table[at]->name, name) < 0)
+        at++;
+    *found = at < r->count && strcmp(r->table[at]->name, name) == 0;
+    return at;
+}
+
+static void retire(struct function *function)
+{
+    atomic_store(&function->is_retired, 1);
+    function_release(function);
+}
+
+/* Puts `function` (held by the table from here on) in. */
+static int table_put(struct registry *r, struct function *function, struct err *err)
+{
+    int found;
+    pthread_mutex_lock(&r->lock);
+    size_t at = place_of(r, function->name, &found);
+    struct function *before = found ? r->table[at] : NULL;
+    int is_full = !found && r->count == REGISTRY_MAX_FUNCTIONS;
+    if (!found && !is_full) {
+        memmove(r->table + at + 1, r->table + at, (r->count - at) * sizeof *r->table);
+        r->count++;
+    }
+    if (!is_full)
+        r->table[at] = function;
+    pthread_mutex_unlock(&r->lock);
+    if (before)
+        retire(before);
+    return is_full ? err_set(err, ERR_TOO_BIG, "more than %d functions", REGISTRY_MAX_FUNCTIONS)
+                   : 0;
+}
+
+struct function *registry_find(struct registry *r, const char *name)
+{
+    int found;
+    pthread_mutex_lock(&r->lock);
+    size_t at = place_of(r, name, &found);
+    struct function *function = found ? function_hold(r->table[at]) : NULL;
+    pthread_mutex_unlock(&r->lock);
+    return function;
+}
+
+struct function **registry_list(struct registry *r, size_t *count)
+{
+    pthread_mutex_lock(&r->lock);
+    struct function **list = calloc(r->count + 1, sizeof *list);
+    *count = list ? r->count : 0;
+    for (size_t i = 0; i < *count; i++)
+        list[i] = function_hold(r->table[i]);
+    pthread_mutex_unlock(&r->lock);
+    return list;
+}
+
+/* Files */
+
+struct code *registry_unpack(struct registry *r, const void *zip, size_t size,
+                             char id[REGISTRY_ID_BYTES], struct err *err)
+{
+    char folder[PATH_MAX];
+    random_text(id, REGISTRY_ID_BYTES - 1, RANDOM_HEX);
+    if (join(folder, r->code, id, "", err) < 0 || zip_unpack(zip, size, folder, err) < 0)
+        return NULL;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int synced = fd >= 0 ? syncfs(fd) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (synced < 0)
+        err_set_errno(err, "keep function: sync %s", folder);
+    struct code *code = synced < 0 ? NULL : code_create(folder);
+    struct err ignored;
+    if (!code && file_remove_tree(folder, &ignored) < 0)
+        log_line(LOG_WARN, "lambda: %s", ignored.message);
+    return code;
+}
+
+static int write_record(struct registry *r, const struct function *function, struct err *err)
+{
+    char path[PATH_MAX];
+    char *text = json_dumps(function->record, JSON_INDENT(1));
+    if (!text)
+        return err_set(err, ERR_NO_MEMORY, "keep function: no memory");
+    int result = strlen(text) > REGISTRY_MAX_RECORD_BYTES
+                     ? err_set(err, ERR_TOO_BIG, "keep function: its record is too large")
+                     : join(path, r->functions, function->name, ".json", err);
+    if (result == 0)
+        result = file_write(path, text, strlen(text), 0600, err);
+    free(text);
+    return result;
+}
+
+struct function *registry_store(struct registry *r, json_t *record, struct code *code,
+                                struct err *err)
+{
+    const char *name = json_string_value(
+        json_object_get(json_object_get(record, "Configuration"), "FunctionName"));
+    struct function *before = name ? registry_find(r, name) : NULL;
+    struct code *kept = code ? code : before ? code_hold(before->code) : NULL;
+    struct function *function = function_create(record, kept, ++r->generation, err);
+    if (function && !before && r->count == REGISTRY_MAX_FUNCTIONS) {
+        err_set(err, ERR_TOO_BIG, "more than %d functions", REGISTRY_MAX_FUNCTIONS);
+        function_release(function);
+        return NULL;
+    }
+    if (function && write_record(r, function, err) == 0 &&
+        table_put(r, function_hold(function), err) == 0) {
+        if (before && before->code != function->code)
+            atomic_store(&before->code->is_obsolete, 1);
+        function_release(before);
+        return function;
+    }
+    if (function && code)
+        atomic_store(&code->is_obsolete, 1);
+    function_release(function);
+    function_release(before);
+    return NULL;
+}
+
+struct function *registry_remove(struct registry *r, const char *name, struct err *err)
+{
+    int found;
+    char path[PATH_MAX];
+    if (join(path, r->functions, name, ".json", err) < 0)
+        return NULL;
+    if (unlink(path) < 0) {
+        err_set_errno(err, "delete function %s", name);
+        return NULL;
+    }
+    pthread_mutex_lock(&r->lock);
+    size_t at = place_of(r, name, &found);
+    struct function *function = found ? r->table[at] : NULL;
+    if (found)
+        memmove(r->table + at, r->table + at + 1, (--r->count - at) * sizeof *r->table);
+    pthread_mutex_unlock(&r->lock);
+    if (function) {
+        atomic_store(&function->code->is_obsolete, 1);
+        atomic_store(&function->is_retired, 1);
+    }
+    return function;
+}
+
+void registry_begin_change(struct registry *r)
+{
+    pthread_mutex_lock(&r->changes);
+}
+
+void registry_end_change(struct registry *r)
+{
+    pthread_mutex_unlock(&r->changes);
+}
+
+/* Loading */
+
+static int load_record(struct registry *r, const char *file, struct err *err)
+{
+    char path[PATH_MAX], folder[PATH_MAX];
+    struct buf text;
+    if (join(path, r->functions, file, "", err) < 0)
+        return -1;
+    buf_init(&text, REGISTRY_MAX_RECORD_BYTES);
+    if (file_read(path, &text, err) < 0) {
+        buf_finish(&text);
+        return -1;
+    }
+    json_t *record = json_loadb(text.data ? text.data : "", text.size, 0, NULL);
+    buf_finish(&text);
+    const char *id = json_string_value(json_object_get(record, "Code"));
+    if (!id || !zip_path_is_safe(id) || join(folder, r->code, id, "", err) < 0) {
+        json_decref(record);
+        return err_set(err, ERR_CORRUPT, "read %s: not the record of a function", path);
+    }
+    struct function *function = function_create(record, code_create(folder), ++r->generation, err);
+    if (!function)
+        return err_wrap(err, "read %s", path);
+    return table_put(r, function, err);
+}
+
+static int is_used(const struct registry *r, const char *id)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(json_string_value(json_object_get(r->table[i]->record, "Code")), id) == 0)
+            return 1;
+    return 0;
+}
+
+/* Calls visit for every name in the folder. */
+static int each_name(struct registry *r, const char *folder,
+                     int (*visit)(struct registry *r, const char *name, struct err *err),
+                     struct err *err)
+{
+    DIR *names = opendir(folder);
+    if (!names)
+        return err_set_errno(err, "open %s", folder);
+    int result = 0;
+    for (struct dirent *name; result == 0 && (name = readdir(names));)
+        if (name->d_name[0] != '.')
+            result = visit(r, name->d_name, err);
+    closedir(names);
+    return result;
+}
+
+static int visit_record(struct registry *r, const char *name, struct err *err)
+{
+    size_t size = strlen(name);
+    return size > 5 && strcmp(name + size - 5, ".json") == 0 ? load_record(r, name, err) : 0;
+}
+
+/* A folder that no record names is what an interrupted change left. */
+static int visit_code(struct registry *r, const char *name, struct err *err)
+{
+    char path[PATH_MAX];
+    if (is_used(r, name))
+        return 0;
+    return join(path, r->code, name, "", err) < 0 ? -1 : file_remove_tree(path, err);
+}
+
+struct registry *registry_open(const char *folder, struct err *err)
+{
+    struct registry *r = calloc(1, sizeof *r);
+    if (!r) {
+        err_set(err, ERR_NO_MEMORY, "keep functions: no memory");
+        return NULL;
+    }
+    pthread_mutex_init(&r->changes, NULL);
+    pthread_mutex_init(&r->lock, NULL);
+    if (join(r->functions, folder, "functions", "", err) < 0 ||
+        join(r->code, folder, "code", "", err) < 0 ||
+        file_make_folders(r->functions, 0700, err) < 0 ||
+        file_make_folders(r->code, 0755, err) < 0 ||
+        each_name(r, r->functions, visit_record, err) < 0 ||
+        each_name(r, r->code, visit_code, err) < 0) {
+        registry_close(r);
+        return NULL;
+    }
+    return r;
+}
+
+void registry_close(struct registry *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->count; i++)
+        function_release(r->table[i]);
+    pthread_mutex_destroy(&r->changes);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}

@@ -1,0 +1,106 @@
+"""Starts a `ken cloud` of its own for a test: a free loopback port, an empty data folder.
+
+Used as a module by the tests in Python, and as a program by the others:
+    cloud.py KEN COMMAND...     runs COMMAND with the AWS_* variables of a fresh cloud
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIP = 77
+
+
+def skip(reason):
+    print(f"skipped: {reason}")
+    sys.exit(SKIP)
+
+
+class Cloud:
+    def __init__(self, ken, folder=None):
+        self.ken = ken
+        self.own_folder = folder is None
+        self.folder = folder or tempfile.mkdtemp(prefix="ken-cloud-test-")
+        self.process = None
+        self.endpoint = None
+
+    def start(self):
+        receive, send = os.pipe()
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith("AWS_")}
+        environment.update(self.keys())
+        self.process = subprocess.Popen(
+            [self.ken, "cloud", "--data", self.folder, "--listen", "127.0.0.1:0",
+             "--region", "us-east-1", "--ready-fd", str(send)],
+            pass_fds=[send], env=environment, stdout=subprocess.DEVNULL)
+        os.close(send)
+        with os.fdopen(receive) as ready:
+            line = ready.readline()
+        if not line:
+            raise RuntimeError("ken cloud did not start")
+        self.endpoint = json.loads(line)["endpoint"]
+        return self
+
+    def keys(self):
+        return {"AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
+                "AWS_SECRET_ACCESS_KEY": "test/secret/of/the/administrator"}
+
+    def environment(self):
+        """Variables for a client's process."""
+        return {**{name: value for name, value in os.environ.items()
+                   if not name.startswith("AWS_")},
+                **self.keys(), "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": "us-east-1",
+                "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": os.devnull,
+                "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_PAGER": ""}
+
+    def client(self, boto3, service, **extra):
+        from botocore.config import Config
+        keys = self.keys()
+        config = Config(retries={"max_attempts": 0}, read_timeout=60, connect_timeout=5,
+                        parameter_validation=False)
+        return boto3.client(service, endpoint_url=self.endpoint, region_name="us-east-1",
+                            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+                            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+                            **{"config": config, **extra})
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait(60)
+            self.process = None
+
+    def close(self):
+        self.stop()
+        if self.own_folder:
+            shutil.rmtree(self.folder)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *ignored):
+        self.close()
+
+
+def wait_until(condition, seconds=10):
+    """What `condition` gives as soon as that is true; fails when it never is."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def main():
+    with Cloud(sys.argv[1]) as cloud:
+        return subprocess.run(sys.argv[2:], env=cloud.environment(), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

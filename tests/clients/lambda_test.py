@@ -1,0 +1,309 @@
+"""Lambda as boto3 sees it. lambda_test.py KEN FUNCTION (the built tests/function/bootstrap.c)"""
+import base64
+import concurrent.futures
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+import unittest
+
+import cloud as clouds
+import lambda_functions as functions
+
+try:
+    import boto3
+    import botocore.exceptions
+except ImportError:
+    clouds.skip("no boto3 for " + sys.executable)
+
+KEN, FUNCTION = sys.argv[1:3]
+ROLE = "arn:aws:iam::000000000000:role/test"
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+class LambdaTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = clouds.Cloud(KEN).start()
+        cls.client = cls.cloud.client(boto3, "lambda")
+        cls.zip = functions.program_zip(FUNCTION)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cloud.close()
+
+    def create(self, name, code=None, **settings):
+        settings = {"Role": ROLE, "Runtime": "provided.al2023", "Handler": "h", **settings}
+        return self.client.create_function(FunctionName=name, Code={"ZipFile": code or self.zip},
+                                           **settings)
+
+    def invoke(self, name, payload, **extra):
+        reply = self.client.invoke(FunctionName=name, Payload=json.dumps(payload), **extra)
+        text = reply["Payload"].read()
+        return json.loads(text) if text else None, reply
+
+    def refused(self, code, call, **arguments):
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            call(**arguments)
+        self.assertEqual(caught.exception.response["Error"]["Code"], code)
+        return caught.exception.response
+
+    def other(self, service, operation, **arguments):
+        """An operation of another service; the test is skipped where it is not there yet."""
+        try:
+            return getattr(self.cloud.client(boto3, service), operation)(**arguments)
+        except Exception as error:
+            if "not here yet" in str(error):
+                self.skipTest(str(error))
+            raise
+
+    # What is refused
+
+    def test_an_absent_function_is_not_found(self):
+        for call in (self.client.get_function, self.client.invoke, self.client.delete_function,
+                     self.client.get_function_configuration):
+            reply = self.refused("ResourceNotFoundException", call, FunctionName="absent")
+            self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 404)
+            self.assertIn("Function not found: arn:aws:lambda:us-east-1:000000000000:function:"
+                          "absent", reply["Error"]["Message"])
+
+    def test_wrong_settings_are_refused(self):
+        for settings in ({"Timeout": 901}, {"MemorySize": 64}, {"Runtime": "cobol1"},
+                         {"Role": "x"}, {"Environment": {"Variables": {"AWS_REGION": "x"}}},
+                         {"Environment": {"Variables": {"A1": "x" * 4096}}},
+                         {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]}):
+            with self.subTest(settings=settings):
+                with self.assertRaises(botocore.exceptions.ClientError):
+                    self.create("wrong", **settings)
+        self.refused("ResourceNotFoundException", self.client.get_function, FunctionName="wrong")
+
+    def test_wrong_zips_are_refused(self):
+        for code in (b"no zip", functions.make_zip({"../bootstrap": "x"}),
+                     functions.make_zip({})):
+            with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                self.create("wrong", code)
+            self.assertEqual(caught.exception.response["Error"]["Code"],
+                             "InvalidParameterValueException")
+
+    def test_a_second_function_of_the_name_is_refused(self):
+        self.create("twice")
+        self.refused("ResourceConflictException", self.create, name="twice")
+
+    def test_a_payload_that_is_no_json_is_refused(self):
+        self.create("nojson")
+        self.refused("InvalidRequestContentException", self.client.invoke, FunctionName="nojson",
+                     Payload=b"{")
+
+    def test_a_payload_past_six_mebibytes_is_refused(self):
+        self.create("toolarge")
+        reply = self.refused("RequestTooLargeException", self.client.invoke,
+                             FunctionName="toolarge", Payload=b'"%s"' % (b"x" * 6291455))
+        self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 413)
+
+    def test_versions_and_aliases_are_refused(self):
+        self.create("versions")
+        self.refused("InvalidParameterValueException", self.client.publish_version,
+                     FunctionName="versions")
+        self.refused("InvalidParameterValueException", self.client.invoke,
+                     FunctionName="versions", Qualifier="1")
+
+    # The function's life
+
+    def test_what_is_created_is_described(self):
+        made = self.create("life", Timeout=7, MemorySize=256, Description="d",
+                           Environment={"Variables": {"V1": "x"}}, Tags={"t": "u"})
+        self.assertEqual(made["State"], "Active")
+        self.assertEqual(made["LastUpdateStatus"], "Successful")
+        self.assertEqual(made["CodeSize"], len(self.zip))
+        self.assertEqual(made["CodeSha256"],
+                         base64.b64encode(hashlib.sha256(self.zip).digest()).decode())
+        self.assertEqual(made["FunctionArn"],
+                         "arn:aws:lambda:us-east-1:000000000000:function:life")
+        got = self.client.get_function(FunctionName=made["FunctionArn"])
+        for field in ("RevisionId", "Timeout", "MemorySize", "Environment", "Role", "Handler"):
+            self.assertEqual(got["Configuration"][field], made[field])
+        self.assertEqual(got["Tags"], {"t": "u"})
+        self.client.get_waiter("function_active_v2").wait(FunctionName="life")
+        self.client.get_waiter("function_updated_v2").wait(FunctionName="life")
+        names = [f["FunctionName"] for page in
+                 self.client.get_paginator("list_functions").paginate(
+                     PaginationConfig={"PageSize": 1}) for f in page["Functions"]]
+        self.assertIn("life", names)
+        self.assertEqual(names, sorted(set(names)))
+        self.client.delete_function(FunctionName="life")
+        self.refused("ResourceNotFoundException", self.client.get_function, FunctionName="life")
+
+    def test_updates_reach_the_next_request(self):
+        made = self.create("update")
+        self.assertEqual(self.invoke("update", "env V1")[0], "(none)")
+        changed = self.client.update_function_configuration(
+            FunctionName="update", Environment={"Variables": {"V1": "new"}}, Timeout=9)
+        self.assertNotEqual(changed["RevisionId"], made["RevisionId"])
+        self.assertEqual(self.invoke("update", "env V1")[0], "new")
+        self.client.update_function_code(FunctionName="update", ZipFile=functions.shell_zip())
+        self.assertEqual(self.invoke("update", {"a": 1})[0], {"shell": {"a": 1}})
+        self.refused("PreconditionFailedException", self.client.update_function_code,
+                     FunctionName="update", ZipFile=self.zip, RevisionId=made["RevisionId"])
+
+    def test_permissions_are_kept(self):
+        self.create("policy")
+        self.refused("ResourceNotFoundException", self.client.get_policy, FunctionName="policy")
+        grant = dict(FunctionName="policy", StatementId="api", Action="lambda:InvokeFunction",
+                     Principal="apigateway.amazonaws.com",
+                     SourceArn="arn:aws:execute-api:us-east-1:000000000000:x/*/GET/r")
+        json.loads(self.client.add_permission(**grant)["Statement"])
+        self.refused("ResourceConflictException", self.client.add_permission, **grant)
+        policy = json.loads(self.client.get_policy(FunctionName="policy")["Policy"])
+        self.assertEqual(policy["Statement"][0]["Principal"],
+                         {"Service": "apigateway.amazonaws.com"})
+        self.client.remove_permission(FunctionName="policy", StatementId="api")
+        self.refused("ResourceNotFoundException", self.client.get_policy, FunctionName="policy")
+
+    # Invocation
+
+    def test_runtimes_in_shell_node_and_c_answer(self):
+        answers = {"c": (self.zip, "echo hi", "hi")}
+        if functions.has("curl"):
+            answers["shell"] = (functions.shell_zip(), {"n": 1}, {"shell": {"n": 1}})
+        for name, (code, payload, answer) in answers.items():
+            self.create("runtime-" + name, code)
+            for _ in range(3):
+                self.assertEqual(self.invoke("runtime-" + name, payload)[0], answer)
+        if functions.has("node"):
+            made = self.create("runtime-node", functions.node_zip(), Timeout=10)
+            got, _ = self.invoke("runtime-node", {"x": "\u00fc"})
+            self.assertEqual((got["node"], got["arn"]), ({"x": "\u00fc"}, made["FunctionArn"]))
+            self.assertTrue(5000 < got["left"] <= 10000)
+
+    def test_failures_are_told_as_lambda_tells_them(self):
+        self.create("fails", Timeout=1)
+        for payload, kind, text in (
+                ("error", "Test", "as asked"),
+                ("exit 4", "Runtime.ExitError", "Runtime exited with error: exit status 4"),
+                ("sleep 5000", "Sandbox.Timedout", "Task timed out after 1.00 seconds")):
+            answer, reply = self.invoke("fails", payload)
+            self.assertEqual(reply["StatusCode"], 200)
+            self.assertEqual(reply["FunctionError"], "Unhandled")
+            self.assertEqual(answer["errorType"], kind)
+            self.assertIn(text, answer["errorMessage"])
+        self.assertEqual(self.invoke("fails", "echo again")[0], "again")
+
+    def test_init_errors_are_told(self):
+        self.create("init", Environment={"Variables": {"TEST_INIT": "error"}})
+        answer, reply = self.invoke("init", "echo x")
+        self.assertEqual((reply["FunctionError"], answer["errorType"]), ("Unhandled", "Init"))
+        self.create("mode", functions.make_zip({"bootstrap": "not executable"}))
+        answer, reply = self.invoke("mode", "echo x")
+        self.assertEqual(answer["errorType"], "Runtime.InvalidEntrypoint")
+
+    def test_the_log_tail_comes_on_request(self):
+        self.create("tail")
+        _, reply = self.invoke("tail", "print in the log", LogType="Tail")
+        tail = base64.b64decode(reply["LogResult"]).decode()
+        request_id = reply["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"]
+        for line in (f"START RequestId: {request_id} Version: $LATEST", "in the log",
+                     f"END RequestId: {request_id}", f"REPORT RequestId: {request_id}\t"):
+            self.assertIn(line, tail)
+        self.assertNotIn("LogResult", self.invoke("tail", "echo x")[1])
+
+    def test_dry_runs_and_events(self):
+        self.create("event")
+        self.assertEqual(self.invoke("event", "x", InvocationType="DryRun")[1]["StatusCode"], 204)
+        _, reply = self.invoke("event", "print from an event", InvocationType="Event")
+        self.assertEqual(reply["StatusCode"], 202)
+        clouds.wait_until(lambda: any(
+            "from an event" in event["message"] for event in
+            self.other("logs", "filter_log_events", logGroupName="/aws/lambda/event")["events"]))
+
+    def test_requests_at_the_same_time_run_at_the_same_time(self):
+        self.create("parallel", Timeout=20)
+        begun = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: self.invoke("parallel", "sleep 1000")[0], range(6)))
+        self.assertEqual(answers, ["slept"] * 6)
+        self.assertLess(time.monotonic() - begun, 5)
+
+    def test_reserved_concurrency_throttles(self):
+        self.create("reserved", Timeout=20)
+        self.client.put_function_concurrency(FunctionName="reserved",
+                                             ReservedConcurrentExecutions=0)
+        self.assertEqual(self.client.get_function_concurrency(
+            FunctionName="reserved")["ReservedConcurrentExecutions"], 0)
+        reply = self.refused("TooManyRequestsException", self.client.invoke,
+                             FunctionName="reserved", Payload=b'"echo x"')
+        self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 429)
+        self.client.delete_function_concurrency(FunctionName="reserved")
+        self.assertEqual(self.invoke("reserved", "echo x")[0], "x")
+
+    def test_the_function_reaches_the_cloud_with_keys_of_its_own(self):
+        self.create("keys")
+        answer = {name: self.invoke("keys", "env " + name)[0] for name in (
+            "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+            "AWS_ENDPOINT_URL")}
+        self.assertNotEqual(answer["AWS_ACCESS_KEY_ID"], self.cloud.keys()["AWS_ACCESS_KEY_ID"])
+        client = boto3.client("lambda", endpoint_url=answer["AWS_ENDPOINT_URL"],
+                              region_name="us-east-1",
+                              aws_access_key_id=answer["AWS_ACCESS_KEY_ID"],
+                              aws_secret_access_key=answer["AWS_SECRET_ACCESS_KEY"],
+                              aws_session_token=answer["AWS_SESSION_TOKEN"])
+        self.assertEqual(client.get_function(FunctionName="keys")["Configuration"]["Timeout"], 3)
+
+    def test_invocations_count_exactly(self):
+        self.create("count", Timeout=1)
+        for _ in range(20):
+            self.invoke("count", "echo x")
+        self.invoke("count", "error")
+        self.invoke("count", "exit 1")
+        def total(metric, statistic="Sum"):
+            points = self.other(
+                "cloudwatch", "get_metric_statistics", Namespace="AWS/Lambda", MetricName=metric,
+                Statistics=[statistic], Period=60,
+                Dimensions=[{"Name": "FunctionName", "Value": "count"}],
+                StartTime=time.time() - 600, EndTime=time.time() + 60)["Datapoints"]
+            return sum(point[statistic] for point in points)
+        self.assertEqual(total("Invocations"), 22)
+        self.assertEqual(total("Errors"), 2)
+        self.assertEqual(total("Throttles"), 0)
+        self.assertEqual(total("Duration", "SampleCount"), 22)
+
+    def test_functions_outlive_a_restart(self):
+        with clouds.Cloud(KEN) as cloud:
+            client = cloud.client(boto3, "lambda")
+            made = client.create_function(
+                FunctionName="kept", Role=ROLE, Runtime="provided.al2023", Handler="h",
+                Code={"ZipFile": self.zip}, Environment={"Variables": {"V1": "kept"}})
+            client.invoke(FunctionName="kept", Payload=b'"echo x"')
+            for how in (signal.SIGTERM, signal.SIGKILL):
+                cloud.stop(how)
+                cloud.start()
+                client = cloud.client(boto3, "lambda")
+                got = client.get_function(FunctionName="kept")["Configuration"]
+                self.assertEqual(got["RevisionId"], made["RevisionId"])
+                reply = client.invoke(FunctionName="kept", Payload=b'"env V1"')
+                self.assertEqual(json.loads(reply["Payload"].read()), "kept")
+
+    def test_a_killed_cloud_leaves_no_process(self):
+        with clouds.Cloud(KEN) as cloud:
+            client = cloud.client(boto3, "lambda")
+            client.create_function(FunctionName="orphan", Role=ROLE, Runtime="provided.al2023",
+                                   Handler="h", Code={"ZipFile": self.zip})
+            reply = client.invoke(FunctionName="orphan", Payload=b'"child"')
+            child = int(json.loads(reply["Payload"].read()))
+            self.assertTrue(alive(child))
+            cloud.stop(signal.SIGKILL)
+            clouds.wait_until(lambda: not alive(child))
+            cloud.start()
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
