@@ -1,0 +1,322 @@
+#include "edge/edge.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "edge/retry.h"
+#include "edge/run.h"
+#include "edge/uplink.h"
+#include "video/picture.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Two seconds at 30 frames a second: room for a slow fragment, not for a dead disk. */
+enum { RECORDER_QUEUE_FRAMES = 60, MAX_FOLDER_TRIES = 100 };
+
+/* The capturing thread's own. */
+struct capture {
+    struct edge_run *run;
+    struct source *source;
+    struct recorder *recorder; /* NULL: off, or failed */
+    int tried_to_record;
+    struct err recorder_err; /* why it failed */
+};
+
+void edge_job_destroy(struct edge_job *job)
+{
+    if (!job)
+        return;
+    picture_release(job->picture);
+    free(job);
+}
+
+void edge_notice(struct edge_run *run, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    pthread_mutex_lock(&run->lock);
+    run->listener->notice(run->listener->context, text);
+    pthread_mutex_unlock(&run->lock);
+}
+
+static int check_options(const struct edge_options *options, struct err *err)
+{
+    if (options->every < 1)
+        return err_set(err, ERR_INVALID, "--every: 0 is no distance between frames");
+    if (options->workers < 1 || options->workers > EDGE_MAX_WORKERS)
+        return err_set(err, ERR_INVALID, "--workers: %zu is not 1 to %d", options->workers,
+                       EDGE_MAX_WORKERS);
+    size_t length = strlen(options->prefix);
+    const char *allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._/";
+    if (length > EDGE_MAX_PREFIX || strspn(options->prefix, allowed) != length ||
+        options->prefix[0] == '/')
+        return err_set(err, ERR_INVALID,
+                       "--prefix: \"%s\" is not up to %d letters, digits, \"-._/\"",
+                       options->prefix, EDGE_MAX_PREFIX);
+    return 0;
+}
+
+/* A folder of this run's own: what an earlier run could not deliver is never overwritten. */
+static int make_frames_folder(struct edge_run *run, struct err *err)
+{
+    char *path = run->totals.frames_folder;
+    size_t size = sizeof run->totals.frames_folder;
+    struct tm local;
+    time_t now = time(NULL);
+    char stamp[32];
+    localtime_r(&now, &local);
+    strftime(stamp, sizeof stamp, "%d_%m_%Y_%H_%M_%S", &local);
+    if (file_make_folders(run->options->work, 0700, err) < 0)
+        return -1;
+    for (int i = 1; i <= MAX_FOLDER_TRIES; i++) {
+        int length = i == 1 ? snprintf(path, size, "%s/%s", run->options->work, stamp)
+                            : snprintf(path, size, "%s/%s-%d", run->options->work, stamp, i);
+        if (length < 0 || (size_t)length >= size)
+            return err_set(err, ERR_TOO_BIG, "create a folder in %s: the name is too long",
+                           run->options->work);
+        if (mkdir(path, 0700) == 0)
+            return 0;
+        if (errno != EEXIST)
+            break;
+    }
+    return err_set_errno(err, "create %s", path);
+}
+
+/* The recorder starts with the first frame, whose size it has. Its failure is its own. */
+static void record(struct capture *capture, const struct frame *frame)
+{
+    struct err *err = &capture->recorder_err;
+    const struct edge_options *options = capture->run->options;
+    if (options->record && !capture->tried_to_record) {
+        capture->tried_to_record = 1;
+        struct recorder_options how = {
+            .folder = options->work,
+            .fps = source_fps(capture->source),
+            .width = frame->width,
+            .height = frame->height,
+            .queue = RECORDER_QUEUE_FRAMES,
+            .wait = !options->source.real_time,
+        };
+        capture->recorder = recorder_start(&how, err);
+        if (!capture->recorder)
+            edge_notice(capture->run, "%s; nothing is recorded, recognition goes on", err->message);
+    }
+    if (!capture->recorder ||
+        recorder_write(capture->recorder, frame->picture, frame->number, err) == 0)
+        return;
+    struct recorder_result *result = &capture->run->totals.recording;
+    if (recorder_finish(capture->recorder, result, err) < 0)
+        edge_notice(capture->run,
+                    "%s; recording stopped, what there is plays from %s, "
+                    "recognition goes on",
+                    err->message, result->path);
+    capture->recorder = NULL;
+}
+
+static void drop(struct edge_run *run, struct edge_job *job, const char *why)
+{
+    pthread_mutex_lock(&run->lock);
+    struct edge_totals *totals = &run->totals;
+    uint64_t dropped = ++totals->dropped;
+    totals->lost++;
+    if (run->first_error.code == ERR_NONE)
+        err_set(&run->first_error, ERR_BUSY, "frame %" PRIu64 " dropped: %s", job->number, why);
+    pthread_mutex_unlock(&run->lock);
+    if (dropped == 1)
+        edge_notice(run, "frame %" PRIu64 " dropped: %s", job->number, why);
+    edge_job_destroy(job);
+}
+
+static int sample(struct edge_run *run, const struct frame *frame, struct err *err)
+{
+    struct edge_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return err_set(err, ERR_NO_MEMORY, "sample frame %" PRIu64, frame->number);
+    job->number = frame->number;
+    job->captured_ns = frame->captured_ns;
+    job->captured_unix_ms = clock_unix_ms() - (int64_t)clock_ms_since(frame->captured_ns);
+    job->picture = picture_keep(frame->picture, err);
+    if (!job->picture) {
+        free(job);
+        return -1;
+    }
+    pthread_mutex_lock(&run->lock);
+    run->totals.sampled++;
+    pthread_mutex_unlock(&run->lock);
+    /* A camera cannot wait; a file that is not played in real time can. */
+    int pushed = run->options->source.real_time ? queue_try_push(run->queue, job)
+                                                : queue_push(run->queue, job);
+    if (pushed < 0)
+        drop(run, job, "the queue to the workers is full (see --queue, --workers)");
+    return 0;
+}
+
+static int nobody_wants_more(const struct capture *capture)
+{
+    return !capture->recorder && atomic_load(&capture->run->cloud_gone);
+}
+
+static int capture_all(struct capture *capture, struct err *err)
+{
+    struct edge_run *run = capture->run;
+    const struct edge_listener *listener = run->listener;
+    struct frame frame;
+    int result;
+    while ((result = source_read(capture->source, &frame, err)) == 1) {
+        run->totals.frames = frame.number;
+        record(capture, &frame);
+        if (frame.number % run->options->every == 0 && sample(run, &frame, err) < 0)
+            return -1;
+        if ((listener->stop && listener->stop(listener->context)) || nobody_wants_more(capture))
+            return 0;
+    }
+    return result;
+}
+
+static size_t start_workers(struct edge_run *run, pthread_t ids[EDGE_MAX_WORKERS], struct err *err)
+{
+    size_t count = 0;
+    while (count < run->options->workers && pthread_create(&ids[count], NULL, edge_work, run) == 0)
+        count++;
+    if (count == 0)
+        err_set(err, ERR_NO_MEMORY, "start workers: no thread to be had");
+    return count;
+}
+
+static int capture_and_deliver(struct capture *capture, struct err *err)
+{
+    struct edge_run *run = capture->run;
+    pthread_t ids[EDGE_MAX_WORKERS];
+    run->queue = queue_create(run->options->queue, err);
+    if (!run->queue)
+        return -1;
+    size_t workers = start_workers(run, ids, err);
+    int result = workers > 0 ? capture_all(capture, err) : -1;
+    queue_close(run->queue);
+    for (size_t i = 0; i < workers; i++)
+        pthread_join(ids[i], NULL);
+    queue_destroy(run->queue);
+    return result;
+}
+
+static int put_video(const struct edge_run *run, const char *path, struct err *err)
+{
+    struct retry retry;
+    struct uplink *uplink = uplink_open(run->options->deployment, err);
+    if (!uplink)
+        return -1;
+    int result;
+    retry_start(&retry, run->options->retry_s);
+    do
+        result = uplink_put_video(uplink, strrchr(path, '/') + 1, path, err);
+    while (result < 0 && uplink_may_pass(err) && !atomic_load(&run->cloud_gone) &&
+           retry_wait(&retry));
+    uplink_close(uplink);
+    return result;
+}
+
+/* Name the recording, and bring it to the video bucket. */
+static int store_recording(struct capture *capture, struct err *err)
+{
+    struct edge_totals *totals = &capture->run->totals;
+    if (!capture->run->options->record)
+        return 0;
+    if (!capture->recorder) {
+        *err = capture->recorder_err;
+        return err_wrap(err, "the recording failed");
+    }
+    if (recorder_finish(capture->recorder, &totals->recording, err) < 0)
+        return err_wrap(err, "the recording failed");
+    totals->recorded = 1;
+    if (put_video(capture->run, totals->recording.path, err) < 0)
+        return err_wrap(err, "the recording stays in %s", totals->recording.path);
+    totals->stored = 1;
+    return 0;
+}
+
+static void measure(struct edge_totals *totals, uint64_t start_ns)
+{
+    struct rusage usage;
+    totals->seconds = clock_ms_since(start_ns) / 1000;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        totals->cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static int lost_frames(const struct edge_run *run, struct err *err)
+{
+    const struct edge_totals *totals = &run->totals;
+    if (totals->lost == 0)
+        return 0;
+    return err_set(err, run->first_error.code,
+                   "%" PRIu64 " of %" PRIu64 " frames without an answer (%" PRIu64
+                   " of them kept in %s): %s",
+                   totals->lost, totals->sampled, totals->kept, totals->frames_folder,
+                   run->first_error.message);
+}
+
+/* The first of several failures is the one to tell. */
+static int run_all(struct capture *capture, struct err *err)
+{
+    struct edge_run *run = capture->run;
+    struct err later = {0};
+    uint64_t start_ns = clock_monotonic_ns();
+    report_header(run->report, run->options, source_fps(capture->source));
+    int result = capture_and_deliver(capture, err);
+    if (result == 0)
+        result = lost_frames(run, err);
+    if (store_recording(capture, &later) < 0 && result == 0) {
+        *err = later;
+        result = -1;
+    }
+    measure(&run->totals, start_ns);
+    report_footer(run->report, &run->totals);
+    return result;
+}
+
+static int open_and_run(struct edge_run *run, struct err *err)
+{
+    struct capture capture = {.run = run};
+    const struct edge_options *options = run->options;
+    if (check_options(options, err) < 0)
+        return -1;
+    capture.source = source_open(options->video, &options->source, err);
+    if (!capture.source)
+        return -1;
+    int result = make_frames_folder(run, err);
+    if (result == 0 && options->report && !(run->report = report_create(options->report, err)))
+        result = -1;
+    if (result == 0)
+        result = run_all(&capture, err);
+    source_close(capture.source);
+    if (run->totals.frames_folder[0])
+        rmdir(run->totals.frames_folder); /* stays where frames are kept in it */
+    struct err later = {0};
+    if (report_close(run->report, &later) < 0 && result == 0) {
+        *err = later;
+        result = -1;
+    }
+    return result;
+}
+
+int edge_run(const struct edge_options *options, const struct edge_listener *listener,
+             struct edge_totals *totals, struct err *err)
+{
+    struct edge_run run = {.options = options, .listener = listener};
+    pthread_mutex_init(&run.lock, NULL);
+    int result = open_and_run(&run, err);
+    *totals = run.totals;
+    pthread_mutex_destroy(&run.lock);
+    return result;
+}

@@ -1,0 +1,85 @@
+#ifndef EDGE_EDGE_H
+#define EDGE_EDGE_H
+
+#include "base/err.h"
+#include "edge/answer.h"
+#include "edge/deployment.h"
+#include "edge/stage.h"
+#include "image/image.h"
+#include "video/recorder.h"
+#include "video/source.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The camera's side. One thread captures and never waits: every frame goes to the recorder, every
+ * `every`-th to a bounded queue, from which workers deliver it: encode, keep a copy in the work
+ * folder, PUT it to the frame bucket, ask the API who it is, remove the copy. At the end the
+ * recording goes to the video bucket.
+ *
+ * Recorder and workers fail independently. A frame whose delivery fails is tried again for
+ * `retry_s` where the failure may pass; then it is lost, stays in the work folder, and the cloud
+ * counts as gone: each later frame has one try, until one gets through. */
+
+enum { EDGE_MAX_WORKERS = 64, EDGE_MAX_PREFIX = 128, EDGE_KEY_BYTES = EDGE_MAX_PREFIX + 32 };
+
+/* One frame that was sampled, delivered or lost. */
+struct edge_frame {
+    uint64_t number;
+    char key[EDGE_KEY_BYTES];
+    int64_t captured_unix_ms;
+    size_t bytes;                 /* encoded */
+    const struct answer *answer;  /* NULL: lost */
+    const char *lost_because;     /* NULL: answered */
+    int status;                   /* HTTP, of the answer */
+    int asked;                    /* requests sent to the API for it */
+    enum verdict verdict;         /* against `expect` */
+    double stage_ms[STAGE_COUNT]; /* NAN: not reached or not known */
+};
+
+struct edge_listener {
+    void *context;
+    /* Both come one at a time, from several threads. */
+    void (*frame)(void *context, const struct edge_frame *frame);
+    void (*notice)(void *context, const char *text); /* something went wrong; one line */
+    int (*stop)(void *context);                      /* asked at each frame; NULL: never */
+};
+
+struct edge_options {
+    const char *video;
+    struct source_options source;
+    const struct deployment *deployment;
+    const char *work;      /* folder, made if absent */
+    const char *prefix;    /* in front of the keys; "" for none */
+    const char *expect;    /* who is in the video, "unknown", or NULL */
+    const char *report;    /* JSON lines go there, or NULL */
+    uint64_t every;        /* every so many frames one is sent */
+    size_t workers, queue; /* queue: sampled frames that may wait */
+    enum image_format format;
+    int quality; /* of JPEG */
+    int record;
+    double retry_s;
+};
+
+struct edge_totals {
+    uint64_t frames;      /* captured */
+    uint64_t sampled;     /* every N-th of them */
+    uint64_t dropped;     /* sampled, but the queue was full */
+    uint64_t requests;    /* frames that were asked about */
+    uint64_t retries;     /* repeated questions */
+    uint64_t answers;     /* of the function, failures such as NoFace included */
+    uint64_t lost;        /* sampled without an answer; the dropped ones included */
+    uint64_t kept;        /* of them, still in the work folder */
+    uint64_t verdicts[4]; /* by enum verdict */
+    struct recorder_result recording;
+    int recorded, stored;     /* the recording is complete; it is in the video bucket */
+    double seconds, cpu_s;    /* wall time; processor time of the whole process */
+    char frames_folder[4096]; /* where kept frames are */
+};
+
+/* Returns 0 when all went well: nothing lost, the recording stored. Otherwise -1 with the cause in
+ * `err`. `totals` is filled in any case. */
+int edge_run(const struct edge_options *options, const struct edge_listener *listener,
+             struct edge_totals *totals, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,180 @@
+#include "edge/uplink.h"
+
+#include "aws/client.h"
+#include "aws/uri.h"
+#include "base/arena.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ARENA_BYTES = 64 * 1024, VIDEO_TIMEOUT_MS = 15 * 60 * 1000 };
+
+struct uplink {
+    struct deployment deployment;
+    char api_base[DEPLOYMENT_TEXT_BYTES]; /* "https://host" */
+    const char *api_path;                 /* the rest of api_url */
+    struct aws_client *client;
+    struct http_response response;
+    struct arena arena;
+};
+
+int uplink_config(struct aws_config *config, const struct deployment *deployment, struct err *err)
+{
+    if (aws_config_load(config, err) < 0)
+        return -1;
+    snprintf(config->region, sizeof config->region, "%s", deployment->region);
+    for (int i = 0; i < AWS_SERVICES && deployment->endpoint[0]; i++)
+        if (!config->endpoints[i][0] &&
+            (size_t)snprintf(config->endpoints[i], sizeof config->endpoints[i], "%s",
+                             deployment->endpoint) >= sizeof config->endpoints[i])
+            return err_set(err, ERR_TOO_BIG, "open uplink: the endpoint is too long");
+    return 0;
+}
+
+static int split_api_url(struct uplink *uplink, struct err *err)
+{
+    const char *url = uplink->deployment.api_url, *host = strstr(url, "://");
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    if (!path)
+        return err_set(err, ERR_INVALID, "open uplink: the API's URL is wrong: %s", url);
+    snprintf(uplink->api_base, sizeof uplink->api_base, "%.*s", (int)(path - url), url);
+    uplink->api_path = path;
+    return 0;
+}
+
+struct uplink *uplink_open(const struct deployment *deployment, struct err *err)
+{
+    struct aws_config config;
+    struct uplink *uplink = calloc(1, sizeof *uplink);
+    if (!uplink) {
+        err_set(err, ERR_NO_MEMORY, "open uplink");
+        return NULL;
+    }
+    uplink->deployment = *deployment;
+    http_response_init(&uplink->response);
+    arena_init(&uplink->arena, ARENA_BYTES);
+    if (uplink_config(&config, deployment, err) == 0 && split_api_url(uplink, err) == 0)
+        uplink->client = aws_client_create(&config, err);
+    explicit_bzero(&config, sizeof config);
+    if (uplink->client)
+        return uplink;
+    uplink_close(uplink);
+    return NULL;
+}
+
+void uplink_close(struct uplink *uplink)
+{
+    if (!uplink)
+        return;
+    aws_client_destroy(uplink->client);
+    http_response_finish(&uplink->response);
+    arena_finish(&uplink->arena);
+    explicit_bzero(&uplink->deployment, sizeof uplink->deployment);
+    free(uplink);
+}
+
+static int put_object(struct uplink *uplink, const char *bucket, const char *key,
+                      struct aws_request *request, struct err *err)
+{
+    arena_finish(&uplink->arena);
+    char *encoded = uri_encode(&uplink->arena, key, strlen(key), "/");
+    request->path = encoded ? arena_printf(&uplink->arena, "/%s/%s", bucket, encoded) : NULL;
+    if (!request->path)
+        return err_set(err, ERR_TOO_BIG, "put %s: the name is too long", key);
+    request->service = AWS_S3;
+    request->operation = "PutObject";
+    request->method = "PUT";
+    request->tries = 1;
+    return aws_client_send(uplink->client, request, &uplink->response, err);
+}
+
+int uplink_put(struct uplink *uplink, const char *key, const char *content_type, const void *data,
+               size_t size, struct err *err)
+{
+    const struct http_header type = {"Content-Type", content_type};
+    struct aws_request request = {.headers = &type,
+                                  .header_count = 1,
+                                  .body = data,
+                                  .body_bytes = size,
+                                  .body_fd = -1,
+                                  .timeout_ms = UPLINK_TIMEOUT_MS};
+    return put_object(uplink, uplink->deployment.frames_bucket, key, &request, err);
+}
+
+int uplink_put_video(struct uplink *uplink, const char *key, const char *path, struct err *err)
+{
+    const struct http_header type = {"Content-Type", "video/mp4"};
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        err_set_errno(err, "read %s", path);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    struct aws_request request = {.headers = &type,
+                                  .header_count = 1,
+                                  .body_fd = fd,
+                                  .body_bytes = (size_t)status.st_size,
+                                  .timeout_ms = VIDEO_TIMEOUT_MS};
+    int result = put_object(uplink, uplink->deployment.videos_bucket, key, &request, err);
+    close(fd);
+    return result;
+}
+
+static int ask(struct uplink *uplink, const char *query, struct err *err)
+{
+    const struct deployment *d = &uplink->deployment;
+    const struct http_header key = {"x-api-key", d->api_key};
+    int with_key = strcmp(d->auth, "key") == 0;
+    struct aws_request request = {
+        .service = AWS_EXECUTE_API,
+        .operation = "ask the API",
+        .endpoint = uplink->api_base,
+        .method = "GET",
+        .path = uplink->api_path,
+        .query = query,
+        .headers = &key,
+        .header_count = (size_t)with_key,
+        .body_fd = -1,
+        .timeout_ms = UPLINK_TIMEOUT_MS,
+        .tries = 1,
+        .unsign = strcmp(d->auth, "iam") != 0,
+    };
+    return aws_client_send(uplink->client, &request, &uplink->response, err);
+}
+
+int uplink_ask(struct uplink *uplink, const char *key, const struct buf **body, struct err *err)
+{
+    const char *bucket = uplink->deployment.frames_bucket;
+    arena_finish(&uplink->arena);
+    char *bucket_text = uri_encode(&uplink->arena, bucket, strlen(bucket), "");
+    char *key_text = uri_encode(&uplink->arena, key, strlen(key), "");
+    const char *query =
+        bucket_text && key_text
+            ? arena_printf(&uplink->arena, "BucketName=%s&ImageName=%s", bucket_text, key_text)
+            : NULL;
+    if (!query)
+        return err_set(err, ERR_TOO_BIG, "ask the API: the name is too long");
+    int status = 200;
+    if (ask(uplink, query, err) < 0) {
+        status = aws_client_failure(uplink->client)->status;
+        if (status == 0 || status == 429)
+            return -1;
+        if (status >= 500) {
+            err->code = ERR_BUSY;
+            return -1;
+        }
+    }
+    *body = &uplink->response.body;
+    return status;
+}
+
+int uplink_may_pass(const struct err *err)
+{
+    return err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_BUSY;
+}

@@ -1,0 +1,40 @@
+#ifndef EDGE_UPLINK_H
+#define EDGE_UPLINK_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "edge/deployment.h"
+
+#include <stddef.h>
+
+/* One worker's way to the cloud: connections that stay open. One thread at a time.
+ *
+ * Failures that may pass by themselves are ERR_UNAVAILABLE (no connection), ERR_TIMEOUT (no answer)
+ * and ERR_BUSY (throttled, or a 5xx); uplink_may_pass() tells them from the others. Nothing is
+ * retried here. */
+struct uplink;
+
+enum { UPLINK_TIMEOUT_MS = 30000 }; /* API Gateway gives up at 29 s */
+
+/* Credentials come from the environment; where the services are, the deployment knows, unless the
+ * environment says otherwise. */
+struct aws_config;
+int uplink_config(struct aws_config *config, const struct deployment *deployment,
+                  struct err *err) MUST_USE;
+
+struct uplink *uplink_open(const struct deployment *deployment, struct err *err);
+void uplink_close(struct uplink *uplink); /* NULL is fine */
+
+int uplink_put(struct uplink *uplink, const char *key, const char *content_type, const void *data,
+               size_t size, struct err *err) MUST_USE; /* into the frame bucket */
+int uplink_put_video(struct uplink *uplink, const char *key, const char *path,
+                     struct err *err) MUST_USE; /* a file, into the video bucket */
+
+/* Ask who is on frame `key`. Returns the HTTP status with the body in `body` (borrowed until the
+ * next call), or -1. 429 and 5xx are failures. */
+int uplink_ask(struct uplink *uplink, const char *key, const struct buf **body,
+               struct err *err) MUST_USE;
+
+int uplink_may_pass(const struct err *err);
+
+#endif

@@ -1,0 +1,360 @@
+#include "base/file.h"
+#include "edge/edge.h"
+#include "edge/summary.h"
+#include "fake_cloud.h"
+#include "test_video.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A device in front of a fake cloud: three seconds of video at 25 frames a second. */
+
+static char folder[] = "/tmp/ken-test-XXXXXX";
+static char video[64], work[64], report[64];
+
+struct seen {
+    int frames, lost, notices, stop_after;
+    char last_notice[1024], last_key[EDGE_KEY_BYTES];
+};
+
+struct device {
+    struct fake_cloud fake;
+    struct deployment deployment;
+    struct edge_options options;
+    struct edge_totals totals;
+    struct seen seen;
+    struct err err;
+};
+
+static int set_up(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
+    unsetenv("AWS_SESSION_TOKEN");
+    unsetenv("AWS_ENDPOINT_URL");
+    unsetenv("AWS_ENDPOINT_URL_S3");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(video, sizeof video, "%s/v.mkv", folder);
+    snprintf(work, sizeof work, "%s/work", folder);
+    snprintf(report, sizeof report, "%s/report.jsonl", folder);
+    return test_video_even(video, 25, 75);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    struct err err;
+    return file_remove_tree(folder, &err);
+}
+
+static void on_frame(void *context, const struct edge_frame *frame)
+{
+    struct seen *seen = context;
+    seen->frames++;
+    seen->lost += !frame->answer;
+    snprintf(seen->last_key, sizeof seen->last_key, "%s", frame->key);
+}
+
+static void on_notice(void *context, const char *text)
+{
+    struct seen *seen = context;
+    seen->notices++;
+    snprintf(seen->last_notice, sizeof seen->last_notice, "%s", text);
+}
+
+static int should_stop(void *context)
+{
+    struct seen *seen = context;
+    return seen->stop_after > 0 && --seen->stop_after == 0;
+}
+
+static void prepare(struct device *d)
+{
+    struct err err;
+    *d = (struct device){0};
+    assert_int_equal(file_remove_tree(work, &err), 0);
+    assert_int_equal(fake_start(&d->fake), 0);
+    d->deployment = (struct deployment){.region = "us-east-1",
+                                        .frames_bucket = "frames",
+                                        .videos_bucket = "videos",
+                                        .function = "f",
+                                        .auth = "iam"};
+    snprintf(d->deployment.endpoint, sizeof d->deployment.endpoint, "http://127.0.0.1:%d",
+             d->fake.port);
+    snprintf(d->deployment.api_url, sizeof d->deployment.api_url, "http://127.0.0.1:%d/api/face",
+             d->fake.port);
+    d->options = (struct edge_options){
+        .video = video,
+        .source = {.fps = 30},
+        .deployment = &d->deployment,
+        .work = work,
+        .prefix = "",
+        .expect = "person-a",
+        .report = report,
+        .every = 15,
+        .workers = 2,
+        .queue = 8,
+        .record = 1,
+        .retry_s = 5,
+    };
+}
+
+static int run(struct device *d)
+{
+    const struct edge_listener listener = {&d->seen, on_frame, on_notice, should_stop};
+    int result = edge_run(&d->options, &listener, &d->totals, &d->err);
+    fake_stop(&d->fake);
+    return result;
+}
+
+/* Files in a folder, those in folders below included. */
+static int files_in(const char *path, const char *ending)
+{
+    int count = 0;
+    DIR *opened = opendir(path);
+    if (!opened)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(opened));) {
+        char below[512];
+        snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            count += files_in(below, ending);
+        size_t length = strlen(entry->d_name), tail = strlen(ending);
+        count += length > tail && strcmp(entry->d_name + length - tail, ending) == 0;
+    }
+    closedir(opened);
+    return count;
+}
+
+static void every_frame_is_answered_and_the_video_stored(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    if (run(&d) < 0)
+        fail_msg("%s", d.err.message);
+    assert_int_equal(d.totals.frames, 90);
+    assert_int_equal(d.totals.sampled, 6);
+    assert_int_equal(d.totals.requests, 6);
+    assert_int_equal(d.totals.answers, 6);
+    assert_int_equal(d.totals.lost, 0);
+    assert_int_equal(d.totals.verdicts[VERDICT_RIGHT], 6);
+    assert_int_equal(d.totals.recording.frames, 90);
+    assert_int_equal(d.seen.notices, 0);
+    assert_int_equal(atomic_load(&d.fake.puts), 6);
+    assert_int_equal(atomic_load(&d.fake.gets), 6);
+    assert_int_equal(atomic_load(&d.fake.videos), 1);
+    assert_int_equal(atomic_load(&d.fake.video_bytes), (long)d.totals.recording.bytes);
+    assert_int_equal(files_in(work, ".png"), 0);
+    assert_int_equal(files_in(work, ".mp4"), 1);
+    assert_non_null(strstr("15.png 30.png 45.png 60.png 75.png 90.png", d.seen.last_key));
+}
+
+static void its_report_adds_up(void **state)
+{
+    (void)state;
+    struct device d;
+    struct summary summary;
+    struct err err = {0};
+    prepare(&d);
+    assert_int_equal(run(&d), 0);
+    summary_init(&summary);
+    if (summary_add_report(&summary, report, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(summary.frames, 90);
+    assert_int_equal(summary.requests, 6);
+    assert_int_equal(summary.cold_starts, 1);
+    assert_int_equal(summary.people_count, 1);
+    assert_int_equal(summary.people[0].right, 6);
+    assert_int_equal(summary.stages[STAGE_total].count, 6);
+    double sum_ms = 0, total_ms = samples_percentile(&summary.stages[STAGE_total], 100);
+    for (int i = 0; i < STAGE_total; i++)
+        sum_ms += samples_percentile(&summary.stages[i], 100);
+    assert_true(sum_ms > total_ms * 0.9);
+    summary_finish(&summary);
+}
+
+static void the_api_key_is_sent_where_the_api_wants_it(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    strcpy(d.deployment.auth, "key");
+    strcpy(d.deployment.api_key, "abc");
+    assert_int_equal(run(&d), 0);
+    assert_int_equal(atomic_load(&d.fake.api_keys), 6);
+}
+
+static void failures_that_pass_are_tried_again(void **state)
+{
+    (void)state;
+    const int statuses[] = {500, 503, 429, 0};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct device d;
+        prepare(&d);
+        d.fake.fail_status = statuses[i];
+        atomic_store(&d.fake.fail_next, 3);
+        atomic_store(&d.fake.fail_puts, 2);
+        if (run(&d) < 0)
+            fail_msg("%d: %s", statuses[i], d.err.message);
+        assert_int_equal(d.totals.answers, 6);
+        assert_int_equal(d.totals.requests, 6);
+        /* libcurl repeats a broken connection once by itself */
+        assert_true(d.totals.retries >= (statuses[i] ? 3u : 1u));
+    }
+}
+
+static void a_refusal_is_not_repeated_and_the_frame_is_kept(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.fake.fail_status = 403;
+    d.fake.fail_body = "{\"message\": \"Forbidden\"}";
+    atomic_store(&d.fake.fail_next, 1);
+    assert_int_equal(run(&d), -1);
+    assert_non_null(strstr(d.err.message, "1 of 6 frames"));
+    assert_non_null(strstr(d.err.message, "Forbidden"));
+    assert_int_equal(d.totals.lost, 1);
+    assert_int_equal(d.totals.kept, 1);
+    assert_int_equal(d.totals.retries, 0);
+    assert_int_equal(files_in(work, ".png"), 1);
+    assert_int_equal(d.totals.stored, 1);
+}
+
+static void with_the_cloud_gone_everything_stays_here(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    fake_stop(&d.fake);
+    d.options.retry_s = 0.2;
+    assert_int_equal(run(&d), -1);
+    assert_int_equal(d.err.code, ERR_UNAVAILABLE);
+    assert_null(strchr(d.err.message, '\n'));
+    assert_non_null(strstr(d.err.message, d.totals.frames_folder));
+    assert_int_equal(d.totals.frames, 90);
+    assert_int_equal(d.totals.lost, 6);
+    assert_int_equal(d.totals.kept, 6);
+    assert_int_equal(d.seen.notices, 1);
+    assert_int_equal(d.seen.lost, 6);
+    assert_int_equal(files_in(work, ".png"), 6);
+    assert_int_equal(files_in(work, ".mp4"), 1);
+    assert_int_equal(d.totals.stored, 0);
+}
+
+static void without_cloud_and_recorder_nothing_is_left_to_do(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    fake_stop(&d.fake);
+    d.options.record = 0;
+    d.options.retry_s = 0;
+    d.options.source.loop = 1;
+    d.options.source.seconds = 3600;
+    assert_int_equal(run(&d), -1);
+    assert_true(d.totals.frames < 3600 * 30);
+}
+
+static void a_full_queue_is_counted_not_waited_for(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.source.real_time = 1;
+    d.options.every = 1;
+    d.options.workers = 1;
+    d.options.queue = 2;
+    d.options.record = 0;
+    d.options.source.seconds = 1;
+    d.fake.delay_ms = 150;
+    assert_int_equal(run(&d), -1);
+    assert_int_equal(d.totals.frames, 30);
+    assert_int_equal(d.totals.sampled, 30);
+    assert_true(d.totals.dropped >= 10);
+    assert_int_equal(d.totals.lost, d.totals.dropped);
+    assert_int_equal(d.totals.answers + d.totals.lost, 30);
+    assert_int_equal(d.seen.notices, 1);
+    assert_non_null(strstr(d.seen.last_notice, "queue"));
+    assert_true(d.totals.seconds < 2.5);
+}
+
+static void a_full_disk_stops_the_recorder_only(void **state)
+{
+    (void)state;
+    struct device d;
+    struct rlimit all, little;
+    prepare(&d);
+    d.options.report = NULL;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+    little = (struct rlimit){300, all.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    int result = run(&d);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+    assert_int_equal(result, -1);
+    if (!strstr(d.err.message, "recording failed"))
+        fail_msg("%s", d.err.message);
+    assert_int_equal(d.totals.answers, 6);
+    assert_int_equal(d.totals.lost, 0);
+}
+
+static void stopping_finishes_what_was_begun(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.source.real_time = 1;
+    d.seen.stop_after = 31;
+    assert_int_equal(run(&d), 0);
+    assert_int_equal(d.totals.frames, 31);
+    assert_int_equal(d.totals.answers, 2);
+    assert_int_equal(d.totals.stored, 1);
+}
+
+static void wrong_options_are_refused_before_anything_happens(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.prefix = "../x y";
+    assert_int_equal(run(&d), -1);
+    assert_int_equal(d.err.code, ERR_INVALID);
+    prepare(&d);
+    d.options.every = 0;
+    assert_int_equal(run(&d), -1);
+    prepare(&d);
+    d.options.video = "/tmp/ken-absent.mp4";
+    assert_int_equal(run(&d), -1);
+    assert_int_equal(d.err.code, ERR_NOT_FOUND);
+    assert_int_equal(access(work, F_OK), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_frame_is_answered_and_the_video_stored),
+        cmocka_unit_test(its_report_adds_up),
+        cmocka_unit_test(the_api_key_is_sent_where_the_api_wants_it),
+        cmocka_unit_test(failures_that_pass_are_tried_again),
+        cmocka_unit_test(a_refusal_is_not_repeated_and_the_frame_is_kept),
+        cmocka_unit_test(with_the_cloud_gone_everything_stays_here),
+        cmocka_unit_test(without_cloud_and_recorder_nothing_is_left_to_do),
+        cmocka_unit_test(a_full_queue_is_counted_not_waited_for),
+        cmocka_unit_test(a_full_disk_stops_the_recorder_only),
+        cmocka_unit_test(stopping_finishes_what_was_begun),
+        cmocka_unit_test(wrong_options_are_refused_before_anything_happens),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
