@@ -1,0 +1,228 @@
+#include "edge/edge.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
+#include "edge/report.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct edge_settings {
+    const char *deployment, *video, *format, *work, *prefix, *expect, *report;
+    double start_s, seconds, fps, retry_s;
+    long every, workers, queue, quality;
+    int loop, fast, json, no_record, quiet;
+};
+
+/* What the listener needs. */
+struct console {
+    const struct edge_settings *settings;
+    sigset_t stop_signals;
+    int stopped;
+};
+
+static void print_answer(const struct edge_frame *frame)
+{
+    const struct answer *answer = frame->answer;
+    json_t *line = json_pack("{ss}", "key", answer->key);
+    if (answer->response)
+        json_object_set_new(line, "response", json_string(answer->response));
+    else
+        json_object_set_new(line, "error", json_string(answer->error));
+    if (answer->message)
+        json_object_set_new(line, "message", json_string(answer->message));
+    char *text = json_dumps(line, 0);
+    printf("latency: %.3f seconds\n%s\n", frame->stage_ms[STAGE_total] / 1000, text ? text : "");
+    free(text);
+    json_decref(line);
+}
+
+static void on_frame(void *context, const struct edge_frame *frame)
+{
+    const struct console *console = context;
+    if (console->settings->json) {
+        json_t *line = report_frame_json(frame);
+        if (frame->answer)
+            json_object_set(line, "answer", frame->answer->body);
+        json_dumpf(line, stdout, JSON_REAL_PRECISION(9));
+        putchar('\n');
+        json_decref(line);
+    } else if (frame->answer) {
+        if (!console->settings->quiet)
+            print_answer(frame);
+    } else {
+        printf("no answer: %s: %s\n", frame->key, frame->lost_because);
+    }
+    fflush(stdout);
+}
+
+static void on_notice(void *context, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "ken edge: %s\n", text);
+}
+
+/* The first SIGINT or SIGTERM ends the capture in good order; the next one ends the program. */
+static int should_stop(void *context)
+{
+    struct console *console = context;
+    const struct timespec at_once = {0};
+    if (!console->stopped && sigtimedwait(&console->stop_signals, NULL, &at_once) > 0) {
+        console->stopped = 1;
+        sigprocmask(SIG_UNBLOCK, &console->stop_signals, NULL);
+        fprintf(stderr, "ken edge: stopping: the last frames and the recording are on their way\n");
+    }
+    return console->stopped;
+}
+
+static void print_end(const struct edge_settings *settings, const struct edge_totals *totals,
+                      const struct deployment *deployment)
+{
+    const struct recorder_result *recording = &totals->recording;
+    FILE *out = settings->json ? stderr : stdout;
+    if (totals->stored)
+        fprintf(out, "video: %s (%" PRIu64 " frames, %.1f MB) is in bucket %s\n",
+                strrchr(recording->path, '/') + 1, recording->frames,
+                (double)recording->bytes / 1e6, deployment->videos_bucket);
+    if (recording->dropped > 0)
+        fprintf(out, "video: %" PRIu64 " frames were not recorded: the encoder was too slow\n",
+                recording->dropped);
+    fprintf(out,
+            "%" PRIu64 " frames, %" PRIu64 " requests, %" PRIu64 " answers, %" PRIu64
+            " lost (%" PRIu64 " dropped, %" PRIu64 " repeated)",
+            totals->frames, totals->requests, totals->answers, totals->lost, totals->dropped,
+            totals->retries);
+    if (settings->expect)
+        fprintf(out, ": %" PRIu64 " right, %" PRIu64 " wrong, %" PRIu64 " unknown",
+                totals->verdicts[VERDICT_RIGHT], totals->verdicts[VERDICT_WRONG],
+                totals->verdicts[VERDICT_UNKNOWN]);
+    fputc('\n', out);
+}
+
+static int fill_options(const struct edge_settings *settings, struct edge_options *options,
+                        struct err *err)
+{
+    *options = (struct edge_options){
+        .video = settings->video,
+        .source = {.start_s = settings->start_s,
+                   .seconds = settings->seconds,
+                   .fps = settings->fps,
+                   .real_time = !settings->fast,
+                   .loop = settings->loop},
+        .work = settings->work,
+        .prefix = settings->prefix,
+        .expect = settings->expect,
+        .report = settings->report,
+        .every = (uint64_t)settings->every,
+        .workers = (size_t)settings->workers,
+        .queue = (size_t)settings->queue,
+        .quality = (int)settings->quality,
+        .record = !settings->no_record,
+        .retry_s = settings->retry_s,
+    };
+    if (strcmp(settings->format, "png") == 0)
+        options->format = IMAGE_PNG;
+    else if (strcmp(settings->format, "jpeg") == 0 || strcmp(settings->format, "jpg") == 0)
+        options->format = IMAGE_JPEG;
+    else
+        return err_set(err, ERR_INVALID, "--format: \"%s\" is neither png nor jpeg",
+                       settings->format);
+    return 0;
+}
+
+static int run(const struct edge_settings *settings, struct err *err)
+{
+    struct deployment deployment;
+    struct edge_options options;
+    struct edge_totals totals;
+    struct console console = {.settings = settings};
+    const struct edge_listener listener = {
+        .context = &console, .frame = on_frame, .notice = on_notice, .stop = should_stop};
+    if (fill_options(settings, &options, err) < 0 ||
+        deployment_read(&deployment, settings->deployment, err) < 0)
+        return -1;
+    options.deployment = &deployment;
+    sigemptyset(&console.stop_signals);
+    sigaddset(&console.stop_signals, SIGINT);
+    sigaddset(&console.stop_signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &console.stop_signals, NULL); /* before there are threads */
+    int result = edge_run(&options, &listener, &totals, err);
+    if (totals.frames > 0)
+        print_end(settings, &totals, &deployment);
+    return result;
+}
+
+static const char details[] =
+    "Every frame goes into the recording, which is stored in the video bucket at the end; every\n"
+    "--every-th is sent to the frame bucket and asked about. Credentials come from AWS's usual\n"
+    "variables. The first Ctrl-C stops the camera and finishes the rest; the second one ends it.\n"
+    "\n"
+    "examples:\n"
+    "  ken edge --video walk.mp4                                   play it as a camera\n"
+    "  ken edge --video walk.mp4 --loop --seconds 300 --json       five minutes, JSON lines\n"
+    "  ken edge --video walk.mp4 --expect person-a --report r.jsonl   measure; see ken summary\n"
+    "  ken edge --video walk.mp4 --fast --no-record --format jpeg  as fast as the cloud answers";
+
+int verb_edge(int argc, char **argv)
+{
+    struct edge_settings s = {
+        .deployment = DEPLOYMENT_DEFAULT_PATH,
+        .format = "png",
+        .work = "ken-edge",
+        .prefix = "",
+        .fps = 30,
+        .retry_s = 10,
+        .every = 15,
+        .workers = 4,
+        .queue = 64,
+        .quality = 90,
+    };
+    const struct option_spec specs[] = {
+        {"deployment", 0, OPTION_TEXT, &s.deployment, "FILE",
+         "what ken deploy wrote (" DEPLOYMENT_DEFAULT_PATH ")"},
+        {"video", 0, OPTION_TEXT, &s.video, "FILE", "play this file as the camera"},
+        {"start", 0, OPTION_REAL, &s.start_s, "S", "skip its first S seconds (0)", 0, 1e6},
+        {"seconds", 0, OPTION_REAL, &s.seconds, "N", "stop after N seconds (0: at its end)", 0,
+         1e7},
+        {"loop", 0, OPTION_FLAG, &s.loop, NULL, "start it again when it ends"},
+        {"fps", 0, OPTION_REAL, &s.fps, "N", "the camera's frames a second (30)", 0.1,
+         SOURCE_MAX_FPS},
+        {"fast", 0, OPTION_FLAG, &s.fast, NULL, "not in real time: as fast as the answers come"},
+        {"every", 0, OPTION_INT, &s.every, "N", "send every N-th frame (15)", 1, 1000000},
+        {"format", 0, OPTION_TEXT, &s.format, "F", "of the frames sent: png or jpeg (png)"},
+        {"quality", 0, OPTION_INT, &s.quality, "Q", "of JPEG, 1 to 100 (90)", 1, 100},
+        {"prefix", 0, OPTION_TEXT, &s.prefix, "TEXT", "in front of the frames' names (none)"},
+        {"workers", 0, OPTION_INT, &s.workers, "N", "frames on their way at once (4)", 1,
+         EDGE_MAX_WORKERS},
+        {"queue", 0, OPTION_INT, &s.queue, "N", "frames that may wait for a worker (64)", 1, 10000},
+        {"retry", 0, OPTION_REAL, &s.retry_s, "S", "try a frame again for S seconds (10)", 0,
+         86400},
+        {"work", 0, OPTION_TEXT, &s.work, "DIR",
+         "recordings, and frames not yet delivered (ken-edge)"},
+        {"no-record", 0, OPTION_FLAG, &s.no_record, NULL, "keep no video"},
+        {"expect", 0, OPTION_TEXT, &s.expect, "NAME",
+         "who is on the video (or \"unknown\"): count right and wrong"},
+        {"report", 0, OPTION_TEXT, &s.report, "FILE", "write JSON lines for ken summary"},
+        {"json", 0, OPTION_FLAG, &s.json, NULL, "print one JSON line a frame"},
+        {"quiet", 'q', OPTION_FLAG, &s.quiet, NULL, "print no answers, only the end"},
+        {0},
+    };
+    const struct command_line line = {
+        .verb = "edge",
+        .summary = "Be the camera: send frames to the cloud, print who is on them, keep the video.",
+        .details = details,
+        .options = specs,
+    };
+    struct err err = {0};
+    int first, code = options_start(&line, argc, argv, &first);
+    if (code >= 0)
+        return code;
+    if (!s.video) {
+        err_set(&err, ERR_INVALID, "--video FILE is missing (see ken edge --help)");
+        options_fail(&line, &err);
+        return EXIT_USAGE;
+    }
+    return run(&s, &err) < 0 ? options_fail(&line, &err) : EXIT_OK;
+}
