@@ -1,0 +1,21 @@
+#ifndef FUNCTION_EVENT_H
+#define FUNCTION_EVENT_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* What a request asks for: the frame's place. Read from the event of a REST API's proxy integration
+ * (version 1.0), of an HTTP API (2.0), or from a plain {"BucketName": .., "ImageName": ..}. */
+
+enum { EVENT_BUCKET_BYTES = 256, EVENT_KEY_BYTES = 1025 };
+
+struct event {
+    char bucket[EVENT_BUCKET_BYTES], key[EVENT_KEY_BYTES]; /* "" when absent */
+};
+
+/* ERR_INVALID, saying what is wrong, also when a parameter is missing; `event->key` is then filled
+ * as far as it is known. */
+int event_read(struct event *event, const char *text, size_t size, struct err *err) MUST_USE;
+
+#endif

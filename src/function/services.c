@@ -1,0 +1,134 @@
+#include "function/services.h"
+
+#include "aws/client.h"
+#include "aws/dynamodb.h"
+#include "aws/s3.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct services {
+    struct face_models *models;
+    struct recognizer *recognizer;
+    struct gallery *gallery;
+    struct aws_client *client;
+    struct http_response frame;
+    char table[256];
+};
+
+/* A path from a variable, or `name` in the function's folder. */
+static int find_path(const char *variable, const char *name, char *out, size_t out_bytes,
+                     struct err *err)
+{
+    const char *given = getenv(variable), *root = getenv("LAMBDA_TASK_ROOT");
+    int is_given = given && *given;
+    int length = is_given ? snprintf(out, out_bytes, "%s", given)
+                          : snprintf(out, out_bytes, "%s/%s", root && *root ? root : ".", name);
+    if (length < 0 || (size_t)length >= out_bytes)
+        return err_set(err, ERR_TOO_BIG, "open %s: its path is too long", name);
+    return 0;
+}
+
+static int open_faces(struct services *services, struct err *err)
+{
+    char models[4096], gallery[4096];
+    if (find_path("KEN_MODELS", "models", models, sizeof models, err) < 0 ||
+        find_path("KEN_GALLERY", "gallery.ken", gallery, sizeof gallery, err) < 0)
+        return -1;
+    services->models = face_models_open(models, err);
+    if (!services->models)
+        return -1;
+    services->gallery = gallery_open(gallery, err);
+    if (!services->gallery)
+        return -1;
+    services->recognizer = recognizer_create(services->models, NULL, err);
+    return services->recognizer ? 0 : -1;
+}
+
+static int open_client(struct services *services, struct err *err)
+{
+    struct aws_config config;
+    const char *table = getenv("KEN_TABLE");
+    int length = snprintf(services->table, sizeof services->table, "%s",
+                          table && *table ? table : "ken-people");
+    if (length < 0 || (size_t)length >= sizeof services->table)
+        return err_set(err, ERR_TOO_BIG, "read KEN_TABLE: it is too long");
+    if (aws_config_load(&config, err) < 0)
+        return -1;
+    services->client = aws_client_create(&config, err);
+    return services->client ? 0 : -1;
+}
+
+struct services *services_open(struct err *err)
+{
+    struct services *services = calloc(1, sizeof *services);
+    if (!services) {
+        err_set(err, ERR_NO_MEMORY, "start function: out of memory");
+        return NULL;
+    }
+    http_response_init(&services->frame);
+    services->frame.body.limit = IMAGE_MAX_FILE_BYTES;
+    if (open_client(services, err) < 0 || open_faces(services, err) < 0) {
+        services_close(services);
+        return NULL;
+    }
+    return services;
+}
+
+void services_close(struct services *services)
+{
+    if (!services)
+        return;
+    recognizer_destroy(services->recognizer);
+    gallery_destroy(services->gallery);
+    face_models_close(services->models);
+    aws_client_destroy(services->client);
+    http_response_finish(&services->frame);
+    free(services);
+}
+
+static enum frame_result fetch(void *self, const char *bucket, const char *key, const void **data,
+                               size_t *size, struct err *err)
+{
+    struct services *services = self;
+    if (s3_get_object(services->client, bucket, key, &services->frame, err) == 0) {
+        *data = services->frame.body.data ? services->frame.body.data : "";
+        *size = services->frame.body.size;
+        return FRAME_FETCHED;
+    }
+    const struct aws_failure *failure = aws_client_failure(services->client);
+    if (strcmp(failure->code, "NoSuchBucket") == 0) {
+        err_set(err, ERR_NOT_FOUND, "the bucket %.200s does not exist", bucket);
+        return FRAME_NO_BUCKET;
+    }
+    if (err->code == ERR_NOT_FOUND) {
+        err_set(err, ERR_NOT_FOUND, "there is no object %.200s in the bucket %.200s", key, bucket);
+        return FRAME_NO_KEY;
+    }
+    return err->code == ERR_TOO_BIG ? FRAME_TOO_BIG : FRAME_FAILED;
+}
+
+static int recognize(void *self, const struct image *image, struct face *faces, size_t max,
+                     struct face_timings *timings, struct err *err)
+{
+    struct services *services = self;
+    return recognizer_run(services->recognizer, image, faces, max, timings, err);
+}
+
+static int match(void *self, const float *embedding, struct match *out)
+{
+    struct services *services = self;
+    return gallery_match(services->gallery, embedding, out);
+}
+
+static int record(void *self, const char *name, struct buf *plain, struct err *err)
+{
+    struct services *services = self;
+    return dynamodb_get_item(services->client, services->table, "name", name, plain, err);
+}
+
+struct handler_parts services_parts(struct services *services)
+{
+    return (struct handler_parts){services, fetch, recognize, match, record, services->table};
+}

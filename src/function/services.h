@@ -1,0 +1,21 @@
+#ifndef FUNCTION_SERVICES_H
+#define FUNCTION_SERVICES_H
+
+#include "base/err.h"
+#include "function/handler.h"
+
+/* The real parts of the handler: networks and gallery, opened once, and S3 and DynamoDB over
+ * connections that stay open.
+ *
+ *   KEN_MODELS       folder of the networks; default $LAMBDA_TASK_ROOT/models
+ *   KEN_GALLERY      gallery file; default $LAMBDA_TASK_ROOT/gallery.ken
+ *   KEN_GALLERY_KEY  64 hex digits
+ *   KEN_TABLE        table of the records; default ken-people
+ *   AWS_...          as in aws/config.h */
+struct services;
+
+struct services *services_open(struct err *err);
+void services_close(struct services *services); /* NULL is fine */
+struct handler_parts services_parts(struct services *services);
+
+#endif

@@ -1,0 +1,290 @@
+#include "function/event.h"
+#include "function/handler.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define GOOD_EVENT "{\"queryStringParameters\": {\"BucketName\": \"b\", \"ImageName\": \"1.png\"}}"
+
+/* The parts with everything real taken out: each test says how they behave. */
+struct fake {
+    struct buf png;
+    enum frame_result fetch_result;
+    int faces, known, record; /* results of recognize, match and record */
+    const char *record_text;
+    char asked_bucket[64], asked_key[64], asked_name[64];
+};
+
+static enum frame_result fake_fetch(void *self, const char *bucket, const char *key,
+                                    const void **data, size_t *size, struct err *err)
+{
+    struct fake *fake = self;
+    snprintf(fake->asked_bucket, sizeof fake->asked_bucket, "%s", bucket);
+    snprintf(fake->asked_key, sizeof fake->asked_key, "%s", key);
+    *data = fake->png.data;
+    *size = fake->png.size;
+    if (fake->fetch_result != FRAME_FETCHED)
+        err_set(err, ERR_UNAVAILABLE, "fetch failed \xff");
+    return fake->fetch_result;
+}
+
+static int fake_recognize(void *self, const struct image *image, struct face *faces, size_t max,
+                          struct face_timings *timings, struct err *err)
+{
+    struct fake *fake = self;
+    assert_int_equal(image->width, 4);
+    assert_true(max >= 2);
+    *timings = (struct face_timings){1, 2, 3};
+    for (int i = 0; i < fake->faces; i++)
+        faces[i] = (struct face){.box = {10.06f, 20, 30, 40}, .embedding = {(float)i}};
+    return fake->faces < 0 ? err_set(err, ERR_NO_MEMORY, "no memory") : fake->faces;
+}
+
+static int fake_match(void *self, const float *embedding, struct match *out)
+{
+    struct fake *fake = self;
+    int known = fake->known && embedding[0] == 0;
+    *out = (struct match){known ? "person-a" : NULL, known ? 0.875f : 0.25f};
+    return known;
+}
+
+static int fake_record(void *self, const char *name, struct buf *plain, struct err *err)
+{
+    struct fake *fake = self;
+    snprintf(fake->asked_name, sizeof fake->asked_name, "%s", name);
+    if (fake->record < 0)
+        return err_set(err, ERR_UNAVAILABLE, "GetItem: connection refused");
+    if (fake->record)
+        buf_puts(plain, fake->record_text);
+    return fake->record;
+}
+
+static int setup(void **state)
+{
+    struct fake *fake = calloc(1, sizeof *fake);
+    struct image image;
+    struct err err;
+    *fake = (struct fake){.faces = 1, .known = 1, .record = 1};
+    fake->record_text = "{\"name\": \"person-a\", \"id\": 1, \"major\": \"Physics\", "
+                        "\"year\": \"2\", \"x\": 0.1000000000000000000001}";
+    buf_init(&fake->png, 10000);
+    if (image_init(&image, 4, 4, &err) < 0 ||
+        image_encode(&image, IMAGE_PNG, 0, &fake->png, &err) < 0)
+        return -1;
+    image_finish(&image);
+    *state = fake;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fake *fake = *state;
+    buf_finish(&fake->png);
+    free(fake);
+    return 0;
+}
+
+/* Run the handler and check what is true of every answer; returns the body, whose text goes to
+ * `raw`. */
+static json_t *run(struct fake *fake, const char *event, int status, char *raw, size_t raw_bytes)
+{
+    struct handler_parts parts = {fake, fake_fetch, fake_recognize, fake_match, fake_record, "t"};
+    struct handler_outcome outcome;
+    struct buf answer;
+    buf_init(&answer, 1 << 20);
+    handler_run(&parts, event, strlen(event), 1, &answer, &outcome);
+    json_t *root = json_loadb(answer.data, answer.size, 0, NULL);
+    assert_non_null(root);
+    assert_int_equal(json_integer_value(json_object_get(root, "statusCode")), status);
+    assert_int_equal(outcome.status, status);
+    const char *text = json_string_value(json_object_get(root, "body"));
+    assert_non_null(text);
+    snprintf(raw, raw_bytes, "%s", text);
+    json_t *body = json_loads(text, 0, NULL);
+    assert_non_null(body);
+    json_t *times = json_object_get(body, "timings_ms");
+    static const char *const stages[] = {"fetch", "decode", "detect", "landmark",
+                                         "embed", "match",  "record", "total"};
+    for (size_t i = 0; i < COUNT(stages); i++)
+        assert_true(json_is_number(json_object_get(times, stages[i])));
+    assert_true(json_is_true(json_object_get(times, "cold_start")));
+    json_decref(root);
+    buf_finish(&answer);
+    return body;
+}
+
+static const char *text_of(const json_t *body, const char *name)
+{
+    const char *text = json_string_value(json_object_get(body, name));
+    return text ? text : "";
+}
+
+static void expect_error(struct fake *fake, const char *event, int status, const char *error)
+{
+    char raw[4096];
+    json_t *body = run(fake, event, status, raw, sizeof raw);
+    assert_string_equal(text_of(body, "error"), error);
+    assert_true(*text_of(body, "message"));
+    assert_null(json_object_get(body, "response"));
+    assert_null(json_object_get(body, "record"));
+    json_decref(body);
+}
+
+static void bad_events_are_missing_parameters(void **state)
+{
+    static const char *const events[] = {
+        "",
+        "null",
+        "[1, 2",
+        "\"text\"",
+        "{}",
+        "{\"queryStringParameters\": null}",
+        "{\"queryStringParameters\": []}",
+        "{\"queryStringParameters\": {\"BucketName\": \"b\"}}",
+        "{\"queryStringParameters\": {\"ImageName\": \"k\"}}",
+        "{\"queryStringParameters\": {\"BucketName\": \"\", \"ImageName\": \"k\"}}",
+        "{\"queryStringParameters\": {\"BucketName\": 1, \"ImageName\": {}}}",
+    };
+    for (size_t i = 0; i < COUNT(events); i++)
+        expect_error(*state, events[i], 400, "MissingParameter");
+}
+
+static void parameters_past_their_limits_are_refused(void **state)
+{
+    char event[3000], key[1100];
+    memset(key, 'k', sizeof key - 1);
+    key[sizeof key - 1] = 0;
+    snprintf(event, sizeof event, "{\"BucketName\": \"b\", \"ImageName\": \"%s\"}", key);
+    expect_error(*state, event, 400, "MissingParameter");
+}
+
+static void every_failed_fetch_has_its_status(void **state)
+{
+    static const struct {
+        enum frame_result result;
+        int status;
+        const char *error;
+    } cases[] = {{FRAME_NO_BUCKET, 404, "NoSuchBucket"},
+                 {FRAME_NO_KEY, 404, "NoSuchKey"},
+                 {FRAME_TOO_BIG, 415, "UnreadableImage"},
+                 {FRAME_FAILED, 502, "DependencyFailed"}};
+    struct fake *fake = *state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        fake->fetch_result = cases[i].result;
+        expect_error(fake, GOOD_EVENT, cases[i].status, cases[i].error);
+    }
+}
+
+static void broken_pictures_are_unreadable(void **state)
+{
+    struct fake *fake = *state;
+    size_t whole = fake->png.size - 24; /* the end marker holds no pixels */
+    for (size_t size = 0; size < whole; size += 3) {
+        fake->png.size = size;
+        expect_error(fake, GOOD_EVENT, 415, "UnreadableImage");
+    }
+}
+
+static void failures_of_the_parts_are_told_apart(void **state)
+{
+    struct fake *fake = *state;
+    fake->faces = -1;
+    expect_error(fake, GOOD_EVENT, 500, "RecognitionFailed");
+    fake->faces = 0;
+    expect_error(fake, GOOD_EVENT, 422, "NoFace");
+    fake->faces = 1;
+    fake->record = -1;
+    expect_error(fake, GOOD_EVENT, 502, "DependencyFailed");
+    fake->record = 0;
+    expect_error(fake, GOOD_EVENT, 404, "NoRecord");
+    fake->known = 0;
+    expect_error(fake, GOOD_EVENT, 404, "UnknownFace");
+}
+
+static void an_unknown_face_is_listed_as_unknown(void **state)
+{
+    struct fake *fake = *state;
+    char raw[4096];
+    fake->known = 0;
+    json_t *body = run(fake, GOOD_EVENT, 404, raw, sizeof raw);
+    json_t *face = json_array_get(json_object_get(body, "faces"), 0);
+    assert_string_equal(text_of(face, "name"), "unknown");
+    assert_true(json_real_value(json_object_get(face, "similarity")) == 0.25);
+    assert_string_equal(fake->asked_name, "");
+    json_decref(body);
+}
+
+static void a_known_face_gets_its_record(void **state)
+{
+    struct fake *fake = *state;
+    char raw[4096];
+    fake->faces = 2;
+    json_t *body = run(fake, GOOD_EVENT, 200, raw, sizeof raw);
+    assert_string_equal(fake->asked_bucket, "b");
+    assert_string_equal(fake->asked_key, "1.png");
+    assert_string_equal(fake->asked_name, "person-a");
+    assert_string_equal(text_of(body, "key"), "1.png");
+    assert_string_equal(text_of(body, "response"), "Id: 1 Name: person-a Major: Physics Year: 2");
+    json_t *faces = json_object_get(body, "faces");
+    assert_int_equal(json_array_size(faces), 2);
+    assert_string_equal(text_of(json_array_get(faces, 0), "name"), "person-a");
+    assert_string_equal(text_of(json_array_get(faces, 1), "name"), "unknown");
+    assert_non_null(strstr(raw, "\"box\": [10.1, 20.0, 30.0, 40.0]"));
+    assert_non_null(strstr(raw, "\"similarity\": 0.875"));
+    assert_non_null(strstr(raw, "\"x\": 0.1000000000000000000001"));
+    assert_string_equal(text_of(json_object_get(body, "record"), "major"), "Physics");
+    json_decref(body);
+}
+
+static void any_record_will_do(void **state)
+{
+    struct fake *fake = *state;
+    char raw[4096];
+    fake->record_text = "{\"nick\": \"q\\\"\", \"tags\": [1]}";
+    json_t *body = run(fake, GOOD_EVENT, 200, raw, sizeof raw);
+    assert_string_equal(text_of(body, "response"), "Name: person-a");
+    json_decref(body);
+}
+
+static void events_of_all_forms_are_read(void **state)
+{
+    (void)state;
+    static const char *const events[] = {
+        "{\"BucketName\": \"b\", \"ImageName\": \"a/é.png\"}",
+        "{\"version\": \"2.0\", \"routeKey\": \"GET /facerecognition\", \"rawQueryString\": \"\","
+        " \"queryStringParameters\": {\"BucketName\": \"b\", \"ImageName\": \"a/é.png\"}}",
+        "{\"resource\": \"/facerecognition\", \"httpMethod\": \"GET\", \"headers\": null,"
+        " \"multiValueQueryStringParameters\": {\"BucketName\": [\"b\"]},"
+        " \"queryStringParameters\": {\"BucketName\": \"b\", \"ImageName\": \"a/é.png\"}}",
+    };
+    for (size_t i = 0; i < COUNT(events); i++) {
+        struct event event;
+        struct err err = {0};
+        assert_int_equal(event_read(&event, events[i], strlen(events[i]), &err), 0);
+        assert_string_equal(event.bucket, "b");
+        assert_string_equal(event.key, "a/é.png");
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(bad_events_are_missing_parameters),    TEST(parameters_past_their_limits_are_refused),
+        TEST(every_failed_fetch_has_its_status),    TEST(broken_pictures_are_unreadable),
+        TEST(failures_of_the_parts_are_told_apart), TEST(an_unknown_face_is_listed_as_unknown),
+        TEST(a_known_face_gets_its_record),         TEST(any_record_will_do),
+        TEST(events_of_all_forms_are_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
