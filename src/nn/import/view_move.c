@@ -57,6 +57,17 @@ static void follow(struct view *view, const struct mapping *map)
             view->strides[i] = view->strides[i] / map->width * map->pitch;
 }
 
+/* Convolutions address whole pictures: rows must stay without a gap. */
+static int operation_can_follow(const struct operation *op, const struct view *view,
+                                const struct mapping *map)
+{
+    struct view moved = *view;
+    if (!can_follow(view, map))
+        return 0;
+    follow(&moved, map);
+    return op->node.op > MODEL_DEPTHWISE || view_as_pixels(&moved, &moved);
+}
+
 static int each_view(struct importer *im, const struct mapping *map, int change)
 {
     for (int i = 0; i < im->value_count; i++) {
@@ -76,7 +87,7 @@ static int each_view(struct importer *im, const struct mapping *map, int change)
                 continue;
             if (change)
                 follow(views[v], map);
-            else if (!can_follow(views[v], map))
+            else if (!operation_can_follow(op, views[v], map))
                 return 0;
         }
     }

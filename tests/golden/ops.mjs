@@ -1,0 +1,170 @@
+// Small networks, one for each operator and each way of putting them together, against ONNX Runtime at every SIMD
+// level: fusing, layouts, padding, groups, concatenation in place, shape arithmetic.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { floats, integers, network, node, real } from "./onnx.mjs";
+import * as golden from "./oracle.mjs";
+
+const LIMIT = 1e-4;
+const ort = golden.loadOracle();
+const random = golden.randomSource(11);
+const noise = (count, scale = 1) => golden.fill(count, () => (random() * 2 - 1) * scale);
+const product = (dims) => dims.reduce((a, b) => a * b, 1);
+const weights = (name, dims) => floats(name, dims, noise(product(dims), 1 / Math.sqrt(product(dims.slice(1)) || 1)));
+const positive = (name, dims) => floats(name, dims, golden.fill(product(dims), () => random() + 0.5));
+
+const cases = [];
+// One input "x", one output "y" unless said.
+function test(name, shape, nodes, constants = [], more = {}) {
+  cases.push({ name, inputs: { x: shape }, outputs: { y: null }, nodes, constants, ...more });
+}
+
+function conv(name, [c, h, w], out, attributes, more = []) {
+  const { group = 1, kernel_shape: [kh, kw] } = attributes;
+  test(name, [1, c, h, w], [node("Conv", ["x", "w", "b"], [more.length ? "c" : "y"], attributes), ...more],
+    [weights("w", [out, c / group, kh, kw]), weights("b", [out]), positive("s", [out, 1, 1]), positive("one", [1])]);
+}
+
+conv("conv 1x1", [24, 9, 7], 40, { kernel_shape: [1, 1] });
+conv("conv 1x1 stride 2", [24, 9, 7], 17, { kernel_shape: [1, 1], strides: [2, 2] });
+conv("conv 3x3 padded", [5, 11, 13], 33, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
+conv("conv 3x3 uneven pads and strides", [3, 14, 9], 16, { kernel_shape: [3, 3], pads: [0, 1, 2, 3], strides: [2, 3] });
+conv("conv 5x3", [8, 12, 12], 8, { kernel_shape: [5, 3], pads: [2, 1, 2, 1] });
+conv("conv dilated", [16, 20, 20], 16, { kernel_shape: [3, 3], dilations: [3, 5], pads: [3, 5, 3, 5] });
+conv("conv same upper", [4, 15, 16], 12, { kernel_shape: [3, 3], strides: [2, 2], auto_pad: "SAME_UPPER" });
+conv("conv same lower", [4, 15, 16], 12, { kernel_shape: [4, 4], strides: [2, 2], auto_pad: "SAME_LOWER" });
+conv("conv valid", [4, 15, 16], 12, { kernel_shape: [3, 3], auto_pad: "VALID" });
+conv("conv one channel", [1, 16, 16], 8, { kernel_shape: [3, 3], pads: [1, 1, 1, 1], strides: [2, 2] });
+conv("conv in 4 groups", [12, 10, 10], 20, { kernel_shape: [3, 3], group: 4, pads: [1, 1, 1, 1] });
+conv("conv depthwise twofold", [6, 10, 10], 12, { kernel_shape: [3, 3], group: 6 });
+conv("depthwise 3x3", [37, 13, 10], 37, { kernel_shape: [3, 3], group: 37, pads: [1, 1, 1, 1] });
+conv("depthwise stride 2", [32, 13, 10], 32, { kernel_shape: [3, 3], group: 32, pads: [1, 1, 1, 1], strides: [2, 2] });
+conv("depthwise whole", [20, 7, 7], 20, { kernel_shape: [7, 7], group: 20 });
+conv("depthwise dilated", [20, 12, 12], 20, { kernel_shape: [3, 3], group: 20, dilations: [2, 2], pads: [2, 2, 2, 2] });
+const plain = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
+conv("conv relu", [8, 8, 8], 24, plain, [node("Relu", ["c"], ["y"])]);
+conv("conv prelu", [8, 8, 8], 24, plain, [node("PRelu", ["c", "s"], ["y"])]);
+conv("conv prelu of one slope", [8, 8, 8], 24, plain, [node("PRelu", ["c", "one"], ["y"])]);
+conv("conv leaky relu", [8, 8, 8], 24, plain, [node("LeakyRelu", ["c"], ["y"], { alpha: real(0.2) })]);
+conv("conv clip", [8, 8, 8], 24, plain, [node("Clip", ["c", "lo", "hi"], ["y"])]);
+cases.at(-1).constants.push(floats("lo", [], [-0.2]), floats("hi", [], [0.3]));
+conv("conv mul add", [8, 8, 8], 24, plain, [node("Mul", ["s", "c"], ["m"]), node("Add", ["m", "one"], ["y"])]);
+conv("conv sub from constant", [8, 8, 8], 24, plain, [node("Sub", ["s", "c"], ["y"])]);
+conv("conv sub constant, divided", [8, 8, 8], 24, plain, [node("Sub", ["c", "s"], ["d"]), node("Div", ["d", "s"], ["y"])]);
+conv("residual, then relu", [24, 8, 8], 24, plain, [node("Add", ["x", "c"], ["a"]), node("Relu", ["a"], ["y"])]);
+conv("relu, then addition (no residual)", [24, 8, 8], 24, plain, [node("Relu", ["c"], ["r"]), node("Add", ["r", "x"], ["y"])]);
+conv("value used twice is not fused over", [24, 8, 8], 24, plain, [node("Relu", ["c"], ["r"]), node("Add", ["c", "r"], ["y"])]);
+conv("added to itself", [24, 8, 8], 24, plain, [node("Add", ["c", "c"], ["y"])]);
+conv("depthwise with residual and prelu", [24, 8, 8], 24, { ...plain, group: 24 },
+  [node("Add", ["c", "x"], ["a"]), node("PRelu", ["a", "s"], ["y"])]);
+conv("groups with residual and prelu", [24, 8, 8], 24, { ...plain, group: 3 },
+  [node("Add", ["c", "x"], ["a"]), node("PRelu", ["a", "s"], ["y"])]);
+
+const batch = (n) => [positive("g", [n]), weights("h", [n]), weights("m", [n]), positive("v", [n])];
+test("conv batch norm relu", [1, 6, 9, 9], [node("Conv", ["x", "w"], ["c"], plain),
+  node("BatchNormalization", ["c", "g", "h", "m", "v"], ["n"], { epsilon: real(0.001) }), node("Relu", ["n"], ["y"])],
+  [weights("w", [18, 6, 3, 3]), ...batch(18)]);
+test("batch norm alone", [1, 6, 9, 5], [node("BatchNormalization", ["x", "g", "h", "m", "v"], ["y"])], batch(6));
+test("gemm batch norm", [1, 20], [node("Gemm", ["x", "w", "b"], ["f"], { transB: 1, alpha: real(0.5), beta: real(2) }),
+  node("BatchNormalization", ["f", "g", "h", "m", "v"], ["y"])], [weights("w", [33, 20]), weights("b", [33]), ...batch(33)]);
+test("gemm of several rows", [5, 20], [node("Gemm", ["x", "w", "b"], ["f"]), node("Relu", ["f"], ["y"])],
+  [weights("w", [20, 7]), weights("b", [1, 7])]);
+test("matmul", [3, 20], [node("MatMul", ["x", "w"], ["f"]), node("Add", ["f", "b"], ["y"])], [weights("w", [20, 31]), weights("b", [31])]);
+test("picture flattened in ONNX's order, then gemm", [1, 6, 3, 4], [node("Flatten", ["x"], ["f"]),
+  node("Gemm", ["f", "w"], ["y"])], [weights("w", [72, 9])]);
+test("pool, then squeeze", [1, 10, 5, 6], [node("GlobalAveragePool", ["x"], ["p"]), node("Squeeze", ["p", "a"], ["q"]),
+  node("Gemm", ["q", "w"], ["y"])], [integers("a", [2, 3]), weights("w", [10, 4])]);
+test("reduce mean", [1, 10, 5, 6], [node("ReduceMean", ["x"], ["y"], { axes: [2, 3], keepdims: 0 })]);
+test("global max pool", [1, 10, 5, 6], [node("GlobalMaxPool", ["x"], ["y"])]);
+test("max pool", [1, 7, 11, 12], [node("MaxPool", ["x"], ["y"], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] })]);
+test("max pool ceil", [1, 7, 12, 12], [node("MaxPool", ["x"], ["y"], { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1 })]);
+test("average pool", [1, 7, 11, 12], [node("AveragePool", ["x"], ["y"], { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 1, 1, 0] })]);
+test("average pool with pads", [1, 7, 11, 12], [node("AveragePool", ["x"], ["y"], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 })]);
+
+const head = (out, n) => node("Conv", ["x", "w" + n], [out], { kernel_shape: [1, 1] });
+const head3 = (out, n) => node("Conv", ["x", "v" + n], [out], plain);
+const two = [weights("w1", [16, 8, 1, 1]), weights("w2", [5, 8, 1, 1]), weights("v1", [16, 8, 3, 3]), weights("v2", [5, 8, 3, 3])];
+test("channels joined in place", [1, 8, 6, 5], [head("a", 1), head3("b", 2), node("Concat", ["a", "b"], ["y"], { axis: 1 })], two);
+test("joined parts that are used again", [1, 8, 6, 5], [head("a", 1), head("b", 2), node("Relu", ["a"], ["r"]),
+  node("Concat", ["a", "b", "r", "a", "x"], ["j"], { axis: 1 }), node("Conv", ["j", "k"], ["y"], { kernel_shape: [3, 3] })],
+  [...two, weights("k", [9, 61, 3, 3])]);
+test("joined, and joined again", [1, 8, 6, 5], [head("a", 1), head("b", 2), node("Concat", ["b", "a"], ["j"], { axis: 1 }),
+  node("Concat", ["j", "x"], ["y"], { axis: 1 })], two);
+test("rows joined", [1, 8, 6, 5], [head("a", 1), head3("b", 1), node("Concat", ["a", "b"], ["y"], { axis: 2 })], two);
+test("columns joined", [1, 8, 6, 5], [head("a", 1), head3("b", 1), node("Concat", ["a", "b"], ["y"], { axis: -1 })], two);
+test("joined with a constant", [1, 8, 2, 2], [node("Concat", ["x", "k"], ["y"], { axis: 1 })], [weights("k", [1, 3, 2, 2])]);
+test("detector head: transpose, reshape by shape arithmetic, join", [1, 8, 6, 5], [
+  ...["a", "b"].flatMap((v, i) => [head(v, i + 1), node("Transpose", [v], [v + "t"], { perm: [0, 2, 3, 1] }),
+    node("Shape", [v + "t"], [v + "s"]), node("Gather", [v + "s", "zero"], [v + "g"], { axis: 0 }),
+    node("Unsqueeze", [v + "g", "first"], [v + "u"]), node("Concat", [v + "u", "rest"], [v + "n"], { axis: 0 }),
+    node("Reshape", [v + "t", v + "n"], [v + "r"])]),
+  node("Concat", ["ar", "br"], ["j"], { axis: 1 }), node("Softmax", ["j"], ["y"], { axis: 2 })],
+  [weights("w1", [6, 8, 1, 1]), weights("w2", [4, 8, 1, 1]), integers("zero", [0], []), integers("first", [0]), integers("rest", [-1, 2])]);
+test("slices", [1, 30, 4], [node("Slice", ["x", "b0", "e2", "ax2"], ["l"]), node("Slice", ["x", "b2", "eall", "ax2"], ["h"]),
+  node("Exp", ["h"], ["e"]), node("Mul", ["e", "l"], ["m"]), node("Concat", ["m", "h"], ["y"], { axis: 2 })],
+  [integers("b0", [0]), integers("e2", [2]), integers("b2", [2]), integers("eall", ["9223372036854775807"]), integers("ax2", [2])]);
+test("slice with a step", [1, 9, 7], [node("Slice", ["x", "b", "e", "a", "s"], ["y"])],
+  [integers("b", [1, -6]), integers("e", [9, 7]), integers("a", [1, 2]), integers("s", [3, 2])]);
+test("split", [1, 10, 4, 4], [node("Split", ["x", "parts"], ["a", "b", "c"], { axis: 1 }), node("Add", ["a", "c"], ["d"]),
+  node("Concat", ["d", "b"], ["y"], { axis: 1 })], [integers("parts", [3, 4, 3])]);
+test("channel shuffle", [1, 12, 5, 4], [node("Reshape", ["x", "s5"], ["a"]), node("Transpose", ["a"], ["b"], { perm: [0, 2, 1, 3, 4] }),
+  node("Reshape", ["b", "s4"], ["c"]), node("Conv", ["c", "w"], ["y"], { kernel_shape: [1, 1] })],
+  [integers("s5", [1, 3, 4, 5, 4]), integers("s4", [1, 12, 5, 4]), weights("w", [8, 12, 1, 1])]);
+test("squeeze and excite", [1, 8, 6, 5], [head("a", 1), node("GlobalAveragePool", ["a"], ["p"]), node("Conv", ["p", "d"], ["q"], { kernel_shape: [1, 1] }),
+  node("Relu", ["q"], ["r"]), node("Conv", ["r", "u"], ["e"], { kernel_shape: [1, 1] }), node("Sigmoid", ["e"], ["g"]),
+  node("Mul", ["a", "g"], ["y"])], [...two, weights("d", [4, 16, 1, 1]), weights("u", [16, 4, 1, 1])]);
+for (const op of ["Relu", "Exp", "Sigmoid", "Tanh", "Neg"]) test(op, [1, 5, 4, 3], [node(op, ["x"], ["y"])]);
+test("sqrt and log", [2, 9], [node("Mul", ["x", "x"], ["a"]), node("Add", ["a", "one"], ["b"]), node("Sqrt", ["b"], ["c"]), node("Log", ["c"], ["y"])],
+  [floats("one", [], [1])]);
+for (const op of ["Add", "Sub", "Mul", "Div", "Min", "Max"])
+  test(`${op} broadcast`, [1, 5, 4, 3], [node(op, ["x", "k"], ["a"]), node(op, ["row", "a"], ["y"])], [positive("k", [5, 1, 1]), positive("row", [3])]);
+test("addition of differently laid out values", [1, 4, 4, 4], [node("Transpose", ["x"], ["t"], { perm: [0, 3, 1, 2] }), node("Add", ["t", "x"], ["y"])]);
+test("softmax over channels", [1, 5, 4, 3], [node("Softmax", ["x"], ["y"], { axis: 1 })]);
+test("softmax of opset 9", [1, 7], [node("Softmax", ["x"], ["y"])], [], { opset: 9 });
+test("two inputs, two outputs", null, [node("Add", ["x", "z"], ["y"]), node("Mul", ["x", "z"], ["u"])], [],
+  { inputs: { x: [1, 3, 4, 4], z: [1, 3, 4, 4] }, outputs: { y: null, u: null } });
+test("an output that is used too", [1, 8, 6, 5], [head("y", 1), node("Relu", ["y"], ["u"])], two, { outputs: { y: null, u: null } });
+test("input straight to output", [1, 3, 4, 4], [node("Identity", ["x"], ["y"])]);
+test("transposed output", [1, 3, 4, 5], [node("Transpose", ["x"], ["y"], { perm: [0, 3, 1, 2] })]);
+test("cast, constant of shape, arithmetic of constants", [1, 12], [node("ConstantOfShape", ["dims"], ["o"], { value: floats("v", [1], [2]) }),
+  node("Cast", ["ints"], ["f"], { to: 1 }), node("Mul", ["f", "o"], ["m"]), node("Add", ["x", "m"], ["y"])],
+  [integers("dims", [1, 12]), integers("ints", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [1, 12])]);
+
+async function expected(bytes, inputs, samples) {
+  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
+  const results = [];
+  for (const sample of samples) {
+    let at = 0;
+    const feeds = {};
+    for (const [name, dims] of Object.entries(inputs)) {
+      feeds[name] = new ort.Tensor("float32", sample.slice(at, at + product(dims)), dims);
+      at += product(dims);
+    }
+    const out = await session.run(feeds);
+    results.push(golden.concatenate(session.outputNames.map((name) => out[name].data)));
+  }
+  return results;
+}
+
+let failures = 0;
+for (const one of cases) {
+  try {
+    const bytes = network(one), path = join(golden.folder, "case.onnx");
+    const count = Object.values(one.inputs).map(product).reduce((a, b) => a + b);
+    const samples = [noise(count), noise(count)];
+    const oracle = await expected(bytes, one.inputs, samples);
+    writeFileSync(path, bytes);
+    const model = golden.importModel(path, "case");
+    for (const level of golden.levels) {
+      const ours = golden.runKen(model, samples, { KEN_SIMD: level, KEN_THREADS: "2" });
+      const most = Math.max(...ours.map((o, i) => golden.maxDifference(o, oracle[i])));
+      if (!(most <= LIMIT)) throw new Error(`KEN_SIMD=${level}: max difference ${most}`);
+    }
+    console.log(`ok   ${one.name}`);
+  } catch (cause) {
+    failures++;
+    console.log(`FAIL ${one.name}: ${cause.message}`);
+  }
+}
+console.log(`${cases.length - failures} of ${cases.length} fine`);
+process.exit(failures ? 1 : 0);
