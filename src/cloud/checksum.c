@@ -1,0 +1,197 @@
+#include "cloud/checksum.h"
+
+#include <endian.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { SLICES = 8 };
+
+/* Reflected polynomials. */
+static const struct {
+    const char *name, *header;
+    uint64_t polynomial;
+    size_t bytes;
+} kinds[CHECKSUM_KINDS] = {
+    [CHECKSUM_NONE] = {"", "", 0, 0},
+    [CHECKSUM_CRC32] = {"CRC32", "x-amz-checksum-crc32", 0xedb88320, 4},
+    [CHECKSUM_CRC32C] = {"CRC32C", "x-amz-checksum-crc32c", 0x82f63b78, 4},
+    [CHECKSUM_CRC64NVME] = {"CRC64NVME", "x-amz-checksum-crc64nvme", 0x9a6c9329ac4bc9b5, 8},
+    [CHECKSUM_SHA1] = {"SHA1", "x-amz-checksum-sha1", 0, 20},
+    [CHECKSUM_SHA256] = {"SHA256", "x-amz-checksum-sha256", 0, 32},
+};
+
+struct checksums {
+    uint64_t tables[CHECKSUM_CRC64NVME + 1][SLICES][256];
+    int has_crc32c;
+};
+
+const char *checksum_name(enum checksum_kind kind)
+{
+    return kinds[kind].name;
+}
+
+const char *checksum_header(enum checksum_kind kind)
+{
+    return kinds[kind].header;
+}
+
+enum checksum_kind checksum_find(const char *name)
+{
+    for (int kind = CHECKSUM_CRC32; kind < CHECKSUM_KINDS; kind++)
+        if (strcasecmp(name, kinds[kind].name) == 0)
+            return (enum checksum_kind)kind;
+    return CHECKSUM_NONE;
+}
+
+static void fill_tables(uint64_t tables[SLICES][256], uint64_t polynomial)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        uint64_t crc = i;
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (crc & 1 ? polynomial : 0);
+        tables[0][i] = crc;
+    }
+    for (int slice = 1; slice < SLICES; slice++)
+        for (unsigned i = 0; i < 256; i++)
+            tables[slice][i] = (tables[slice - 1][i] >> 8) ^ tables[0][tables[slice - 1][i] & 0xff];
+}
+
+#ifdef __x86_64__
+static int cpu_has_crc32c(void)
+{
+    return __builtin_cpu_supports("sse4.2");
+}
+
+__attribute__((target("sse4.2"))) static uint64_t cpu_crc32c(uint64_t crc, const unsigned char *p,
+                                                             size_t size)
+{
+    for (; size >= 8; p += 8, size -= 8) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        crc = __builtin_ia32_crc32di(crc, word);
+    }
+    for (; size; p++, size--)
+        crc = __builtin_ia32_crc32qi((uint32_t)crc, *p);
+    return crc;
+}
+#else
+static int cpu_has_crc32c(void)
+{
+    return 0;
+}
+
+static uint64_t cpu_crc32c(uint64_t crc, const unsigned char *p, size_t size)
+{
+    (void)p, (void)size;
+    return crc;
+}
+#endif
+
+struct checksums *checksums_create(struct err *err)
+{
+    struct checksums *checksums = malloc(sizeof *checksums);
+    if (!checksums) {
+        err_set(err, ERR_NO_MEMORY, "make checksum tables: out of memory");
+        return NULL;
+    }
+    for (int kind = CHECKSUM_CRC32; kind <= CHECKSUM_CRC64NVME; kind++)
+        fill_tables(checksums->tables[kind], kinds[kind].polynomial);
+    checksums->has_crc32c = cpu_has_crc32c();
+    return checksums;
+}
+
+void checksums_destroy(struct checksums *checksums)
+{
+    free(checksums);
+}
+
+/* Eight bytes a step, one table for each. */
+static uint64_t sliced(const uint64_t t[SLICES][256], uint64_t crc, const unsigned char *p,
+                       size_t size)
+{
+    for (; size >= 8; p += 8, size -= 8) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        crc ^= le64toh(word);
+        crc = t[7][crc & 0xff] ^ t[6][(crc >> 8) & 0xff] ^ t[5][(crc >> 16) & 0xff] ^
+              t[4][(crc >> 24) & 0xff] ^ t[3][(crc >> 32) & 0xff] ^ t[2][(crc >> 40) & 0xff] ^
+              t[1][(crc >> 48) & 0xff] ^ t[0][crc >> 56];
+    }
+    for (; size; p++, size--)
+        crc = (crc >> 8) ^ t[0][(crc ^ *p) & 0xff];
+    return crc;
+}
+
+uint64_t checksum_crc(const struct checksums *checksums, enum checksum_kind kind, uint64_t crc,
+                      const void *data, size_t size)
+{
+    uint64_t all = kind == CHECKSUM_CRC64NVME ? UINT64_MAX : UINT32_MAX;
+    crc ^= all;
+    if (kind == CHECKSUM_CRC32C && checksums->has_crc32c)
+        crc = cpu_crc32c(crc, data, size);
+    else
+        crc = sliced(checksums->tables[kind], crc, data, size);
+    return crc ^ all;
+}
+
+int checksum_start(struct checksum *c, const struct checksums *tables, enum checksum_kind kind,
+                   struct err *err)
+{
+    *c = (struct checksum){.tables = tables, .kind = kind};
+    if (kind != CHECKSUM_SHA1 && kind != CHECKSUM_SHA256)
+        return 0;
+    c->digest = EVP_MD_CTX_new();
+    if (!c->digest ||
+        EVP_DigestInit_ex(c->digest, kind == CHECKSUM_SHA1 ? EVP_sha1() : EVP_sha256(), NULL) != 1)
+        return err_set(err, ERR_NO_MEMORY, "start a checksum: out of memory");
+    return 0;
+}
+
+void checksum_add(struct checksum *c, const void *data, size_t size)
+{
+    if (c->digest)
+        EVP_DigestUpdate(c->digest, data, size);
+    else if (c->kind != CHECKSUM_NONE)
+        c->crc = checksum_crc(c->tables, c->kind, c->crc, data, size);
+}
+
+size_t checksum_end(struct checksum *c, unsigned char out[CHECKSUM_MAX_BYTES])
+{
+    size_t size = kinds[c->kind].bytes;
+    if (c->digest)
+        EVP_DigestFinal_ex(c->digest, out, NULL);
+    else
+        for (size_t i = 0; i < size; i++)
+            out[i] = (unsigned char)(c->crc >> (8 * (size - 1 - i)));
+    checksum_drop(c);
+    return size;
+}
+
+void checksum_drop(struct checksum *c)
+{
+    EVP_MD_CTX_free(c->digest);
+    c->digest = NULL;
+}
+
+void checksum_text(const unsigned char *bytes, size_t size, char out[CHECKSUM_TEXT_BYTES])
+{
+    EVP_EncodeBlock((unsigned char *)out, bytes, (int)size);
+}
+
+int checksum_bytes(const char *text, unsigned char out[CHECKSUM_MAX_BYTES])
+{
+    unsigned char decoded[CHECKSUM_TEXT_BYTES];
+    size_t length = strlen(text), padding = 0;
+    if (length == 0 || length % 4 || length > CHECKSUM_TEXT_BYTES - 1)
+        return -1;
+    while (padding < 2 && text[length - 1 - padding] == '=')
+        padding++;
+    int size = EVP_DecodeBlock(decoded, (const unsigned char *)text, (int)length);
+    size -= (int)padding;
+    if (size < 0 || size > CHECKSUM_MAX_BYTES)
+        return -1;
+    memcpy(out, decoded, (size_t)size);
+    return size;
+}

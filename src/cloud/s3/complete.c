@@ -1,0 +1,261 @@
+#include "cloud/errors.h"
+#include "cloud/s3/write.h"
+#include "cloud/xml.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* CompleteMultipartUpload: the parts named become one file, in one step with the end of the upload.
+ */
+
+struct wanted_part {
+    int64_t number;
+    char etag[S3_ETAG_BYTES];
+};
+
+struct completion {
+    struct s3_request *r;
+    struct meta_upload upload;
+    struct wanted_part current, *wanted;
+    size_t count;
+    struct meta_part *parts; /* all that were uploaded, by number */
+    int64_t part_count;
+    struct meta_part **chosen;
+    enum checksum_kind kind;
+    int is_composite;
+};
+
+/* -- what the client asks for
+ * ---------------------------------------------------------------------- */
+
+static int end_part(struct completion *c, struct err *err)
+{
+    if (c->count == S3_MAX_PARTS)
+        return err_set(err, ERR_TOO_BIG, "more than %d parts", S3_MAX_PARTS);
+    c->wanted[c->count++] = c->current;
+    c->current = (struct wanted_part){0};
+    return 0;
+}
+
+static int take_element(void *context, const char *path, const char *text, struct err *err)
+{
+    struct completion *c = context;
+    if (strcmp(path, "CompleteMultipartUpload/Part") == 0)
+        return end_part(c, err);
+    if (strcmp(path, "CompleteMultipartUpload/Part/PartNumber") == 0)
+        c->current.number = s3_number(text, S3_MAX_PARTS);
+    if (strcmp(path, "CompleteMultipartUpload/Part/ETag") == 0) {
+        size_t length = strlen(text);
+        int is_quoted = length >= 2 && text[0] == '"' && text[length - 1] == '"';
+        snprintf(c->current.etag, sizeof c->current.etag, "%.*s",
+                 (int)(length - (is_quoted ? 2 : 0)), text + is_quoted);
+    }
+    return 0;
+}
+
+static int read_completion(struct completion *c)
+{
+    struct err err = {0};
+    struct exchange *x = c->r->x;
+    c->wanted = arena_new(&x->arena, struct wanted_part, S3_MAX_PARTS);
+    c->chosen = arena_new(&x->arena, struct meta_part *, S3_MAX_PARTS);
+    const char *text = exchange_body(x, &err);
+    if (!c->wanted || !c->chosen || !text) {
+        exchange_fail(x, "InternalError", "Out of memory.");
+        return -1;
+    }
+    if (x->body.size <= S3_MAX_XML_BYTES &&
+        xml_read(text, x->body.size, take_element, c, &err) == 0 && c->count > 0)
+        return 0;
+    exchange_fail(x, "MalformedXML",
+                  "The XML you provided was not well-formed or did not validate against our "
+                  "published schema");
+    return -1;
+}
+
+/* -- against what was uploaded
+ * --------------------------------------------------------------------- */
+
+static int compare_number(const void *key, const void *row)
+{
+    int64_t a = *(const int64_t *)key, b = ((const struct meta_part *)row)->number;
+    return (a > b) - (a < b);
+}
+
+static int choose_part(struct completion *c, size_t i)
+{
+    const struct wanted_part *wanted = &c->wanted[i];
+    if (i > 0 && wanted->number <= c->wanted[i - 1].number) {
+        exchange_fail(c->r->x, "InvalidPartOrder",
+                      "The list of parts was not in ascending order. Parts must be ordered by part "
+                      "number.");
+        return -1;
+    }
+    c->chosen[i] =
+        bsearch(&wanted->number, c->parts, (size_t)c->part_count, sizeof *c->parts, compare_number);
+    if (!c->chosen[i] || strcmp(c->chosen[i]->etag, wanted->etag) != 0) {
+        exchange_fail(c->r->x, "InvalidPart",
+                      "One or more of the specified parts could not be found. The part may not "
+                      "have been uploaded, or the specified entity tag may not match the part's "
+                      "entity tag.");
+        return -1;
+    }
+    if (i + 1 < c->count && (size_t)c->chosen[i]->size < S3_MIN_PART_BYTES) {
+        exchange_fail(c->r->x, "EntityTooSmall",
+                      "Your proposed upload is smaller than the minimum allowed size");
+        return -1;
+    }
+    return 0;
+}
+
+static int choose_parts(struct completion *c)
+{
+    struct err err = {0};
+    c->part_count = meta_parts(c->r, c->upload.id, &c->parts, &err);
+    if (c->part_count < 0) {
+        s3_fail(c->r, &err);
+        return -1;
+    }
+    for (size_t i = 0; i < c->count; i++)
+        if (choose_part(c, i) < 0)
+            return -1;
+    return 0;
+}
+
+/* The etag is the MD5 of the parts' MD5s. */
+static void make_etag(const struct completion *c, char out[S3_ETAG_BYTES])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE], md5[16];
+    EVP_MD_CTX *all = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(all, EVP_md5(), NULL);
+    for (size_t i = 0; i < c->count; i++) {
+        for (size_t k = 0; k < sizeof md5; k++)
+            sscanf(c->chosen[i]->etag + 2 * k, "%2hhx", &md5[k]);
+        EVP_DigestUpdate(all, md5, sizeof md5);
+    }
+    EVP_DigestFinal_ex(all, digest, NULL);
+    EVP_MD_CTX_free(all);
+    s3_etag(digest, c->count, out);
+}
+
+/* -- checksums
+ * ------------------------------------------------------------------------------------- */
+
+/* The checksum of the parts' checksums, "base64-parts". */
+static int composite(struct completion *c, char *out, size_t out_bytes)
+{
+    struct err err = {0};
+    struct checksum sum;
+    unsigned char bytes[CHECKSUM_MAX_BYTES];
+    char text[CHECKSUM_TEXT_BYTES];
+    if (checksum_start(&sum, c->r->s3->checksums, c->kind, &err) < 0)
+        return -1;
+    for (size_t i = 0; i < c->count; i++) {
+        int size = checksum_bytes(c->chosen[i]->checksum, bytes);
+        if (size < 0) {
+            checksum_drop(&sum);
+            return -1;
+        }
+        checksum_add(&sum, bytes, (size_t)size);
+    }
+    checksum_text(bytes, checksum_end(&sum, bytes), text);
+    snprintf(out, out_bytes, "%s-%zu", text, c->count);
+    return 0;
+}
+
+/* The value to keep, and whether it is what the client expects. */
+static int make_checksum(struct completion *c, const struct content *content,
+                         char out[S3_CHECKSUM_BYTES])
+{
+    char value[CHECKSUM_TEXT_BYTES + 8] = "";
+    out[0] = 0;
+    if (c->kind == CHECKSUM_NONE)
+        return 0;
+    if (!c->is_composite)
+        checksum_text(content->checksum, content->checksum_size, value);
+    else if (composite(c, value, sizeof value) < 0)
+        return 0;
+    snprintf(out, S3_CHECKSUM_BYTES, "%s %s %s", checksum_name(c->kind),
+             c->is_composite ? "COMPOSITE" : "FULL_OBJECT", value);
+    const char *told = exchange_header(c->r->x, checksum_header(c->kind));
+    if (!told || strncmp(told, value, strcspn(value, "-")) == 0)
+        return 0;
+    exchange_fail(c->r->x, "BadDigest",
+                  "The %s you specified did not match the calculated checksum.",
+                  checksum_name(c->kind));
+    return -1;
+}
+
+/* -- the object
+ * ------------------------------------------------------------------------------------ */
+
+static void answer(struct completion *c, const char *etag, const char *checksum)
+{
+    struct buf out;
+    char quoted[S3_ETAG_BYTES + 2], name[16], type[16], value[80], element[32];
+    snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+    s3_xml_begin(&out, "CompleteMultipartUploadResult");
+    buf_printf(&out, "<Location>%s/", c->r->s3->cloud->endpoint);
+    s3_url_encode(&out, c->r->bucket);
+    buf_puts(&out, "/");
+    s3_url_encode(&out, c->r->key);
+    buf_puts(&out, "</Location>");
+    s3_xml(&out, "Bucket", c->r->bucket);
+    s3_xml(&out, "Key", c->r->key);
+    s3_xml(&out, "ETag", quoted);
+    if (sscanf(checksum, "%15s %15s %79s", name, type, value) == 3) {
+        snprintf(element, sizeof element, "Checksum%s", name);
+        s3_xml(&out, element, value);
+        s3_xml(&out, "ChecksumType", type);
+    }
+    buf_puts(&out, "</CompleteMultipartUploadResult>");
+    s3_xml_send(c->r->x, &out);
+}
+
+static int join_parts(struct completion *c, struct content *content)
+{
+    struct err err = {0};
+    struct content_piece *pieces = arena_new(&c->r->x->arena, struct content_piece, c->count);
+    for (size_t i = 0; pieces && i < c->count; i++)
+        pieces[i] = (struct content_piece){.name = c->chosen[i]->file,
+                                           .blocks = c->chosen[i]->blocks,
+                                           .block_count = c->chosen[i]->block_count,
+                                           .whole_size = (size_t)c->chosen[i]->size,
+                                           .size = (size_t)c->chosen[i]->size};
+    if (!pieces)
+        err_set(&err, ERR_NO_MEMORY, "join parts: out of memory");
+    else if (content_join(c->r->s3, c->r, pieces, c->count,
+                          c->is_composite ? CHECKSUM_NONE : c->kind, content, &err) == 0)
+        return 0;
+    s3_fail(c->r, &err);
+    return -1;
+}
+
+static void complete(struct completion *c, struct content *content)
+{
+    char etag[S3_ETAG_BYTES], checksum[S3_CHECKSUM_BYTES];
+    if (join_parts(c, content) < 0)
+        return;
+    if (make_checksum(c, content, checksum) < 0) {
+        content_remove(c->r->s3, content->name);
+        return;
+    }
+    make_etag(c, etag);
+    struct s3_commit commit = {
+        .headers = c->upload.headers, .etag = etag, .checksum = checksum, .upload = c->upload.id};
+    if (s3_commit(c->r, content, &commit) == 0)
+        answer(c, etag, checksum);
+}
+
+void s3_complete_multipart_upload(struct s3_request *r)
+{
+    struct completion c = {.r = r};
+    struct content content = {0};
+    if (s3_need_upload(r, &c.upload) < 0 || read_completion(&c) < 0 || choose_parts(&c) < 0)
+        return;
+    c.kind = s3_upload_checksum(&c.upload, &c.is_composite);
+    complete(&c, &content);
+    content_finish(&content);
+}

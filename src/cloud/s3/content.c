@@ -1,0 +1,390 @@
+#include "cloud/s3/content.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/random.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FOLDERS = 256, HASH_HEX = 32, RANDOM_HEX_DIGITS = 16, PATH_BYTES = 4096 + 128 };
+
+void content_finish(struct content *content)
+{
+    free(content->blocks);
+    content->blocks = NULL;
+}
+
+static void path_of(const struct s3 *s3, const char *name, char out[PATH_BYTES])
+{
+    snprintf(out, PATH_BYTES, "%s/objects/%s", s3->folder, name);
+}
+
+/* -- digesting --------------------------------------------------------------------------------- */
+
+struct digester {
+    struct s3 *s3;
+    struct content *out;
+    EVP_MD_CTX *md5;
+    struct checksum checksum;
+    size_t in_block; /* bytes of the current block so far */
+    uint64_t crc;
+};
+
+static int digester_init(struct digester *d, struct s3 *s3, size_t size, enum checksum_kind kind,
+                         struct content *out, struct err *err)
+{
+    *out = (struct content){.checksum_kind = kind};
+    *d = (struct digester){.s3 = s3, .out = out, .md5 = EVP_MD_CTX_new()};
+    if (size > S3_MAX_OBJECT_BYTES)
+        return err_set(err, ERR_TOO_BIG, "store an object: larger than %zu bytes",
+                       S3_MAX_OBJECT_BYTES);
+    size_t blocks = size / CONTENT_BLOCK_BYTES + 1;
+    out->blocks = calloc(blocks, sizeof *out->blocks);
+    if (!d->md5 || !out->blocks || EVP_DigestInit_ex(d->md5, EVP_md5(), NULL) != 1)
+        return err_set(err, ERR_NO_MEMORY, "store an object: out of memory");
+    return checksum_start(&d->checksum, s3->checksums, kind, err);
+}
+
+static void end_block(struct digester *d)
+{
+    d->out->blocks[d->out->block_count++] = (uint32_t)d->crc;
+    d->crc = 0;
+    d->in_block = 0;
+}
+
+static void digester_add(struct digester *d, const void *data, size_t size)
+{
+    EVP_DigestUpdate(d->md5, data, size);
+    checksum_add(&d->checksum, data, size);
+    d->out->size += size;
+    for (const char *next = data; size > 0;) {
+        size_t part = CONTENT_BLOCK_BYTES - d->in_block;
+        part = part < size ? part : size;
+        d->crc = checksum_crc(d->s3->checksums, CHECKSUM_CRC32C, d->crc, next, part);
+        d->in_block += part;
+        next += part;
+        size -= part;
+        if (d->in_block == CONTENT_BLOCK_BYTES)
+            end_block(d);
+    }
+}
+
+static void digester_end(struct digester *d)
+{
+    if (d->in_block)
+        end_block(d);
+    EVP_DigestFinal_ex(d->md5, d->out->md5, NULL);
+    d->out->checksum_size = checksum_end(&d->checksum, d->out->checksum);
+}
+
+static void digester_finish(struct digester *d)
+{
+    EVP_MD_CTX_free(d->md5);
+    checksum_drop(&d->checksum);
+}
+
+static int read_at(int fd, void *out, size_t size, size_t offset, struct err *err)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t got = pread(fd, (char *)out + done, size - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_set_errno(err, "read an object's file");
+        if (got == 0)
+            return err_set(err, ERR_CORRUPT, "read an object's file: it is too short");
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+static int digest_file(struct digester *d, int fd, size_t size, struct err *err)
+{
+    char *block = malloc(CONTENT_BLOCK_BYTES);
+    int result = block ? 0 : err_set(err, ERR_NO_MEMORY, "store an object: out of memory");
+    for (size_t done = 0; result == 0 && done < size;) {
+        size_t part = size - done < CONTENT_BLOCK_BYTES ? size - done : CONTENT_BLOCK_BYTES;
+        result = read_at(fd, block, part, done, err);
+        if (result == 0)
+            digester_add(d, block, part);
+        done += part;
+    }
+    free(block);
+    return result;
+}
+
+int content_digest(struct s3 *s3, const struct body *body, enum checksum_kind kind,
+                   struct content *out, struct err *err)
+{
+    struct digester d;
+    int result = digester_init(&d, s3, body->size, kind, out, err);
+    if (result == 0 && body->data)
+        digester_add(&d, body->data, body->size);
+    else if (result == 0)
+        result = digest_file(&d, body->fd, body->size, err);
+    if (result == 0)
+        digester_end(&d);
+    digester_finish(&d);
+    return result;
+}
+
+/* -- writing ----------------------------------------------------------------------------------- */
+
+/* Nothing of the key but its hash: no path, no length, no case matters to the file system. */
+static void make_name(const struct s3_request *r, char out[CONTENT_NAME_BYTES])
+{
+    unsigned char hash[SHA256_DIGEST_LENGTH];
+    char unique[RANDOM_HEX_DIGITS + 1], hex[HASH_HEX + 1], text[64 + 1 + S3_MAX_KEY_BYTES + 1];
+    int size = snprintf(text, sizeof text, "%s/%s", r->bucket, r->key);
+    SHA256((const unsigned char *)text, (size_t)size, hash);
+    for (size_t i = 0; i < HASH_HEX / 2; i++)
+        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    random_text(unique, RANDOM_HEX_DIGITS, RANDOM_HEX);
+    snprintf(out, CONTENT_NAME_BYTES, "%.2s/%s-%s", hex, hex, unique);
+}
+
+static int sync_folder(const struct s3 *s3, const char *name, struct err *err)
+{
+    char path[PATH_BYTES];
+    path_of(s3, name, path);
+    *strrchr(path, '/') = 0;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, "open folder %s", path);
+    int result = fsync(fd) < 0 ? err_set_errno(err, "sync folder %s", path) : 0;
+    close(fd);
+    return result;
+}
+
+static int link_body(const struct s3 *s3, int fd, const char *name, struct err *err)
+{
+    char path[PATH_BYTES], from[64];
+    path_of(s3, name, path);
+    snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0)
+        return err_set_errno(err, "link %s", path);
+    return fsync(fd) < 0 ? err_set_errno(err, "sync %s", path) : 0;
+}
+
+static int create_file(const struct s3 *s3, const char *name, struct err *err)
+{
+    char path[PATH_BYTES];
+    path_of(s3, name, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 ? err_set_errno(err, "make %s", path) : fd;
+}
+
+/* A full disk may show only when the file is closed. */
+static int sync_and_close(int fd, int result, struct err *err)
+{
+    if (result == 0 && fsync(fd) < 0)
+        result = err_set_errno(err, "sync an object's file");
+    if (close(fd) < 0 && result == 0)
+        result = err_set_errno(err, "close an object's file");
+    return result;
+}
+
+static int write_body(const struct s3 *s3, const struct body *body, const char *name,
+                      struct err *err)
+{
+    int fd = create_file(s3, name, err);
+    if (fd < 0)
+        return -1;
+    return sync_and_close(fd, file_write_all(fd, body->data, body->size, err), err);
+}
+
+int content_store(struct s3 *s3, const struct s3_request *r, struct content *content,
+                  struct err *err)
+{
+    const struct body *body = &r->x->body;
+    make_name(r, content->name);
+    int result = body->data ? write_body(s3, body, content->name, err)
+                            : link_body(s3, body->fd, content->name, err);
+    if (result == 0)
+        result = sync_folder(s3, content->name, err);
+    if (result < 0)
+        content_remove(s3, content->name);
+    return result;
+}
+
+/* Copy one piece, checking each block of it before it counts. */
+static int add_piece(struct s3 *s3, struct digester *d, int out, const struct content_piece *piece,
+                     struct err *err)
+{
+    int fd = content_open(s3, piece->name, piece->whole_size, err);
+    if (fd < 0)
+        return -1;
+    char *block = malloc(CONTENT_BLOCK_BYTES);
+    int result = block ? 0 : err_set(err, ERR_NO_MEMORY, "copy an object: out of memory");
+    struct content_piece part = *piece;
+    for (size_t left = piece->size; result == 0 && left > 0; left -= part.size) {
+        size_t to_end = CONTENT_BLOCK_BYTES - part.offset % CONTENT_BLOCK_BYTES;
+        part.size = left < to_end ? left : to_end;
+        result = content_check(s3, fd, &part, block, err);
+        if (result == 0)
+            result = file_write_all(out, block, part.size, err);
+        if (result == 0)
+            digester_add(d, block, part.size);
+        part.offset += part.size;
+    }
+    free(block);
+    close(fd);
+    return result;
+}
+
+int content_join(struct s3 *s3, const struct s3_request *r, const struct content_piece *pieces,
+                 size_t count, enum checksum_kind kind, struct content *out, struct err *err)
+{
+    struct digester d;
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += pieces[i].size;
+    if (digester_init(&d, s3, size, kind, out, err) < 0) {
+        digester_finish(&d);
+        return -1;
+    }
+    make_name(r, out->name);
+    int fd = create_file(s3, out->name, err), result = fd < 0 ? -1 : 0;
+    for (size_t i = 0; result == 0 && i < count; i++)
+        result = add_piece(s3, &d, fd, &pieces[i], err);
+    if (fd >= 0)
+        result = sync_and_close(fd, result, err);
+    if (result == 0)
+        result = sync_folder(s3, out->name, err);
+    if (result == 0)
+        digester_end(&d);
+    else if (fd >= 0)
+        content_remove(s3, out->name);
+    digester_finish(&d);
+    return result;
+}
+
+void content_remove(struct s3 *s3, const char *name)
+{
+    char path[PATH_BYTES];
+    path_of(s3, name, path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        log_line(LOG_WARN, "remove %s: %s", path, strerror(errno));
+}
+
+/* -- reading ----------------------------------------------------------------------------------- */
+
+int content_open(struct s3 *s3, const char *name, size_t size, struct err *err)
+{
+    char path[PATH_BYTES];
+    struct stat status;
+    path_of(s3, name, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, "open %s", path);
+    if (fstat(fd, &status) == 0 && (size_t)status.st_size == size)
+        return fd;
+    close(fd);
+    return err_set(err, ERR_CORRUPT, "open %s: its size is not %zu bytes", path, size);
+}
+
+static int check_block(struct s3 *s3, const struct content_piece *piece, size_t block,
+                       const void *data, size_t size, struct err *err)
+{
+    if (block < piece->block_count && (uint32_t)checksum_crc(s3->checksums, CHECKSUM_CRC32C, 0,
+                                                             data, size) == piece->blocks[block])
+        return 0;
+    return err_set(err, ERR_CORRUPT, "read %s: block %zu is damaged", piece->name, block);
+}
+
+/* The whole file in one go: no copy but the one to `out`. */
+static int check_whole(struct s3 *s3, int fd, const struct content_piece *piece, char *out,
+                       struct err *err)
+{
+    if (read_at(fd, out, piece->size, 0, err) < 0)
+        return -1;
+    for (size_t at = 0; at < piece->size; at += CONTENT_BLOCK_BYTES) {
+        size_t left = piece->size - at;
+        if (check_block(s3, piece, at / CONTENT_BLOCK_BYTES, out + at,
+                        left < CONTENT_BLOCK_BYTES ? left : CONTENT_BLOCK_BYTES, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int content_check(struct s3 *s3, int fd, const struct content_piece *piece, void *out,
+                  struct err *err)
+{
+    size_t end = piece->offset + piece->size;
+    if (out && piece->offset == 0 && piece->size == piece->whole_size)
+        return check_whole(s3, fd, piece, out, err);
+    char *data = malloc(CONTENT_BLOCK_BYTES);
+    int result = data ? 0 : err_set(err, ERR_NO_MEMORY, "read an object: out of memory");
+    for (size_t block = piece->offset / CONTENT_BLOCK_BYTES;
+         result == 0 && block * CONTENT_BLOCK_BYTES < end; block++) {
+        size_t start = block * CONTENT_BLOCK_BYTES, left = piece->whole_size - start;
+        size_t size = left < CONTENT_BLOCK_BYTES ? left : CONTENT_BLOCK_BYTES;
+        result = read_at(fd, data, size, start, err);
+        if (result == 0)
+            result = check_block(s3, piece, block, data, size, err);
+        if (result < 0 || !out)
+            continue;
+        size_t from = piece->offset > start ? piece->offset - start : 0;
+        size_t to = end - start < size ? end - start : size;
+        memcpy((char *)out + (start + from - piece->offset), data + from, to - from);
+    }
+    free(data);
+    return result;
+}
+
+/* -- at start ---------------------------------------------------------------------------------- */
+
+int content_prepare(struct s3 *s3, struct err *err)
+{
+    char path[PATH_BYTES], name[8];
+    for (unsigned i = 0; i < FOLDERS; i++) {
+        snprintf(name, sizeof name, "%02x", i);
+        path_of(s3, name, path);
+        if (file_make_folders(path, 0700, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int compare_name(const void *a, const void *b)
+{
+    return strcmp(a, *(char *const *)b);
+}
+
+static size_t sweep_folder(struct s3 *s3, unsigned folder, char *const *names, size_t count)
+{
+    char path[PATH_BYTES], name[CONTENT_NAME_BYTES];
+    snprintf(name, sizeof name, "%02x", folder);
+    path_of(s3, name, path);
+    DIR *entries = opendir(path);
+    size_t removed = 0;
+    for (struct dirent *e; entries && (e = readdir(entries));) {
+        if (e->d_name[0] == '.' || strlen(e->d_name) > CONTENT_NAME_BYTES - 4)
+            continue;
+        snprintf(name, sizeof name, "%02x/%.58s", folder & 0xff, e->d_name);
+        if (count && bsearch(name, names, count, sizeof *names, compare_name))
+            continue;
+        content_remove(s3, name);
+        removed++;
+    }
+    if (entries)
+        closedir(entries);
+    return removed;
+}
+
+size_t content_sweep(struct s3 *s3, char *const *names, size_t count)
+{
+    size_t removed = 0;
+    for (unsigned i = 0; i < FOLDERS; i++)
+        removed += sweep_folder(s3, i, names, count);
+    return removed;
+}

@@ -1,0 +1,58 @@
+#ifndef CLOUD_S3_CONTENT_H
+#define CLOUD_S3_CONTENT_H
+
+#include "cloud/s3/s3.h"
+
+/* The files that hold objects and parts, with a CRC-32C for each block, which every read checks. */
+
+enum {
+    CONTENT_BLOCK_BYTES = 1024 * 1024,
+    CONTENT_NAME_BYTES = 64,
+    CONTENT_MAX_BLOCKS = 5 * 1024, /* of S3_MAX_OBJECT_BYTES */
+};
+
+struct content {
+    char name[CONTENT_NAME_BYTES]; /* "ab/0123...-0123...", below DIR/s3/objects */
+    size_t size;
+    unsigned char md5[16];
+    enum checksum_kind checksum_kind; /* asked for by the caller; CHECKSUM_NONE: none */
+    unsigned char checksum[CHECKSUM_MAX_BYTES];
+    size_t checksum_size;
+    uint32_t *blocks; /* CRC-32C of each block, block_count of them; malloc */
+    size_t block_count;
+};
+
+void content_finish(struct content *content);
+
+/* Digest the request's body: md5, blocks, and the checksum of `kind`. */
+int content_digest(struct s3 *s3, const struct body *body, enum checksum_kind kind,
+                   struct content *out, struct err *err) MUST_USE;
+/* Put the digested body into a new file of its own, on the disk when it returns. */
+int content_store(struct s3 *s3, const struct s3_request *r, struct content *content,
+                  struct err *err) MUST_USE;
+/* A new file with a part of another's bytes (checked) or several in a row. Digests as it goes. */
+struct content_piece {
+    const char *name;
+    const uint32_t *blocks;
+    size_t block_count, whole_size; /* of the source */
+    size_t offset, size;            /* the piece of it */
+};
+int content_join(struct s3 *s3, const struct s3_request *r, const struct content_piece *pieces,
+                 size_t count, enum checksum_kind kind, struct content *out,
+                 struct err *err) MUST_USE;
+/* Remove the file; fine when it is absent. */
+void content_remove(struct s3 *s3, const char *name);
+
+/* Open for reading: ERR_NOT_FOUND, or ERR_CORRUPT when its size is wrong. */
+int content_open(struct s3 *s3, const char *name, size_t size, struct err *err) MUST_USE;
+/* Check the blocks that bytes `offset` to `offset + size` lie in. With `out` (`size` bytes) they
+ * are also copied there. ERR_CORRUPT when one is damaged. */
+int content_check(struct s3 *s3, int fd, const struct content_piece *piece, void *out,
+                  struct err *err) MUST_USE;
+
+/* Make the folders; at start. */
+int content_prepare(struct s3 *s3, struct err *err) MUST_USE;
+/* Remove every file whose name is not among the sorted `names`. Returns how many. */
+size_t content_sweep(struct s3 *s3, char *const *names, size_t count);
+
+#endif

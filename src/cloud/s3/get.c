@@ -1,0 +1,290 @@
+#include "base/log.h"
+#include "cloud/errors.h"
+#include "cloud/s3/meta.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* GetObject and HeadObject. */
+
+enum { MEMORY_BYTES = 1024 * 1024 }; /* up to here an answer is read into memory and sent at once */
+
+struct range {
+    size_t offset, size;
+    int is_partial;
+};
+
+/* -- conditions: RFC 9110, 13.2.2 ----------------------------------------------------------------
+ */
+
+static int is_newer(const struct meta_object *object, const char *date)
+{
+    int64_t unix_s;
+    return s3_read_http_time(date, &unix_s) < 0 || object->modified_ms / 1000 > unix_s;
+}
+
+/* 0 to go on, else the status: 304 or 412. */
+static int judge(const struct exchange *x, const struct meta_object *object)
+{
+    const char *match = exchange_header(x, "If-Match");
+    const char *unmodified = exchange_header(x, "If-Unmodified-Since");
+    const char *none_match = exchange_header(x, "If-None-Match");
+    const char *modified = exchange_header(x, "If-Modified-Since");
+    if (match && !s3_etag_listed(match, object->etag))
+        return 412;
+    if (!match && unmodified && is_newer(object, unmodified))
+        return 412;
+    if (none_match)
+        return s3_etag_listed(none_match, object->etag) ? 304 : 0;
+    return modified && !is_newer(object, modified) ? 304 : 0;
+}
+
+/* -- ranges --------------------------------------------------------------------------------------
+ */
+
+/* "bytes=a-b", "bytes=a-", "bytes=-n"; another form means the whole. -1: outside of the object. */
+static int read_range(const char *text, size_t size, struct range *out)
+{
+    *out = (struct range){0, size, 0};
+    if (!text || strncasecmp(text, "bytes=", 6) != 0 || strchr(text, ','))
+        return 0;
+    char first[24], last[24];
+    const char *dash = strchr(text + 6, '-');
+    if (!dash || (size_t)(dash - text - 6) >= sizeof first || strlen(dash + 1) >= sizeof last)
+        return 0;
+    snprintf(first, sizeof first, "%.*s", (int)(dash - text - 6), text + 6);
+    snprintf(last, sizeof last, "%s", dash + 1);
+    int64_t from = *first ? s3_number(first, INT64_MAX) : -1;
+    int64_t to = *last ? s3_number(last, INT64_MAX) : -1;
+    if ((*first && from < 0) || (*last && to < 0) || (from < 0 && to < 0) ||
+        (from >= 0 && to >= 0 && to < from))
+        return 0;
+    if (from < 0) { /* the last `to` bytes */
+        if (to == 0 || size == 0)
+            return -1;
+        out->size = (size_t)to < size ? (size_t)to : size;
+        out->offset = size - out->size;
+    } else {
+        if ((size_t)from >= size)
+            return -1;
+        out->offset = (size_t)from;
+        out->size = size - out->offset;
+        if (to >= 0 && (size_t)(to - from) + 1 < out->size)
+            out->size = (size_t)(to - from) + 1;
+    }
+    out->is_partial = 1;
+    return 0;
+}
+
+/* -- headers -------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *parameter, *header;
+} overrides[] = {
+    {"response-content-type", "Content-Type"},
+    {"response-content-language", "Content-Language"},
+    {"response-expires", "Expires"},
+    {"response-cache-control", "Cache-Control"},
+    {"response-content-disposition", "Content-Disposition"},
+    {"response-content-encoding", "Content-Encoding"},
+};
+
+static const char *override_of(struct exchange *x, const char *header)
+{
+    for (size_t i = 0; *x->query && i < sizeof overrides / sizeof *overrides; i++) {
+        const char *value = strcasecmp(header, overrides[i].header) == 0
+                                ? exchange_query(x, overrides[i].parameter)
+                                : NULL;
+        if (value && !strpbrk(value, "\r\n"))
+            return value;
+    }
+    return NULL;
+}
+
+/* Calls for each "Name: value\n" line. Content-Type is given back, as the reply wants it apart. */
+static const char *reply_kept(struct exchange *x, const char *lines)
+{
+    const char *type = "binary/octet-stream";
+    char *text = arena_strdup(&x->arena, lines), *rest = NULL;
+    for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *colon = strchr(line, ':');
+        if (!colon)
+            continue;
+        *colon = 0;
+        const char *value = colon[1] == ' ' ? colon + 2 : colon + 1;
+        if (strcasecmp(line, "Content-Type") == 0)
+            type = value;
+        else if (!override_of(x, line))
+            exchange_reply_header(x, line, value);
+    }
+    for (size_t i = 1; i < sizeof overrides / sizeof *overrides; i++) {
+        const char *value = override_of(x, overrides[i].header);
+        if (value)
+            exchange_reply_header(x, overrides[i].header, value);
+    }
+    const char *other = override_of(x, "Content-Type");
+    return other ? other : type;
+}
+
+static void reply_checksum(struct exchange *x, const struct meta_object *object)
+{
+    const char *mode = exchange_header(x, "x-amz-checksum-mode");
+    char name[16], type[16], value[96];
+    if (!mode || strcasecmp(mode, "ENABLED") != 0 ||
+        sscanf(object->checksum, "%15s %15s %95s", name, type, value) != 3)
+        return;
+    exchange_reply_header(x, checksum_header(checksum_find(name)), value);
+    exchange_reply_header(x, "x-amz-checksum-type", type);
+}
+
+static const char *reply_headers(struct exchange *x, const struct meta_object *object,
+                                 const struct range *range)
+{
+    char text[96];
+    s3_reply_etag(x, object->etag);
+    s3_http_time(object->modified_ms, text);
+    exchange_reply_header(x, "Last-Modified", text);
+    exchange_reply_header(x, "Accept-Ranges", "bytes");
+    if (range->is_partial) {
+        snprintf(text, sizeof text, "bytes %zu-%zu/%lld", range->offset,
+                 range->offset + range->size - 1, (long long)object->size);
+        exchange_reply_header(x, "Content-Range", text);
+    } else {
+        reply_checksum(x, object);
+    }
+    return reply_kept(x, object->headers);
+}
+
+/* -- bytes ---------------------------------------------------------------------------------------
+ */
+
+static void fail_content(struct s3_request *r, const struct meta_object *object, struct err *err)
+{
+    log_line(LOG_ERROR, "s3: object %s/%s (%s): %s", r->bucket, r->key, object->file, err->message);
+    exchange_fail(r->x, "InternalError", "The stored object is damaged or cannot be read.");
+}
+
+static void send_bytes(struct s3_request *r, const struct meta_object *object, int fd,
+                       const struct range *range)
+{
+    struct err err = {0};
+    struct content_piece piece = {.name = object->file,
+                                  .blocks = object->blocks,
+                                  .block_count = object->block_count,
+                                  .whole_size = (size_t)object->size,
+                                  .offset = range->offset,
+                                  .size = range->size};
+    int status = range->is_partial ? 206 : 200;
+    char *data = range->size <= MEMORY_BYTES ? malloc(range->size + 1) : NULL;
+    if (content_check(r->s3, fd, &piece, data, &err) < 0) {
+        fail_content(r, object, &err);
+        free(data);
+        close(fd);
+        return;
+    }
+    const char *type = reply_headers(r->x, object, range);
+    if (data) {
+        close(fd);
+        exchange_respond_take(r->x, status, type, data, range->size);
+        return;
+    }
+    exchange_respond_file(r->x, status, type, fd, (off_t)range->offset, range->size);
+}
+
+/* The row and, for GET, the file behind it; a write in between may have taken the file away. */
+static int find(struct s3_request *r, struct meta_object *object, int *fd, struct err *err)
+{
+    enum { ATTEMPTS = 10 };
+    for (int i = 0; i < ATTEMPTS; i++) {
+        int found = meta_object(r, r->bucket, r->key, object, err);
+        if (found <= 0 || !fd)
+            return found;
+        *fd = content_open(r->s3, object->file, (size_t)object->size, err);
+        if (*fd >= 0)
+            return 1;
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+    }
+    return err_set(err, ERR_CORRUPT, "open %s: the file is missing", object->file);
+}
+
+static void fail_absent(struct s3_request *r)
+{
+    struct err err = {0};
+    int found = meta_bucket(r, r->bucket, NULL, &err);
+    if (found < 0)
+        s3_fail(r, &err);
+    else if (found)
+        s3_fail_no_key(r);
+    else
+        s3_fail_no_bucket(r);
+}
+
+/* Answers itself when a condition fails or the range is outside. */
+static int check_request(struct s3_request *r, const struct meta_object *object,
+                         struct range *range)
+{
+    struct exchange *x = r->x;
+    int status = judge(x, object);
+    if (status == 304) {
+        s3_reply_etag(x, object->etag);
+        exchange_respond(x, 304, NULL, NULL, 0);
+        return -1;
+    }
+    if (status) {
+        exchange_fail(x, "PreconditionFailed",
+                      "At least one of the pre-conditions you specified did not hold");
+        return -1;
+    }
+    const char *part = *x->query ? exchange_query(x, "partNumber") : NULL;
+    if (part && strcmp(part, "1") != 0) {
+        exchange_fail(x, "NotImplemented", "partNumber is not implemented for reading.");
+        return -1;
+    }
+    if (read_range(exchange_header(x, "Range"), (size_t)object->size, range) == 0)
+        return 0;
+    exchange_fail(x, "InvalidRange", "The requested range is not satisfiable");
+    return -1;
+}
+
+static void answer(struct s3_request *r, int is_head)
+{
+    struct err err = {0};
+    struct meta_object object = {0};
+    struct range range;
+    int fd = -1, found = find(r, &object, is_head ? NULL : &fd, &err);
+    if (found < 0 && object.file)
+        fail_content(r, &object, &err);
+    else if (found < 0)
+        s3_fail(r, &err);
+    else if (!found)
+        fail_absent(r);
+    if (found <= 0)
+        return;
+    if (check_request(r, &object, &range) < 0) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    if (!is_head) {
+        send_bytes(r, &object, fd, &range);
+        return;
+    }
+    const char *type = reply_headers(r->x, &object, &range);
+    exchange_respond_head(r->x, range.is_partial ? 206 : 200, type, range.size);
+}
+
+void s3_get_object(struct s3_request *r)
+{
+    answer(r, 0);
+}
+
+void s3_head_object(struct s3_request *r)
+{
+    answer(r, 1);
+}

@@ -1,0 +1,361 @@
+#include "base/clock.h"
+#include "base/random.h"
+#include "cloud/errors.h"
+#include "cloud/s3/write.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Uploads in parts, but for their completion (complete.c). */
+
+enum { UPLOAD_ID_LETTERS = 48 };
+
+enum checksum_kind s3_upload_checksum(const struct meta_upload *upload, int *is_composite)
+{
+    char name[16] = "", type[16] = "";
+    if (sscanf(upload->algorithm, "%15s %15s", name, type) != 2)
+        return CHECKSUM_NONE;
+    *is_composite = strcmp(type, "COMPOSITE") == 0;
+    return checksum_find(name);
+}
+
+/* "CRC32 COMPOSITE" of what the client asked for; "" for nothing. */
+static int read_algorithm(struct s3_request *r, char out[40])
+{
+    const char *name = exchange_header(r->x, "x-amz-checksum-algorithm");
+    const char *type = exchange_header(r->x, "x-amz-checksum-type");
+    out[0] = 0;
+    if (!name)
+        return 0;
+    enum checksum_kind kind = checksum_find(name);
+    int is_crc64 = kind == CHECKSUM_CRC64NVME;
+    int is_crc = kind >= CHECKSUM_CRC32 && kind <= CHECKSUM_CRC64NVME;
+    if (!type)
+        type = is_crc64 ? "FULL_OBJECT" : "COMPOSITE";
+    int is_full = strcmp(type, "FULL_OBJECT") == 0;
+    if (kind == CHECKSUM_NONE || (!is_full && strcmp(type, "COMPOSITE") != 0) ||
+        (is_full && !is_crc) || (!is_full && is_crc64)) {
+        exchange_fail(r->x, "InvalidRequest",
+                      "The checksum algorithm %s cannot be used with the type %s.", name, type);
+        return -1;
+    }
+    snprintf(out, 40, "%s %s", checksum_name(kind), type);
+    return 0;
+}
+
+static void answer_created(struct s3_request *r, const struct meta_upload *upload)
+{
+    struct buf out;
+    int is_composite = 0;
+    enum checksum_kind kind = s3_upload_checksum(upload, &is_composite);
+    if (kind != CHECKSUM_NONE) {
+        exchange_reply_header(r->x, "x-amz-checksum-algorithm", checksum_name(kind));
+        exchange_reply_header(r->x, "x-amz-checksum-type",
+                              is_composite ? "COMPOSITE" : "FULL_OBJECT");
+    }
+    s3_xml_begin(&out, "InitiateMultipartUploadResult");
+    s3_xml(&out, "Bucket", r->bucket);
+    s3_xml(&out, "Key", r->key);
+    s3_xml(&out, "UploadId", upload->id);
+    buf_puts(&out, "</InitiateMultipartUploadResult>");
+    s3_xml_send(r->x, &out);
+}
+
+void s3_create_multipart_upload(struct s3_request *r)
+{
+    struct err err = {0};
+    enum meta_outcome outcome;
+    char id[UPLOAD_ID_LETTERS + 1], algorithm[40];
+    const char *headers = s3_kept_headers(r);
+    if (!headers || read_algorithm(r, algorithm) < 0)
+        return;
+    random_text(id, UPLOAD_ID_LETTERS, RANDOM_LOWER);
+    struct meta_upload upload = {.id = id,
+                                 .key = r->key,
+                                 .headers = headers,
+                                 .algorithm = algorithm,
+                                 .created_ms = r->x->received_unix_ms};
+    if (meta_create_upload(r, &upload, &outcome, &err) < 0)
+        s3_fail(r, &err);
+    else if (outcome != META_DONE)
+        s3_fail_outcome(r, outcome);
+    else
+        answer_created(r, &upload);
+}
+
+int s3_need_upload(struct s3_request *r, struct meta_upload *upload)
+{
+    struct err err = {0};
+    const char *id = exchange_query(r->x, "uploadId");
+    int found = id ? meta_upload(r, id, upload, &err) : 0;
+    if (found < 0)
+        s3_fail(r, &err);
+    else if (!found)
+        s3_fail_outcome(r, META_NO_UPLOAD);
+    return found > 0 ? 0 : -1;
+}
+
+/* -- parts ---------------------------------------------------------------------------------------
+ */
+
+static int read_part_number(struct s3_request *r, int64_t *number)
+{
+    const char *text = exchange_query(r->x, "partNumber");
+    *number = text ? s3_number(text, S3_MAX_PARTS) : -1;
+    if (*number >= 1)
+        return 0;
+    exchange_fail(r->x, "InvalidArgument",
+                  "Part number must be an integer between 1 and 10000, inclusive");
+    return -1;
+}
+
+/* Make stored content the part. -1: answered, the file is gone. */
+static int put_part(struct s3_request *r, const char *upload, int64_t number,
+                    const struct content *content, char etag[S3_ETAG_BYTES])
+{
+    struct err err = {0};
+    enum meta_outcome outcome = META_DONE;
+    char checksum[CHECKSUM_TEXT_BYTES] = "";
+    s3_etag(content->md5, 0, etag);
+    if (content->checksum_size)
+        checksum_text(content->checksum, content->checksum_size, checksum);
+    struct meta_part part = {.number = number,
+                             .size = (int64_t)content->size,
+                             .modified_ms = r->x->received_unix_ms,
+                             .file = content->name,
+                             .etag = etag,
+                             .checksum = checksum,
+                             .blocks = content->blocks,
+                             .block_count = content->block_count};
+    int result = meta_put_part(r, upload, &part, &outcome, &err);
+    if (result == 0 && outcome == META_DONE)
+        return 0;
+    content_remove(r->s3, content->name);
+    if (result < 0)
+        s3_fail(r, &err);
+    else
+        s3_fail_outcome(r, outcome);
+    return -1;
+}
+
+static void upload_part(struct s3_request *r, const struct meta_upload *upload, int64_t number,
+                        struct content *content)
+{
+    struct err err = {0};
+    char etag[S3_ETAG_BYTES], text[CHECKSUM_TEXT_BYTES];
+    int ignored = 0;
+    enum checksum_kind kind = s3_upload_checksum(upload, &ignored);
+    if (kind != CHECKSUM_NONE && content->checksum_kind != kind) {
+        exchange_fail(r->x, "InvalidRequest",
+                      "Checksum Type mismatch occurred, expected checksum Type: %s, actual: %s",
+                      checksum_name(kind), checksum_name(content->checksum_kind));
+        return;
+    }
+    if (content_store(r->s3, r, content, &err) < 0) {
+        s3_fail(r, &err);
+        return;
+    }
+    if (put_part(r, upload->id, number, content, etag) < 0)
+        return;
+    s3_reply_etag(r->x, etag);
+    if (content->checksum_size) {
+        checksum_text(content->checksum, content->checksum_size, text);
+        exchange_reply_header(r->x, checksum_header(content->checksum_kind), text);
+    }
+    exchange_respond(r->x, 200, NULL, NULL, 0);
+}
+
+void s3_upload_part(struct s3_request *r)
+{
+    struct meta_upload upload;
+    struct content content = {0};
+    int64_t number;
+    int ignored = 0;
+    if (read_part_number(r, &number) == 0 && s3_need_upload(r, &upload) == 0 &&
+        s3_take_body(r, s3_upload_checksum(&upload, &ignored), &content) == 0)
+        upload_part(r, &upload, number, &content);
+    content_finish(&content);
+}
+
+/* "bytes=first-last", inside of the source. */
+static int read_copy_range(struct s3_request *r, struct content_piece *piece)
+{
+    const char *text = exchange_header(r->x, "x-amz-copy-source-range");
+    unsigned long long first, last;
+    char end;
+    if (!text)
+        return 0;
+    if (sscanf(text, "bytes=%llu-%llu%c", &first, &last, &end) != 2 || first > last ||
+        last >= piece->whole_size) {
+        exchange_fail(r->x, "InvalidArgument",
+                      "The x-amz-copy-source-range value must be of the form bytes=first-last "
+                      "where first and last are the zero-based offsets of the first and last "
+                      "bytes to copy");
+        return -1;
+    }
+    piece->offset = first;
+    piece->size = last - first + 1;
+    return 0;
+}
+
+void s3_upload_part_copy(struct s3_request *r)
+{
+    struct err err = {0};
+    struct meta_upload upload;
+    struct meta_object source;
+    struct content content = {0};
+    int64_t number;
+    int is_self, ignored = 0;
+    char etag[S3_ETAG_BYTES];
+    if (read_part_number(r, &number) < 0 || s3_need_upload(r, &upload) < 0 ||
+        s3_copy_source(r, &source, &is_self) < 0)
+        return;
+    struct content_piece piece = {.name = source.file,
+                                  .blocks = source.blocks,
+                                  .block_count = source.block_count,
+                                  .whole_size = (size_t)source.size,
+                                  .size = (size_t)source.size};
+    if (read_copy_range(r, &piece) < 0)
+        return;
+    if (content_join(r->s3, r, &piece, 1, s3_upload_checksum(&upload, &ignored), &content, &err) <
+        0)
+        s3_fail(r, &err);
+    else if (put_part(r, upload.id, number, &content, etag) == 0)
+        s3_answer_copied(r, "CopyPartResult", etag);
+    content_finish(&content);
+}
+
+/* -- the rest ------------------------------------------------------------------------------------
+ */
+
+void s3_abort_multipart_upload(struct s3_request *r)
+{
+    struct err err = {0};
+    struct meta_upload upload;
+    enum meta_outcome outcome;
+    if (s3_need_upload(r, &upload) < 0)
+        return;
+    if (meta_abort_upload(r, upload.id, &outcome, &err) < 0)
+        s3_fail(r, &err);
+    else if (outcome != META_DONE)
+        s3_fail_outcome(r, outcome);
+    else
+        exchange_respond(r->x, 204, NULL, NULL, 0);
+}
+
+static void put_part_row(struct buf *out, const struct meta_part *part, enum checksum_kind kind)
+{
+    char when[CLOCK_TEXT_BYTES], name[32];
+    clock_text(part->modified_ms, when);
+    buf_printf(out,
+               "<Part><PartNumber>%lld</PartNumber><LastModified>%s</LastModified>"
+               "<ETag>&quot;%s&quot;</ETag><Size>%lld</Size>",
+               (long long)part->number, when, part->etag, (long long)part->size);
+    if (kind != CHECKSUM_NONE && *part->checksum) {
+        snprintf(name, sizeof name, "Checksum%s", checksum_name(kind));
+        s3_xml(out, name, part->checksum);
+    }
+    buf_puts(out, "</Part>");
+}
+
+static void put_parts(struct s3_request *r, struct buf *out, const struct meta_part *parts,
+                      int64_t count, enum checksum_kind kind)
+{
+    const char *marker = exchange_query(r->x, "part-number-marker");
+    const char *max = exchange_query(r->x, "max-parts");
+    int64_t after = marker ? s3_number(marker, S3_MAX_PARTS) : 0, last = 0, shown = 0;
+    int64_t limit = max ? s3_number(max, INT32_MAX) : S3_MAX_LIST;
+    if (limit < 0 || limit > S3_MAX_LIST)
+        limit = S3_MAX_LIST;
+    int is_truncated = 0;
+    for (int64_t i = 0; i < count && !is_truncated; i++) {
+        if (parts[i].number <= after)
+            continue;
+        is_truncated = shown == limit;
+        if (is_truncated)
+            break;
+        put_part_row(out, &parts[i], kind);
+        last = parts[i].number;
+        shown++;
+    }
+    buf_printf(out,
+               "<PartNumberMarker>%lld</PartNumberMarker><MaxParts>%lld</MaxParts>"
+               "<IsTruncated>%s</IsTruncated>",
+               (long long)after, (long long)limit, is_truncated ? "true" : "false");
+    if (is_truncated)
+        buf_printf(out, "<NextPartNumberMarker>%lld</NextPartNumberMarker>", (long long)last);
+}
+
+void s3_list_parts(struct s3_request *r)
+{
+    struct err err = {0};
+    struct meta_upload upload;
+    struct meta_part *parts;
+    struct buf out;
+    int is_composite = 0;
+    if (s3_need_upload(r, &upload) < 0)
+        return;
+    int64_t count = meta_parts(r, upload.id, &parts, &err);
+    if (count < 0) {
+        s3_fail(r, &err);
+        return;
+    }
+    enum checksum_kind kind = s3_upload_checksum(&upload, &is_composite);
+    s3_xml_begin(&out, "ListPartsResult");
+    s3_xml(&out, "Bucket", r->bucket);
+    s3_xml(&out, "Key", r->key);
+    s3_xml(&out, "UploadId", upload.id);
+    buf_puts(&out, "<StorageClass>STANDARD</StorageClass>");
+    if (kind != CHECKSUM_NONE) {
+        s3_xml(&out, "ChecksumAlgorithm", checksum_name(kind));
+        s3_xml(&out, "ChecksumType", is_composite ? "COMPOSITE" : "FULL_OBJECT");
+    }
+    put_parts(r, &out, parts, count, kind);
+    buf_puts(&out, "</ListPartsResult>");
+    s3_xml_send(r->x, &out);
+}
+
+static void put_upload(struct buf *out, const struct meta_upload *upload, int encodes_url)
+{
+    char when[CLOCK_TEXT_BYTES];
+    clock_text(upload->created_ms, when);
+    buf_puts(out, "<Upload><Key>");
+    if (encodes_url)
+        s3_url_encode(out, upload->key);
+    else
+        error_xml_escape(out, upload->key);
+    buf_puts(out, "</Key>");
+    s3_xml(out, "UploadId", upload->id);
+    buf_printf(out, "<StorageClass>STANDARD</StorageClass><Initiated>%s</Initiated></Upload>",
+               when);
+}
+
+void s3_list_multipart_uploads(struct s3_request *r)
+{
+    struct err err = {0};
+    struct meta_upload *uploads;
+    struct buf out;
+    const char *prefix = exchange_query(r->x, "prefix");
+    int encodes_url = exchange_query(r->x, "encoding-type") != NULL;
+    int found = meta_bucket(r, r->bucket, NULL, &err);
+    int64_t count = found > 0 ? meta_uploads(r, &uploads, S3_MAX_LIST, &err) : -1;
+    if (count < 0) {
+        if (found == 0)
+            s3_fail_no_bucket(r);
+        else
+            s3_fail(r, &err);
+        return;
+    }
+    s3_xml_begin(&out, "ListMultipartUploadsResult");
+    s3_xml(&out, "Bucket", r->bucket);
+    s3_xml(&out, "Prefix", prefix ? prefix : "");
+    if (encodes_url)
+        s3_xml(&out, "EncodingType", "url");
+    buf_printf(&out, "<MaxUploads>%d</MaxUploads><IsTruncated>false</IsTruncated>", S3_MAX_LIST);
+    for (int64_t i = 0; i < count; i++)
+        if (!prefix || strncmp(uploads[i].key, prefix, strlen(prefix)) == 0)
+            put_upload(&out, &uploads[i], encodes_url);
+    buf_puts(&out, "</ListMultipartUploadsResult>");
+    s3_xml_send(r->x, &out);
+}

@@ -1,0 +1,117 @@
+#include "cloud/errors.h"
+#include "cloud/query.h"
+#include "cloud/s3/s3.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
+
+/* Bucket names and keys, and where a request names them. */
+
+static int is_label_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+int s3_bucket_name_is_valid(const char *name)
+{
+    size_t length = strlen(name);
+    struct in_addr address;
+    if (length < 3 || length > 63 || !is_label_char(name[0]) || !is_label_char(name[length - 1]))
+        return 0;
+    for (size_t i = 0; i < length; i++) {
+        if (!is_label_char(name[i]) && name[i] != '-' && name[i] != '.')
+            return 0;
+        if (name[i] == '.' && name[i + 1] == '.')
+            return 0;
+    }
+    if (inet_pton(AF_INET, name, &address) == 1 || strncmp(name, "xn--", 4) == 0 ||
+        strncmp(name, "sthree-", 7) == 0 || strncmp(name, "amzn-s3-demo-", 13) == 0)
+        return 0;
+    if (length > 8 && strcmp(name + length - 8, "-s3alias") == 0)
+        return 0;
+    return !(length > 7 && strcmp(name + length - 7, "--ol-s3") == 0);
+}
+
+/* Length of the UTF-8 sequence at `p`, 0 when it is none (RFC 3629: no surrogates, no overlong
+ * forms, nothing past U+10FFFF). */
+static size_t utf8_length(const unsigned char *p)
+{
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || (p[1] & 0xc0) != 0x80)
+        return 0;
+    if (p[0] < 0xe0)
+        return 2;
+    if ((p[2] & 0xc0) != 0x80 || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
+        return 0;
+    if (p[0] < 0xf0)
+        return 3;
+    if ((p[3] & 0xc0) != 0x80 || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return 4;
+}
+
+int s3_is_utf8(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        size_t length = utf8_length(p);
+        if (length == 0)
+            return 0;
+        p += length;
+    }
+    return 1;
+}
+
+/* The bucket in front of ".localhost" or ".s3." of a Host header, in the arena; NULL: none. */
+static char *bucket_of_host(struct exchange *x)
+{
+    const char *host = exchange_header(x, "Host");
+    if (!host)
+        return NULL;
+    const char *end = strcasestr(host, ".localhost");
+    const char *s3 = strcasestr(host, ".s3.");
+    const char *s3_region = strcasestr(host, ".s3-");
+    if (end && end[10] && end[10] != ':')
+        end = NULL;
+    if (s3)
+        end = s3;
+    else if (s3_region)
+        end = s3_region;
+    if (!end || (size_t)(end - host) == 2 || end == host)
+        return NULL; /* s3.localhost is path style */
+    return arena_copy(&x->arena, host, (size_t)(end - host));
+}
+
+static int check_key(struct s3_request *r)
+{
+    if (!r->key || !s3_is_utf8(r->key))
+        exchange_fail(r->x, "InvalidURI", "Couldn't parse the specified URI.");
+    else if (strlen(r->key) > S3_MAX_KEY_BYTES)
+        exchange_fail(r->x, "KeyTooLongError", "Your key is too long");
+    else
+        return 0;
+    return -1;
+}
+
+int s3_address(struct s3_request *r)
+{
+    struct exchange *x = r->x;
+    const char *rest = x->path + 1;
+    r->bucket = bucket_of_host(x);
+    if (!r->bucket && *rest) {
+        size_t size = strcspn(rest, "/");
+        r->bucket = exchange_decode(x, rest, size, 0);
+        rest += size;
+        rest += *rest == '/';
+        if (!r->bucket || !*r->bucket) {
+            exchange_fail(x, "InvalidBucketName", "The specified bucket is not valid.");
+            return -1;
+        }
+    }
+    if (!r->bucket || !*rest)
+        return 0;
+    r->key = exchange_decode(x, rest, strlen(rest), 0);
+    return check_key(r);
+}

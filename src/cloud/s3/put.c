@@ -1,0 +1,245 @@
+#include "cloud/errors.h"
+#include "cloud/s3/write.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* PutObject, and what writes share. */
+
+static const char *const kept[] = {"Content-Type",     "Cache-Control",    "Content-Disposition",
+                                   "Content-Encoding", "Content-Language", "Expires"};
+
+void s3_etag(const unsigned char md5[16], size_t parts, char out[S3_ETAG_BYTES])
+{
+    for (size_t i = 0; i < 16; i++)
+        snprintf(out + 2 * i, 3, "%02x", md5[i]);
+    if (parts)
+        snprintf(out + 32, S3_ETAG_BYTES - 32, "-%zu", parts);
+}
+
+/* "aws-chunked" was for the way only. */
+static void add_encoding(struct buf *out, const char *value)
+{
+    char text[256] = "";
+    for (const char *p = value; *p;) {
+        p += strspn(p, ", \t");
+        size_t size = strcspn(p, ", \t");
+        size_t used = strlen(text);
+        int is_chunked = size == 11 && strncasecmp(p, "aws-chunked", 11) == 0;
+        if (size && !is_chunked && used + size + 3 < sizeof text)
+            snprintf(text + used, sizeof text - used, "%s%.*s", used ? ", " : "", (int)size, p);
+        p += size;
+    }
+    if (*text)
+        buf_printf(out, "Content-Encoding: %s\n", text);
+}
+
+static void add_kept(struct buf *out, const char *name, const char *value)
+{
+    if (strcasecmp(name, "Content-Encoding") == 0)
+        add_encoding(out, value);
+    else
+        buf_printf(out, "%s: %s\n", name, value);
+}
+
+/* Metadata names are lower case, as AWS gives them back. */
+static void add_metadata(struct buf *out, const char *name, const char *value)
+{
+    for (const char *p = name; *p; p++) {
+        char small = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
+        buf_append(out, &small, 1);
+    }
+    buf_printf(out, ": %s\n", value);
+}
+
+const char *s3_kept_headers(struct s3_request *r)
+{
+    struct exchange *x = r->x;
+    struct buf out;
+    buf_init(&out, S3_MAX_HEADERS_BYTES);
+    size_t metadata = 0;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const char *value = exchange_header(x, kept[i]);
+        if (value && *value)
+            add_kept(&out, kept[i], value);
+    }
+    for (size_t i = 0; i < x->header_count; i++) {
+        const char *name = x->headers[i].name, *value = x->headers[i].value;
+        if (strncasecmp(name, "x-amz-meta-", 11) != 0)
+            continue;
+        metadata += strlen(name) - 11 + strlen(value);
+        add_metadata(&out, name, value);
+    }
+    const char *text = arena_copy(&x->arena, out.data ? out.data : "", out.size);
+    int fits = metadata <= S3_MAX_METADATA_BYTES && !out.failed && text;
+    buf_finish(&out);
+    if (fits)
+        return text;
+    exchange_fail(x, "MetadataTooLarge",
+                  "Your metadata headers exceed the maximum allowed metadata size.");
+    return NULL;
+}
+
+int s3_given_checksum(struct s3_request *r, enum checksum_kind *kind, const char **text)
+{
+    *kind = CHECKSUM_NONE;
+    *text = NULL;
+    for (int k = CHECKSUM_CRC32; k < CHECKSUM_KINDS; k++) {
+        const char *value = exchange_header(r->x, checksum_header((enum checksum_kind)k));
+        if (value && *kind != CHECKSUM_NONE) {
+            exchange_fail(r->x, "InvalidRequest",
+                          "Expecting a single x-amz-checksum- header. Multiple checksum Types are "
+                          "not allowed.");
+            return -1;
+        }
+        if (value) {
+            *kind = (enum checksum_kind)k;
+            *text = value;
+        }
+    }
+    if (*kind == CHECKSUM_NONE) {
+        const char *name = exchange_header(r->x, "x-amz-sdk-checksum-algorithm");
+        *kind = name ? checksum_find(name) : CHECKSUM_NONE;
+    }
+    return 0;
+}
+
+static int check_digests(struct s3_request *r, const struct content *content, const char *checksum)
+{
+    unsigned char told[CHECKSUM_MAX_BYTES];
+    const char *md5 = exchange_header(r->x, "Content-MD5");
+    if (md5 && checksum_bytes(md5, told) != 16) {
+        exchange_fail(r->x, "InvalidDigest", "The Content-MD5 you specified was invalid.");
+        return -1;
+    }
+    if (md5 && memcmp(told, content->md5, 16) != 0) {
+        exchange_fail(r->x, "BadDigest",
+                      "The Content-MD5 you specified did not match what we received.");
+        return -1;
+    }
+    if (!checksum)
+        return 0;
+    int size = checksum_bytes(checksum, told);
+    if (size < 0 || (size_t)size != content->checksum_size) {
+        exchange_fail(r->x, "InvalidRequest", "Value for %s header is invalid.",
+                      checksum_header(content->checksum_kind));
+        return -1;
+    }
+    if (memcmp(told, content->checksum, content->checksum_size) == 0)
+        return 0;
+    exchange_fail(r->x, "BadDigest", "The %s you specified did not match the calculated checksum.",
+                  checksum_name(content->checksum_kind));
+    return -1;
+}
+
+int s3_take_body(struct s3_request *r, enum checksum_kind usual, struct content *content)
+{
+    struct err err = {0};
+    enum checksum_kind kind;
+    const char *checksum;
+    *content = (struct content){0};
+    if (s3_given_checksum(r, &kind, &checksum) < 0)
+        return -1;
+    if (kind == CHECKSUM_NONE)
+        kind = usual;
+    if (content_digest(r->s3, &r->x->body, kind, content, &err) < 0) {
+        s3_fail(r, &err);
+        return -1;
+    }
+    return check_digests(r, content, checksum);
+}
+
+void s3_fail_outcome(struct s3_request *r, enum meta_outcome outcome)
+{
+    if (outcome == META_NO_BUCKET)
+        s3_fail_no_bucket(r);
+    else if (outcome == META_NO_OBJECT)
+        s3_fail_no_key(r);
+    else if (outcome == META_NO_UPLOAD)
+        exchange_fail(r->x, "NoSuchUpload",
+                      "The specified upload does not exist. The upload ID may be invalid, or the "
+                      "upload may have been aborted or completed.");
+    else
+        exchange_fail(r->x, "PreconditionFailed",
+                      "At least one of the pre-conditions you specified did not hold");
+}
+
+/* A look before anything is written; the write looks again. */
+static int need_bucket(struct s3_request *r)
+{
+    struct err err = {0};
+    int found = meta_bucket(r, r->bucket, NULL, &err);
+    if (found < 0)
+        s3_fail(r, &err);
+    else if (!found)
+        s3_fail_no_bucket(r);
+    return found > 0 ? 0 : -1;
+}
+
+void s3_full_checksum(const struct content *content, char out[S3_CHECKSUM_BYTES])
+{
+    char text[CHECKSUM_TEXT_BYTES];
+    out[0] = 0;
+    if (!content->checksum_size)
+        return;
+    checksum_text(content->checksum, content->checksum_size, text);
+    snprintf(out, S3_CHECKSUM_BYTES, "%s FULL_OBJECT %s", checksum_name(content->checksum_kind),
+             text);
+}
+
+int s3_commit(struct s3_request *r, const struct content *content, const struct s3_commit *commit)
+{
+    struct err err = {0};
+    enum meta_outcome outcome = META_DONE;
+    struct meta_object object = {.file = content->name,
+                                 .etag = commit->etag,
+                                 .headers = commit->headers,
+                                 .checksum = commit->checksum,
+                                 .size = (int64_t)content->size,
+                                 .modified_ms = r->x->received_unix_ms,
+                                 .blocks = content->blocks,
+                                 .block_count = content->block_count};
+    struct meta_condition condition = {exchange_header(r->x, "If-Match"),
+                                       exchange_header(r->x, "If-None-Match")};
+    int result = meta_put_object(r, &object, &condition, commit->upload, &outcome, &err);
+    if (result == 0 && outcome == META_DONE)
+        return 0;
+    content_remove(r->s3, content->name);
+    if (result < 0)
+        s3_fail(r, &err);
+    else
+        s3_fail_outcome(r, outcome);
+    return -1;
+}
+
+static void put(struct s3_request *r, struct content *content, const char *headers)
+{
+    struct err err = {0};
+    char etag[S3_ETAG_BYTES], checksum[S3_CHECKSUM_BYTES], text[CHECKSUM_TEXT_BYTES];
+    s3_etag(content->md5, 0, etag);
+    s3_full_checksum(content, checksum);
+    struct s3_commit commit = {.headers = headers, .etag = etag, .checksum = checksum};
+    if (content_store(r->s3, r, content, &err) < 0) {
+        s3_fail(r, &err);
+        return;
+    }
+    if (s3_commit(r, content, &commit) < 0)
+        return;
+    s3_reply_etag(r->x, etag);
+    if (content->checksum_size) {
+        checksum_text(content->checksum, content->checksum_size, text);
+        exchange_reply_header(r->x, checksum_header(content->checksum_kind), text);
+        exchange_reply_header(r->x, "x-amz-checksum-type", "FULL_OBJECT");
+    }
+    exchange_respond(r->x, 200, NULL, NULL, 0);
+}
+
+void s3_put_object(struct s3_request *r)
+{
+    struct content content = {0};
+    const char *headers = s3_kept_headers(r);
+    if (headers && need_bucket(r) == 0 && s3_take_body(r, CHECKSUM_NONE, &content) == 0)
+        put(r, &content, headers);
+    content_finish(&content);
+}

@@ -1,0 +1,102 @@
+#ifndef CLOUD_S3_S3_H
+#define CLOUD_S3_S3_H
+
+#include "base/buf.h"
+#include "cloud/checksum.h"
+#include "cloud/cloud.h"
+#include "cloud/sqlite/database.h"
+
+/* S3 inside: what its operations share. Objects are plain files under DIR/s3/objects, whose names
+ * come from a hash of bucket and key and a random part; a row in DIR/s3/meta.db makes such a file
+ * an object. A file is complete and on the disk before its row is written, and removed after its
+ * row is gone or points to another, so that at any moment an object is the old or the new one.
+ * Files without a row, which a crash leaves, are removed at the next start. */
+
+struct s3 {
+    struct cloud *cloud;
+    struct database *database;
+    struct checksums *checksums;
+    char folder[4096]; /* DIR/s3 */
+};
+
+enum {
+    S3_MAX_KEY_BYTES = 1024,
+    S3_MAX_METADATA_BYTES = 2048, /* of x-amz-meta-* together */
+    S3_MAX_HEADERS_BYTES = 16 * 1024,
+    S3_MAX_LIST = 1000,
+    S3_MAX_DELETE = 1000,
+    S3_MAX_PARTS = 10000,
+    S3_MAX_XML_BYTES = 4 * 1024 * 1024, /* of a request */
+    S3_MEMORY_BODY_BYTES = 512 * 1024,
+    S3_ETAG_BYTES = 56, /* 32 hex digits, '-', part count */
+};
+#define S3_MAX_OBJECT_BYTES ((size_t)5 * 1024 * 1024 * 1024)
+#define S3_MIN_PART_BYTES ((size_t)5 * 1024 * 1024)
+#define S3_NAMESPACE "http://s3.amazonaws.com/doc/2006-03-01/"
+
+/* What a request is about. */
+struct s3_request {
+    struct s3 *s3;
+    struct exchange *x;
+    const char *bucket, *key; /* NULL: about the service, about a bucket */
+};
+
+/* -- names.c ----------------------------------------------------------------------------------- */
+
+/* Fill bucket and key from Host and path. -1: the answer is in the exchange. */
+int s3_address(struct s3_request *r);
+int s3_bucket_name_is_valid(const char *name);
+int s3_is_utf8(const char *text);
+
+/* -- text.c: what goes over the wire ------------------------------------------------------------
+ */
+
+enum { S3_TIME_BYTES = 32 };
+void s3_http_time(int64_t unix_ms, char out[S3_TIME_BYTES]); /* "Mon, 23 Nov 2026 06:02:12 GMT" */
+int s3_read_http_time(const char *text, int64_t *unix_s);    /* -1: it is none */
+/* <name>text</name>, escaped. */
+void s3_xml(struct buf *out, const char *name, const char *text);
+void s3_xml_begin(struct buf *out, const char *root);
+/* Send it, or 500 when it did not fit. Frees the buffer. */
+void s3_xml_send(struct exchange *x, struct buf *out);
+/* Append percent-encoded: for encoding-type=url, '/' stays. */
+void s3_url_encode(struct buf *out, const char *text);
+/* `etag` in quotes as a header or an XML text. */
+void s3_reply_etag(struct exchange *x, const char *etag);
+/* Does the list of an If-Match or If-None-Match header name the etag? */
+int s3_etag_listed(const char *list, const char *etag);
+/* A number of a query or header; -1 when it is none or out of range. */
+int64_t s3_number(const char *text, int64_t max);
+
+/* -- operations, by file; see the table in s3.c --------------------------------------------------
+ */
+
+void s3_list_buckets(struct s3_request *r);
+void s3_create_bucket(struct s3_request *r);
+void s3_head_bucket(struct s3_request *r);
+void s3_delete_bucket(struct s3_request *r);
+void s3_get_bucket_location(struct s3_request *r);
+void s3_get_bucket_versioning(struct s3_request *r);
+void s3_list_objects(struct s3_request *r);
+void s3_list_objects_v2(struct s3_request *r);
+void s3_list_object_versions(struct s3_request *r);
+void s3_put_object(struct s3_request *r);
+void s3_copy_object(struct s3_request *r);
+void s3_get_object(struct s3_request *r);
+void s3_head_object(struct s3_request *r);
+void s3_delete_object(struct s3_request *r);
+void s3_delete_objects(struct s3_request *r);
+void s3_create_multipart_upload(struct s3_request *r);
+void s3_upload_part(struct s3_request *r);
+void s3_upload_part_copy(struct s3_request *r);
+void s3_complete_multipart_upload(struct s3_request *r);
+void s3_abort_multipart_upload(struct s3_request *r);
+void s3_list_parts(struct s3_request *r);
+void s3_list_multipart_uploads(struct s3_request *r);
+
+/* Answer a failure of the stores below; knows NoSuchBucket and the like by what `err` says. */
+void s3_fail(struct s3_request *r, const struct err *err);
+void s3_fail_no_bucket(struct s3_request *r);
+void s3_fail_no_key(struct s3_request *r);
+
+#endif
