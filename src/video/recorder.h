@@ -22,7 +22,7 @@ struct recorder_options {
     int wait;           /* when the queue is full: wait (a source that can), rather than drop */
     const char *preset; /* x264's, ultrafast to fast; NULL: RECORDER_PRESET */
 };
-#define RECORDER_PRESET "superfast"
+#define RECORDER_PRESET "veryfast"
 
 struct recorder_result {
     char path[RECORDER_PATH_BYTES]; /* the finished file; the .part file after a failure */
