@@ -11,11 +11,16 @@ uint64_t clock_monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-int64_t clock_unix_ms(void)
+int64_t clock_unix_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_unix_ms(void)
+{
+    return clock_unix_us() / 1000;
 }
 
 void clock_sleep_until_ns(uint64_t monotonic_ns)

@@ -6,6 +6,7 @@
 /* Time. Monotonic for durations, Unix time for the world. */
 uint64_t clock_monotonic_ns(void);
 int64_t clock_unix_ms(void);
+int64_t clock_unix_us(void);
 void clock_sleep_until_ns(uint64_t monotonic_ns);
 
 static inline double clock_ms_since(uint64_t start_ns)

@@ -20,7 +20,8 @@ struct run {
     size_t face_count;
     struct face_timings stages;
     double fetch_ms, decode_ms, match_ms, record_ms;
-    struct buf record; /* plain JSON; empty: none */
+    int64_t started_unix_us; /* so that the caller can tell the way here from the way back */
+    struct buf record;       /* plain JSON; empty: none */
     int status;
     const char *error;
     char message[512];
@@ -133,11 +134,12 @@ static json_t *ms(double value)
 
 static json_t *timings(const struct run *run, double total_ms, int cold_start)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "fetch", ms(run->fetch_ms),
-                     "decode", ms(run->decode_ms), "detect", ms(run->stages.detect_ms), "landmark",
-                     ms(run->stages.landmark_ms), "embed", ms(run->stages.embed_ms), "match",
-                     ms(run->match_ms), "record", ms(run->record_ms), "total", ms(total_ms),
-                     "cold_start", cold_start);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I}", "fetch",
+                     ms(run->fetch_ms), "decode", ms(run->decode_ms), "detect",
+                     ms(run->stages.detect_ms), "landmark", ms(run->stages.landmark_ms), "embed",
+                     ms(run->stages.embed_ms), "match", ms(run->match_ms), "record",
+                     ms(run->record_ms), "total", ms(total_ms), "cold_start", cold_start,
+                     "started_unix_us", (json_int_t)run->started_unix_us);
 }
 
 static double one_decimal(float value)
@@ -232,7 +234,7 @@ void handler_run(const struct handler_parts *parts, const char *event, size_t ev
                  int cold_start, struct buf *answer, struct handler_outcome *outcome)
 {
     uint64_t start_ns = clock_monotonic_ns();
-    struct run run = {.parts = parts, .status = 200};
+    struct run run = {.parts = parts, .status = 200, .started_unix_us = clock_unix_us()};
     buf_init(&run.record, MAX_RECORD_BYTES);
     run.faces = calloc(HANDLER_MAX_FACES, sizeof *run.faces);
     if (run.faces)

@@ -117,6 +117,7 @@ static json_t *run(struct fake *fake, const char *event, int status, char *raw, 
     for (size_t i = 0; i < COUNT(stages); i++)
         assert_true(json_is_number(json_object_get(times, stages[i])));
     assert_true(json_is_true(json_object_get(times, "cold_start")));
+    assert_true(json_integer_value(json_object_get(times, "started_unix_us")) > 1600000000000000);
     json_decref(root);
     buf_finish(&answer);
     return body;
