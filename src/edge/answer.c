@@ -24,12 +24,15 @@ static void take_face(struct answer *answer)
 static void take_timings(struct answer *answer)
 {
     const json_t *timings = json_object_get(answer->body, "timings_ms");
-    for (int i = 0; i < STAGE_COUNT; i++)
-        answer->stage_ms[i] = i >= STAGE_fetch && i <= STAGE_record
-                                  ? number_of(timings, stage_name((enum stage)i))
-                                  : NAN;
+    for (int i = 0; i < STAGE_COUNT; i++) {
+        double ms = NAN;
+        if (i >= STAGE_fetch && i <= STAGE_record)
+            ms = number_of(timings, stage_name((enum stage)i));
+        /* a failure ends the way early: the stages behind it say 0 and were not reached */
+        answer->stage_ms[i] = answer->error && !(ms > 0) ? NAN : ms;
+    }
     answer->function_ms = number_of(timings, "total");
-    answer->started_unix_ms = number_of(timings, "started_unix_ms");
+    answer->started_unix_ms = number_of(timings, "started_unix_us") / 1000;
     answer->cold_start = json_is_true(json_object_get(timings, "cold_start"));
 }
 

@@ -19,7 +19,7 @@ struct answer {
     int face_count;               /* how many faces it lists */
     double stage_ms[STAGE_COUNT]; /* the function's; NAN where it does not tell */
     double function_ms;           /* its total; NAN where it does not tell */
-    double started_unix_ms;       /* when it began, by its clock; NAN where it does not tell */
+    double started_unix_ms;       /* when it began, by its clock (started_unix_us); NAN: not told */
     int cold_start;
 };
 

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What one worker keeps between its frames. */
@@ -31,13 +30,6 @@ struct delivery {
     int saved;
     double round_trip_ms; /* of the question that was answered */
 };
-
-static double unix_ms_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
-}
 
 static int encode(struct worker *worker, const struct edge_job *job, struct edge_frame *frame,
                   struct err *err)
@@ -93,7 +85,7 @@ static int upload(struct worker *worker, struct delivery *delivery, struct err *
 static int ask(struct worker *worker, struct delivery *delivery, struct err *err)
 {
     const struct buf *body;
-    double sent_unix_ms = unix_ms_now();
+    double sent_unix_ms = (double)clock_unix_us() / 1000;
     uint64_t sent_ns = clock_monotonic_ns();
     delivery->frame.asked++;
     int status = uplink_ask(worker->uplink, delivery->frame.key, &body, err);

@@ -110,7 +110,7 @@ static void a_round_trip_is_spread_over_its_stages(void **state)
     double stage_ms[STAGE_COUNT];
     struct answer answer =
         parsed("{\"key\": \"1\", \"error\": \"x\", \"timings_ms\": {\"fetch\": 1, \"detect\": 2.5, "
-               "\"total\": 4, \"started_unix_ms\": 1003}}");
+               "\"total\": 4, \"embed\": 0, \"started_unix_us\": 1003000}}");
     answer_stages(&answer, 1000, 9, stage_ms);
     assert_near(stage_ms[STAGE_gateway_and_queue], 3);
     assert_near(stage_ms[STAGE_fetch], 1);
