@@ -4,5 +4,12 @@
 /* 12 sums, 2 vectors of weights and 1 input value fill 15 of the 16 registers. */
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
-#define EACH_TILE_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define NARROW_ROWS 12
+#define EACH_TILE_ROWS EACH_1_TO_6
+#define EACH_NARROW_ROWS EACH_1_TO_12
 #include "simd/template/conv_f32.h"
+
+void conv_f32_avx2(const struct conv *c)
+{
+    run_conv(c);
+}

@@ -36,9 +36,22 @@ INLINE void vec_store(float *p, vec x)
     _mm256_storeu_ps(p, x);
 }
 
+/* In pieces: a masked store is microcode on some processors. */
 INLINE void vec_store_part(float *p, vec x, int n)
 {
-    _mm256_maskstore_ps(p, vec_mask(n), x);
+    __m128 four = _mm256_castps256_ps128(x);
+    if (n & 4) {
+        _mm_storeu_ps(p, four);
+        four = _mm256_extractf128_ps(x, 1);
+        p += 4;
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)(void *)p, four);
+        four = _mm_movehl_ps(four, four);
+        p += 2;
+    }
+    if (n & 1)
+        _mm_store_ss(p, four);
 }
 
 INLINE vec vec_add(vec a, vec b)

@@ -4,5 +4,18 @@
 /* 28 sums, 2 vectors of weights and 1 input value fill 31 of the 32 registers. */
 #define TILE_ROWS 14
 #define TILE_VECTORS 2
-#define EACH_TILE_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define NARROW_ROWS 14
+#define EACH_TILE_ROWS EACH_1_TO_14
+#define EACH_NARROW_ROWS EACH_1_TO_14
 #include "simd/template/conv_f32.h"
+
+void conv_f32_avx2(const struct conv *c);
+
+/* Up to 8 channels would leave half of each vector empty. */
+void conv_f32_avx512(const struct conv *c)
+{
+    if (c->out_channels <= WIDTH / 2)
+        conv_f32_avx2(c);
+    else
+        run_conv(c);
+}

@@ -1,13 +1,19 @@
-/* conv_f32 for a level. Included after the level's vec.h and TILE_ROWS, TILE_VECTORS: a tile is so
- * many pixels by so many vectors of channels, with all its sums in registers; EACH_TILE_ROWS(X) is
- * X(1) ... X(TILE_ROWS). */
+/* conv_f32 for a level. Included after the level's vec.h and these: a tile is TILE_ROWS pixels by
+ * TILE_VECTORS vectors of channels, with all its sums in registers; where there is only one vector
+ * of channels it is NARROW_ROWS pixels by that vector. EACH_TILE_ROWS(X) is X(1) ... X(TILE_ROWS),
+ * EACH_NARROW_ROWS(X) likewise. */
 #include "simd/conv.h"
 #include "simd/level.h"
+
+#define EACH_1_TO_6(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define EACH_1_TO_12(X) EACH_1_TO_6(X) X(7) X(8) X(9) X(10) X(11) X(12)
+#define EACH_1_TO_14(X) EACH_1_TO_12(X) X(13) X(14)
 
 enum {
     ROW_VECTORS = 8, /* of a tile of one pixel: enough sums to keep the adders busy */
     TILE_PANELS = TILE_VECTORS * WIDTH / SIMD_PANEL,
     ROW_PANELS = ROW_VECTORS * WIDTH / SIMD_PANEL,
+    MOST_SUMS = TILE_ROWS * TILE_VECTORS > NARROW_ROWS ? TILE_ROWS *TILE_VECTORS : NARROW_ROWS,
 };
 
 /* Where vector `v` of a tile starts in a row of weights. */
@@ -80,7 +86,7 @@ INLINE void finish_tile(const struct conv_tile *t, const vec *sum, const int row
                         const int vectors)
 {
     if (t->channels < vectors * WIDTH) {
-        float sums[TILE_ROWS * TILE_VECTORS * WIDTH + ROW_VECTORS * WIDTH];
+        float sums[MOST_SUMS * WIDTH];
         UNROLL
         for (int i = 0; i < rows * vectors; i++)
             vec_store(sums + i * WIDTH, sum[i]);
@@ -95,7 +101,7 @@ INLINE void finish_tile(const struct conv_tile *t, const vec *sum, const int row
 
 INLINE void make_tile(const struct conv_tile *t, const int rows, const int vectors)
 {
-    vec sum[TILE_ROWS * TILE_VECTORS + ROW_VECTORS];
+    vec sum[MOST_SUMS];
     start_sums(t, sum, rows, vectors);
     for (size_t s = 0; s < t->segment_count; s++) {
         /* Every third row has its own pointer: the others are one or two pitches on. */
@@ -118,7 +124,8 @@ INLINE void make_tile(const struct conv_tile *t, const int rows, const int vecto
     finish_tile(t, sum, rows, vectors);
 }
 
-INLINE void make_rows(const struct conv_tile *t, const int rows)
+/* The last panel of a layer may have one vector of channels only. */
+INLINE void make_wide(const struct conv_tile *t, const int rows)
 {
     if (t->channels <= WIDTH)
         make_tile(t, rows, 1);
@@ -127,16 +134,24 @@ INLINE void make_rows(const struct conv_tile *t, const int rows)
 }
 
 #define X(rows)                                                                                    \
-    static void make_rows_##rows(const struct conv_tile *t)                                        \
+    static void make_wide_##rows(const struct conv_tile *t)                                        \
     {                                                                                              \
-        make_rows(t, rows);                                                                        \
+        make_wide(t, rows);                                                                        \
     }
 EACH_TILE_ROWS(X)
 #undef X
 
-static void make_any_tile(const struct conv_tile *t)
+#define X(rows)                                                                                    \
+    static void make_narrow_##rows(const struct conv_tile *t)                                      \
+    {                                                                                              \
+        make_tile(t, rows, 1);                                                                     \
+    }
+EACH_NARROW_ROWS(X)
+#undef X
+
+static void make_wide_tile(const struct conv_tile *t)
 {
-#define X(rows) [rows] = make_rows_##rows,
+#define X(rows) [rows] = make_wide_##rows,
     static void (*const by_rows[TILE_ROWS + 1])(const struct conv_tile *) = {EACH_TILE_ROWS(X)};
 #undef X
     if (t->panels > TILE_PANELS)
@@ -145,8 +160,17 @@ static void make_any_tile(const struct conv_tile *t)
         by_rows[t->rows](t);
 }
 
-void KERNEL(conv_f32)(const struct conv *c)
+static void make_narrow_tile(const struct conv_tile *t)
 {
-    static const struct conv_shape shape = {TILE_ROWS, TILE_PANELS, ROW_PANELS, make_any_tile};
-    conv_run(c, &shape);
+#define X(rows) [rows] = make_narrow_##rows,
+    static void (*const by_rows[NARROW_ROWS + 1])(const struct conv_tile *) = {EACH_NARROW_ROWS(X)};
+#undef X
+    by_rows[t->rows](t);
+}
+
+static void run_conv(const struct conv *c)
+{
+    static const struct conv_shape wide = {TILE_ROWS, TILE_PANELS, ROW_PANELS, make_wide_tile},
+                                   narrow = {NARROW_ROWS, 1, 1, make_narrow_tile};
+    conv_run(c, c->out_channels <= WIDTH ? &narrow : &wide);
 }
