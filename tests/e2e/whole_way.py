@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The whole way on one machine: train, deploy, frame to bucket, answer through the gateway, and each thing that can
 go wrong on it. usage: whole_way.py BUILD_FOLDER. Skipped (77) without boto3, the networks or the photos."""
 import http.client
