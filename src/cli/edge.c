@@ -83,7 +83,7 @@ static void print_end(const struct edge_settings *settings, const struct edge_to
     const struct recorder_result *recording = &totals->recording;
     FILE *out = settings->json ? stderr : stdout;
     if (totals->stored)
-        fprintf(out, "video: %s (%" PRIu64 " frames, %.1f MB) is in bucket %s\n",
+        fprintf(out, "video: %s (%" PRIu64 " frames, %.2f MB) is in bucket %s\n",
                 strrchr(recording->path, '/') + 1, recording->frames,
                 (double)recording->bytes / 1e6, deployment->videos_bucket);
     if (recording->dropped > 0)

@@ -29,7 +29,7 @@ static void take_timings(struct answer *answer)
         if (i >= STAGE_fetch && i <= STAGE_record)
             ms = number_of(timings, stage_name((enum stage)i));
         /* a failure ends the way early: the stages behind it say 0 and were not reached */
-        answer->stage_ms[i] = answer->error && !(ms > 0) ? NAN : ms;
+        answer->stage_ms[i] = ms < 0 || (answer->error && !(ms > 0)) ? NAN : ms;
     }
     answer->function_ms = number_of(timings, "total");
     answer->started_unix_ms = number_of(timings, "started_unix_us") / 1000;

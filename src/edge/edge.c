@@ -175,9 +175,9 @@ static int capture_all(struct capture *capture, struct err *err)
     int result;
     while ((result = source_read(capture->source, &frame, err)) == 1) {
         run->totals.frames = frame.number;
-        record(capture, &frame);
         if (frame.number % run->options->every == 0 && sample(run, &frame, err) < 0)
             return -1;
+        record(capture, &frame);
         if ((listener->stop && listener->stop(listener->context)) || nobody_wants_more(capture))
             return 0;
     }

@@ -292,9 +292,10 @@ static void latency_table(struct summary *summary, struct buf *out)
 void summary_table(struct summary *summary, struct buf *out)
 {
     buf_printf(out,
-               "%" PRIu64 " runs: %" PRIu64 " frames, %" PRIu64 " requests, %" PRIu64
+               "%" PRIu64 " run%s: %" PRIu64 " frames, %" PRIu64 " requests, %" PRIu64
                " answers, %" PRIu64 " lost",
-               summary->runs, summary->frames, summary->requests, summary->answers, summary->lost);
+               summary->runs, summary->runs == 1 ? "" : "s", summary->frames, summary->requests,
+               summary->answers, summary->lost);
     if (summary->dropped > 0)
         buf_printf(out, " (%" PRIu64 " dropped by a full queue)", summary->dropped);
     if (summary->retries > 0)
