@@ -9,7 +9,8 @@
     X(s3)                                                                                          \
     X(cloudwatch)                                                                                  \
     X(logs)                                                                                        \
-    X(lambda)
+    X(lambda)                                                                                      \
+    X(dynamodb)
 
 #define X(name) int name##_service_create(struct cloud *cloud, struct err *err);
 SERVICE_LIST(X)

@@ -1,0 +1,176 @@
+#include "cloud/dynamodb/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Tags, and what tools ask about a table besides. */
+
+int describe_limits(struct request *r)
+{
+    return buf_puts(&r->out,
+                    "{\"AccountMaxReadCapacityUnits\":80000,\"AccountMaxWriteCapacityUnits\":80000,"
+                    "\"TableMaxReadCapacityUnits\":40000,\"TableMaxWriteCapacityUnits\":40000}");
+}
+
+int describe_endpoints(struct request *r)
+{
+    return buf_printf(&r->out,
+                      "{\"Endpoints\":[{\"Address\":\"dynamodb.%s.amazonaws.com\","
+                      "\"CachePeriodInMinutes\":1440}]}",
+                      r->service->region);
+}
+
+int describe_time_to_live(struct request *r)
+{
+    struct table *table = request_table(r);
+    if (!table)
+        return -1;
+    table_release(table);
+    return buf_puts(&r->out, "{\"TimeToLiveDescription\":{\"TimeToLiveStatus\":\"DISABLED\"}}");
+}
+
+int update_time_to_live(struct request *r)
+{
+    return err_set(&r->err, ERR_INVALID, "UpdateTimeToLive is not supported by ken");
+}
+
+int describe_continuous_backups(struct request *r)
+{
+    struct table *table = request_table(r);
+    if (!table) {
+        if (r->err.code == ERR_NOT_FOUND)
+            r->error_type = "TableNotFoundException";
+        return -1;
+    }
+    table_release(table);
+    return buf_puts(&r->out,
+                    "{\"ContinuousBackupsDescription\":{\"ContinuousBackupsStatus\":\"DISABLED\","
+                    "\"PointInTimeRecoveryDescription\":{\"PointInTimeRecoveryStatus\":"
+                    "\"DISABLED\"}}}");
+}
+
+/* The table that ResourceArn names. */
+static struct table *tagged_table(struct request *r)
+{
+    const char *arn;
+    if (param_string(r, "ResourceArn", &arn) < 0)
+        return NULL;
+    if (!arn) {
+        fail_constraint(r, NULL, "ResourceArn", "Member must not be null");
+        return NULL;
+    }
+    const char *name = strstr(arn, ":table/");
+    struct table *table = name ? request_find_table(r, name + 7) : NULL;
+    if (!name)
+        err_set(&r->err, ERR_INVALID,
+                "Invalid TableArn: Invalid ResourceArn provided as input %.255s", arn);
+    else if (!table)
+        err_set(&r->err, ERR_NOT_FOUND,
+                "Requested resource not found: ResourcArn: %.255s not found", arn);
+    return table;
+}
+
+struct tags_job {
+    struct request *request;
+    struct table *table;
+    json_t *tags; /* now stored */
+};
+
+static int read_tags(struct connection *connection, struct tags_job *job, struct err *err)
+{
+    sqlite3_stmt *s = connection_prepare(connection, "SELECT tags FROM tables WHERE id = ?1", err);
+    if (!s)
+        return -1;
+    sqlite3_bind_int64(s, 1, job->table->id);
+    if (sqlite3_step(s) == SQLITE_ROW)
+        job->tags = json_loads((const char *)sqlite3_column_text(s, 0), 0, NULL);
+    connection_reset(s);
+    return job->tags ? 0 : err_set(err, ERR_NOT_FOUND, "Requested resource not found");
+}
+
+static int write_tags(struct connection *connection, const struct tags_job *job, struct err *err)
+{
+    sqlite3_stmt *s =
+        connection_prepare(connection, "UPDATE tables SET tags = ?2 WHERE id = ?1", err);
+    char *text = json_dumps(job->tags, JSON_COMPACT);
+    int result = -1;
+    if (s && text) {
+        sqlite3_bind_int64(s, 1, job->table->id);
+        sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
+        result = connection_run(connection, s, err);
+    }
+    free(text);
+    return result;
+}
+
+static void remove_tag(json_t *tags, const char *key)
+{
+    for (size_t i = json_array_size(tags); i-- > 0;) {
+        const char *own = json_string_value(json_object_get(json_array_get(tags, i), "Key"));
+        if (own && key && !strcmp(own, key))
+            json_array_remove(tags, i);
+    }
+}
+
+/* Tags of the request go in, TagKeys of it go out. */
+static int run_tags(struct connection *connection, void *context, struct err *err)
+{
+    struct tags_job *job = context;
+    size_t i;
+    json_t *tag;
+    if (read_tags(connection, job, err) < 0)
+        return -1;
+    json_array_foreach(json_object_get(job->request->body, "TagKeys"), i, tag)
+    {
+        remove_tag(job->tags, json_string_value(tag));
+    }
+    json_array_foreach(json_object_get(job->request->body, "Tags"), i, tag)
+    {
+        remove_tag(job->tags, json_string_value(json_object_get(tag, "Key")));
+        json_array_append(job->tags, tag);
+    }
+    if (json_array_size(job->tags) > 50)
+        return err_set(err, ERR_INVALID, "Tag limit exceeded: 50");
+    return write_tags(connection, job, err);
+}
+
+static int change_tags(struct request *r)
+{
+    struct table *table = tagged_table(r);
+    if (!table)
+        return -1;
+    struct tags_job job = {.request = r, .table = table};
+    int result = database_write(r->service->database, run_tags, &job, &r->err);
+    json_decref(job.tags);
+    table_release(table);
+    return result;
+}
+
+int tag_resource(struct request *r)
+{
+    return change_tags(r);
+}
+
+int untag_resource(struct request *r)
+{
+    return change_tags(r);
+}
+
+int list_tags_of_resource(struct request *r)
+{
+    struct table *table = tagged_table(r);
+    if (!table)
+        return -1;
+    struct tags_job job = {.request = r, .table = table};
+    struct connection *connection = database_read_begin(r->service->database, &r->err);
+    int result = connection ? read_tags(connection, &job, &r->err) : -1;
+    database_read_end(r->service->database, connection);
+    table_release(table);
+    if (result < 0)
+        return -1;
+    char *text = json_dumps(job.tags, JSON_COMPACT);
+    result = buf_printf(&r->out, "{\"Tags\":%s}", text ? text : "[]");
+    free(text);
+    json_decref(job.tags);
+    return result;
+}

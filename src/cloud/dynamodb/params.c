@@ -1,0 +1,306 @@
+#include "cloud/dynamodb/request.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static int wrong_type(struct request *r, const char *message)
+{
+    return err_set(&r->err, ERR_CORRUPT, "%s", message);
+}
+
+static const json_t *get(struct request *r, const char *name)
+{
+    const json_t *json = json_object_get(r->body, name);
+    return json_is_null(json) ? NULL : json;
+}
+
+int param_string(struct request *r, const char *name, const char **out)
+{
+    const json_t *json = get(r, name);
+    *out = json_string_value(json);
+    if (!json || *out)
+        return 0;
+    return wrong_type(r, json_is_object(json) || json_is_array(json)
+                             ? "Unrecognized collection type class java.lang.String"
+                         : json_is_true(json)  ? "TRUE_VALUE cannot be converted to String"
+                         : json_is_false(json) ? "FALSE_VALUE cannot be converted to String"
+                                               : "NUMBER_VALUE cannot be converted to String");
+}
+
+int param_integer(struct request *r, const char *name, int64_t *out, int *present)
+{
+    const json_t *json = get(r, name);
+    *present = json != NULL;
+    if (!json)
+        return 0;
+    if (!json_is_number(json))
+        return wrong_type(r, json_is_string(json) ? "STRING_VALUE cannot be converted to Integer"
+                                                  : "Unexpected value type in payload");
+    double value = json_number_value(json);
+    *out = value > 2147483647.0    ? 2147483647
+           : value < -2147483648.0 ? -2147483648LL
+                                   : (int64_t)value;
+    return 0;
+}
+
+int param_flag(struct request *r, const char *name, int *out)
+{
+    const json_t *json = get(r, name);
+    *out = json_is_true(json);
+    return !json || json_is_boolean(json) ? 0
+                                          : wrong_type(r, "Unexpected token received from parser");
+}
+
+int param_object(struct request *r, const char *name, const json_t **out)
+{
+    *out = get(r, name);
+    return !*out || json_is_object(*out) ? 0 : wrong_type(r, "Unexpected field type");
+}
+
+int param_array(struct request *r, const char *name, const json_t **out)
+{
+    *out = get(r, name);
+    return !*out || json_is_array(*out)
+               ? 0
+               : wrong_type(r, json_is_object(*out)
+                                   ? "Start of structure or map found where not expected"
+                                   : "Unexpected field type");
+}
+
+int fail_constraint(struct request *r, const char *value, const char *name, const char *constraint)
+{
+    char member[64];
+    snprintf(member, sizeof member, "%s", name);
+    member[0] = (char)tolower((unsigned char)member[0]);
+    if (!value)
+        return err_set(&r->err, ERR_INVALID,
+                       "1 validation error detected: Value null at '%s' failed to satisfy "
+                       "constraint: %s",
+                       member, constraint);
+    return err_set(&r->err, ERR_INVALID,
+                   "1 validation error detected: Value '%.255s' at '%s' failed to satisfy "
+                   "constraint: %s",
+                   value, member, constraint);
+}
+
+int param_choice(struct request *r, const char *name, const char *const *values, int *out)
+{
+    const char *given;
+    *out = 0;
+    if (param_string(r, name, &given) < 0)
+        return -1;
+    if (!given)
+        return 0;
+    struct buf set;
+    buf_init(&set, 1024);
+    buf_puts(&set, "Member must satisfy enum value set: [");
+    for (int i = 0; values[i]; i++) {
+        if (!strcmp(values[i], given)) {
+            *out = i;
+            buf_finish(&set);
+            return 0;
+        }
+        buf_printf(&set, "%s%s", i ? ", " : "", values[i]);
+    }
+    buf_puts(&set, "]");
+    fail_constraint(r, given, name, set.data ? set.data : "");
+    buf_finish(&set);
+    return -1;
+}
+
+int param_item(struct request *r, const char *name, struct value *out)
+{
+    const json_t *json;
+    if (param_object(r, name, &json) < 0)
+        return -1;
+    if (!json)
+        return fail_constraint(r, NULL, name, "Member must not be null");
+    return item_from_json(json, out, r->arena, &r->err);
+}
+
+int params_refuse_legacy(struct request *r)
+{
+    static const char *const legacy[][2] = {
+        {"Expected", "ConditionExpression"},         {"AttributeUpdates", "UpdateExpression"},
+        {"KeyConditions", "KeyConditionExpression"}, {"QueryFilter", "FilterExpression"},
+        {"ScanFilter", "FilterExpression"},          {"ConditionalOperator", "an expression"},
+        {"AttributesToGet", "ProjectionExpression"},
+    };
+    for (size_t i = 0; i < sizeof legacy / sizeof *legacy; i++)
+        if (get(r, legacy[i][0]))
+            return err_set(&r->err, ERR_INVALID,
+                           "%s is a legacy parameter that ken does not support: use %s",
+                           legacy[i][0], legacy[i][1]);
+    return 0;
+}
+
+int request_own(struct request *r, json_t *json)
+{
+    struct owned_json *owned = arena_new(r->arena, struct owned_json, 1);
+    if (!owned) {
+        json_decref(json);
+        return err_set(&r->err, ERR_TOO_BIG, "The request needs too much memory");
+    }
+    *owned = (struct owned_json){json, r->owned};
+    r->owned = owned;
+    return 0;
+}
+
+int param_table_name(struct request *r, const json_t *json, const char **out)
+{
+    struct request part = *r;
+    part.body = json ? json : r->body;
+    if (param_string(&part, "TableName", out) < 0) {
+        r->err = part.err;
+        return -1;
+    }
+    const char *name = *out;
+    if (!name)
+        return fail_constraint(r, NULL, "TableName", "Member must not be null");
+    if (!strncmp(name, "arn:aws:dynamodb:", 17) && strstr(name, ":table/"))
+        name = *out = strstr(name, ":table/") + 7;
+    if (strlen(name) < 3)
+        return fail_constraint(r, name, "TableName",
+                               "Member must have length greater than or equal to 3");
+    if (strlen(name) > 255)
+        return fail_constraint(r, name, "TableName",
+                               "Member must have length less than or equal to 255");
+    if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
+        return fail_constraint(r, name, "TableName",
+                               "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
+    return 0;
+}
+
+static int parse_one(struct request *r, const json_t *from, const char *kind,
+                     struct substitutions *s, struct node **out)
+{
+    const json_t *text = json_object_get(from, kind);
+    if (!text || json_is_null(text))
+        return 0;
+    if (!json_is_string(text))
+        return wrong_type(r, "Unexpected field type");
+    *out = condition_parse(s, kind, json_string_value(text), &r->err);
+    return *out ? 0 : -1;
+}
+
+static const struct use {
+    unsigned flag;
+    const char *name;
+} uses_by_name[] = {
+    {USES_UPDATE, "UpdateExpression"},         {USES_CONDITION, "ConditionExpression"},
+    {USES_FILTER, "FilterExpression"},         {USES_KEY_CONDITION, "KeyConditionExpression"},
+    {USES_PROJECTION, "ProjectionExpression"},
+};
+
+/* Names and values without an expression that could use them are an error of their own. */
+static int check_needed(struct request *r, const json_t *from, unsigned uses)
+{
+    unsigned given = 0;
+    char list[128] = "";
+    int listed = 0;
+    for (size_t i = 0; i < sizeof uses_by_name / sizeof *uses_by_name; i++) {
+        const struct use *use = &uses_by_name[i];
+        if (!(uses & use->flag))
+            continue;
+        if (json_is_string(json_object_get(from, use->name)))
+            given |= use->flag;
+        if (use->flag == USES_PROJECTION)
+            continue;
+        size_t at = strlen(list);
+        snprintf(list + at, sizeof list - at, "%s%s", listed++ ? " and " : "", use->name);
+    }
+    if (json_object_get(from, "ExpressionAttributeNames") && !given)
+        return err_set(&r->err, ERR_INVALID,
+                       "ExpressionAttributeNames can only be specified when using expressions");
+    if (json_object_get(from, "ExpressionAttributeValues") && !(given & ~(unsigned)USES_PROJECTION))
+        return err_set(&r->err, ERR_INVALID,
+                       "ExpressionAttributeValues can only be specified when using expressions: %s "
+                       "%s null",
+                       list, listed > 1 ? "are" : "is");
+    return 0;
+}
+
+static const json_t *object_or_null(const json_t *from, const char *name)
+{
+    const json_t *json = json_object_get(from, name);
+    return json_is_null(json) ? NULL : json;
+}
+
+int expressions_parse(struct request *r, const json_t *from, unsigned uses, struct expressions *out)
+{
+    struct substitutions *s = &out->substitutions;
+    *out = (struct expressions){0};
+    if (check_needed(r, from, uses) < 0 ||
+        substitutions_init(s, object_or_null(from, "ExpressionAttributeNames"),
+                           object_or_null(from, "ExpressionAttributeValues"), r->arena,
+                           &r->err) < 0)
+        return -1;
+    const json_t *update = json_object_get(from, "UpdateExpression");
+    const json_t *projection = json_object_get(from, "ProjectionExpression");
+    if ((uses & USES_UPDATE) && json_is_string(update)) {
+        out->has_update = 1;
+        if (update_parse(s, json_string_value(update), &out->update, &r->err) < 0)
+            return -1;
+    }
+    if ((uses & USES_CONDITION) &&
+        parse_one(r, from, "ConditionExpression", s, &out->condition) < 0)
+        return -1;
+    if ((uses & USES_KEY_CONDITION) &&
+        parse_one(r, from, "KeyConditionExpression", s, &out->key_condition) < 0)
+        return -1;
+    if ((uses & USES_FILTER) && parse_one(r, from, "FilterExpression", s, &out->filter) < 0)
+        return -1;
+    if ((uses & USES_PROJECTION) && json_is_string(projection)) {
+        out->has_projection = 1;
+        if (projection_parse(s, json_string_value(projection), &out->projection, &r->err) < 0)
+            return -1;
+    }
+    return substitutions_check_used(s, &r->err);
+}
+
+int param_capacity(struct request *r, enum capacity_detail *out)
+{
+    static const char *const values[] = {"NONE", "TOTAL", "INDEXES", NULL};
+    int choice;
+    if (param_choice(r, "ReturnConsumedCapacity", values, &choice) < 0)
+        return -1;
+    *out = (enum capacity_detail)choice;
+    return 0;
+}
+
+void write_capacity(struct request *r, enum capacity_detail detail, const char *table,
+                    const struct table_index *index, double units)
+{
+    buf_puts(&r->out, "{\"TableName\":");
+    json_write_string(&r->out, table, strlen(table));
+    buf_printf(&r->out, ",\"CapacityUnits\":%.1f", units);
+    if (detail == CAPACITY_INDEXES) {
+        buf_printf(&r->out, ",\"Table\":{\"CapacityUnits\":%.1f}", index ? 0.0 : units);
+        if (index) {
+            buf_printf(&r->out, ",\"%sSecondaryIndexes\":{", index->global ? "Global" : "Local");
+            json_write_string(&r->out, index->name, strlen(index->name));
+            buf_printf(&r->out, ":{\"CapacityUnits\":%.1f}}", units);
+        }
+    }
+    buf_puts(&r->out, "}");
+}
+
+void write_member(struct request *r, int *first, const char *name)
+{
+    buf_printf(&r->out, "%s\"%s\":", *first ? "" : ",", name);
+    *first = 0;
+}
+
+double read_units(size_t bytes, int consistent)
+{
+    double units = (double)((bytes + 4095) / 4096);
+    units = units < 1 ? 1 : units;
+    return consistent ? units : units / 2;
+}
+
+double write_units(size_t bytes)
+{
+    double units = (double)((bytes + 1023) / 1024);
+    return units < 1 ? 1 : units;
+}

@@ -1,0 +1,142 @@
+#ifndef CLOUD_DYNAMODB_REQUEST_H
+#define CLOUD_DYNAMODB_REQUEST_H
+
+#include "cloud/dynamodb/table.h"
+#include "cloud/exchange.h"
+#include "cloud/sqlite/database.h"
+
+#include <pthread.h>
+
+/* What the operations of DynamoDB share: the service's state, and one request on its way. */
+
+struct dynamodb {
+    struct database *database;
+    const char *account_id, *region;
+    pthread_rwlock_t lock; /* of the catalogue */
+    struct table **tables; /* sorted by name */
+    size_t table_count;
+};
+
+enum { REQUEST_MAX_OUT_BYTES = 32 * 1024 * 1024 };
+
+struct request {
+    struct dynamodb *service;
+    struct arena *arena;
+    const json_t *body;
+    struct buf out; /* the answer, JSON */
+    struct err err;
+    const char *error_type;  /* AWS's code, where err.code does not say it */
+    const char *error_extra; /* members to add to the error, ",\"Item\":{...}"; NULL for none */
+    struct owned_json {
+        json_t *json;
+        struct owned_json *next;
+    } * owned; /* released with the request */
+    int64_t now_ms;
+};
+
+/* An operation: 0 with the answer in `out`, or -1 with err. */
+typedef int operation_run(struct request *r);
+
+/* Failures: err.code says the type: INVALID ValidationException, NOT_FOUND
+ * ResourceNotFoundException, EXISTS ResourceInUseException, DENIED ConditionalCheckFailedException,
+ * CORRUPT SerializationException, TOO_BIG ValidationException; others are internal. */
+
+/* Parameters of the body; a wrong JSON type is an error, an absent one NULL (or the default). */
+int param_string(struct request *r, const char *name, const char **out) MUST_USE;
+int param_integer(struct request *r, const char *name, int64_t *out, int *present) MUST_USE;
+int param_flag(struct request *r, const char *name, int *out) MUST_USE;
+int param_object(struct request *r, const char *name, const json_t **out) MUST_USE;
+int param_array(struct request *r, const char *name, const json_t **out) MUST_USE;
+/* One of `values` (ends with NULL) as its index; the first is the default. */
+int param_choice(struct request *r, const char *name, const char *const *values, int *out) MUST_USE;
+int param_item(struct request *r, const char *name, struct value *out) MUST_USE; /* required */
+/* Refuse what ken does not do, by name. */
+int params_refuse_legacy(struct request *r) MUST_USE;
+int fail_constraint(struct request *r, const char *value, const char *name, const char *constraint);
+int request_own(struct request *r, json_t *json) MUST_USE;
+
+/* TableName, checked; and the table it names, to be released. `json` NULL: the body. */
+int param_table_name(struct request *r, const json_t *json, const char **out) MUST_USE;
+struct table *request_table(struct request *r);
+struct table *request_find_table(struct request *r, const char *name);
+const struct table_index *request_index(struct request *r, const struct table *table,
+                                        const char *name);
+char *table_arn(struct request *r, const char *name);
+
+/* A failed SQL statement on a table: gone in the meantime, or an internal error. Returns -1. */
+int fail_table(struct request *r, const struct table *table);
+
+/* The catalogue. */
+int catalogue_open(struct dynamodb *service, struct err *err) MUST_USE;
+void catalogue_close(struct dynamodb *service);
+
+/* Expressions of the request. */
+struct expressions {
+    struct substitutions substitutions;
+    struct node *condition, *filter, *key_condition;
+    struct projection projection;
+    struct update update;
+    int has_projection, has_update;
+};
+enum {
+    USES_CONDITION = 1,
+    USES_FILTER = 2,
+    USES_KEY_CONDITION = 4,
+    USES_PROJECTION = 8,
+    USES_UPDATE = 16,
+};
+int expressions_parse(struct request *r, const json_t *from, unsigned uses,
+                      struct expressions *out) MUST_USE;
+
+/* ReturnConsumedCapacity. */
+enum capacity_detail { CAPACITY_NONE, CAPACITY_TOTAL, CAPACITY_INDEXES };
+int param_capacity(struct request *r, enum capacity_detail *out) MUST_USE;
+/* {"TableName":..,"CapacityUnits":..} */
+void write_capacity(struct request *r, enum capacity_detail detail, const char *table,
+                    const struct table_index *index, double units);
+/* Append `,"name":` or `"name":` as the object goes; `first` is cleared. */
+void write_member(struct request *r, int *first, const char *name);
+double read_units(size_t bytes, int consistent);
+double write_units(size_t bytes);
+
+/* Writing one item, inside a write job. */
+enum write_type { WRITE_PUT, WRITE_DELETE, WRITE_UPDATE, WRITE_CHECK };
+struct write {
+    enum write_type type;
+    struct table *table;
+    struct value item; /* what to put; otherwise the key */
+    const struct node *condition;
+    const struct update *update;
+    int wants_old; /* the old item is needed for the answer */
+    /* Made by the write: */
+    struct value old, new;
+    int had_old, has_new;
+    size_t old_size, new_size;
+};
+int write_run(struct connection *connection, struct request *r, struct write *w) MUST_USE;
+/* Several, all or none. On failure *failed is the index of the one at fault. */
+int write_all(struct request *r, struct write *writes, size_t count, size_t *failed) MUST_USE;
+
+/* The stored text of an item: 1, 0 when there is none, -1. `out` lives in the arena. */
+struct stored {
+    const char *text;
+    size_t text_size, size;
+};
+int item_load(struct connection *connection, struct request *r, const struct table *table,
+              const struct key *key, struct stored *out) MUST_USE;
+/* Stored text to a value that lives as long as the request. */
+int item_parse(struct request *r, const char *text, size_t size, struct value *out) MUST_USE;
+/* Append the item of stored `text`, or the part of it that `projection` (may be NULL) names. */
+int write_projected(struct request *r, const struct projection *projection, const char *text,
+                    size_t size) MUST_USE;
+/* An update may not change key attributes. */
+int update_check_keys(struct request *r, const struct table *table,
+                      const struct update *update) MUST_USE;
+
+operation_run create_table, describe_table, list_tables, delete_table, update_table, put_item,
+    get_item, update_item, delete_item, batch_write_item, batch_get_item, query, scan,
+    transact_write_items, transact_get_items, describe_limits, tag_resource, untag_resource,
+    list_tags_of_resource, describe_time_to_live, update_time_to_live, describe_continuous_backups,
+    describe_endpoints;
+
+#endif

@@ -1,0 +1,194 @@
+#include "cloud/dynamodb/service.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cloud/dynamodb/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+/* DynamoDB over HTTP: JSON 1.0, the operation in X-Amz-Target, a CRC-32 of the answer beside it. */
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS tables(id INTEGER PRIMARY KEY AUTOINCREMENT, "
+    "name TEXT NOT NULL UNIQUE, definition TEXT NOT NULL, tags TEXT NOT NULL, "
+    "items INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);";
+
+static const struct operation {
+    const char *name;
+    operation_run *run;
+    int writes;
+} operations[] = {
+    {"BatchGetItem", batch_get_item, 0},
+    {"BatchWriteItem", batch_write_item, 1},
+    {"CreateTable", create_table, 1},
+    {"DeleteItem", delete_item, 1},
+    {"DeleteTable", delete_table, 1},
+    {"DescribeContinuousBackups", describe_continuous_backups, 0},
+    {"DescribeEndpoints", describe_endpoints, 0},
+    {"DescribeLimits", describe_limits, 0},
+    {"DescribeTable", describe_table, 0},
+    {"DescribeTimeToLive", describe_time_to_live, 0},
+    {"GetItem", get_item, 0},
+    {"ListTables", list_tables, 0},
+    {"ListTagsOfResource", list_tags_of_resource, 0},
+    {"PutItem", put_item, 1},
+    {"Query", query, 0},
+    {"Scan", scan, 0},
+    {"TagResource", tag_resource, 1},
+    {"TransactGetItems", transact_get_items, 0},
+    {"TransactWriteItems", transact_write_items, 1},
+    {"UntagResource", untag_resource, 1},
+    {"UpdateItem", update_item, 1},
+    {"UpdateTable", update_table, 1},
+    {"UpdateTimeToLive", update_time_to_live, 1},
+};
+
+static const char content_type[] = "application/x-amz-json-1.0";
+static const char target_prefix[] = "DynamoDB_20120810.";
+
+static const struct operation *find_operation(const struct exchange *x)
+{
+    const char *target = exchange_header(x, "X-Amz-Target");
+    if (!target || strncmp(target, target_prefix, sizeof target_prefix - 1))
+        return NULL;
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (!strcmp(operations[i].name, target + sizeof target_prefix - 1))
+            return &operations[i];
+    return NULL;
+}
+
+static void respond(struct exchange *x, int status, const char *data, size_t size)
+{
+    char crc[16];
+    snprintf(crc, sizeof crc, "%lu", crc32(0, (const unsigned char *)data, (unsigned)size));
+    exchange_reply_header(x, "x-amz-crc32", crc);
+    exchange_respond(x, status, content_type, data ? data : "", size);
+}
+
+static void respond_error(struct exchange *x, int status, const char *type, const char *message,
+                          const char *extra)
+{
+    struct buf out;
+    buf_init(&out, REQUEST_MAX_OUT_BYTES);
+    buf_printf(&out, "{\"__type\":\"%s\",\"%s\":", type,
+               strstr(type, "SerializationException") ? "Message" : "message");
+    json_write_string(&out, message, strlen(message));
+    buf_printf(&out, "%s}", extra ? extra : "");
+    respond(x, status, out.data, out.size);
+    buf_finish(&out);
+}
+
+#define DYNAMODB "com.amazonaws.dynamodb.v20120810#"
+
+static void fail(struct exchange *x, const struct request *r)
+{
+    const char *type = DYNAMODB "InternalServerError", *message = r->err.message;
+    char named[128];
+    int status = 400;
+    switch (r->err.code) {
+    case ERR_INVALID:
+    case ERR_TOO_BIG:
+        type = "com.amazon.coral.validate#ValidationException";
+        break;
+    case ERR_CORRUPT:
+        type = "com.amazon.coral.service#SerializationException";
+        break;
+    case ERR_NOT_FOUND:
+        type = DYNAMODB "ResourceNotFoundException";
+        break;
+    case ERR_EXISTS:
+        type = DYNAMODB "ResourceInUseException";
+        break;
+    case ERR_DENIED:
+        type = DYNAMODB "ConditionalCheckFailedException";
+        break;
+    default:
+        log_line(LOG_ERROR, "dynamodb: %s", r->err.message);
+        message = "Internal server error";
+        status = 500;
+    }
+    if (r->error_type) {
+        snprintf(named, sizeof named, DYNAMODB "%s", r->error_type);
+        type = named;
+    }
+    respond_error(x, status, type, message, r->error_extra);
+}
+
+static void run(struct dynamodb *service, struct exchange *x, const struct operation *operation,
+                const json_t *body)
+{
+    struct request r = {.service = service,
+                        .arena = &x->arena,
+                        .body = body,
+                        .now_ms = x->received_unix_ms ? x->received_unix_ms : clock_unix_ms()};
+    buf_init(&r.out, REQUEST_MAX_OUT_BYTES);
+    int result = operation->run(&r);
+    if (result == 0 && r.out.failed)
+        result = err_set(&r.err, ERR_NO_MEMORY, "answer: out of memory");
+    if (result < 0)
+        fail(x, &r);
+    else
+        respond(x, 200, r.out.data, r.out.size);
+    for (struct owned_json *owned = r.owned; owned; owned = owned->next)
+        json_decref(owned->json);
+    buf_finish(&r.out);
+}
+
+void dynamodb_handle(struct dynamodb *service, struct exchange *x)
+{
+    const struct operation *operation = find_operation(x);
+    struct err err = {0};
+    if (!operation) {
+        respond_error(x, 400, "com.amazon.coral.service#UnknownOperationException",
+                      "An unknown operation was requested.", NULL);
+        return;
+    }
+    const char *data = exchange_body(x, &err);
+    json_t *body = data ? json_loadb(data, x->body.size, JSON_ALLOW_NUL, NULL) : NULL;
+    if (json_is_object(body))
+        run(service, x, operation, body);
+    else
+        respond_error(x, 400, "com.amazon.coral.service#SerializationException",
+                      "Start of structure or map expected, or the JSON is damaged", NULL);
+    json_decref(body);
+}
+
+int dynamodb_is_quick(const struct exchange *x)
+{
+    const struct operation *operation = find_operation(x);
+    return operation && operation->run == get_item;
+}
+
+struct dynamodb *dynamodb_open(const char *path, const char *account_id, const char *region,
+                               struct err *err)
+{
+    struct dynamodb *service = calloc(1, sizeof *service);
+    if (!service) {
+        err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
+        return NULL;
+    }
+    service->account_id = account_id;
+    service->region = region;
+    service->database = database_open(path, schema, err);
+    if (!service->database) {
+        free(service);
+        return NULL;
+    }
+    if (catalogue_open(service, err) < 0) {
+        dynamodb_close(service);
+        return NULL;
+    }
+    return service;
+}
+
+void dynamodb_close(struct dynamodb *service)
+{
+    if (!service)
+        return;
+    catalogue_close(service);
+    database_close(service->database);
+    free(service);
+}

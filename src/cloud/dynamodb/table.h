@@ -1,0 +1,85 @@
+#ifndef CLOUD_DYNAMODB_TABLE_H
+#define CLOUD_DYNAMODB_TABLE_H
+
+#include "cloud/dynamodb/expression.h"
+
+#include <stdatomic.h>
+
+/* A table as its definition says, and the bytes under which its items are stored.
+ *
+ * Items of a table lie in the SQL table i<id>(key BLOB PRIMARY KEY, item TEXT, size): `item` is
+ * DynamoDB's JSON as it goes over the wire, `size` what DynamoDB counts. A key is a 4-byte hash of
+ * the partition key (so that segments of a parallel scan are ranges), then partition key and sort
+ * key in an encoding whose byte order is the order of the values: a query is one range of the
+ * SQL index. Index n of a table is x<id>_<n>(key BLOB PRIMARY KEY, base BLOB): its own keys, then
+ * the item's key, so that equal index keys stay apart. */
+enum {
+    TABLE_MAX_INDEXES = 25, /* 20 global, 5 local */
+    TABLE_MAX_HASH_BYTES = 2048,
+    TABLE_MAX_RANGE_BYTES = 1024,
+    TABLE_SQL_BYTES = 256,
+};
+
+struct key_part {
+    const char *name;
+    enum value_type type;
+};
+struct key_schema {
+    struct key_part parts[2]; /* HASH, RANGE */
+    size_t count;
+};
+
+enum projection_type { PROJECTION_ALL, PROJECTION_KEYS_ONLY, PROJECTION_INCLUDE };
+
+struct table_index {
+    const char *name;
+    struct key_schema keys;
+    int global, number;
+    enum projection_type type;
+    struct projection projection; /* what the index holds, unless all */
+};
+
+struct table {
+    int64_t id;
+    const char *name;
+    json_t *definition; /* as DescribeTable gives it, without what changes */
+    struct key_schema keys;
+    struct table_index indexes[TABLE_MAX_INDEXES];
+    size_t index_count;
+    atomic_int dropped, references;
+    struct arena arena; /* of the names */
+};
+
+/* From a definition (taken over, also on failure). One reference. */
+struct table *table_create(int64_t id, json_t *definition, struct err *err);
+void table_release(struct table *table); /* NULL is fine */
+const struct table_index *table_find_index(const struct table *table, const char *name);
+int key_schema_has(const struct key_schema *keys, const char *name);
+
+struct key {
+    const unsigned char *data;
+    size_t size;
+};
+/* Key of an item that has all key attributes in the right types. */
+int table_key(const struct table *table, const struct value *item, struct key *out,
+              struct arena *arena, struct err *err) MUST_USE;
+/* Its key in an index: returns 1, or 0 when the item is not in it (attributes absent). */
+int table_index_key(const struct table *table, const struct table_index *index,
+                    const struct value *item, struct key *out, struct arena *arena,
+                    struct err *err) MUST_USE;
+/* The beginning that all keys with this partition key share, and then that of those with this
+ * beginning of the sort key (NULL: none; `whole`: the full value). */
+int key_prefix(const struct value *hash, const struct value *range, int whole, struct key *out,
+               struct arena *arena, struct err *err) MUST_USE;
+/* The smallest byte string that is larger than all that begin with `key`; size 0: there is none. */
+int key_after(const struct key *key, struct key *out, struct arena *arena,
+              struct err *err) MUST_USE;
+
+/* AWS's checks. The key of a request: exactly the key attributes. */
+int table_check_key(const struct table *table, const struct value *key, struct err *err) MUST_USE;
+/* An item to be stored: key attributes present, types right, nothing empty or too long. */
+int table_check_item(const struct table *table, const struct value *item, struct err *err) MUST_USE;
+int table_check_index_keys(const struct table *table, const struct value *item,
+                           struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,413 @@
+#include "cloud/dynamodb/definition.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The catalogue of tables, and the operations on tables. */
+
+char *table_arn(struct request *r, const char *name)
+{
+    return arena_printf(r->arena, "arn:aws:dynamodb:%s:%s:table/%s", r->service->region,
+                        r->service->account_id, name);
+}
+
+/* Index of the first table whose name is not below `name`. Under the lock. */
+static size_t find_place(const struct dynamodb *service, const char *name)
+{
+    size_t low = 0, high = service->table_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(service->tables[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int catalogue_add(struct dynamodb *service, struct table *table, struct err *err)
+{
+    pthread_rwlock_wrlock(&service->lock);
+    struct table **tables =
+        realloc(service->tables, (service->table_count + 1) * sizeof *service->tables);
+    if (tables) {
+        size_t at = find_place(service, table->name);
+        service->tables = tables;
+        memmove(tables + at + 1, tables + at, (service->table_count - at) * sizeof *tables);
+        tables[at] = table;
+        service->table_count++;
+    }
+    pthread_rwlock_unlock(&service->lock);
+    return tables ? 0 : err_set(err, ERR_NO_MEMORY, "open table: out of memory");
+}
+
+static void catalogue_remove(struct dynamodb *service, struct table *table)
+{
+    pthread_rwlock_wrlock(&service->lock);
+    size_t at = find_place(service, table->name);
+    if (at < service->table_count && service->tables[at] == table) {
+        service->table_count--;
+        memmove(service->tables + at, service->tables + at + 1,
+                (service->table_count - at) * sizeof *service->tables);
+        table_release(table);
+    }
+    pthread_rwlock_unlock(&service->lock);
+}
+
+static struct table *catalogue_get(struct dynamodb *service, const char *name)
+{
+    pthread_rwlock_rdlock(&service->lock);
+    size_t at = find_place(service, name);
+    struct table *table = at < service->table_count ? service->tables[at] : NULL;
+    if (table && strcmp(table->name, name))
+        table = NULL;
+    if (table)
+        atomic_fetch_add(&table->references, 1);
+    pthread_rwlock_unlock(&service->lock);
+    return table;
+}
+
+int catalogue_open(struct dynamodb *service, struct err *err)
+{
+    pthread_rwlock_init(&service->lock, NULL);
+    struct connection *connection = database_read_begin(service->database, err);
+    if (!connection)
+        return -1;
+    sqlite3_stmt *s = connection_prepare(connection, "SELECT id, definition FROM tables", err);
+    int step = s ? sqlite3_step(s) : SQLITE_ERROR, result = s ? 0 : -1;
+    for (; result == 0 && step == SQLITE_ROW; step = sqlite3_step(s)) {
+        json_t *definition = json_loads((const char *)sqlite3_column_text(s, 1), 0, NULL);
+        struct table *table =
+            definition ? table_create(sqlite3_column_int64(s, 0), definition, err) : NULL;
+        if (!definition)
+            err_set(err, ERR_CORRUPT, "open table: its definition is damaged");
+        result = table ? catalogue_add(service, table, err) : -1;
+    }
+    if (result == 0 && step != SQLITE_DONE)
+        result = connection_fail(connection, "read the tables", err);
+    connection_reset(s);
+    database_read_end(service->database, connection);
+    return result;
+}
+
+void catalogue_close(struct dynamodb *service)
+{
+    for (size_t i = 0; i < service->table_count; i++)
+        table_release(service->tables[i]);
+    free(service->tables);
+    pthread_rwlock_destroy(&service->lock);
+}
+
+struct table *request_find_table(struct request *r, const char *name)
+{
+    struct table *table = catalogue_get(r->service, name);
+    if (!table)
+        err_set(&r->err, ERR_NOT_FOUND, "Requested resource not found");
+    return table;
+}
+
+/* For operations on the table itself, whose message names it. */
+struct table *request_table(struct request *r)
+{
+    const char *name;
+    if (param_table_name(r, NULL, &name) < 0)
+        return NULL;
+    struct table *table = catalogue_get(r->service, name);
+    if (!table)
+        err_set(&r->err, ERR_NOT_FOUND, "Requested resource not found: Table: %s not found", name);
+    return table;
+}
+
+const struct table_index *request_index(struct request *r, const struct table *table,
+                                        const char *name)
+{
+    const struct table_index *index = table_find_index(table, name);
+    if (!index)
+        err_set(&r->err, ERR_INVALID, "The table does not have the specified index: %s", name);
+    return index;
+}
+
+static int count_items(struct request *r, const struct table *table, int64_t *items, int64_t *bytes)
+{
+    struct connection *connection = database_read_begin(r->service->database, &r->err);
+    if (!connection)
+        return -1;
+    sqlite3_stmt *s =
+        connection_prepare(connection, "SELECT items, bytes FROM tables WHERE id = ?1", &r->err);
+    *items = *bytes = 0;
+    if (s) {
+        sqlite3_bind_int64(s, 1, table->id);
+        if (sqlite3_step(s) == SQLITE_ROW) {
+            *items = sqlite3_column_int64(s, 0);
+            *bytes = sqlite3_column_int64(s, 1);
+        }
+        connection_reset(s);
+    }
+    database_read_end(r->service->database, connection);
+    return s ? 0 : -1;
+}
+
+static int answer_table(struct request *r, const struct table *table, const char *member,
+                        const char *status)
+{
+    int64_t items, bytes;
+    if (count_items(r, table, &items, &bytes) < 0)
+        return -1;
+    json_t *shown = json_copy(table->definition);
+    json_object_set_new(shown, "TableStatus", json_string(status));
+    json_object_set_new(shown, "ItemCount", json_integer(items));
+    json_object_set_new(shown, "TableSizeBytes", json_integer(bytes));
+    json_t *answer = json_pack("{s:o}", member, shown);
+    char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+    int result = text ? buf_puts(&r->out, text)
+                      : err_set(&r->err, ERR_NO_MEMORY, "describe table: out of memory");
+    free(text);
+    json_decref(answer);
+    return result;
+}
+
+struct table_job {
+    struct request *request;
+    struct table *table; /* of delete and update */
+    json_t *definition;
+    const char *name;
+    int64_t id;
+};
+
+static int make_sql_tables(struct connection *connection, const struct table_job *job,
+                           struct err *err)
+{
+    char sql[TABLE_SQL_BYTES];
+    size_t indexes = json_array_size(json_object_get(job->definition, "LocalSecondaryIndexes")) +
+                     json_array_size(json_object_get(job->definition, "GlobalSecondaryIndexes"));
+    snprintf(sql, sizeof sql,
+             "CREATE TABLE i%lld(key BLOB PRIMARY KEY, item TEXT NOT NULL, size INTEGER NOT NULL) "
+             "WITHOUT ROWID",
+             (long long)job->id);
+    if (connection_exec(connection, sql, err) < 0)
+        return -1;
+    for (size_t i = 0; i < indexes; i++) {
+        snprintf(sql, sizeof sql,
+                 "CREATE TABLE x%lld_%zu(key BLOB PRIMARY KEY, base BLOB NOT NULL) WITHOUT ROWID",
+                 (long long)job->id, i);
+        if (connection_exec(connection, sql, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int run_create(struct connection *connection, void *context, struct err *err)
+{
+    struct table_job *job = context;
+    sqlite3_stmt *s = connection_prepare(
+        connection,
+        "INSERT INTO tables(name, definition, tags) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING "
+        "RETURNING id",
+        err);
+    char *text = json_dumps(job->definition, JSON_COMPACT);
+    const json_t *tags = json_object_get(job->request->body, "Tags");
+    char *tags_text = tags ? json_dumps(tags, JSON_COMPACT) : NULL;
+    if (s) {
+        sqlite3_bind_text(s, 1, job->name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 3, tags_text ? tags_text : "[]", -1, SQLITE_STATIC);
+        int step = sqlite3_step(s);
+        if (step == SQLITE_ROW)
+            job->id = sqlite3_column_int64(s, 0);
+        else if (step == SQLITE_DONE)
+            err_set(err, ERR_EXISTS, "Table already exists: %s", job->name);
+        else
+            connection_fail(connection, "create table", err);
+        connection_reset(s);
+    }
+    free(text);
+    free(tags_text);
+    return job->id ? make_sql_tables(connection, job, err) : -1;
+}
+
+int create_table(struct request *r)
+{
+    struct table_job job = {.request = r};
+    if (param_table_name(r, NULL, &job.name) < 0)
+        return -1;
+    job.definition = definition_make(r, job.name);
+    if (!job.definition)
+        return -1;
+    if (database_write(r->service->database, run_create, &job, &r->err) < 0) {
+        json_decref(job.definition);
+        return -1;
+    }
+    struct table *table = table_create(job.id, job.definition, &r->err);
+    if (!table)
+        return -1;
+    atomic_fetch_add(&table->references, 1);
+    int result = catalogue_add(r->service, table, &r->err);
+    if (result == 0)
+        result = answer_table(r, table, "TableDescription", "ACTIVE");
+    table_release(table);
+    return result;
+}
+
+int describe_table(struct request *r)
+{
+    struct table *table = request_table(r);
+    if (!table)
+        return -1;
+    int result = answer_table(r, table, "Table", "ACTIVE");
+    table_release(table);
+    return result;
+}
+
+static int run_delete(struct connection *connection, void *context, struct err *err)
+{
+    struct table_job *job = context;
+    char sql[TABLE_SQL_BYTES];
+    if (job->table->dropped)
+        return err_set(err, ERR_NOT_FOUND, "Requested resource not found: Table: %s not found",
+                       job->table->name);
+    snprintf(sql, sizeof sql, "DELETE FROM tables WHERE id = %lld; DROP TABLE i%lld",
+             (long long)job->table->id, (long long)job->table->id);
+    if (connection_exec(connection, sql, err) < 0)
+        return -1;
+    for (size_t i = 0; i < job->table->index_count; i++) {
+        snprintf(sql, sizeof sql, "DROP TABLE x%lld_%zu", (long long)job->table->id, i);
+        if (connection_exec(connection, sql, err) < 0)
+            return -1;
+    }
+    job->table->dropped = 1; /* writes behind this one in the queue must see it */
+    return 0;
+}
+
+int delete_table(struct request *r)
+{
+    struct table *table = request_table(r);
+    struct table_job job = {.request = r, .table = table};
+    if (!table)
+        return -1;
+    int result = -1;
+    if (json_is_true(json_object_get(table->definition, "DeletionProtectionEnabled")))
+        err_set(&r->err, ERR_INVALID,
+                "Resource cannot be deleted as it is currently protected against deletion. Disable "
+                "deletion protection first.");
+    else
+        result = answer_table(r, table, "TableDescription", "DELETING");
+    if (result == 0 && database_write(r->service->database, run_delete, &job, &r->err) < 0)
+        result = -1;
+    if (result == 0)
+        catalogue_remove(r->service, table);
+    else if (r->err.code != ERR_NOT_FOUND)
+        table->dropped = 0;
+    table_release(table);
+    return result;
+}
+
+int list_tables(struct request *r)
+{
+    const char *start;
+    int64_t limit = 100;
+    int present;
+    if (param_string(r, "ExclusiveStartTableName", &start) < 0 ||
+        param_integer(r, "Limit", &limit, &present) < 0)
+        return -1;
+    if (present && (limit < 1 || limit > 100)) {
+        char value[32];
+        snprintf(value, sizeof value, "%lld", (long long)limit);
+        return fail_constraint(r, value, "limit",
+                               limit < 1 ? "Member must have value greater than or equal to 1"
+                                         : "Member must have value less than or equal to 100");
+    }
+    struct dynamodb *service = r->service;
+    buf_puts(&r->out, "{\"TableNames\":[");
+    pthread_rwlock_rdlock(&service->lock);
+    size_t at = start ? find_place(service, start) : 0, shown = 0;
+    if (start && at < service->table_count && !strcmp(service->tables[at]->name, start))
+        at++;
+    for (; at < service->table_count && shown < (size_t)limit; at++, shown++)
+        buf_printf(&r->out, "%s\"%s\"", shown ? "," : "", service->tables[at]->name);
+    buf_puts(&r->out, "]");
+    if (at < service->table_count)
+        buf_printf(&r->out, ",\"LastEvaluatedTableName\":\"%s\"", service->tables[at - 1]->name);
+    pthread_rwlock_unlock(&service->lock);
+    return buf_puts(&r->out, "}");
+}
+
+static int run_update(struct connection *connection, void *context, struct err *err)
+{
+    struct table_job *job = context;
+    sqlite3_stmt *s =
+        connection_prepare(connection, "UPDATE tables SET definition = ?2 WHERE id = ?1", err);
+    char *text = json_dumps(job->definition, JSON_COMPACT);
+    int result = -1;
+    if (s && text) {
+        sqlite3_bind_int64(s, 1, job->table->id);
+        sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
+        result = connection_run(connection, s, err);
+    }
+    free(text);
+    return result;
+}
+
+/* The definition with the request's billing mode, throughput and protection. */
+static json_t *updated_definition(struct request *r, const struct table *table)
+{
+    int64_t reads = 0, writes = 0;
+    int on_demand = 0;
+    json_t *protect = json_object_get(r->body, "DeletionProtectionEnabled");
+    int billing = json_object_get(r->body, "BillingMode") ||
+                  json_object_get(r->body, "ProvisionedThroughput");
+    if (billing && definition_read_throughput(r, &reads, &writes, &on_demand) < 0)
+        return NULL;
+    json_t *definition = json_copy(table->definition);
+    if (protect)
+        json_object_set(definition, "DeletionProtectionEnabled", protect);
+    if (!billing)
+        return definition;
+    json_object_set_new(definition, "ProvisionedThroughput", definition_throughput(reads, writes));
+    const char *mode = on_demand ? "PAY_PER_REQUEST" : "PROVISIONED";
+    json_object_set_new(definition, "BillingModeSummary", json_pack("{s:s}", "BillingMode", mode));
+    return definition;
+}
+
+/* The changed table takes the place of the old one in the catalogue; requests that hold the old one
+ * go on with it: what can change is nothing that they use. */
+static int replace_table(struct request *r, struct table *table, json_t *definition)
+{
+    struct table_job job = {.request = r, .table = table, .definition = definition};
+    struct table *changed = table_create(table->id, json_incref(definition), &r->err);
+    int result = changed ? database_write(r->service->database, run_update, &job, &r->err) : -1;
+    if (result == 0) {
+        catalogue_remove(r->service, table);
+        atomic_fetch_add(&changed->references, 1);
+        result = catalogue_add(r->service, changed, &r->err);
+    }
+    if (result == 0)
+        result = answer_table(r, changed, "TableDescription", "ACTIVE");
+    table_release(changed);
+    return result;
+}
+
+int update_table(struct request *r)
+{
+    static const char *const refused[] = {"GlobalSecondaryIndexUpdates", "StreamSpecification",
+                                          "SSESpecification", "ReplicaUpdates"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (json_object_get(r->body, refused[i]))
+            return err_set(&r->err, ERR_INVALID, "UpdateTable: %s is not supported by ken",
+                           refused[i]);
+    if (!json_object_get(r->body, "BillingMode") &&
+        !json_object_get(r->body, "ProvisionedThroughput") &&
+        !json_object_get(r->body, "DeletionProtectionEnabled"))
+        return err_set(&r->err, ERR_INVALID,
+                       "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
+                       "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is "
+                       "required");
+    struct table *table = request_table(r);
+    if (!table)
+        return -1;
+    json_t *definition = updated_definition(r, table);
+    int result = definition ? replace_table(r, table, definition) : -1;
+    json_decref(definition);
+    table_release(table);
+    return result;
+}
