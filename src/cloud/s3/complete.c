@@ -84,28 +84,41 @@ static int compare_number(const void *key, const void *row)
     return (a > b) - (a < b);
 }
 
+static int check_order(const struct completion *c)
+{
+    for (size_t i = 1; i < c->count; i++) {
+        if (c->wanted[i].number <= c->wanted[i - 1].number) {
+            exchange_fail(c->r->x, "InvalidPartOrder",
+                          "The list of parts was not in ascending order. Parts must be ordered by "
+                          "part number.");
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int choose_part(struct completion *c, size_t i)
 {
     const struct wanted_part *wanted = &c->wanted[i];
-    if (i > 0 && wanted->number <= c->wanted[i - 1].number) {
-        exchange_fail(c->r->x, "InvalidPartOrder",
-                      "The list of parts was not in ascending order. Parts must be ordered by part "
-                      "number.");
-        return -1;
-    }
     c->chosen[i] =
         bsearch(&wanted->number, c->parts, (size_t)c->part_count, sizeof *c->parts, compare_number);
-    if (!c->chosen[i] || strcmp(c->chosen[i]->etag, wanted->etag) != 0) {
-        exchange_fail(c->r->x, "InvalidPart",
-                      "One or more of the specified parts could not be found. The part may not "
-                      "have been uploaded, or the specified entity tag may not match the part's "
-                      "entity tag.");
-        return -1;
-    }
-    if (i + 1 < c->count && (size_t)c->chosen[i]->size < S3_MIN_PART_BYTES) {
-        exchange_fail(c->r->x, "EntityTooSmall",
-                      "Your proposed upload is smaller than the minimum allowed size");
-        return -1;
+    if (c->chosen[i] && strcmp(c->chosen[i]->etag, wanted->etag) == 0)
+        return 0;
+    exchange_fail(c->r->x, "InvalidPart",
+                  "One or more of the specified parts could not be found. The part may not have "
+                  "been uploaded, or the specified entity tag may not match the part's entity "
+                  "tag.");
+    return -1;
+}
+
+static int check_sizes(const struct completion *c)
+{
+    for (size_t i = 0; i + 1 < c->count; i++) {
+        if ((size_t)c->chosen[i]->size < S3_MIN_PART_BYTES) {
+            exchange_fail(c->r->x, "EntityTooSmall",
+                          "Your proposed upload is smaller than the minimum allowed size");
+            return -1;
+        }
     }
     return 0;
 }
@@ -118,10 +131,12 @@ static int choose_parts(struct completion *c)
         s3_fail(c->r, &err);
         return -1;
     }
+    if (check_order(c) < 0)
+        return -1;
     for (size_t i = 0; i < c->count; i++)
         if (choose_part(c, i) < 0)
             return -1;
-    return 0;
+    return check_sizes(c);
 }
 
 /* The etag is the MD5 of the parts' MD5s. */

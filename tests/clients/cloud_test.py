@@ -1,0 +1,127 @@
+"""The verb: ken cloud starts, refuses, stops. cloud_test.py KEN"""
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.request
+
+import cloud as clouds
+
+KEN = sys.argv[1]
+
+
+class VerbTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="ken-verb-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def ken(self, *arguments, **environment):
+        clean = {n: v for n, v in os.environ.items() if not n.startswith("AWS_")}
+        return subprocess.run([KEN, *arguments], env={**clean, **environment}, capture_output=True,
+                              text=True, timeout=30)
+
+    def start(self, *arguments, **environment):
+        clean = {n: v for n, v in os.environ.items() if not n.startswith("AWS_")}
+        ready = os.path.join(self.folder, "ready")
+        process = subprocess.Popen(
+            [KEN, "cloud", "--data", os.path.join(self.folder, "data"), "--listen", "127.0.0.1:0",
+             "--ready-file", ready, *arguments], env={**clean, **environment},
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        clouds.wait_until(lambda: os.path.exists(ready))
+        with open(ready) as file:
+            return process, json.load(file)
+
+    def refused(self, code, text, done):
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(text, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1)
+
+    def test_wrong_command_lines(self):
+        self.refused(2, "--data", self.ken("cloud"))
+        self.refused(2, "no such argument", self.ken("cloud", "--data", self.folder, "start"))
+        for listen in ["4566", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536", "host:1", "[::1:0"]:
+            self.refused(1, "not ADDRESS:PORT", self.ken("cloud", "--data", self.folder,
+                                                         "--listen", listen))
+
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            self.refused(1, "the port is in use", self.ken(
+                "cloud", "--data", self.folder, "--listen", f"127.0.0.1:{port}"))
+
+    def test_folder_in_use(self):
+        self.start()
+        self.refused(1, "another ken cloud uses it", self.ken(
+            "cloud", "--data", os.path.join(self.folder, "data"), "--listen", "127.0.0.1:0"))
+
+    def test_folder_cannot_be_made(self):
+        blocked = os.path.join(self.folder, "file")
+        with open(blocked, "w"):
+            pass
+        self.refused(1, blocked, self.ken("cloud", "--data", blocked + "/data"))
+
+    def test_damaged_credentials(self):
+        with open(os.path.join(self.folder, "credentials"), "w") as file:
+            file.write("[default]\n")
+        self.refused(1, "aws_access_key_id", self.ken("cloud", "--data", self.folder))
+
+    def test_first_start_makes_a_key_and_says_it_once(self):
+        process, ready = self.start()
+        self.assertEqual(ready["pid"], process.pid)
+        with urllib.request.urlopen(ready["endpoint"] + "/health") as reply:
+            self.assertEqual(json.load(reply)["status"], "ok")
+        process.send_signal(signal.SIGTERM)
+        first = process.communicate(timeout=20)[0]
+        self.assertEqual(process.returncode, 0)
+        path = os.path.join(self.folder, "data", "credentials")
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        with open(path) as file:
+            secret = file.read().split("aws_secret_access_key = ")[1].strip()
+        self.assertIn(f"export AWS_SECRET_ACCESS_KEY={secret}", first)
+        self.assertIn(f"export AWS_ENDPOINT_URL={ready['endpoint']}", first)
+        os.unlink(os.path.join(self.folder, "ready"))
+        process, _ = self.start()
+        process.send_signal(signal.SIGINT)
+        self.assertNotIn(secret, process.communicate(timeout=20)[0])
+        self.assertEqual(process.returncode, 0)
+        exports = self.ken("cloud", "env", "--data", os.path.join(self.folder, "data"),
+                           "--endpoint", "http://10.0.0.1:80").stdout
+        self.assertIn(f"export AWS_SECRET_ACCESS_KEY={secret}\n", exports)
+        self.assertIn("export AWS_ENDPOINT_URL=http://10.0.0.1:80\n", exports)
+
+    def test_keys_of_the_environment_are_taken_and_not_written(self):
+        process, _ = self.start(AWS_ACCESS_KEY_ID="AKIAMINE", AWS_SECRET_ACCESS_KEY="mine")
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "data", "credentials")))
+        process.terminate()
+        self.assertNotIn("mine", process.communicate(timeout=20)[0])
+
+    def test_ipv6(self):
+        if not socket.has_ipv6:
+            self.skipTest("no IPv6")
+        clean = {n: v for n, v in os.environ.items() if not n.startswith("AWS_")}
+        read, write = os.pipe()
+        process = subprocess.Popen([KEN, "cloud", "--data", self.folder, "--listen", "[::1]:0",
+                                    "--ready-fd", str(write)], pass_fds=[write], env=clean,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as ready:
+            line = ready.readline()
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        if not line:
+            self.skipTest("no IPv6 loopback")
+        with urllib.request.urlopen(json.loads(line)["endpoint"] + "/health") as reply:
+            self.assertEqual(reply.status, 200)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

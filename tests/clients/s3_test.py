@@ -1,0 +1,449 @@
+"""S3 as boto3 sees it. s3_test.py KEN"""
+import base64
+import datetime
+import hashlib
+import io
+import os
+import signal
+import sys
+import unittest
+import urllib.error
+import urllib.request
+import zlib
+
+import cloud as clouds
+
+try:
+    import boto3
+    import botocore.exceptions
+    from boto3.s3.transfer import TransferConfig
+    from botocore.config import Config
+except ImportError:
+    clouds.skip("no boto3 for " + sys.executable)
+
+KEN = sys.argv[1]
+MIB = 1024 * 1024
+
+
+def crc32(data):
+    return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+
+
+class S3Test(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = clouds.Cloud(KEN).start()
+        cls.s3 = cls.cloud.client(boto3, "s3")
+        cls.count = 0
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cloud.close()
+
+    def setUp(self):
+        S3Test.count += 1
+        self.bucket = f"bucket-{S3Test.count}"
+        self.s3.create_bucket(Bucket=self.bucket)
+
+    def put(self, key, body=b"data", **extra):
+        return self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **extra)
+
+    def get(self, key, **extra):
+        return self.s3.get_object(Bucket=self.bucket, Key=key, **extra)
+
+    def refused(self, code, call, **arguments):
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            call(**arguments)
+        self.assertEqual(caught.exception.response["Error"]["Code"], code)
+        return caught.exception.response
+
+    def keys(self, **arguments):
+        reply = self.s3.list_objects_v2(Bucket=self.bucket, **arguments)
+        return [o["Key"] for o in reply.get("Contents", [])]
+
+    # -- buckets
+
+    def test_wrong_bucket_names_are_refused(self):
+        for name in ["Ab", "ab", "Upper-case", "a" * 64, "-abc", "abc-", "a..b", "192.168.1.1",
+                     "xn--abc", "a_b_c", "abc-s3alias"]:
+            with self.assertRaises(botocore.exceptions.ClientError, msg=name) as caught:
+                # boto3's own check is off; some names change the request's address
+                self.s3.create_bucket(Bucket=name)
+            self.assertIn(caught.exception.response["Error"]["Code"], ("InvalidBucketName",), name)
+
+    def test_absent_bucket(self):
+        for call in [self.s3.list_objects_v2, self.s3.list_objects, self.s3.list_object_versions,
+                     self.s3.delete_bucket, self.s3.get_bucket_location]:
+            reply = self.refused("NoSuchBucket", call, Bucket="absent")
+            self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 404)
+        self.refused("404", self.s3.head_bucket, Bucket="absent")
+        self.refused("NoSuchBucket", self.s3.put_object, Bucket="absent", Key="k", Body=b"")
+        self.refused("NoSuchBucket", self.s3.get_object, Bucket="absent", Key="k")
+        self.refused("NoSuchBucket", self.s3.delete_object, Bucket="absent", Key="k")
+
+    def test_a_bucket_with_an_object_stays(self):
+        self.put("k")
+        self.refused("BucketNotEmpty", self.s3.delete_bucket, Bucket=self.bucket)
+        self.s3.delete_object(Bucket=self.bucket, Key="k")
+        self.s3.delete_bucket(Bucket=self.bucket)
+        self.refused("404", self.s3.head_bucket, Bucket=self.bucket)
+
+    def test_list_and_location(self):
+        names = [b["Name"] for b in self.s3.list_buckets()["Buckets"]]
+        self.assertIn(self.bucket, names)
+        self.assertEqual(names, sorted(names))
+        location = self.s3.get_bucket_location(Bucket=self.bucket)
+        self.assertIsNone(location["LocationConstraint"])
+        self.s3.create_bucket(Bucket=self.bucket + "-eu",
+                              CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        location = self.s3.get_bucket_location(Bucket=self.bucket + "-eu")
+        self.assertEqual(location["LocationConstraint"], "eu-central-1")
+
+    def test_not_offered_is_said(self):
+        for call, more in [(self.s3.get_bucket_policy, {}), (self.s3.get_bucket_acl, {}),
+                           (self.s3.put_bucket_versioning,
+                            {"VersioningConfiguration": {"Status": "Enabled"}}),
+                           (self.s3.put_object, {"Key": "k", "Tagging": "a=b"}),
+                           (self.s3.put_object, {"Key": "k", "ACL": "public-read"}),
+                           (self.s3.put_object, {"Key": "k", "ServerSideEncryption": "AES256"})]:
+            reply = self.refused("NotImplemented", call, Bucket=self.bucket, **more)
+            self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 501)
+
+    # -- objects
+
+    def test_absent_key(self):
+        self.refused("NoSuchKey", self.s3.get_object, Bucket=self.bucket, Key="absent")
+        self.refused("404", self.s3.head_object, Bucket=self.bucket, Key="absent")
+        self.s3.delete_object(Bucket=self.bucket, Key="absent")
+
+    def test_a_key_of_1025_bytes_is_refused(self):
+        self.put("k" * 1024)
+        self.assertEqual(self.get("k" * 1024)["Body"].read(), b"data")
+        self.refused("KeyTooLongError", self.s3.put_object, Bucket=self.bucket, Key="k" * 1025,
+                     Body=b"")
+
+    def test_round_trip_with_headers(self):
+        body = os.urandom(35000)
+        reply = self.put("a/b c+d%é&.png", body, ContentType="image/png",
+                         CacheControl="max-age=1", ContentDisposition="attachment",
+                         ContentEncoding="gzip", ContentLanguage="de",
+                         Metadata={"Name": "value", "other": "x y"})
+        etag = f'"{hashlib.md5(body).hexdigest()}"'
+        self.assertEqual(reply["ETag"], etag)
+        got = self.get("a/b c+d%é&.png")
+        self.assertEqual(got["Body"].read(), body)
+        self.assertEqual(got["ETag"], etag)
+        self.assertEqual(got["ContentType"], "image/png")
+        self.assertEqual(got["CacheControl"], "max-age=1")
+        self.assertEqual(got["ContentDisposition"], "attachment")
+        self.assertEqual(got["ContentEncoding"], "gzip")
+        self.assertEqual(got["ContentLanguage"], "de")
+        self.assertEqual(got["Metadata"], {"name": "value", "other": "x y"})
+        head = self.s3.head_object(Bucket=self.bucket, Key="a/b c+d%é&.png")
+        self.assertEqual(head["ContentLength"], 35000)
+        self.assertEqual(head["Metadata"], {"name": "value", "other": "x y"})
+        age = datetime.datetime.now(datetime.timezone.utc) - head["LastModified"]
+        self.assertLess(abs(age.total_seconds()), 60)
+
+    def test_odd_keys(self):
+        for key in ["..", "../../etc/passwd", "a//b", "/lead", "trail/", " ", "ü/日本語/😀",
+                    "a?b=c", "a#b", "%41", "a;b,c:d", "'\"<>&"]:
+            self.put(key, key.encode())
+            self.assertEqual(self.get(key)["Body"].read(), key.encode(), key)
+        self.assertEqual(len(self.keys()), 12)
+
+    def test_empty_object(self):
+        self.put("empty", b"")
+        self.assertEqual(self.get("empty")["Body"].read(), b"")
+
+    def test_replacing(self):
+        self.put("k", b"one")
+        self.put("k", b"two two")
+        self.assertEqual(self.get("k")["Body"].read(), b"two two")
+
+    def test_ranges(self):
+        body = os.urandom(3 * MIB + 17)
+        self.put("k", body)
+        for text, part in [("bytes=0-0", body[:1]), ("bytes=5-9", body[5:10]),
+                           ("bytes=-7", body[-7:]), (f"bytes={MIB - 3}-{MIB + 3}",
+                                                     body[MIB - 3:MIB + 4]),
+                           ("bytes=3145740-", body[3145740:]), ("bytes=0-99999999", body),
+                           ("bytes=1-2999999", body[1:3000000])]:
+            got = self.get("k", Range=text)
+            self.assertEqual(got["ResponseMetadata"]["HTTPStatusCode"], 206)
+            self.assertEqual(got["Body"].read(), part, text)
+            first = body.find(part)
+            self.assertEqual(got["ContentRange"],
+                             f"bytes {first}-{first + len(part) - 1}/{len(body)}")
+        self.refused("InvalidRange", self.s3.get_object, Bucket=self.bucket, Key="k",
+                     Range=f"bytes={len(body)}-")
+        self.assertEqual(self.get("k", Range="lines=1-2")["Body"].read(), body)
+
+    def test_conditions_on_reads(self):
+        etag = self.put("k")["ETag"]
+        self.refused("PreconditionFailed", self.s3.get_object, Bucket=self.bucket, Key="k",
+                     IfMatch='"0"')
+        self.refused("304", self.s3.get_object, Bucket=self.bucket, Key="k", IfNoneMatch=etag)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        later, before = now + datetime.timedelta(hours=1), now - datetime.timedelta(hours=1)
+        self.refused("304", self.s3.get_object, Bucket=self.bucket, Key="k", IfModifiedSince=later)
+        self.refused("PreconditionFailed", self.s3.get_object, Bucket=self.bucket, Key="k",
+                     IfUnmodifiedSince=before)
+        self.get("k", IfMatch=etag, IfUnmodifiedSince=before)
+        self.get("k", IfNoneMatch='"0"', IfModifiedSince=before)
+
+    def test_conditions_on_writes(self):
+        def put(condition, value, body):
+            def add(request, **_):
+                request.headers[condition] = value
+            events = self.s3.meta.events
+            events.register("before-sign.s3.PutObject", add, unique_id="test")
+            try:
+                return self.put("k", body)
+            finally:
+                events.unregister("before-sign.s3.PutObject", unique_id="test")
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            put("If-Match", '"0"', b"none")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "NoSuchKey")
+        etag = put("If-None-Match", "*", b"first")["ETag"]
+        for condition, value in [("If-None-Match", "*"), ("If-Match", '"0"')]:
+            with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                put(condition, value, b"second")
+            self.assertEqual(caught.exception.response["Error"]["Code"], "PreconditionFailed")
+        self.assertEqual(self.get("k")["Body"].read(), b"first")
+        put("If-Match", etag, b"third")
+        self.assertEqual(self.get("k")["Body"].read(), b"third")
+
+    def test_checksums(self):
+        body = os.urandom(1000)
+        sha = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+        self.refused("BadDigest", self.s3.put_object, Bucket=self.bucket, Key="k", Body=body,
+                     ChecksumSHA256=wrong)
+        self.refused("404", self.s3.head_object, Bucket=self.bucket, Key="k")
+        self.put("k", body, ChecksumSHA256=sha)
+        got = self.get("k", ChecksumMode="ENABLED")
+        self.assertEqual(got["ChecksumSHA256"], sha)
+        self.assertEqual(got["Body"].read(), body)
+        self.put("crc", body, ChecksumCRC32=crc32(body))
+        self.assertEqual(self.get("crc", ChecksumMode="ENABLED")["ChecksumCRC32"], crc32(body))
+
+    def test_wrong_content_md5(self):
+        md5 = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+        self.refused("BadDigest", self.s3.put_object, Bucket=self.bucket, Key="k", Body=b"x",
+                     ContentMD5=md5)
+        self.refused("InvalidDigest", self.s3.put_object, Bucket=self.bucket, Key="k", Body=b"x",
+                     ContentMD5="nonsense")
+
+    def test_too_much_metadata(self):
+        self.refused("MetadataTooLarge", self.s3.put_object, Bucket=self.bucket, Key="k",
+                     Body=b"", Metadata={"m": "x" * 2048})
+
+    def test_presigned(self):
+        # boto3 still presigns by version 2 where nobody asks for 4
+        s3 = self.cloud.client(boto3, "s3", config=Config(signature_version="s3v4"))
+        url = s3.generate_presigned_url("put_object", {"Bucket": self.bucket, "Key": "k y"})
+        request = urllib.request.Request(url, b"by url", method="PUT")
+        self.assertEqual(urllib.request.urlopen(request).status, 200)
+        url = s3.generate_presigned_url(
+            "get_object", {"Bucket": self.bucket, "Key": "k y",
+                           "ResponseContentType": "text/x-test"}, ExpiresIn=60)
+        with urllib.request.urlopen(url) as reply:
+            self.assertEqual(reply.read(), b"by url")
+            self.assertEqual(reply.headers["Content-Type"], "text/x-test")
+        for broken in [url.replace("k%20y", "k%20z"), url[:-1] + ("0" if url[-1] != "0" else "1"),
+                       url.replace("x-test", "x-other")]:
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(broken)
+            with caught.exception as answer:
+                self.assertEqual(answer.status, 403)
+                self.assertIn(b"<Code>SignatureDoesNotMatch</Code>", answer.read())
+
+    # -- copies and deletions
+
+    def test_copy(self):
+        self.put("from me", b"body", ContentType="text/a", Metadata={"a": "1"})
+        source = {"Bucket": self.bucket, "Key": "from me"}
+        self.s3.copy_object(Bucket=self.bucket, Key="to", CopySource=source)
+        got = self.get("to")
+        self.assertEqual((got["Body"].read(), got["ContentType"], got["Metadata"]),
+                         (b"body", "text/a", {"a": "1"}))
+        self.s3.copy_object(Bucket=self.bucket, Key="to", CopySource=source,
+                            MetadataDirective="REPLACE", Metadata={"b": "2"})
+        self.assertEqual(self.get("to")["Metadata"], {"b": "2"})
+        self.refused("InvalidRequest", self.s3.copy_object, Bucket=self.bucket, Key="from me",
+                     CopySource=source)
+        self.refused("NoSuchKey", self.s3.copy_object, Bucket=self.bucket, Key="to",
+                     CopySource={"Bucket": self.bucket, "Key": "absent"})
+        self.refused("PreconditionFailed", self.s3.copy_object, Bucket=self.bucket, Key="to",
+                     CopySource=source, CopySourceIfMatch='"0"')
+
+    def test_delete_many(self):
+        for i in range(5):
+            self.put(f"k{i}")
+        reply = self.s3.delete_objects(
+            Bucket=self.bucket,
+            Delete={"Objects": [{"Key": k} for k in ("k0", "k1", "absent", "k<&>")]})
+        self.assertEqual([d["Key"] for d in reply["Deleted"]], ["k0", "k1", "absent", "k<&>"])
+        self.assertEqual(self.keys(), ["k2", "k3", "k4"])
+        reply = self.s3.delete_objects(Bucket=self.bucket,
+                                       Delete={"Objects": [{"Key": "k2"}], "Quiet": True})
+        self.assertNotIn("Deleted", reply)
+        self.refused("MalformedXML", self.s3.delete_objects, Bucket=self.bucket,
+                     Delete={"Objects": [{"Key": str(i)} for i in range(1001)]})
+
+    # -- listings
+
+    def test_listing_in_pages(self):
+        names = sorted([f"{d}/{i:02}" for d in "ab" for i in range(7)] + ["a!", "c", "é"],
+                       key=lambda k: k.encode())
+        for name in names:
+            self.put(name)
+        self.assertEqual(self.keys(), names)
+        for paginator in ["list_objects_v2", "list_objects", "list_object_versions"]:
+            for size in [1, 3, 1000]:
+                for delimiter in ["", "/"]:
+                    pages = self.s3.get_paginator(paginator).paginate(
+                        Bucket=self.bucket, PaginationConfig={"PageSize": size},
+                        **({"Delimiter": delimiter} if delimiter else {}))
+                    keys, prefixes = [], []
+                    for page in pages:
+                        rows = page.get("Contents", []) + page.get("Versions", [])
+                        keys += [o["Key"] for o in rows]
+                        prefixes += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+                        self.assertLessEqual(
+                            len(rows) + len(page.get("CommonPrefixes", [])), size)
+                    expected = ["a!", "c", "é"] if delimiter else names
+                    self.assertEqual(keys, expected, (paginator, size, delimiter))
+                    self.assertEqual(prefixes, ["a/", "b/"] if delimiter else [])
+
+    def test_listing_with_prefix_and_start(self):
+        for name in ["p/a", "p/b/c", "p/b/d", "p/e", "q", "p"]:
+            self.put(name)
+        self.assertEqual(self.keys(Prefix="p/"), ["p/a", "p/b/c", "p/b/d", "p/e"])
+        self.assertEqual(self.keys(Prefix="p/", StartAfter="p/b/c"), ["p/b/d", "p/e"])
+        self.assertEqual(self.keys(Prefix="p/", StartAfter="a"), ["p/a", "p/b/c", "p/b/d", "p/e"])
+        self.assertEqual(self.keys(Prefix="p/", StartAfter="z"), [])
+        reply = self.s3.list_objects_v2(Bucket=self.bucket, Prefix="p/", Delimiter="/")
+        self.assertEqual([c["Key"] for c in reply["Contents"]], ["p/a", "p/e"])
+        self.assertEqual([c["Prefix"] for c in reply["CommonPrefixes"]], ["p/b/"])
+        self.assertEqual(reply["KeyCount"], 3)
+        reply = self.s3.list_objects_v2(Bucket=self.bucket, MaxKeys=0)
+        self.assertEqual((reply["KeyCount"], reply["IsTruncated"]), (0, False))
+        self.refused("InvalidArgument", self.s3.list_objects_v2, Bucket=self.bucket,
+                     ContinuationToken="xyz")
+        self.refused("InvalidArgument", self.s3.list_objects_v2, Bucket=self.bucket, MaxKeys=-1)
+
+    # -- uploads in parts
+
+    def test_upload_in_parts(self):
+        body = os.urandom(20 * MIB + 12345)
+        self.s3.upload_fileobj(io.BytesIO(body), self.bucket, "video.mp4",
+                               Config=TransferConfig(multipart_threshold=8 * MIB,
+                                                     multipart_chunksize=8 * MIB))
+        got = self.get("video.mp4", ChecksumMode="ENABLED")
+        self.assertTrue(got["ETag"].endswith('-3"'))
+        self.assertEqual(got["Body"].read(), body)
+        middle = self.get("video.mp4", Range=f"bytes={8 * MIB - 5}-{8 * MIB + 5}")
+        self.assertEqual(middle["Body"].read(), body[8 * MIB - 5:8 * MIB + 6])
+        back = io.BytesIO()
+        self.s3.download_fileobj(self.bucket, "video.mp4", back)
+        self.assertEqual(back.getvalue(), body)
+
+    def start(self, key="k"):
+        return self.s3.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
+
+    def part(self, upload, number, body, key="k"):
+        return self.s3.upload_part(Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number,
+                                   Body=body)["ETag"]
+
+    def test_parts_are_checked(self):
+        upload = self.start()
+        one = self.part(upload, 1, b"small")
+        two = self.part(upload, 2, b"last")
+        def complete(parts, key="k", upload=upload):
+            return {"Bucket": self.bucket, "Key": key, "UploadId": upload,
+                    "MultipartUpload": {"Parts": [{"PartNumber": n, "ETag": e}
+                                                  for n, e in parts]}}
+        call = self.s3.complete_multipart_upload
+        self.refused("EntityTooSmall", call, **complete([(1, one), (2, two)]))
+        self.refused("InvalidPartOrder", call, **complete([(2, two), (1, one)]))
+        self.refused("InvalidPart", call, **complete([(1, two)]))
+        self.refused("InvalidPart", call, **complete([(3, one)]))
+        self.refused("NoSuchUpload", call, **complete([(1, one)], upload="other"))
+        self.refused("NoSuchUpload", call, **complete([(1, one)], key="other"))
+        self.refused("NoSuchKey", self.s3.get_object, Bucket=self.bucket, Key="k")
+        parts = self.s3.list_parts(Bucket=self.bucket, Key="k", UploadId=upload)["Parts"]
+        self.assertEqual([(p["PartNumber"], p["Size"]) for p in parts], [(1, 5), (2, 4)])
+        call(**complete([(2, two)]))
+        self.assertEqual(self.get("k")["Body"].read(), b"last")
+        self.refused("NoSuchUpload", call, **complete([(2, two)]))
+
+    def test_abort(self):
+        upload = self.start()
+        self.part(upload, 1, b"x")
+        uploads = self.s3.list_multipart_uploads(Bucket=self.bucket)["Uploads"]
+        self.assertEqual([(u["Key"], u["UploadId"]) for u in uploads], [("k", upload)])
+        self.refused("BucketNotEmpty", self.s3.delete_bucket, Bucket=self.bucket)
+        self.s3.abort_multipart_upload(Bucket=self.bucket, Key="k", UploadId=upload)
+        self.refused("NoSuchUpload", self.s3.list_parts, Bucket=self.bucket, Key="k",
+                     UploadId=upload)
+        self.refused("NoSuchUpload", self.s3.upload_part, Bucket=self.bucket, Key="k",
+                     UploadId=upload, PartNumber=2, Body=b"x")
+        self.s3.delete_bucket(Bucket=self.bucket)
+
+    def test_copied_parts(self):
+        body = os.urandom(6 * MIB)
+        self.put("source", body)
+        upload = self.start()
+        source = {"Bucket": self.bucket, "Key": "source"}
+        etags = [self.s3.upload_part_copy(Bucket=self.bucket, Key="k", UploadId=upload,
+                                          PartNumber=n, CopySource=source, CopySourceRange=r)
+                 ["CopyPartResult"]["ETag"]
+                 for n, r in [(1, f"bytes=0-{5 * MIB - 1}"), (2, "bytes=10-19")]]
+        self.s3.complete_multipart_upload(
+            Bucket=self.bucket, Key="k", UploadId=upload,
+            MultipartUpload={"Parts": [{"PartNumber": n + 1, "ETag": e}
+                                       for n, e in enumerate(etags)]})
+        self.assertEqual(self.get("k")["Body"].read(), body[:5 * MIB] + body[10:20])
+
+
+class PersistenceTest(unittest.TestCase):
+    def test_a_restart_keeps_everything(self):
+        with clouds.Cloud(KEN) as cloud:
+            s3 = cloud.client(boto3, "s3")
+            s3.create_bucket(Bucket="keeps")
+            s3.put_object(Bucket="keeps", Key="k", Body=b"body", Metadata={"a": "b"})
+            for how in [signal.SIGTERM, signal.SIGKILL]:
+                cloud.stop(how)
+                cloud.start()
+                s3 = cloud.client(boto3, "s3")
+                got = s3.get_object(Bucket="keeps", Key="k")
+                self.assertEqual((got["Body"].read(), got["Metadata"]), (b"body", {"a": "b"}))
+
+    def test_damage_is_found(self):
+        with clouds.Cloud(KEN) as cloud:
+            s3 = cloud.client(boto3, "s3")
+            s3.create_bucket(Bucket="keeps")
+            body = os.urandom(2 * MIB + 5)
+            s3.put_object(Bucket="keeps", Key="k", Body=body)
+            files = [os.path.join(folder, name)
+                     for folder, _, names in os.walk(os.path.join(cloud.folder, "s3", "objects"))
+                     for name in names]
+            self.assertEqual(len(files), 1)
+            with open(files[0], "r+b") as file:
+                file.seek(MIB + 3)
+                file.write(bytes([body[MIB + 3] ^ 1]))
+            for extra in [{}, {"Range": f"bytes={MIB}-{MIB + 1}"}]:
+                with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                    s3.get_object(Bucket="keeps", Key="k", **extra)
+                self.assertEqual(caught.exception.response["Error"]["Code"], "InternalError")
+            whole = s3.get_object(Bucket="keeps", Key="k", Range="bytes=0-9")
+            self.assertEqual(whole["Body"].read(), body[:10])
+            os.truncate(files[0], 5)
+            with self.assertRaises(botocore.exceptions.ClientError):
+                s3.get_object(Bucket="keeps", Key="k", Range="bytes=0-1")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
