@@ -23,7 +23,7 @@ packages:
 	@tools/install-packages build
 
 $(BUILD)/build.ninja: | packages
-	@meson setup $(BUILD) --buildtype release >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@meson setup $(BUILD) --buildtype release -Dtests=false >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 
 build: packages
 	@mkdir -p build

@@ -69,8 +69,8 @@ static int wait_active(struct aws_client *client, const char *table, int timeout
     }
 }
 
-int dynamodb_create_table(struct aws_client *client, const char *table, const char *key_name,
-                          int timeout_ms, struct err *err)
+int aws_dynamodb_create_table(struct aws_client *client, const char *table, const char *key_name,
+                              int timeout_ms, struct err *err)
 {
     int active = is_active(client, table, err);
     if (active == 1)
@@ -93,8 +93,8 @@ int dynamodb_create_table(struct aws_client *client, const char *table, const ch
     return wait_active(client, table, timeout_ms, err) < 0 ? -1 : 1;
 }
 
-int dynamodb_get_item(struct aws_client *client, const char *table, const char *key_name,
-                      const char *key, struct buf *plain, struct err *err)
+int aws_dynamodb_get_item(struct aws_client *client, const char *table, const char *key_name,
+                          const char *key, struct buf *plain, struct err *err)
 {
     struct buf body;
     start(&body, table);
@@ -111,8 +111,8 @@ int dynamodb_get_item(struct aws_client *client, const char *table, const char *
     return found;
 }
 
-int dynamodb_delete_item(struct aws_client *client, const char *table, const char *key_name,
-                         const char *key, struct err *err)
+int aws_dynamodb_delete_item(struct aws_client *client, const char *table, const char *key_name,
+                             const char *key, struct err *err)
 {
     struct buf body;
     start(&body, table);
@@ -158,8 +158,8 @@ static int send_batch(struct aws_client *client, json_t *requests, struct err *e
                    DYNAMODB_MAX_ROUNDS);
 }
 
-int dynamodb_put_batch(struct aws_client *client, const char *table, const char *const *typed,
-                       size_t count, struct err *err)
+int aws_dynamodb_put_batch(struct aws_client *client, const char *table, const char *const *typed,
+                           size_t count, struct err *err)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
@@ -203,9 +203,9 @@ static int scan_page(struct aws_client *client, const char *table, json_t **next
     return done;
 }
 
-int dynamodb_scan(struct aws_client *client, const char *table,
-                  int (*each)(void *context, const json_t *item, struct err *err), void *context,
-                  struct err *err)
+int aws_dynamodb_scan(struct aws_client *client, const char *table,
+                      int (*each)(void *context, const json_t *item, struct err *err),
+                      void *context, struct err *err)
 {
     json_t *next = NULL;
     int done;

@@ -41,7 +41,7 @@ static int end_call(struct s3_call *call, int done)
     return done;
 }
 
-int s3_bucket_exists(struct aws_client *client, const char *bucket, struct err *err)
+int aws_s3_bucket_exists(struct aws_client *client, const char *bucket, struct err *err)
 {
     struct s3_call call;
     int done = start_call(&call, "HeadBucket", "HEAD", bucket, NULL, err);
@@ -53,12 +53,12 @@ int s3_bucket_exists(struct aws_client *client, const char *bucket, struct err *
     return err->code == ERR_NOT_FOUND ? 0 : err_wrap(err, "bucket %s", bucket);
 }
 
-int s3_create_bucket(struct aws_client *client, const char *bucket, struct err *err)
+int aws_s3_create_bucket(struct aws_client *client, const char *bucket, struct err *err)
 {
     struct s3_call call;
     char where[256];
     const char *region = aws_client_config(client)->region;
-    int there = s3_bucket_exists(client, bucket, err);
+    int there = aws_s3_bucket_exists(client, bucket, err);
     if (there != 0)
         return there < 0 ? -1 : 0;
     int done = start_call(&call, "CreateBucket", "PUT", bucket, NULL, err);
@@ -80,8 +80,8 @@ int s3_create_bucket(struct aws_client *client, const char *bucket, struct err *
     return err_wrap(err, "bucket %s", bucket);
 }
 
-int s3_put_object(struct aws_client *client, const char *bucket, const char *key,
-                  const struct s3_content *content, struct err *err)
+int aws_s3_put_object(struct aws_client *client, const char *bucket, const char *key,
+                      const struct s3_content *content, struct err *err)
 {
     struct s3_call call;
     struct http_header type = {"Content-Type",
@@ -96,8 +96,8 @@ int s3_put_object(struct aws_client *client, const char *bucket, const char *key
     return end_call(&call, aws_client_send(client, &call.request, aws_client_scratch(client), err));
 }
 
-int s3_get_object(struct aws_client *client, const char *bucket, const char *key,
-                  struct http_response *response, struct err *err)
+int aws_s3_get_object(struct aws_client *client, const char *bucket, const char *key,
+                      struct http_response *response, struct err *err)
 {
     struct s3_call call;
     if (start_call(&call, "GetObject", "GET", bucket, key, err) < 0)
@@ -105,8 +105,8 @@ int s3_get_object(struct aws_client *client, const char *bucket, const char *key
     return end_call(&call, aws_client_send(client, &call.request, response, err));
 }
 
-int s3_delete_object(struct aws_client *client, const char *bucket, const char *key,
-                     struct err *err)
+int aws_s3_delete_object(struct aws_client *client, const char *bucket, const char *key,
+                         struct err *err)
 {
     struct s3_call call;
     if (start_call(&call, "DeleteObject", "DELETE", bucket, key, err) < 0)

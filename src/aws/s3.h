@@ -19,17 +19,17 @@ struct s3_content {
 };
 
 /* 1: it exists and is reachable, 0: it does not exist, -1 with `err`. */
-int s3_bucket_exists(struct aws_client *client, const char *bucket, struct err *err) MUST_USE;
+int aws_s3_bucket_exists(struct aws_client *client, const char *bucket, struct err *err) MUST_USE;
 /* 1: made, 0: it was there and is ours, -1 with `err`. */
-int s3_create_bucket(struct aws_client *client, const char *bucket, struct err *err) MUST_USE;
+int aws_s3_create_bucket(struct aws_client *client, const char *bucket, struct err *err) MUST_USE;
 
-int s3_put_object(struct aws_client *client, const char *bucket, const char *key,
-                  const struct s3_content *content, struct err *err) MUST_USE;
+int aws_s3_put_object(struct aws_client *client, const char *bucket, const char *key,
+                      const struct s3_content *content, struct err *err) MUST_USE;
 /* The object's bytes are the response's body; its limit is the largest object accepted. */
-int s3_get_object(struct aws_client *client, const char *bucket, const char *key,
-                  struct http_response *response, struct err *err) MUST_USE;
+int aws_s3_get_object(struct aws_client *client, const char *bucket, const char *key,
+                      struct http_response *response, struct err *err) MUST_USE;
 /* Fine when the object does not exist. */
-int s3_delete_object(struct aws_client *client, const char *bucket, const char *key,
-                     struct err *err) MUST_USE;
+int aws_s3_delete_object(struct aws_client *client, const char *bucket, const char *key,
+                         struct err *err) MUST_USE;
 
 #endif

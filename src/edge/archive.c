@@ -30,7 +30,7 @@ static int fetch(struct aws_client *client, const char *bucket, const char *key,
 {
     struct http_response response;
     http_response_init(&response);
-    int result = s3_get_object(client, bucket, key, &response, err);
+    int result = aws_s3_get_object(client, bucket, key, &response, err);
     if (result == 0)
         result = file_write(path, response.body.data, response.body.size, 0600, err);
     http_response_finish(&response);

@@ -92,7 +92,7 @@ static enum frame_result fetch(void *self, const char *bucket, const char *key, 
                                size_t *size, struct err *err)
 {
     struct services *services = self;
-    if (s3_get_object(services->client, bucket, key, &services->frame, err) == 0) {
+    if (aws_s3_get_object(services->client, bucket, key, &services->frame, err) == 0) {
         *data = services->frame.body.data ? services->frame.body.data : "";
         *size = services->frame.body.size;
         return FRAME_FETCHED;
@@ -125,7 +125,7 @@ static int match(void *self, const float *embedding, struct match *out)
 static int record(void *self, const char *name, struct buf *plain, struct err *err)
 {
     struct services *services = self;
-    return dynamodb_get_item(services->client, services->table, "name", name, plain, err);
+    return aws_dynamodb_get_item(services->client, services->table, "name", name, plain, err);
 }
 
 struct handler_parts services_parts(struct services *services)

@@ -1,0 +1,294 @@
+#include "aws/apigateway.h"
+
+#include "aws/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH_BYTES = 512, LIST_LIMIT = 500 };
+
+static json_t *call(struct aws_client *client, const char *operation, const char *method,
+                    const char *path, const char *query, json_t *body, struct err *err)
+{
+    struct aws_request request = {.service = AWS_API_GATEWAY,
+                                  .operation = operation,
+                                  .method = method,
+                                  .path = path,
+                                  .query = query};
+    return aws_json_send(client, &request, body, err);
+}
+
+/* Ids are the service's own and go into paths: letters and digits only. */
+static int take_id(const json_t *object, const char *what, char id[APIGATEWAY_ID_BYTES],
+                   struct err *err)
+{
+    const char *text = aws_json_text(object, "id");
+    size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+    if (length == 0 || text[length] || length >= APIGATEWAY_ID_BYTES)
+        return err_set(err, ERR_CORRUPT, "%s: the answer has no usable id", what);
+    memcpy(id, text, length + 1);
+    return 0;
+}
+
+/* The list in an answer: "item" on the wire, "items" with some that speak like it. */
+static const json_t *items(const json_t *answer)
+{
+    const json_t *list = json_object_get(answer, "item");
+    return list ? list : json_object_get(answer, "items");
+}
+
+/* The first of the list whose member has that text, NULL when none has. */
+static const json_t *find(const json_t *list, const char *member, const char *text)
+{
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index,
+                       item) if (strcmp(aws_json_text(item, member), text) == 0) return item;
+    return NULL;
+}
+
+/* Look a thing up in a list; 1 found with its id, 0 not there, -1. */
+static int find_id(struct aws_client *client, const char *operation, const char *path,
+                   const char *member, const char *text, char id[APIGATEWAY_ID_BYTES],
+                   struct err *err)
+{
+    char query[32];
+    snprintf(query, sizeof query, "limit=%d", LIST_LIMIT);
+    json_t *answer = call(client, operation, "GET", path, query, NULL, err);
+    if (!answer)
+        return -1;
+    const json_t *item = find(items(answer), member, text);
+    int found = item ? (take_id(item, operation, id, err) < 0 ? -1 : 1) : 0;
+    json_decref(answer);
+    return found;
+}
+
+static int make(struct aws_client *client, const char *operation, const char *path, json_t *body,
+                char id[APIGATEWAY_ID_BYTES], struct err *err)
+{
+    json_t *answer = call(client, operation, "POST", path, NULL, body, err);
+    int done = answer ? take_id(answer, operation, id, err) : -1;
+    json_decref(answer);
+    return done < 0 ? -1 : 1;
+}
+
+int aws_apigateway_put_api(struct aws_client *client, const char *name,
+                           char id[APIGATEWAY_ID_BYTES], struct err *err)
+{
+    int found = find_id(client, "GetRestApis", "/restapis", "name", name, id, err);
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    return make(client, "CreateRestApi", "/restapis",
+                json_pack("{s:s, s:s}", "name", name, "description", "face recognition (ken)"), id,
+                err);
+}
+
+int aws_apigateway_put_resource(struct aws_client *client, const char *api, const char *path_part,
+                                char id[APIGATEWAY_ID_BYTES], struct err *err)
+{
+    char path[PATH_BYTES], wanted[256], root[APIGATEWAY_ID_BYTES];
+    snprintf(path, sizeof path, "/restapis/%s/resources", api);
+    snprintf(wanted, sizeof wanted, "/%s", path_part);
+    int found = find_id(client, "GetResources", path, "path", wanted, id, err);
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    found = find_id(client, "GetResources", path, "path", "/", root, err);
+    if (found <= 0)
+        return found < 0 ? -1 : err_set(err, ERR_CORRUPT, "GetResources: the API has no root");
+    snprintf(path, sizeof path, "/restapis/%s/resources/%s", api, root);
+    return make(client, "CreateResource", path, json_pack("{s:s}", "pathPart", path_part), id, err);
+}
+
+/* "arn:aws:lambda:REGION:...": the integration's URI for the function. */
+static void integration_uri(const struct aws_config *config, const char *function_arn, char *out,
+                            size_t out_bytes)
+{
+    snprintf(out, out_bytes,
+             "arn:aws:apigateway:%s:lambda:path/2015-03-31/functions/%s/invocations",
+             config->region, function_arn);
+}
+
+static const char *auth_type(enum apigateway_auth auth)
+{
+    return auth == APIGATEWAY_IAM ? "AWS_IAM" : "NONE";
+}
+
+static int is_as_wanted(const json_t *now, const struct apigateway_method *m, const char *uri)
+{
+    const json_t *integration = json_object_get(now, "methodIntegration");
+    int key = json_is_true(json_object_get(now, "apiKeyRequired"));
+    return strcmp(aws_json_text(now, "authorizationType"), auth_type(m->auth)) == 0 &&
+           key == (m->auth == APIGATEWAY_KEY) &&
+           strcmp(aws_json_text(integration, "uri"), uri) == 0;
+}
+
+static json_t *parameters(const struct apigateway_method *m)
+{
+    char name[160];
+    json_t *object = json_object();
+    for (const char *const *p = m->query_parameters; *p; p++) {
+        snprintf(name, sizeof name, "method.request.querystring.%s", *p);
+        json_object_set_new(object, name, json_true());
+    }
+    return object;
+}
+
+static int put_method(struct aws_client *client, const struct apigateway_method *m,
+                      const char *path, const char *uri, struct err *err)
+{
+    char below[PATH_BYTES + 16];
+    json_t *body =
+        json_pack("{s:s, s:b, s:o}", "authorizationType", auth_type(m->auth), "apiKeyRequired",
+                  m->auth == APIGATEWAY_KEY, "requestParameters", parameters(m));
+    json_t *answer = call(client, "PutMethod", "PUT", path, NULL, body, err);
+    json_decref(answer);
+    if (!answer)
+        return -1;
+    snprintf(below, sizeof below, "%s/integration", path);
+    body = json_pack("{s:s, s:s, s:s, s:s}", "type", "AWS_PROXY", "httpMethod", "POST", "uri", uri,
+                     "passthroughBehavior", "WHEN_NO_MATCH");
+    answer = call(client, "PutIntegration", "PUT", below, NULL, body, err);
+    json_decref(answer);
+    return answer ? 1 : -1;
+}
+
+int aws_apigateway_put_method(struct aws_client *client, const struct apigateway_method *method,
+                              struct err *err)
+{
+    char path[PATH_BYTES], uri[PATH_BYTES];
+    snprintf(path, sizeof path, "/restapis/%s/resources/%s/methods/GET", method->api,
+             method->resource);
+    integration_uri(aws_client_config(client), method->function_arn, uri, sizeof uri);
+    json_t *now = call(client, "GetMethod", "GET", path, NULL, NULL, err);
+    if (!now && err->code != ERR_NOT_FOUND)
+        return -1;
+    int same = now && is_as_wanted(now, method, uri), there = now != NULL;
+    json_decref(now);
+    if (same)
+        return 0;
+    if (there) { /* a method's authorization is part of it: make it anew */
+        json_t *gone = call(client, "DeleteMethod", "DELETE", path, NULL, NULL, err);
+        json_decref(gone);
+        if (!gone)
+            return -1;
+    }
+    return put_method(client, method, path, uri, err);
+}
+
+int aws_apigateway_has_stage(struct aws_client *client, const char *api, const char *stage,
+                             struct err *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/restapis/%s/stages/%s", api, stage);
+    json_t *answer = call(client, "GetStage", "GET", path, NULL, NULL, err);
+    json_decref(answer);
+    if (answer)
+        return 1;
+    return err->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+int aws_apigateway_deploy(struct aws_client *client, const char *api, const char *stage,
+                          struct err *err)
+{
+    char path[PATH_BYTES], id[APIGATEWAY_ID_BYTES];
+    snprintf(path, sizeof path, "/restapis/%s/deployments", api);
+    return make(client, "CreateDeployment", path, json_pack("{s:s}", "stageName", stage), id, err);
+}
+
+/* The key of that name with its value; 1 found, 0 none, -1. */
+static int find_key(struct aws_client *client, const char *name, char id[APIGATEWAY_ID_BYTES],
+                    char key[APIGATEWAY_KEY_BYTES], struct err *err)
+{
+    json_t *answer =
+        call(client, "GetApiKeys", "GET", "/apikeys", "includeValues=true&limit=500", NULL, err);
+    if (!answer)
+        return -1;
+    const json_t *item = find(items(answer), "name", name);
+    int found = item ? (take_id(item, "GetApiKeys", id, err) < 0 ? -1 : 1) : 0;
+    if (found == 1)
+        snprintf(key, APIGATEWAY_KEY_BYTES, "%s", aws_json_text(item, "value"));
+    json_decref(answer);
+    return found;
+}
+
+static int make_key(struct aws_client *client, const char *name, char id[APIGATEWAY_ID_BYTES],
+                    char key[APIGATEWAY_KEY_BYTES], struct err *err)
+{
+    json_t *answer = call(client, "CreateApiKey", "POST", "/apikeys", NULL,
+                          json_pack("{s:s, s:b}", "name", name, "enabled", 1), err);
+    int done = answer ? take_id(answer, "CreateApiKey", id, err) : -1;
+    if (done == 0)
+        snprintf(key, APIGATEWAY_KEY_BYTES, "%s", aws_json_text(answer, "value"));
+    json_decref(answer);
+    return done;
+}
+
+static int put_plan(struct aws_client *client, const char *name, const char *api, const char *stage,
+                    char id[APIGATEWAY_ID_BYTES], struct err *err)
+{
+    int found = find_id(client, "GetUsagePlans", "/usageplans", "name", name, id, err);
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    return make(
+        client, "CreateUsagePlan", "/usageplans",
+        json_pack("{s:s, s:[{s:s, s:s}]}", "name", name, "apiStages", "apiId", api, "stage", stage),
+        id, err);
+}
+
+int aws_apigateway_put_key(struct aws_client *client, const char *name, const char *api,
+                           const char *stage, char key[APIGATEWAY_KEY_BYTES], struct err *err)
+{
+    char key_id[APIGATEWAY_ID_BYTES], plan[APIGATEWAY_ID_BYTES], path[PATH_BYTES];
+    int found = find_key(client, name, key_id, key, err);
+    if (found < 0 || (found == 0 && make_key(client, name, key_id, key, err) < 0) ||
+        put_plan(client, name, api, stage, plan, err) < 0)
+        return -1;
+    snprintf(path, sizeof path, "/usageplans/%s/keys", plan);
+    json_t *answer = call(client, "CreateUsagePlanKey", "POST", path, NULL,
+                          json_pack("{s:s, s:s}", "keyId", key_id, "keyType", "API_KEY"), err);
+    json_decref(answer);
+    if (!answer && err->code != ERR_EXISTS) /* it is in the plan already */
+        return -1;
+    return found == 0;
+}
+
+int aws_apigateway_url(const struct aws_config *config, const char *api, const char *stage,
+                       const char *path_part, char url[APIGATEWAY_URL_BYTES], struct err *err)
+{
+    int length;
+    if (aws_config_is_custom(config, AWS_API_GATEWAY))
+        length = snprintf(url, APIGATEWAY_URL_BYTES, "%s/restapis/%s/%s/_user_request_/%s",
+                          config->endpoints[AWS_API_GATEWAY], api, stage, path_part);
+    else
+        length =
+            snprintf(url, APIGATEWAY_URL_BYTES, "https://%s.execute-api.%s.amazonaws.com/%s/%s",
+                     api, config->region, stage, path_part);
+    if (length < 0 || length >= APIGATEWAY_URL_BYTES)
+        return err_set(err, ERR_TOO_BIG, "API URL: it is too long");
+    return 0;
+}
+
+int aws_apigateway_get(struct aws_client *client, const char *url, const char *query,
+                       enum apigateway_auth auth, const char *api_key,
+                       struct http_response *response, struct err *err)
+{
+    const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
+    char endpoint[APIGATEWAY_URL_BYTES];
+    if (!path || (size_t)(path - url) >= sizeof endpoint)
+        return err_set(err, ERR_INVALID, "call API: %.200s is no URL with a path", url);
+    snprintf(endpoint, sizeof endpoint, "%.*s", (int)(path - url), url);
+    struct http_header key = {"X-Api-Key", api_key ? api_key : ""};
+    struct aws_request request = {
+        .service = AWS_EXECUTE_API,
+        .operation = "call API",
+        .endpoint = endpoint,
+        .method = "GET",
+        .path = path,
+        .query = query,
+        .headers = &key,
+        .header_count = api_key ? 1 : 0,
+        .unsign = auth != APIGATEWAY_IAM,
+    };
+    int done = aws_client_send(client, &request, response, err);
+    return done < 0 && aws_client_failure(client)->status == 0 ? -1 : 0;
+}

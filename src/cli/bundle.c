@@ -1,0 +1,147 @@
+#include "cli/bundle.h"
+
+#include "base/file.h"
+#include "face/gallery.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_FILE_BYTES ((size_t)250 * 1024 * 1024) /* Lambda's limit, unpacked */
+enum { ZIP_TIME = 315532800 };                     /* 1980-01-01, the first day a zip can tell */
+
+static int archive_failed(struct archive *zip, struct err *err)
+{
+    const char *cause = archive_error_string(zip);
+    return err_set(err, ERR_TOO_BIG, "pack function: %s",
+                   cause ? cause : "the zip is larger than 50 MiB");
+}
+
+static la_ssize_t write_zip(struct archive *zip, void *context, const void *data, size_t size)
+{
+    (void)zip;
+    return buf_append(context, data, size) < 0 ? -1 : (la_ssize_t)size;
+}
+
+static int put_entry(struct archive *zip, const char *name, int mode, const struct buf *data,
+                     struct err *err)
+{
+    struct archive_entry *entry = archive_entry_new();
+    if (!entry)
+        return err_set(err, ERR_NO_MEMORY, "pack function: out of memory");
+    archive_entry_set_pathname(entry, name);
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, (mode_t)mode);
+    archive_entry_set_size(entry, (la_int64_t)data->size);
+    archive_entry_set_mtime(entry, ZIP_TIME, 0);
+    int done = archive_write_header(zip, entry) == ARCHIVE_OK &&
+                       (data->size == 0 ||
+                        archive_write_data(zip, data->data, data->size) == (la_ssize_t)data->size)
+                   ? 0
+                   : archive_failed(zip, err);
+    archive_entry_free(entry);
+    return done;
+}
+
+static int put_file(struct archive *zip, const char *name, int mode, const char *path,
+                    struct err *err)
+{
+    struct buf data;
+    buf_init(&data, MAX_FILE_BYTES);
+    int done = file_read(path, &data, err) < 0 ? err_wrap(err, "pack function")
+                                               : put_entry(zip, name, mode, &data, err);
+    buf_finish(&data);
+    return done;
+}
+
+static int put_models(struct archive *zip, const char *folder, struct err *err)
+{
+    static const char *const names[] = {"fr_detect.ken", "fr_feature.ken", "fr_landmark.ken"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[PATH_MAX], name[64];
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, names[i]) >= sizeof path)
+            return err_set(err, ERR_TOO_BIG, "pack function: the path of %s is too long", names[i]);
+        snprintf(name, sizeof name, "models/%s", names[i]);
+        if (put_file(zip, name, 0644, path, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int bundle_make(const struct bundle_files *files, struct buf *zip, struct err *err)
+{
+    struct archive *archive = archive_write_new();
+    if (!archive)
+        return err_set(err, ERR_NO_MEMORY, "pack function: out of memory");
+    archive_write_set_format_zip(archive);
+    archive_write_set_bytes_per_block(archive, 0);
+    int done = archive_write_set_options(archive, "zip:!experimental") == ARCHIVE_FATAL ||
+                       archive_write_open(archive, zip, NULL, write_zip, NULL) != ARCHIVE_OK
+                   ? archive_failed(archive, err)
+                   : 0;
+    if (done == 0)
+        done = put_file(archive, "bootstrap", 0755, files->function, err);
+    if (done == 0)
+        done = put_file(archive, "gallery.ken", 0644, files->gallery, err);
+    if (done == 0)
+        done = put_models(archive, files->models, err);
+    if (done == 0 && archive_write_close(archive) != ARCHIVE_OK)
+        done = archive_failed(archive, err);
+    archive_write_free(archive);
+    return done;
+}
+
+int bundle_find_function(char *path, size_t path_bytes, struct err *err)
+{
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0)
+        return err_set_errno(err, "find ken-function");
+    program[length] = 0;
+    char *slash = strrchr(program, '/');
+    *(slash ? slash : program) = 0;
+    int written = snprintf(path, path_bytes, "%s/ken-function", program);
+    if (written < 0 || (size_t)written >= path_bytes || access(path, R_OK) < 0)
+        return err_set(err, ERR_NOT_FOUND,
+                       "find ken-function: it is not in %.200s (give it with --function FILE)",
+                       program);
+    return 0;
+}
+
+static int read_key(const char *gallery, char key[BUNDLE_KEY_BYTES], struct err *err)
+{
+    char path[PATH_MAX];
+    const char *given = getenv("KEN_GALLERY_KEY");
+    struct buf text;
+    if (given && *given) {
+        snprintf(key, BUNDLE_KEY_BYTES, "%s", given);
+        return 0;
+    }
+    if ((size_t)snprintf(path, sizeof path, "%s.key", gallery) >= sizeof path)
+        return err_set(err, ERR_TOO_BIG, "%s: its path is too long", gallery);
+    buf_init(&text, BUNDLE_KEY_BYTES);
+    int done = file_read(path, &text, err);
+    if (done == 0)
+        snprintf(key, BUNDLE_KEY_BYTES, "%.64s", text.data ? text.data : "");
+    if (text.data)
+        explicit_bzero(text.data, text.size);
+    buf_finish(&text);
+    return done;
+}
+
+int bundle_gallery_key(const char *gallery, char key[BUNDLE_KEY_BYTES], struct err *err)
+{
+    struct gallery *opened = gallery_open(gallery, err);
+    if (!opened) {
+        if (access(gallery, F_OK) < 0)
+            return err_set(err, ERR_NOT_FOUND,
+                           "%.300s: there is no such gallery; make it with ken train", gallery);
+        return -1;
+    }
+    gallery_destroy(opened);
+    return read_key(gallery, key, err);
+}

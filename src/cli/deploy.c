@@ -1,0 +1,210 @@
+#include "cli/bundle.h"
+#include "cli/deployment.h"
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/verbs.h"
+
+#include "base/file.h"
+
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __aarch64__
+#define ARCHITECTURE "arm64"
+#else
+#define ARCHITECTURE "x86_64"
+#endif
+
+enum { WAIT_MS = 180 * 1000, OUTPUT_MODE = 0600 }; /* the output may hold an API key */
+
+static const char details[] =
+    "Creates what is absent, changes what differs and leaves the rest, so it may be run again at "
+    "any\n"
+    "time: two buckets, the table, the function (a zip with ken-function, the networks and the\n"
+    "gallery), and the REST API in front of it. Endpoint, region and credentials come from AWS_... "
+    "as\n"
+    "for every AWS tool.\n\n"
+    "examples:\n"
+    "  AWS_ENDPOINT_URL=http://127.0.0.1:4566 ken deploy --output build/deployment.json\n"
+    "  ken deploy --auth key --frames-bucket my-frames --videos-bucket my-videos\n"
+    "  ken deploy --update-code-only        a new gallery for the function that is there";
+
+struct deploy {
+    struct deployment_wish wish;
+    const char *auth, *function_file, *models, *gallery, *output;
+    long memory_mb, timeout_s;
+    int json, code_only;
+    json_t *steps; /* for --json */
+};
+
+static void report_step(void *context, const char *what, const char *name, const char *result)
+{
+    struct deploy *deploy = context;
+    if (!deploy->json) {
+        printf("%-10s %-28s %s\n", what, name, result);
+        fflush(stdout);
+    }
+    json_array_append_new(
+        deploy->steps, json_pack("{s:s, s:s, s:s}", "what", what, "name", name, "result", result));
+}
+
+static int choose_auth(struct deploy *deploy, struct err *err)
+{
+    static const char *const names[] = {"none", "iam", "key"};
+    static const enum apigateway_auth values[] = {APIGATEWAY_NONE, APIGATEWAY_IAM, APIGATEWAY_KEY};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(deploy->auth, names[i]) == 0) {
+            deploy->wish.auth = values[i];
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INVALID, "--auth: \"%s\" is not iam, key or none", deploy->auth);
+}
+
+/* Everything that needs no network, so that a missing file leaves nothing half done. */
+static int prepare(struct deploy *deploy, char key[BUNDLE_KEY_BYTES], struct buf *zip,
+                   struct err *err)
+{
+    char function[PATH_MAX];
+    struct bundle_files files = {deploy->function_file, paths_models(deploy->models),
+                                 paths_gallery(deploy->gallery)};
+    if (!files.function) {
+        if (bundle_find_function(function, sizeof function, err) < 0)
+            return -1;
+        files.function = function;
+    }
+    if (bundle_gallery_key(files.gallery, key, err) < 0)
+        return -1;
+    return bundle_make(&files, zip, err);
+}
+
+static int write_output(const struct deploy *deploy, const json_t *deployment, struct err *err)
+{
+    char *text = json_dumps(deployment, JSON_INDENT(2));
+    if (!text)
+        return err_set(err, ERR_NO_MEMORY, "write %s: out of memory", deploy->output);
+    int done = file_write(deploy->output, text, strlen(text), OUTPUT_MODE, err);
+    free(text);
+    return done;
+}
+
+static int finish(struct deploy *deploy, const struct deployment_work *work, struct err *err)
+{
+    json_t *deployment = deployment_json(work);
+    int done = 0;
+    if (!deploy->code_only && deploy->output)
+        done = write_output(deploy, deployment, err);
+    if (done == 0 && deploy->json) {
+        json_t *all = deploy->code_only ? json_pack("{s:O}", "steps", deploy->steps)
+                                        : json_pack("{s:O, s:O}", "steps", deploy->steps,
+                                                    "deployment", deployment);
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        printf("\n");
+        json_decref(all);
+    } else if (done == 0 && !deploy->code_only) {
+        printf("%-10s %s\n", "URL", work->api_url);
+    }
+    json_decref(deployment);
+    return done;
+}
+
+static int run(struct deploy *deploy, struct err *err)
+{
+    struct aws_config config;
+    struct buf zip;
+    char key[BUNDLE_KEY_BYTES] = "";
+    buf_init(&zip, BUNDLE_MAX_BYTES);
+    deploy->wish.gallery_key = key;
+    struct deployment_work work = {
+        .wish = &deploy->wish, .zip = &zip, .report = report_step, .context = deploy};
+    int done = aws_config_load(&config, err);
+    if (done == 0)
+        done = prepare(deploy, key, &zip, err);
+    if (done == 0 && !(work.client = aws_client_create(&config, err)))
+        done = -1;
+    if (done == 0)
+        done =
+            deploy->code_only ? deployment_run_code_only(&work, err) : deployment_run(&work, err);
+    if (done == 0)
+        done = finish(deploy, &work, err);
+    aws_client_destroy(work.client);
+    buf_finish(&zip);
+    OPENSSL_cleanse(key, sizeof key);
+    OPENSSL_cleanse(&config, sizeof config);
+    return done;
+}
+
+/* The failure, and what to do about it. */
+static int explain(const struct command_line *line, const struct deploy *deploy, struct err *err)
+{
+    options_fail(line, err);
+    if (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT)
+        fprintf(stderr, "ken deploy: is the cloud running, and AWS_ENDPOINT_URL right?\n");
+    if (json_array_size(deploy->steps) > 0)
+        fprintf(stderr, "ken deploy: what was done so far stays; the same command goes on from "
+                        "there\n");
+    return EXIT_FAILED;
+}
+
+int verb_deploy(int argc, char **argv)
+{
+    struct deploy deploy = {.wish = {"ken-frames", "ken-videos", "ken-people", "ken-function",
+                                     "ken", "facerecognition", "prod", NULL, ARCHITECTURE},
+                            .auth = "iam",
+                            .memory_mb = 1769,
+                            .timeout_s = 10};
+    struct deployment_wish *wish = &deploy.wish;
+    const struct option_spec options[] = {
+        {"auth", 0, OPTION_TEXT, &deploy.auth, "iam|key|none",
+         "who may call the API: signed requests, an API key, anybody (default iam)", 0, 0},
+        {"output", 'o', OPTION_TEXT, &deploy.output, "FILE", "write the deployment as JSON", 0, 0},
+        {"function", 0, OPTION_TEXT, &deploy.function_file, "FILE",
+         "the function's program (default: ken-function beside ken)", 0, 0},
+        {"models", 0, OPTION_TEXT, &deploy.models, "DIR",
+         "folder of the networks (default: $KEN_MODELS, else build/models)", 0, 0},
+        {"gallery", 0, OPTION_TEXT, &deploy.gallery, "FILE",
+         "the people (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
+        {"update-code-only", 0, OPTION_FLAG, &deploy.code_only, NULL,
+         "only give the function a new program, networks and gallery", 0, 0},
+        {"frames-bucket", 0, OPTION_TEXT, &wish->frames_bucket, "NAME", "default ken-frames", 0, 0},
+        {"videos-bucket", 0, OPTION_TEXT, &wish->videos_bucket, "NAME", "default ken-videos", 0, 0},
+        {"table", 0, OPTION_TEXT, &wish->table, "NAME", "table of records (default ken-people)", 0,
+         0},
+        {"function-name", 0, OPTION_TEXT, &wish->function, "NAME", "default ken-function", 0, 0},
+        {"role", 0, OPTION_TEXT, &wish->role, "ARN",
+         "role the function runs as (default on AWS: one named like it, made here)", 0, 0},
+        {"api", 0, OPTION_TEXT, &wish->api, "NAME", "REST API, and its key (default ken)", 0, 0},
+        {"resource", 0, OPTION_TEXT, &wish->resource, "NAME", "default facerecognition", 0, 0},
+        {"stage", 0, OPTION_TEXT, &wish->stage, "NAME", "default prod", 0, 0},
+        {"architecture", 0, OPTION_TEXT, &wish->architecture, "x86_64|arm64",
+         "of the function's program (default: this machine's)", 0, 0},
+        {"memory", 0, OPTION_INT, &deploy.memory_mb, "MB",
+         "function's memory (default 1769: one whole processor)", 128, 10240},
+        {"timeout", 0, OPTION_INT, &deploy.timeout_s, "S", "function's time limit (default 10)", 1,
+         900},
+        {"json", 0, OPTION_FLAG, &deploy.json, NULL, "print steps and deployment as JSON", 0, 0},
+        {0},
+    };
+    const struct command_line line = {"deploy",
+                                      "put the function, its data and its API on AWS, or "
+                                      "on ken cloud",
+                                      NULL, details, options};
+    struct err err = {0};
+    int first, code = options_start(&line, argc, argv, &first);
+    if (code >= 0)
+        return code;
+    if (choose_auth(&deploy, &err) < 0) {
+        options_fail(&line, &err);
+        return EXIT_USAGE;
+    }
+    wish->memory_mb = (int)deploy.memory_mb;
+    wish->timeout_s = (int)deploy.timeout_s;
+    wish->wait_ms = WAIT_MS;
+    deploy.steps = json_array();
+    code = run(&deploy, &err) < 0 ? explain(&line, &deploy, &err) : EXIT_OK;
+    json_decref(deploy.steps);
+    return code;
+}

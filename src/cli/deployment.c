@@ -1,0 +1,225 @@
+#include "cli/deployment.h"
+
+#include "aws/dynamodb.h"
+#include "aws/lambda.h"
+#include "aws/s3.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void report(struct deployment_work *work, const char *what, const char *name, int changed)
+{
+    work->report(work->context, what, name, changed ? "created" : "unchanged");
+}
+
+static int put_bucket(struct deployment_work *work, const char *bucket, struct err *err)
+{
+    int made = aws_s3_create_bucket(work->client, bucket, err);
+    if (made < 0)
+        return -1;
+    report(work, "bucket", bucket, made);
+    return 0;
+}
+
+static int put_table(struct deployment_work *work, struct err *err)
+{
+    const struct deployment_wish *wish = work->wish;
+    int made = aws_dynamodb_create_table(work->client, wish->table, "name", wish->wait_ms, err);
+    if (made < 0)
+        return -1;
+    report(work, "table", wish->table, made);
+    return 0;
+}
+
+/* What the function may do, and no more. */
+static void put_policy(const struct deployment_work *work, char *out, size_t out_bytes)
+{
+    const struct deployment_wish *wish = work->wish;
+    snprintf(
+        out, out_bytes,
+        "{\"Version\":\"2012-10-17\",\"Statement\":["
+        "{\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::%s/*\"},"
+        "{\"Effect\":\"Allow\",\"Action\":\"s3:ListBucket\",\"Resource\":\"arn:aws:s3:::%s\"},"
+        "{\"Effect\":\"Allow\",\"Action\":\"dynamodb:GetItem\",\"Resource\":"
+        "\"arn:aws:dynamodb:%s:*:table/%s\"},"
+        "{\"Effect\":\"Allow\",\"Action\":[\"logs:CreateLogGroup\",\"logs:CreateLogStream\","
+        "\"logs:PutLogEvents\"],\"Resource\":\"*\"}]}",
+        wish->frames_bucket, wish->frames_bucket, aws_client_config(work->client)->region,
+        wish->table);
+}
+
+static int put_role(struct deployment_work *work, struct err *err)
+{
+    const struct deployment_wish *wish = work->wish;
+    const struct aws_config *config = aws_client_config(work->client);
+    char policy[2048];
+    if (wish->role) {
+        snprintf(work->role, sizeof work->role, "%s", wish->role);
+        return 0;
+    }
+    if (aws_config_is_custom(config, AWS_LAMBDA)) { /* which takes any role */
+        snprintf(work->role, sizeof work->role, "arn:aws:iam::000000000000:role/%.150s",
+                 wish->function);
+        return 0;
+    }
+    put_policy(work, policy, sizeof policy);
+    int made = aws_iam_put_function_role(work->client, wish->function, policy, work->role, err);
+    if (made < 0)
+        return -1;
+    report(work, "role", wish->function, made);
+    return 0;
+}
+
+static struct lambda_function describe(const struct deployment_work *work, const json_t *variables)
+{
+    const struct deployment_wish *wish = work->wish;
+    return (struct lambda_function){
+        .name = wish->function,
+        .role = work->role,
+        .runtime = "provided.al2023",
+        .handler = "bootstrap",
+        .architecture = wish->architecture,
+        .memory_mb = wish->memory_mb,
+        .timeout_s = wish->timeout_s,
+        .environment = variables,
+        .zip = work->zip->data,
+        .zip_bytes = work->zip->size,
+    };
+}
+
+static const char *result_of(int bits)
+{
+    if (bits & LAMBDA_CREATED)
+        return "created";
+    return bits ? "updated" : "unchanged";
+}
+
+static int put_function(struct deployment_work *work, struct err *err)
+{
+    const struct deployment_wish *wish = work->wish;
+    json_t *variables =
+        json_pack("{s:s, s:s}", "KEN_TABLE", wish->table, "KEN_GALLERY_KEY", wish->gallery_key);
+    struct lambda_function function = describe(work, variables);
+    int done = aws_lambda_put_function(work->client, &function, wish->wait_ms, work->function_arn,
+                                       sizeof work->function_arn, err);
+    json_decref(variables);
+    if (done < 0)
+        return err_wrap(err, "function %s", wish->function);
+    work->report(work->context, "function", wish->function, result_of(done));
+    return 0;
+}
+
+static int put_method(struct deployment_work *work, int *changed, struct err *err)
+{
+    static const char *const parameters[] = {"BucketName", "ImageName", NULL};
+    const struct deployment_wish *wish = work->wish;
+    struct apigateway_method method = {work->api_id, work->resource_id, work->function_arn,
+                                       wish->auth, parameters};
+    int done = aws_apigateway_put_method(work->client, &method, err);
+    if (done < 0)
+        return -1;
+    work->report(work->context, "method", "GET", done ? "updated" : "unchanged");
+    *changed |= done;
+    return 0;
+}
+
+/* "arn:aws:lambda:REGION:ACCOUNT:function:NAME": the account. */
+static void account_of(const char *arn, char *out, size_t out_bytes)
+{
+    for (int i = 0; i < 4 && arn; i++) {
+        arn = strchr(arn, ':');
+        arn += arn != NULL;
+    }
+    snprintf(out, out_bytes, "%.*s", arn ? (int)strcspn(arn, ":") : 0, arn ? arn : "");
+}
+
+static int put_permission(struct deployment_work *work, struct err *err)
+{
+    const struct deployment_wish *wish = work->wish;
+    char statement[100], source[512], account[32];
+    account_of(work->function_arn, account, sizeof account);
+    snprintf(statement, sizeof statement, "apigateway-%s", work->api_id);
+    snprintf(source, sizeof source, "arn:aws:execute-api:%s:%s:%s/*/GET/%s",
+             aws_client_config(work->client)->region, account, work->api_id, wish->resource);
+    int made = aws_lambda_add_permission(work->client, wish->function, statement,
+                                         "apigateway.amazonaws.com", source, err);
+    if (made < 0)
+        return -1;
+    report(work, "permission", statement, made);
+    return 0;
+}
+
+static int put_api(struct deployment_work *work, struct err *err)
+{
+    const struct deployment_wish *wish = work->wish;
+    int changed = 0;
+    int made = aws_apigateway_put_api(work->client, wish->api, work->api_id, err);
+    if (made < 0)
+        return -1;
+    report(work, "API", wish->api, made);
+    made = aws_apigateway_put_resource(work->client, work->api_id, wish->resource,
+                                       work->resource_id, err);
+    if (made < 0)
+        return -1;
+    report(work, "resource", wish->resource, made);
+    if (put_method(work, &changed, err) < 0 || put_permission(work, err) < 0)
+        return -1;
+    int live = aws_apigateway_has_stage(work->client, work->api_id, wish->stage, err);
+    if (live < 0 || ((changed || !live) &&
+                     aws_apigateway_deploy(work->client, work->api_id, wish->stage, err) < 0))
+        return -1;
+    work->report(work->context, "stage", wish->stage,
+                 !live     ? "created"
+                 : changed ? "updated"
+                           : "unchanged");
+    return 0;
+}
+
+static int put_key(struct deployment_work *work, struct err *err)
+{
+    const struct deployment_wish *wish = work->wish;
+    if (wish->auth != APIGATEWAY_KEY)
+        return 0;
+    int made = aws_apigateway_put_key(work->client, wish->api, work->api_id, wish->stage,
+                                      work->api_key, err);
+    if (made < 0)
+        return -1;
+    report(work, "API key", wish->api, made);
+    return 0;
+}
+
+int deployment_run(struct deployment_work *work, struct err *err)
+{
+    const struct deployment_wish *wish = work->wish;
+    if (put_bucket(work, wish->frames_bucket, err) < 0 ||
+        put_bucket(work, wish->videos_bucket, err) < 0 || put_table(work, err) < 0 ||
+        put_role(work, err) < 0 || put_function(work, err) < 0 || put_api(work, err) < 0 ||
+        put_key(work, err) < 0)
+        return -1;
+    return aws_apigateway_url(aws_client_config(work->client), work->api_id, wish->stage,
+                              wish->resource, work->api_url, err);
+}
+
+int deployment_run_code_only(struct deployment_work *work, struct err *err)
+{
+    const struct deployment_wish *wish = work->wish;
+    int done = aws_lambda_put_code(work->client, wish->function, work->zip->data, work->zip->size,
+                                   wish->wait_ms, err);
+    if (done < 0)
+        return err_wrap(err, "function %s", wish->function);
+    work->report(work->context, "function", wish->function, result_of(done));
+    return 0;
+}
+
+json_t *deployment_json(const struct deployment_work *work)
+{
+    static const char *const auths[] = {
+        [APIGATEWAY_NONE] = "none", [APIGATEWAY_IAM] = "iam", [APIGATEWAY_KEY] = "key"};
+    const struct deployment_wish *wish = work->wish;
+    const struct aws_config *config = aws_client_config(work->client);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "region", config->region,
+                     "endpoint", config->endpoints[AWS_LAMBDA], "frames_bucket",
+                     wish->frames_bucket, "videos_bucket", wish->videos_bucket, "table",
+                     wish->table, "function", wish->function, "api_id", work->api_id, "api_url",
+                     work->api_url, "auth", auths[wish->auth], "api_key", work->api_key);
+}
