@@ -99,6 +99,16 @@ INLINE void finish_tile(const struct conv_tile *t, const vec *sum, const int row
         store_sums(t, sum, rows, vectors, ACTIVATION_NONE);
 }
 
+/* To the second cache, the weights that the next panels need at this step: a layer's weights come
+ * from far away once in each run of the network. */
+INLINE void prefetch_next(const struct conv_tile *t, const float *w, const int vectors)
+{
+    const int panels = (vectors * WIDTH + SIMD_PANEL - 1) / SIMD_PANEL;
+    UNROLL
+    for (int p = panels; p < 2 * panels; p++)
+        __builtin_prefetch(w + (size_t)p * t->panel_floats, 0, 2);
+}
+
 INLINE void make_tile(const struct conv_tile *t, const int rows, const int vectors)
 {
     vec sum[MOST_SUMS];
@@ -110,6 +120,7 @@ INLINE void make_tile(const struct conv_tile *t, const int rows, const int vecto
                     *in6 = in3 + 3 * pitch, *in9 = in6 + 3 * pitch, *in12 = in9 + 3 * pitch;
         const float *w = t->segments[s].weights + t->weights_offset;
         for (size_t k = 0; k < t->length; k++) {
+            prefetch_next(t, w, vectors);
             UNROLL
             for (int i = 0; i < rows * vectors; i++) {
                 const int r = i / vectors, v = i % vectors;
