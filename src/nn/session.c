@@ -8,7 +8,8 @@
 
 enum {
     SPLIT_MACS = 400 * 1000, /* a smaller layer is done before another thread has woken up */
-    GEMM_TILE_ROWS = 84,     /* splits fall on multiples of the kernels' tile heights 14, 12, 6 */
+    PAGE_BYTES = 4096,
+    GEMM_TILE_ROWS = 84, /* splits fall on multiples of the kernels' tile heights 14, 12, 6 */
 };
 
 /* A node with its addresses and kernel, ready to run. */
@@ -25,7 +26,7 @@ struct session {
     struct pool *pool;
     float *arena;
     char *scratch; /* scratch_bytes for each thread */
-    size_t scratch_bytes, mapped_bytes;
+    size_t scratch_bytes, all_scratch_bytes, arena_bytes;
     struct step *running;
     size_t steps;
     struct step step[];
@@ -131,25 +132,37 @@ static void prepare(struct session *session)
     }
 }
 
-/* Arena and scratch in one mapping, populated at once: the pages are all going to be written, and
- * one system call is cheaper than a fault for each. */
-static int map_memory(struct session *session, struct err *err)
+/* Page-aligned memory whose pages are there already: all of it is going to be written, and one
+ * system call is cheaper than a fault for each page. Where the kernel is older than that call
+ * (5.14), the faults happen. */
+static void *allocate(size_t bytes, struct err *err)
 {
-    size_t arena_bytes = session->model->header->arena_floats * sizeof(float);
-    arena_bytes = (arena_bytes + 63) & ~(size_t)63;
-    size_t scratch, total;
+    void *memory;
+    if (posix_memalign(&memory, PAGE_BYTES, bytes) != 0) {
+        err_set(err, ERR_NO_MEMORY, "start model");
+        return NULL;
+    }
+    if (madvise(memory, bytes, MADV_POPULATE_WRITE) < 0)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+static size_t whole_pages(size_t bytes)
+{
+    return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+}
+
+static int allocate_memory(struct session *session, struct err *err)
+{
+    size_t scratch;
+    session->arena_bytes = whole_pages(session->model->header->arena_floats * sizeof(float) + 1);
     if (__builtin_mul_overflow(session->scratch_bytes, pool_threads(session->pool), &scratch) ||
-        __builtin_add_overflow(arena_bytes, scratch, &total) ||
-        total > (size_t)MODEL_MAX_FLOATS * sizeof(float))
+        scratch > (size_t)MODEL_MAX_FLOATS * sizeof(float))
         return err_set(err, ERR_TOO_BIG, "start model: it needs more than 1 GiB of memory");
-    session->mapped_bytes = total + 64;
-    void *map = mmap(NULL, session->mapped_bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (map == MAP_FAILED)
-        return err_set_errno(err, "start model");
-    session->arena = map;
-    session->scratch = (char *)map + arena_bytes;
-    return 0;
+    session->all_scratch_bytes = whole_pages(scratch + 1);
+    session->arena = allocate(session->arena_bytes, err);
+    session->scratch = session->arena ? allocate(session->all_scratch_bytes, err) : NULL;
+    return session->scratch ? 0 : -1;
 }
 
 struct session *session_create(const struct model *model, struct pool *pool, struct err *err)
@@ -169,12 +182,12 @@ struct session *session_create(const struct model *model, struct pool *pool, str
         if (step->node->op > MODEL_DEPTHWISE)
             continue;
         step->conv = make_conv(step->node);
-        size_t bytes = (simd_conv_scratch_bytes(&step->conv) + 63) & ~(size_t)63;
+        size_t bytes = whole_pages(simd_conv_scratch_bytes(&step->conv));
         if (bytes > session->scratch_bytes)
             session->scratch_bytes = bytes;
     }
-    if (map_memory(session, err) < 0) {
-        free(session);
+    if (allocate_memory(session, err) < 0) {
+        session_destroy(session);
         return NULL;
     }
     prepare(session);
@@ -185,13 +198,14 @@ void session_destroy(struct session *session)
 {
     if (!session)
         return;
-    munmap(session->arena, session->mapped_bytes);
+    free(session->arena);
+    free(session->scratch);
     free(session);
 }
 
 size_t session_bytes(const struct session *session)
 {
-    return session->mapped_bytes;
+    return session->arena_bytes + session->all_scratch_bytes;
 }
 
 float *session_input(struct session *session, size_t index)

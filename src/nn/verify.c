@@ -142,9 +142,9 @@ static int check_pool(const struct model_node *node)
     uint64_t work = (uint64_t)node->out.dims[1] * (uint64_t)node->out.dims[2] *
                     (uint64_t)node->out.dims[3] * (uint64_t)node->kernel[0] *
                     (uint64_t)node->kernel[1];
-    return node->kind < POOL_KINDS && check_window_axis(node, 0) && check_window_axis(node, 1) &&
-           node->a.dims[0] == 1 && node->out.dims[0] == 1 && node->a.dims[1] == node->out.dims[1] &&
-           work <= MODEL_MAX_NODE_WORK;
+    return node->kind < POOL_KINDS && node->b.space == SPACE_NONE && check_window_axis(node, 0) &&
+           check_window_axis(node, 1) && node->a.dims[0] == 1 && node->out.dims[0] == 1 &&
+           node->a.dims[1] == node->out.dims[1] && work <= MODEL_MAX_NODE_WORK;
 }
 
 static int check_node(const struct model_header *h, const struct model_node *node)
@@ -162,10 +162,11 @@ static int check_node(const struct model_header *h, const struct model_node *nod
         return node->kind < BINARY_KINDS && check_view(h, &node->b, 0) &&
                same_dims(&node->a, &node->out) && same_dims(&node->b, &node->out);
     case MODEL_UNARY:
-        return node->kind < UNARY_KINDS && same_dims(&node->a, &node->out);
+        return node->kind < UNARY_KINDS && node->b.space == SPACE_NONE &&
+               same_dims(&node->a, &node->out);
     case MODEL_SOFTMAX:
     case MODEL_COPY:
-        return same_dims(&node->a, &node->out);
+        return node->b.space == SPACE_NONE && same_dims(&node->a, &node->out);
     default:
         return 0;
     }
@@ -184,6 +185,40 @@ uint64_t model_node_macs(const struct model_node *node)
     return __builtin_mul_overflow(out, taps * in, &work) ? UINT64_MAX : work;
 }
 
+static uint64_t view_end(const struct model_view *view)
+{
+    uint64_t last = view->offset;
+    for (int i = 0; i < 4; i++)
+        last += (uint64_t)(view->dims[i] - 1) * (uint64_t)view->strides[i];
+    return view->space == SPACE_ARENA ? last + 1 : 0;
+}
+
+static uint64_t edge_end(const struct model_edge *edge)
+{
+    uint64_t floats = 1;
+    for (int i = 0; i < edge->rank; i++)
+        floats *= (uint64_t)edge->dims[i];
+    return edge->offset + floats;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The arena is as large as it must be: a file cannot ask for memory that it does not use. */
+static int check_arena(const struct model_header *h, const struct model_edge *edges,
+                       const struct model_node *nodes)
+{
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < h->inputs + h->outputs; i++)
+        end = larger(end, edge_end(&edges[i]));
+    for (uint32_t i = 0; i < h->nodes; i++)
+        end = larger(end, larger(view_end(&nodes[i].out),
+                                 larger(view_end(&nodes[i].a), view_end(&nodes[i].b))));
+    return h->arena_floats == (end + SIMD_PANEL - 1) / SIMD_PANEL * SIMD_PANEL;
+}
+
 int model_verify(const void *data, size_t size, struct err *err)
 {
     const struct model_header *h = data;
@@ -199,5 +234,7 @@ int model_verify(const void *data, size_t size, struct err *err)
     for (uint32_t i = 0; i < h->nodes; i++)
         if (!check_node(h, &nodes[i]))
             return err_set(err, ERR_CORRUPT, "node %u is not valid", i);
+    if (!check_arena(h, edges, nodes))
+        return corrupt(err, "wrong size of the arena");
     return 0;
 }
