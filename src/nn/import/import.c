@@ -29,8 +29,8 @@ static int import_into(struct importer *im, const void *onnx, size_t size, struc
         return -1;
     im->report->onnx_nodes = im->graph.node_count;
     im->report->denormals = flush_constants(&im->graph);
-    im->roots = arena_new(im->arena, struct root, IMPORT_MAX_ROOTS);
-    im->operations = arena_new(im->arena, struct operation, MODEL_MAX_NODES);
+    im->roots = calloc(IMPORT_MAX_ROOTS, sizeof *im->roots); /* large, and mostly never touched */
+    im->operations = calloc(MODEL_MAX_NODES, sizeof *im->operations);
     if (!im->roots || !im->operations)
         return import_fail(im, ERR_TOO_BIG, "out of memory");
     if (values_link(im) < 0 || lower_graph(im) < 0 || plan_arena(im) < 0)
@@ -66,6 +66,8 @@ int nn_import(const void *onnx, size_t size, const struct import_options *option
     int result = import_into(&im, onnx, size, out);
     if (result == 0)
         result = check_result(out, start, err);
+    free(im.roots);
+    free(im.operations);
     buf_finish(&im.weights);
     arena_finish(&arena);
     return result;

@@ -1,0 +1,33 @@
+// Makes the seeds of the targets `onnx` and `model_file` anew: after a change of the model file's version.
+// usage: KEN=build/release/ken node tests/fuzz/make_seeds.mjs
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { floats, integers, network, node } from "../golden/onnx.mjs";
+
+const corpus = new URL("corpus", import.meta.url).pathname;
+const slope = (n) => Array.from({ length: n }, (_, i) => i / n - 0.5);
+const weights = (name, dims) => floats(name, dims, slope(dims.reduce((a, b) => a * b, 1)));
+const same = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
+
+const seeds = {
+  conv: { inputs: { x: [1, 2, 4, 3] }, nodes: [node("Conv", ["x", "w"], ["c"], same), node("BatchNormalization", ["c", "b", "b", "b", "v"], ["n"]),
+    node("PRelu", ["n", "s"], ["y"])], constants: [weights("w", [3, 2, 3, 3]), weights("b", [3]), floats("v", [3], [1, 2, 3]), weights("s", [3, 1, 1])] },
+  depthwise: { inputs: { x: [1, 3, 5, 4] }, nodes: [node("Conv", ["x", "w"], ["c"], { ...same, group: 3, strides: [2, 2] }),
+    node("AveragePool", ["c"], ["y"], { kernel_shape: [2, 2] })], constants: [weights("w", [3, 1, 3, 3])] },
+  detector: { inputs: { x: [1, 2, 3, 2] }, nodes: [node("Conv", ["x", "w"], ["a"], { kernel_shape: [1, 1] }),
+    node("Transpose", ["a"], ["t"], { perm: [0, 2, 3, 1] }), node("Shape", ["t"], ["s"]), node("Gather", ["s", "zero"], ["g"]),
+    node("Unsqueeze", ["g", "zeros"], ["u"]), node("Concat", ["u", "rest"], ["n"], { axis: 0 }), node("Reshape", ["t", "n"], ["r"]),
+    node("Concat", ["r", "r"], ["j"], { axis: 1 }), node("Slice", ["j", "zeros", "one", "two"], ["l"]), node("Softmax", ["l"], ["y"])],
+    constants: [weights("w", [4, 2, 1, 1]), integers("zero", [0], []), integers("zeros", [0]), integers("one", [1]), integers("two", [2]), integers("rest", [-1, 2])] },
+  dense: { inputs: { x: [1, 2, 2, 2] }, nodes: [node("Flatten", ["x"], ["f"]), node("Gemm", ["f", "w", "b"], ["g"], { transB: 1 }),
+    node("Split", ["g"], ["p", "q"], { axis: 1 }), node("Mul", ["p", "q"], ["y"])], constants: [weights("w", [4, 8]), weights("b", [4])] },
+  groups: { inputs: { x: [1, 4, 3, 3] }, nodes: [node("Conv", ["x", "w"], ["c"], { ...same, group: 2 }), node("Add", ["c", "x"], ["a"]),
+    node("Relu", ["a"], ["r"]), node("GlobalAveragePool", ["r"], ["p"]), node("Sigmoid", ["p"], ["s"]), node("Mul", ["r", "s"], ["y"])],
+    constants: [weights("w", [4, 2, 3, 3])] },
+};
+for (const [name, seed] of Object.entries(seeds)) {
+  const path = join(corpus, "onnx", `${name}.onnx`);
+  writeFileSync(path, network({ outputs: { y: null }, ...seed }));
+  execFileSync(process.env.KEN, ["model", "import", path, "-o", join(corpus, "model_file", `${name}.ken`)], { stdio: "inherit" });
+}
