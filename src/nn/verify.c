@@ -187,10 +187,12 @@ uint64_t model_node_macs(const struct model_node *node)
 
 static uint64_t view_end(const struct model_view *view)
 {
-    uint64_t last = view->offset;
+    if (view->space != SPACE_ARENA)
+        return 0;
+    uint64_t end = view->offset + (uint64_t)1;
     for (int i = 0; i < 4; i++)
-        last += (uint64_t)(view->dims[i] - 1) * (uint64_t)view->strides[i];
-    return view->space == SPACE_ARENA ? last + 1 : 0;
+        end += (uint64_t)(view->dims[i] - 1) * (uint64_t)view->strides[i];
+    return end;
 }
 
 static uint64_t edge_end(const struct model_edge *edge)
