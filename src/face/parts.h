@@ -70,7 +70,7 @@ void landmarker_run(struct landmarker *landmarker, const struct image *image,
 
 struct embedder {
     struct session *session;
-    struct image input;
+    struct image input, reduced;
 };
 
 int embedder_init(struct embedder *embedder, const struct model *model, struct pool *pool,
