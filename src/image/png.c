@@ -126,7 +126,7 @@ int png_encode(const struct image *image, struct buf *out, struct err *err)
     put_chunk(out, "IHDR", header, sizeof header);
     int result = put_picture(out, compressor, image, err);
     libdeflate_free_compressor(compressor);
-    put_chunk(out, "IEND", NULL, 0);
+    put_chunk(out, "IEND", (const uint8_t *)"", 0); /* libdeflate takes NULL for a new sum */
     if (result == 0 && out->failed)
         return err_set(err, ERR_TOO_BIG, "write PNG: more than %zu bytes", out->limit);
     return result;

@@ -1,5 +1,5 @@
 #include "base/random.h"
-#include "image/image.h"
+#include "image/codec.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -223,6 +223,29 @@ static void png_round_trip_is_exact_at_every_size_and_stride(void **state)
         buf_finish(&file);
     }
     image_finish(&back);
+    image_finish(&picture);
+}
+
+/* libpng forgives a wrong sum at the end, others do not. */
+static void png_ends_as_every_png_does(void **state)
+{
+    (void)state;
+    struct image picture = test_picture(30, 20);
+    struct buf file = encoded(&picture, IMAGE_PNG);
+    assert_memory_equal(file.data + file.size - 12, "\0\0\0\0IEND\xae\x42\x60\x82", 12);
+    buf_finish(&file);
+    image_finish(&picture);
+}
+
+static void png_of_a_frame_takes_the_fast_way(void **state)
+{
+    (void)state;
+    struct image picture = test_picture(30, 20), back = {0};
+    struct buf file = encoded(&picture, IMAGE_PNG);
+    assert_int_equal(png_decode_plain(&back, (const uint8_t *)file.data, file.size), 1);
+    assert_same(&picture, &back);
+    image_finish(&back);
+    buf_finish(&file);
     image_finish(&picture);
 }
 
@@ -582,6 +605,8 @@ int main(void)
         cmocka_unit_test(decode_refuses_changed_png_bytes),
         cmocka_unit_test(decode_refuses_a_progressive_jpeg_of_many_scans),
         cmocka_unit_test(png_round_trip_is_exact_at_every_size_and_stride),
+        cmocka_unit_test(png_ends_as_every_png_does),
+        cmocka_unit_test(png_of_a_frame_takes_the_fast_way),
         cmocka_unit_test(png_of_libpng_decodes_to_the_same_pixels),
         cmocka_unit_test(png_grey_alpha_palette_and_16_bits_become_rgb),
         cmocka_unit_test(jpeg_round_trip_stays_close),
