@@ -66,6 +66,14 @@ static void set_row(uint16_t *restrict sum, const uint8_t *restrict row, size_t 
         sum[i] = (uint16_t)(row[i] * weight);
 }
 
+static void set_two_rows(uint16_t *restrict sum, const uint8_t *restrict row,
+                         const uint8_t *restrict next, size_t bytes, const uint16_t weights[2])
+{
+    uint16_t first = weights[0], second = weights[1];
+    for (size_t i = 0; i < bytes; i++)
+        sum[i] = (uint16_t)(row[i] * first + next[i] * second);
+}
+
 static void add_row(uint16_t *restrict sum, const uint8_t *restrict row, size_t bytes,
                     uint16_t weight)
 {
@@ -73,17 +81,44 @@ static void add_row(uint16_t *restrict sum, const uint8_t *restrict row, size_t 
         sum[i] = (uint16_t)(sum[i] + row[i] * weight);
 }
 
-static void mix_column(uint8_t *out, const uint16_t *sums, const struct footprint *column)
+/* Two and three taps are what halving and small reductions have: worth their own lines. */
+static void mix_two(uint8_t *out, const uint16_t *sums, const uint16_t *weights)
+{
+    uint32_t half = 1u << (SUM_SHIFT - 1), first = weights[0], second = weights[1];
+    for (int c = 0; c < 3; c++)
+        out[c] = (uint8_t)((sums[c] * first + sums[c + 3] * second + half) >> SUM_SHIFT);
+}
+
+static void mix_three(uint8_t *out, const uint16_t *sums, const uint16_t *weights)
+{
+    uint32_t half = 1u << (SUM_SHIFT - 1), first = weights[0], second = weights[1];
+    uint32_t third = weights[2];
+    for (int c = 0; c < 3; c++)
+        out[c] = (uint8_t)((sums[c] * first + sums[c + 3] * second + sums[c + 6] * third + half) >>
+                           SUM_SHIFT);
+}
+
+static void mix_many(uint8_t *out, const uint16_t *sums, const uint16_t *weights, int count)
 {
     uint32_t red = 1u << (SUM_SHIFT - 1), green = red, blue = red;
-    for (int i = 0; i < column->count; i++, sums += 3) {
-        red += sums[0] * (uint32_t)column->weights[i];
-        green += sums[1] * (uint32_t)column->weights[i];
-        blue += sums[2] * (uint32_t)column->weights[i];
+    for (int i = 0; i < count; i++, sums += 3) {
+        red += sums[0] * (uint32_t)weights[i];
+        green += sums[1] * (uint32_t)weights[i];
+        blue += sums[2] * (uint32_t)weights[i];
     }
     out[0] = (uint8_t)(red >> SUM_SHIFT);
     out[1] = (uint8_t)(green >> SUM_SHIFT);
     out[2] = (uint8_t)(blue >> SUM_SHIFT);
+}
+
+static void mix_column(uint8_t *out, const uint16_t *sums, const struct footprint *column)
+{
+    if (column->count == 2)
+        mix_two(out, sums, column->weights);
+    else if (column->count == 3)
+        mix_three(out, sums, column->weights);
+    else
+        mix_many(out, sums, column->weights, column->count);
 }
 
 /* Some columns of the output and the input columns that they cover. */
@@ -115,6 +150,18 @@ static void plan_chunk(struct chunk *chunk, const struct axis *axis, int first, 
     chunk->in_count = last - chunk->in_first;
 }
 
+static void sum_rows(uint16_t *sums, const uint8_t *from, size_t bytes, size_t stride,
+                     const struct footprint *rows)
+{
+    if (rows->count == 1)
+        set_row(sums, from, bytes, rows->weights[0]);
+    else
+        set_two_rows(sums, from, from + stride, bytes, rows->weights);
+    for (int i = 2; i < rows->count; i++)
+        if (rows->weights[i])
+            add_row(sums, from + (size_t)i * stride, bytes, rows->weights[i]);
+}
+
 static void resize_chunk(struct image *out, const struct image *in, const struct chunk *chunk,
                          const struct axis *rows)
 {
@@ -125,10 +172,7 @@ static void resize_chunk(struct image *out, const struct image *in, const struct
         find_footprint(&row, rows, y, ROW_WEIGHT);
         const uint8_t *from =
             in->pixels + (size_t)row.first * in->stride + 3 * (size_t)chunk->in_first;
-        set_row(sums, from, bytes, weights[0]);
-        for (int i = 1; i < row.count; i++)
-            if (weights[i])
-                add_row(sums, from + (size_t)i * in->stride, bytes, weights[i]);
+        sum_rows(sums, from, bytes, in->stride, &row);
         uint8_t *to = out->pixels + (size_t)y * out->stride + 3 * (size_t)chunk->out_first;
         for (int x = 0; x < chunk->out_count; x++, to += 3) {
             const struct footprint *column = &chunk->columns[x];
