@@ -137,5 +137,7 @@ enum err_code aws_failure_kind(const struct aws_failure *failure)
         return ERR_EXISTS;
     if (failure->status == 413)
         return ERR_TOO_BIG;
+    if (failure->status == 501)
+        return ERR_UNSUPPORTED;
     return failure->status >= 500 ? ERR_UNAVAILABLE : ERR_INVALID;
 }

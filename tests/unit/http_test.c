@@ -1,44 +1,20 @@
 #include "aws/http.h"
 #include "aws/url.h"
 #include "base/clock.h"
+#include "script_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-/* Built twice, once with each transport. The server here plays a script, good or bad. */
-
-enum after { KEEP, CLOSE, STALL };
-
-struct act {
-    const char *reply; /* NULL: none */
-    size_t size;       /* 0: strlen */
-    enum after after;
-};
-
-struct server {
-    int fd, port;
-    pthread_t thread;
-    const struct act *acts;
-    size_t act_count;
-    atomic_size_t next_act;
-    atomic_int stop, connections;
-    char last_request[1 << 18];
-    size_t last_size;
-};
+/* Built twice, once with each transport. */
 
 struct fixture {
     struct server server;
@@ -48,82 +24,11 @@ struct fixture {
     char url[64];
 };
 
-static int readable(struct server *server, int fd)
-{
-    while (!atomic_load(&server->stop)) {
-        struct pollfd poller = {.fd = fd, .events = POLLIN};
-        if (poll(&poller, 1, 20) > 0)
-            return 1;
-    }
-    return 0;
-}
-
-/* Receive one request; 0 when the client has closed. */
-static int receive(struct server *server, int fd)
-{
-    size_t size = 0, want = 0;
-    while (readable(server, fd)) {
-        ssize_t got =
-            recv(fd, server->last_request + size, sizeof server->last_request - 1 - size, 0);
-        if (got <= 0)
-            return 0;
-        size += (size_t)got;
-        server->last_request[size] = 0;
-        char *end = strstr(server->last_request, "\r\n\r\n");
-        if (!end)
-            continue;
-        char *length = strcasestr(server->last_request, "\r\nContent-Length:");
-        want = (size_t)(end + 4 - server->last_request) +
-               (length && length < end ? strtoul(length + 17, NULL, 10) : 0);
-        if (size >= want) {
-            server->last_size = size;
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static void serve(struct server *server, int fd)
-{
-    atomic_fetch_add(&server->connections, 1);
-    while (receive(server, fd)) {
-        size_t index = atomic_fetch_add(&server->next_act, 1);
-        if (index >= server->act_count)
-            return;
-        const struct act *act = &server->acts[index];
-        size_t size = act->size ? act->size : act->reply ? strlen(act->reply) : 0;
-        if (size)
-            (void)!send(fd, act->reply, size, MSG_NOSIGNAL);
-        if (act->after == CLOSE)
-            return;
-        while (act->after == STALL && !atomic_load(&server->stop))
-            usleep(5000);
-    }
-}
-
-static void *run_server(void *context)
-{
-    struct server *server = context;
-    while (readable(server, server->fd)) {
-        int fd = accept(server->fd, NULL, NULL);
-        if (fd < 0)
-            break;
-        serve(server, fd);
-        close(fd);
-    }
-    return NULL;
-}
-
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    f->server.fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (bind(f->server.fd, (struct sockaddr *)&address, size) < 0 || listen(f->server.fd, 8) < 0 ||
-        getsockname(f->server.fd, (struct sockaddr *)&address, &size) < 0)
+    if (server_listen(&f->server) < 0)
         return -1;
-    f->server.port = ntohs(address.sin_port);
     snprintf(f->url, sizeof f->url, "http://127.0.0.1:%d/a/b?c=d", f->server.port);
     f->http = http_create(&f->err);
     http_response_init(&f->response);
@@ -133,18 +38,13 @@ static int setup(void **state)
 
 static void start(struct fixture *f, const struct act *acts, size_t count)
 {
-    f->server.acts = acts;
-    f->server.act_count = count;
-    assert_int_equal(pthread_create(&f->server.thread, NULL, run_server, &f->server), 0);
+    assert_int_equal(server_start(&f->server, acts, count), 0);
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    atomic_store(&f->server.stop, 1);
-    if (f->server.thread)
-        pthread_join(f->server.thread, NULL);
-    close(f->server.fd);
+    server_stop(&f->server);
     http_response_finish(&f->response);
     http_destroy(f->http);
     free(f);
