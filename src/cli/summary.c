@@ -54,7 +54,7 @@ static int write_json(struct summary *summary, const char *path, struct err *err
     char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     if (!text)
-        return err_set(err, ERR_NO_MEMORY, "write %s", path);
+        return err_set(err, ERR_NO_MEMORY, "write %s: out of memory", path);
     struct buf out;
     buf_init(&out, TABLE_MAX_BYTES);
     buf_printf(&out, "%s\n", text);

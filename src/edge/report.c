@@ -23,7 +23,7 @@ struct report *report_create(const char *path, struct err *err)
 {
     struct report *report = calloc(1, sizeof *report);
     if (!report) {
-        err_set(err, ERR_NO_MEMORY, "create %s", path);
+        err_set(err, ERR_NO_MEMORY, "create %s: out of memory", path);
         return NULL;
     }
     snprintf(report->path, sizeof report->path, "%s", path);

@@ -21,7 +21,7 @@ static int grow(struct samples *samples, struct err *err)
         return err_set(err, ERR_TOO_BIG, "collect samples: more than %d", SAMPLES_MAX);
     double *values = realloc(samples->values, capacity * sizeof *values);
     if (!values)
-        return err_set(err, ERR_NO_MEMORY, "collect samples");
+        return err_set(err, ERR_NO_MEMORY, "collect samples: out of memory");
     samples->values = values;
     samples->capacity = capacity;
     return 0;

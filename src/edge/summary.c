@@ -43,7 +43,7 @@ static struct summary_person *person_of(struct summary *summary, const char *nam
     struct summary_person *people =
         realloc(summary->people, (summary->people_count + 1) * sizeof *people);
     if (!people) {
-        err_set(err, ERR_NO_MEMORY, "count people");
+        err_set(err, ERR_NO_MEMORY, "count people: out of memory");
         return NULL;
     }
     summary->people = people;

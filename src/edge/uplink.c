@@ -51,7 +51,7 @@ struct uplink *uplink_open(const struct deployment *deployment, struct err *err)
     struct aws_config config;
     struct uplink *uplink = calloc(1, sizeof *uplink);
     if (!uplink) {
-        err_set(err, ERR_NO_MEMORY, "open uplink");
+        err_set(err, ERR_NO_MEMORY, "open uplink: out of memory");
         return NULL;
     }
     uplink->deployment = *deployment;

@@ -17,7 +17,7 @@ struct AVFrame *picture_keep(const struct AVFrame *picture, struct err *err)
 {
     AVFrame *kept = av_frame_clone(picture);
     if (!kept)
-        err_set(err, ERR_NO_MEMORY, "keep picture");
+        err_set(err, ERR_NO_MEMORY, "keep picture: out of memory");
     return kept;
 }
 
@@ -30,7 +30,7 @@ struct converter *converter_create(struct err *err)
 {
     struct converter *converter = calloc(1, sizeof *converter);
     if (!converter)
-        err_set(err, ERR_NO_MEMORY, "create converter");
+        err_set(err, ERR_NO_MEMORY, "create converter: out of memory");
     return converter;
 }
 
@@ -78,7 +78,7 @@ static int set_up(struct converter *converter, const AVFrame *picture, struct er
         /* swscale's vector code may write a little past a row's end */
         uint8_t *pixels = realloc(converter->pixels, size + 64);
         if (!pixels)
-            return err_set(err, ERR_NO_MEMORY, "convert picture");
+            return err_set(err, ERR_NO_MEMORY, "convert picture: out of memory");
         converter->pixels = pixels;
         converter->capacity = size;
     }

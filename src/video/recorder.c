@@ -47,7 +47,7 @@ struct recorder {
 static int fail(const struct recorder *recorder, const char *verb, int code, struct err *err)
 {
     if (code == AVERROR(ENOMEM))
-        return err_set(err, ERR_NO_MEMORY, "%s %s", verb, recorder->part);
+        return err_set(err, ERR_NO_MEMORY, "%s %s: out of memory", verb, recorder->part);
     if (AVUNERROR(code) > 0 && AVUNERROR(code) < 4096) {
         errno = AVUNERROR(code);
         return err_set_errno(err, "%s %s", verb, recorder->part);
@@ -260,7 +260,7 @@ static int start(struct recorder *recorder, struct err *err)
     recorder->queue = queue_create(recorder->options.queue, err);
     recorder->packet = av_packet_alloc();
     if (!recorder->queue || !recorder->packet)
-        return err_set(err, ERR_NO_MEMORY, "record video");
+        return err_set(err, ERR_NO_MEMORY, "record video: out of memory");
     if (choose_name(recorder, err) < 0)
         return -1;
     if (open_codec(recorder, err) < 0 || open_format(recorder, err) < 0) {
@@ -297,7 +297,7 @@ struct recorder *recorder_start(const struct recorder_options *options, struct e
     av_log_set_level(log_shows(LOG_DEBUG) ? AV_LOG_INFO : AV_LOG_QUIET);
     struct recorder *recorder = calloc(1, sizeof *recorder);
     if (!recorder) {
-        err_set(err, ERR_NO_MEMORY, "record video");
+        err_set(err, ERR_NO_MEMORY, "record video: out of memory");
         return NULL;
     }
     recorder->options = checked;

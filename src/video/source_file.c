@@ -42,7 +42,7 @@ static int fail(const struct source *source, const char *verb, int code, struct 
 {
     char text[AV_ERROR_MAX_STRING_SIZE];
     if (code == AVERROR(ENOMEM))
-        return err_set(err, ERR_NO_MEMORY, "%s %s", verb, source->path);
+        return err_set(err, ERR_NO_MEMORY, "%s %s: out of memory, or damaged", verb, source->path);
     if (code == AVERROR_INVALIDDATA || code == AVERROR_EOF)
         return err_set(err, ERR_INVALID, "%s %s: not a video, or damaged", verb, source->path);
     av_make_error_string(text, sizeof text, code);
@@ -276,7 +276,7 @@ struct source *source_open(const char *path, const struct source_options *option
     av_log_set_level(log_shows(LOG_DEBUG) ? AV_LOG_INFO : AV_LOG_QUIET);
     struct source *source = calloc(1, sizeof *source);
     if (!source) {
-        err_set(err, ERR_NO_MEMORY, "open %s", path);
+        err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
         return NULL;
     }
     source->options = *options;
