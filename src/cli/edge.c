@@ -21,6 +21,7 @@ struct console {
     const struct edge_settings *settings;
     sigset_t stop_signals;
     int stopped;
+    char last_cause[sizeof((struct err *)0)->message]; /* of a frame without an answer */
 };
 
 static void print_answer(const struct edge_frame *frame)
@@ -39,9 +40,20 @@ static void print_answer(const struct edge_frame *frame)
     json_decref(line);
 }
 
+/* A cause that lasts is said once. */
+static void print_lost(struct console *console, const struct edge_frame *frame)
+{
+    if (strcmp(console->last_cause, frame->lost_because) == 0) {
+        printf("no answer: %s: as before\n", frame->key);
+        return;
+    }
+    snprintf(console->last_cause, sizeof console->last_cause, "%s", frame->lost_because);
+    printf("no answer: %s: %s\n", frame->key, frame->lost_because);
+}
+
 static void on_frame(void *context, const struct edge_frame *frame)
 {
-    const struct console *console = context;
+    struct console *console = context;
     if (console->settings->json) {
         json_t *line = report_frame_json(frame);
         if (frame->answer)
@@ -53,7 +65,7 @@ static void on_frame(void *context, const struct edge_frame *frame)
         if (!console->settings->quiet)
             print_answer(frame);
     } else {
-        printf("no answer: %s: %s\n", frame->key, frame->lost_because);
+        print_lost(console, frame);
     }
     fflush(stdout);
 }

@@ -71,13 +71,16 @@ static int run(struct summary *summary, const struct summary_settings *settings,
     for (; *reports; reports++)
         if (summary_add_report(summary, *reports, err) < 0)
             return -1;
-    if (settings->deployment && ask_cloudwatch(summary, settings, err) < 0)
-        return -1;
+    /* what the reports tell is worth showing without CloudWatch too */
+    struct err unasked = {0};
+    int asked = settings->deployment ? ask_cloudwatch(summary, settings, &unasked) : 0;
     if (print_table(summary, err) < 0)
         return -1;
     if (settings->output && write_json(summary, settings->output, err) < 0)
         return -1;
-    return summary_check(summary, err);
+    if (asked < 0)
+        *err = unasked;
+    return asked < 0 ? -1 : summary_check(summary, err);
 }
 
 int verb_summary(int argc, char **argv)
