@@ -69,8 +69,9 @@ static int train_and_save(const struct train *train, const char *folder,
         train->plain ? gallery_save_plain(gallery, path, err) : gallery_save(gallery, path, err);
     if (result < 0 || write_labels(gallery, path, err) < 0)
         return -1;
-    printf("%zu people enrolled from %zu photos, %zu refused: %s%s\n", summary.people, summary.used,
-           summary.refused, path, train->plain ? " (not encrypted)" : "");
+    printf("%zu %s enrolled from %zu photos, %zu refused: %s%s\n", summary.people,
+           summary.people == 1 ? "person" : "people", summary.used, summary.refused, path,
+           train->plain ? " (not encrypted)" : "");
     return 0;
 }
 

