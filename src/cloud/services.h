@@ -10,7 +10,8 @@
     X(cloudwatch)                                                                                  \
     X(logs)                                                                                        \
     X(lambda)                                                                                      \
-    X(dynamodb)
+    X(dynamodb)                                                                                    \
+    X(apigateway)
 
 #define X(name) int name##_service_create(struct cloud *cloud, struct err *err);
 SERVICE_LIST(X)

@@ -1,0 +1,260 @@
+#include "cloud/apigateway/event.h"
+
+#include <ctype.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+/* Decoding */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+char *event_decode(const char *text, size_t size, int plus_is_space, struct arena *arena)
+{
+    char *out = arena_copy(arena, text, size), *to = out;
+    for (size_t i = 0; out && i < size; i++) {
+        char c = text[i];
+        if (c == '+' && plus_is_space)
+            c = ' ';
+        if (c == '%') {
+            int high = i + 2 < size ? hex_digit(text[i + 1]) : -1;
+            int low = i + 2 < size ? hex_digit(text[i + 2]) : -1;
+            if (high < 0 || low < 0 || (high == 0 && low == 0))
+                return NULL;
+            c = (char)(high << 4 | low);
+            i += 2;
+        }
+        *to++ = c;
+    }
+    if (out)
+        *to = 0;
+    return out;
+}
+
+int event_split_query(const char *query, struct event_pair *pairs, size_t most, struct arena *arena)
+{
+    size_t count = 0;
+    while (*query) {
+        size_t size = strcspn(query, "&");
+        size_t name_size = strcspn(query, "=&");
+        if (size > 0) {
+            const char *value = name_size < size ? query + name_size + 1 : query + size;
+            if (count == most)
+                return -1;
+            pairs[count] =
+                (struct event_pair){event_decode(query, name_size, 1, arena),
+                                    event_decode(value, (size_t)(query + size - value), 1, arena)};
+            if (!pairs[count].name || !pairs[count].value)
+                return -1;
+            count++;
+        }
+        query += size + (query[size] == '&');
+    }
+    return (int)count;
+}
+
+/* Parts of the event */
+
+static json_t *text_or_null(const char *text)
+{
+    json_t *value = text ? json_string(text) : NULL;
+    return value ? value : json_null(); /* also for what is not UTF-8 */
+}
+
+/* `single` has the last value of a name, `multi` all. */
+static void add_pair(json_t *single, json_t *multi, const char *name, const char *value)
+{
+    json_t *text = json_string(value), *list = json_object_get(multi, name);
+    if (!text)
+        return; /* not UTF-8: no JSON can hold it */
+    if (!list) {
+        list = json_array();
+        json_object_set_new(multi, name, list);
+    }
+    json_array_append(list, text);
+    json_object_set_new(single, name, text);
+}
+
+/* The signature is API Gateway's to check, not the function's to see. */
+static int is_hidden(const struct event_request *r, const char *name)
+{
+    return r->access_key_id && (strcasecmp(name, "Authorization") == 0 ||
+                                strcasecmp(name, "X-Amz-Security-Token") == 0);
+}
+
+static void add_headers(json_t *event, const struct event_request *r)
+{
+    json_t *single = json_object(), *multi = json_object();
+    for (size_t i = 0; i < r->header_count; i++)
+        if (!is_hidden(r, r->headers[i].name))
+            add_pair(single, multi, r->headers[i].name, r->headers[i].value);
+    add_pair(single, multi, "X-Forwarded-For", r->source_ip);
+    add_pair(single, multi, "X-Forwarded-Proto", "http");
+    json_object_set_new(event, "headers", single);
+    json_object_set_new(event, "multiValueHeaders", multi);
+}
+
+static void add_query(json_t *event, const struct event_request *r)
+{
+    json_t *single = json_object(), *multi = json_object();
+    for (size_t i = 0; i < r->query_count; i++)
+        add_pair(single, multi, r->query[i].name, r->query[i].value);
+    if (r->query_count == 0) {
+        json_decref(single);
+        json_decref(multi);
+        single = json_null();
+        multi = json_null();
+    }
+    json_object_set_new(event, "queryStringParameters", single);
+    json_object_set_new(event, "multiValueQueryStringParameters", multi);
+}
+
+static void add_path_parameters(json_t *event, const struct event_request *r)
+{
+    json_t *parameters = r->match->parameter_count ? json_object() : json_null();
+    for (size_t i = 0; i < r->match->parameter_count; i++)
+        json_object_set_new(parameters, r->match->parameters[i].name,
+                            text_or_null(r->match->parameters[i].value));
+    json_object_set_new(event, "pathParameters", parameters);
+    json_object_set_new(event, "stageVariables",
+                        json_object_size(r->stage_variables)
+                            ? json_incref((json_t *)(uintptr_t)r->stage_variables)
+                            : json_null());
+}
+
+static const char *find_header(const struct event_request *r, const char *name)
+{
+    for (size_t i = 0; i < r->header_count; i++)
+        if (strcasecmp(r->headers[i].name, name) == 0)
+            return r->headers[i].value;
+    return NULL;
+}
+
+static json_t *make_identity(const struct event_request *r)
+{
+    json_t *identity =
+        json_pack("{s:n, s:n, s:n, s:n, s:n}", "cognitoIdentityPoolId", "cognitoIdentityId",
+                  "cognitoAuthenticationType", "cognitoAuthenticationProvider", "principalOrgId");
+    json_object_set_new(identity, "accessKey", text_or_null(r->access_key_id));
+    json_object_set_new(identity, "accountId",
+                        text_or_null(r->access_key_id ? r->account_id : NULL));
+    json_object_set_new(identity, "caller", text_or_null(r->access_key_id));
+    json_object_set_new(identity, "user", text_or_null(r->access_key_id));
+    json_object_set_new(identity, "userArn", text_or_null(r->user_arn));
+    json_object_set_new(identity, "sourceIp", text_or_null(r->source_ip));
+    json_object_set_new(identity, "userAgent", text_or_null(find_header(r, "User-Agent")));
+    if (r->api_key) {
+        json_object_set_new(identity, "apiKey", text_or_null(r->api_key));
+        json_object_set_new(identity, "apiKeyId", text_or_null(r->api_key_id));
+    }
+    return identity;
+}
+
+static json_t *request_time(int64_t unix_ms)
+{
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm t;
+    time_t seconds = (time_t)(unix_ms / 1000);
+    gmtime_r(&seconds, &t);
+    return json_sprintf("%02d/%s/%04d:%02d:%02d:%02d +0000", t.tm_mday, months[t.tm_mon],
+                        t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+}
+
+static void add_context(json_t *event, const struct event_request *r)
+{
+    json_t *context = json_object();
+    json_t *resource = r->match->resource;
+    json_object_set(context, "resourceId", json_object_get(resource, "id"));
+    json_object_set(context, "resourcePath", json_object_get(resource, "path"));
+    json_object_set_new(context, "httpMethod", text_or_null(r->method));
+    json_object_set_new(context, "extendedRequestId", text_or_null(r->request_id));
+    json_object_set_new(context, "requestTime", request_time(r->unix_ms));
+    json_object_set_new(context, "path", json_sprintf("/%s%s", r->stage, r->path));
+    json_object_set_new(context, "accountId", text_or_null(r->account_id));
+    json_object_set_new(context, "protocol", json_string("HTTP/1.1"));
+    json_object_set_new(context, "stage", text_or_null(r->stage));
+    json_object_set_new(context, "domainPrefix", text_or_null(r->api_id));
+    json_object_set_new(context, "domainName", text_or_null(r->domain_name));
+    json_object_set_new(context, "requestTimeEpoch", json_integer(r->unix_ms));
+    json_object_set_new(context, "requestId", text_or_null(r->request_id));
+    json_object_set_new(context, "deploymentId", text_or_null(r->deployment_id));
+    json_object_set_new(context, "apiId", text_or_null(r->api_id));
+    json_object_set_new(context, "identity", make_identity(r));
+    json_object_set_new(event, "requestContext", context);
+}
+
+/* "image/png" is of "image/png", "image/" + "*" and "*" + "/" + "*". */
+static int media_type_matches(const char *type, const char *pattern)
+{
+    size_t size = strcspn(type, "; ");
+    size_t pattern_size = strlen(pattern);
+    if (strcmp(pattern, "*/*") == 0)
+        return 1;
+    if (pattern_size > 2 && strcmp(pattern + pattern_size - 2, "/*") == 0)
+        return strncasecmp(type, pattern, pattern_size - 1) == 0;
+    return size == pattern_size && strncasecmp(type, pattern, size) == 0;
+}
+
+static int is_binary(const struct event_request *r)
+{
+    size_t i;
+    json_t *pattern;
+    const char *type = find_header(r, "Content-Type");
+    json_array_foreach(r->binary_media_types, i, pattern)
+    {
+        if (type && media_type_matches(type, json_string_value(pattern)))
+            return 1;
+    }
+    return 0;
+}
+
+static json_t *encode_base64(const void *data, size_t size)
+{
+    char *text = malloc(size / 3 * 4 + 8);
+    if (!text)
+        return NULL;
+    int length = EVP_EncodeBlock((unsigned char *)text, data, (int)size);
+    json_t *value = json_stringn(text, (size_t)length);
+    free(text);
+    return value;
+}
+
+static int add_body(json_t *event, const struct event_request *r)
+{
+    if (r->body_bytes == 0) {
+        json_object_set_new(event, "body", json_null());
+        return json_object_set_new(event, "isBase64Encoded", json_false());
+    }
+    json_t *body = is_binary(r) ? NULL : json_stringn(r->body, r->body_bytes);
+    int is_base64 = !body; /* json_stringn() refuses what is not UTF-8 */
+    if (is_base64)
+        body = encode_base64(r->body, r->body_bytes);
+    json_object_set_new(event, "isBase64Encoded", json_boolean(is_base64));
+    return json_object_set_new(event, "body", body);
+}
+
+char *event_create(const struct event_request *r, size_t *size)
+{
+    json_t *event = json_object();
+    json_object_set(event, "resource", json_object_get(r->match->resource, "path"));
+    json_object_set_new(event, "path", text_or_null(r->path));
+    json_object_set_new(event, "httpMethod", text_or_null(r->method));
+    add_headers(event, r);
+    add_query(event, r);
+    add_path_parameters(event, r);
+    add_context(event, r);
+    char *text = add_body(event, r) < 0 ? NULL : json_dumps(event, JSON_COMPACT);
+    json_decref(event);
+    *size = text ? strlen(text) : 0;
+    return text;
+}

@@ -1,0 +1,353 @@
+#include "cloud/apigateway/patch.h"
+#include "cloud/apigateway/service.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { MAX_TIMEOUT_MS = 29000, MIN_TIMEOUT_MS = 50, MAX_REQUEST_PARAMETERS = 100 };
+
+/* What a call names. Parameters: API, resource, HTTP method, status. */
+struct target {
+    json_t *resource, *methods, *method, *integration;
+};
+
+static json_t *not_found(struct work *work, const char *what)
+{
+    work_fail(work, "NotFoundException", "Invalid %s identifier specified", what);
+    return NULL;
+}
+
+/* Opens the API and finds the method; `needs_integration` too. -1: the error is answered. */
+static int find_target(struct work *work, int needs_method, int needs_integration,
+                       struct target *out)
+{
+    *out = (struct target){0};
+    if (work_open_api(work) < 0)
+        return -1;
+    const char *const *parameters = work->call->parameters;
+    out->resource = json_object_get(json_object_get(work->api, "resources"), parameters[1]);
+    if (!out->resource) {
+        not_found(work, "Resource");
+        return -1;
+    }
+    out->methods = json_object_get(out->resource, "resourceMethods");
+    out->method = json_object_get(out->methods, parameters[2]);
+    out->integration = json_object_get(out->method, "methodIntegration");
+    if (needs_method && !out->method) {
+        not_found(work, "Method");
+        return -1;
+    }
+    if (needs_integration && !out->integration) {
+        not_found(work, "Integration");
+        return -1;
+    }
+    return 0;
+}
+
+static void answer_change(struct work *work, int status, const json_t *value)
+{
+    work->changes_api = 1;
+    work->status = status;
+    work->reply = json_incref((json_t *)(uintptr_t)value);
+}
+
+/* Methods */
+
+static int is_http_method(const char *name)
+{
+    static const char *const known[] = {"GET",   "HEAD",    "POST", "PUT",
+                                        "PATCH", "OPTIONS", "ANY",  "DELETE"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* {"method.request.querystring.X": true, "method.request.header.X": .., "method.request.path.X":
+ * ..}
+ */
+static int check_parameters(struct work *work, const json_t *parameters)
+{
+    static const char *const places[] = {"querystring.", "header.", "path."};
+    const char *name;
+    json_t *required;
+    if (json_object_size(parameters) > MAX_REQUEST_PARAMETERS) {
+        work_fail(work, "BadRequestException", "Too many request parameters");
+        return -1;
+    }
+    json_object_foreach((json_t *)(uintptr_t)parameters, name, required)
+    {
+        int is_known = 0;
+        for (size_t i = 0; i < 3; i++)
+            is_known |= strncmp(name, "method.request.", 15) == 0 &&
+                        strncmp(name + 15, places[i], strlen(places[i])) == 0;
+        if (!is_known || !json_is_boolean(required)) {
+            work_fail(work, "BadRequestException",
+                      "Invalid mapping expression specified: %.200s: true or false for "
+                      "method.request.{querystring|header|path}.NAME",
+                      name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int check_method(struct work *work)
+{
+    const char *authorization = work_text(work, "authorizationType");
+    const char *validator = work_text(work, "requestValidatorId");
+    if (!is_http_method(work->call->parameters[2])) {
+        work_fail(work, "BadRequestException", "Invalid HTTP method specified");
+        return -1;
+    }
+    if (!authorization ||
+        (strcmp(authorization, "NONE") != 0 && strcmp(authorization, "AWS_IAM") != 0)) {
+        work_fail(work, "BadRequestException",
+                  "Invalid authorization type specified: ken cloud has NONE and AWS_IAM");
+        return -1;
+    }
+    if (validator && !json_object_get(json_object_get(work->api, "validators"), validator)) {
+        not_found(work, "Request Validator");
+        return -1;
+    }
+    return check_parameters(work, json_object_get(work->request, "requestParameters"));
+}
+
+void apigateway_put_method(void *self, struct rest_call *call)
+{
+    struct work *work = self;
+    struct target target;
+    if (find_target(work, 0, 0, &target) < 0 || check_method(work) < 0)
+        return;
+    if (target.method) {
+        work_fail(work, "ConflictException", "Method already exists for this resource");
+        return;
+    }
+    json_t *request = work->request, *parameters = json_object_get(request, "requestParameters");
+    json_t *method =
+        json_pack("{s:s, s:O, s:b, s:O*, s:O*, s:O*, s:O*}", "httpMethod", call->parameters[2],
+                  "authorizationType", json_object_get(request, "authorizationType"),
+                  "apiKeyRequired", json_is_true(json_object_get(request, "apiKeyRequired")),
+                  "operationName", json_object_get(request, "operationName"), "requestValidatorId",
+                  json_object_get(request, "requestValidatorId"), "requestModels",
+                  json_object_get(request, "requestModels"), "requestParameters", parameters);
+    if (!target.methods) {
+        target.methods = json_object();
+        json_object_set_new(target.resource, "resourceMethods", target.methods);
+    }
+    json_object_set_new(target.methods, call->parameters[2], method);
+    answer_change(work, 201, method);
+}
+
+void apigateway_get_method(void *self, struct rest_call *call)
+{
+    struct work *work = self;
+    struct target target;
+    (void)call;
+    if (find_target(work, 1, 0, &target) == 0)
+        work->reply = json_incref(target.method);
+}
+
+void apigateway_delete_method(void *self, struct rest_call *call)
+{
+    struct work *work = self;
+    struct target target;
+    if (find_target(work, 1, 0, &target) < 0)
+        return;
+    json_object_del(target.methods, call->parameters[2]);
+    work->changes_api = 1;
+    work->status = 204;
+}
+
+static int check_patched(struct work *work, const json_t *method)
+{
+    const char *authorization = json_string_value(json_object_get(method, "authorizationType"));
+    if (!authorization ||
+        (strcmp(authorization, "NONE") != 0 && strcmp(authorization, "AWS_IAM") != 0)) {
+        work_fail(work, "BadRequestException",
+                  "Invalid authorization type specified: ken cloud has NONE and AWS_IAM");
+        return -1;
+    }
+    return check_parameters(work, json_object_get(method, "requestParameters"));
+}
+
+void apigateway_update_method(void *self, struct rest_call *call)
+{
+    static const char *const allowed[] = {"authorizationType", "apiKeyRequired",
+                                          "requestParameters", "requestValidatorId",
+                                          "operationName",     NULL};
+    struct work *work = self;
+    struct target target;
+    struct err err = {0};
+    (void)call;
+    if (find_target(work, 1, 0, &target) < 0)
+        return;
+    if (patch_apply(target.method, work->request, allowed, &err) < 0)
+        work_fail_err(work, &err);
+    else if (check_patched(work, target.method) == 0)
+        answer_change(work, 200, target.method);
+}
+
+/* Integrations */
+
+static int check_integration(struct work *work)
+{
+    size_t size;
+    const char *type = work_text(work, "type"), *uri = work_text(work, "uri");
+    const char *method = work_text(work, "httpMethod");
+    if (!method)
+        method = work_text(work, "integrationHttpMethod");
+    const json_t *timeout = json_object_get(work->request, "timeoutInMillis");
+    json_int_t timeout_ms = json_integer_value(timeout);
+    if (!type || strcmp(type, "AWS_PROXY") != 0)
+        work_fail(work, "BadRequestException",
+                  "Integration type %.32s is not supported: ken cloud has AWS_PROXY",
+                  type ? type : "(none)");
+    else if (!uri || !gateway_function(uri, &size))
+        work_fail(work, "BadRequestException",
+                  "Invalid ARN specified in the request: the uri of a function is "
+                  "arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations");
+    else if (!method || strcmp(method, "POST") != 0)
+        work_fail(work, "BadRequestException",
+                  "integrationHttpMethod of a function is POST, whatever the method's own is");
+    else if (timeout && (!json_is_integer(timeout) || timeout_ms < MIN_TIMEOUT_MS ||
+                         timeout_ms > MAX_TIMEOUT_MS))
+        work_fail(work, "BadRequestException", "Timeout should be between %d ms and %d ms",
+                  MIN_TIMEOUT_MS, MAX_TIMEOUT_MS);
+    return work->has_failed ? -1 : 0;
+}
+
+void apigateway_put_integration(void *self, struct rest_call *call)
+{
+    struct work *work = self;
+    struct target target;
+    if (find_target(work, 1, 0, &target) < 0 || check_integration(work) < 0)
+        return;
+    json_t *request = work->request, *timeout = json_object_get(request, "timeoutInMillis");
+    json_t *integration = json_pack(
+        "{s:s, s:s, s:O, s:s, s:o, s:s, s:[], s:O*, s:O*}", "type", "AWS_PROXY", "httpMethod",
+        "POST", "uri", json_object_get(request, "uri"), "passthroughBehavior", "WHEN_NO_MATCH",
+        "timeoutInMillis", timeout ? json_incref(timeout) : json_integer(MAX_TIMEOUT_MS),
+        "cacheNamespace", call->parameters[1], "cacheKeyParameters", "credentials",
+        json_object_get(request, "credentials"), "contentHandling",
+        json_object_get(request, "contentHandling"));
+    json_object_set_new(target.method, "methodIntegration", integration);
+    answer_change(work, 201, integration);
+}
+
+void apigateway_get_integration(void *self, struct rest_call *call)
+{
+    struct work *work = self;
+    struct target target;
+    (void)call;
+    if (find_target(work, 1, 1, &target) == 0)
+        work->reply = json_incref(target.integration);
+}
+
+void apigateway_delete_integration(void *self, struct rest_call *call)
+{
+    struct work *work = self;
+    struct target target;
+    (void)call;
+    if (find_target(work, 1, 1, &target) < 0)
+        return;
+    json_object_del(target.method, "methodIntegration");
+    work->changes_api = 1;
+    work->status = 204;
+}
+
+/* Responses of methods and integrations: kept and shown; a proxy integration uses neither. */
+
+static int is_status(const char *text)
+{
+    return strlen(text) == 3 && text[0] >= '1' && text[0] <= '5' && strspn(text, "0123456789") == 3;
+}
+
+static void put_response(struct work *work, json_t *holder, const char *field)
+{
+    const char *status = work->call->parameters[3];
+    if (!is_status(status)) {
+        work_fail(work, "BadRequestException", "Invalid status code specified");
+        return;
+    }
+    json_t *responses = json_object_get(holder, field);
+    if (!responses) {
+        responses = json_object();
+        json_object_set_new(holder, field, responses);
+    }
+    json_t *response = json_deep_copy(work->request);
+    json_object_set_new(response, "statusCode", json_string(status));
+    json_object_set_new(responses, status, response);
+    answer_change(work, 201, response);
+}
+
+static json_t *find_response(struct work *work, const json_t *holder, const char *field)
+{
+    json_t *response = json_object_get(json_object_get(holder, field), work->call->parameters[3]);
+    return response ? response : not_found(work, "Response status code");
+}
+
+static void get_response(struct work *work, const json_t *holder, const char *field)
+{
+    work->reply = json_incref(find_response(work, holder, field));
+}
+
+static void delete_response(struct work *work, json_t *holder, const char *field)
+{
+    if (!find_response(work, holder, field))
+        return;
+    json_object_del(json_object_get(holder, field), work->call->parameters[3]);
+    work->changes_api = 1;
+    work->status = 204;
+}
+
+#define METHOD_RESPONSES "methodResponses"
+#define INTEGRATION_RESPONSES "integrationResponses"
+
+void apigateway_put_method_response(void *self, struct rest_call *call)
+{
+    struct target target;
+    (void)call;
+    if (find_target(self, 1, 0, &target) == 0)
+        put_response(self, target.method, METHOD_RESPONSES);
+}
+
+void apigateway_get_method_response(void *self, struct rest_call *call)
+{
+    struct target target;
+    (void)call;
+    if (find_target(self, 1, 0, &target) == 0)
+        get_response(self, target.method, METHOD_RESPONSES);
+}
+
+void apigateway_delete_method_response(void *self, struct rest_call *call)
+{
+    struct target target;
+    (void)call;
+    if (find_target(self, 1, 0, &target) == 0)
+        delete_response(self, target.method, METHOD_RESPONSES);
+}
+
+void apigateway_put_integration_response(void *self, struct rest_call *call)
+{
+    struct target target;
+    (void)call;
+    if (find_target(self, 1, 1, &target) == 0)
+        put_response(self, target.integration, INTEGRATION_RESPONSES);
+}
+
+void apigateway_get_integration_response(void *self, struct rest_call *call)
+{
+    struct target target;
+    (void)call;
+    if (find_target(self, 1, 1, &target) == 0)
+        get_response(self, target.integration, INTEGRATION_RESPONSES);
+}
+
+void apigateway_delete_integration_response(void *self, struct rest_call *call)
+{
+    struct target target;
+    (void)call;
+    if (find_target(self, 1, 1, &target) == 0)
+        delete_response(self, target.integration, INTEGRATION_RESPONSES);
+}

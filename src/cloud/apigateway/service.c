@@ -1,0 +1,272 @@
+#include "cloud/apigateway/service.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "cloud/apigateway/execute.h"
+#include "cloud/services.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIST_DEFAULT = 25, LIST_MAX = 500 };
+
+static void get_account(void *self, struct rest_call *call)
+{
+    struct work *work = self;
+    (void)call;
+    work->reply =
+        json_pack("{s:{s:i, s:f}}", "throttleSettings", "burstLimit", 5000, "rateLimit", 10000.0);
+}
+
+#define API "/restapis/{}"
+#define RESOURCE API "/resources/{}"
+#define METHOD RESOURCE "/methods/{}"
+static const struct rest_operation operations[] = {
+    {"CreateRestApi", "POST", "/restapis", apigateway_create_api},
+    {"GetRestApis", "GET", "/restapis", apigateway_list_apis},
+    {"GetRestApi", "GET", API, apigateway_get_api},
+    {"DeleteRestApi", "DELETE", API, apigateway_delete_api},
+    {"UpdateRestApi", "PATCH", API, apigateway_update_api},
+    {"GetResources", "GET", API "/resources", apigateway_list_resources},
+    {"GetResource", "GET", RESOURCE, apigateway_get_resource},
+    {"CreateResource", "POST", RESOURCE, apigateway_create_resource},
+    {"DeleteResource", "DELETE", RESOURCE, apigateway_delete_resource},
+    {"CreateRequestValidator", "POST", API "/requestvalidators", apigateway_create_validator},
+    {"GetRequestValidators", "GET", API "/requestvalidators", apigateway_list_validators},
+    {"GetRequestValidator", "GET", API "/requestvalidators/{}", apigateway_get_validator},
+    {"DeleteRequestValidator", "DELETE", API "/requestvalidators/{}", apigateway_delete_validator},
+    {"PutMethod", "PUT", METHOD, apigateway_put_method},
+    {"GetMethod", "GET", METHOD, apigateway_get_method},
+    {"DeleteMethod", "DELETE", METHOD, apigateway_delete_method},
+    {"UpdateMethod", "PATCH", METHOD, apigateway_update_method},
+    {"PutIntegration", "PUT", METHOD "/integration", apigateway_put_integration},
+    {"GetIntegration", "GET", METHOD "/integration", apigateway_get_integration},
+    {"DeleteIntegration", "DELETE", METHOD "/integration", apigateway_delete_integration},
+    {"PutMethodResponse", "PUT", METHOD "/responses/{}", apigateway_put_method_response},
+    {"GetMethodResponse", "GET", METHOD "/responses/{}", apigateway_get_method_response},
+    {"DeleteMethodResponse", "DELETE", METHOD "/responses/{}", apigateway_delete_method_response},
+    {"PutIntegrationResponse", "PUT", METHOD "/integration/responses/{}",
+     apigateway_put_integration_response},
+    {"GetIntegrationResponse", "GET", METHOD "/integration/responses/{}",
+     apigateway_get_integration_response},
+    {"DeleteIntegrationResponse", "DELETE", METHOD "/integration/responses/{}",
+     apigateway_delete_integration_response},
+    {"CreateDeployment", "POST", API "/deployments", apigateway_create_deployment},
+    {"GetDeployments", "GET", API "/deployments", apigateway_list_deployments},
+    {"GetDeployment", "GET", API "/deployments/{}", apigateway_get_deployment},
+    {"DeleteDeployment", "DELETE", API "/deployments/{}", apigateway_delete_deployment},
+    {"CreateStage", "POST", API "/stages", apigateway_create_stage},
+    {"GetStages", "GET", API "/stages", apigateway_list_stages},
+    {"GetStage", "GET", API "/stages/{}", apigateway_get_stage},
+    {"DeleteStage", "DELETE", API "/stages/{}", apigateway_delete_stage},
+    {"UpdateStage", "PATCH", API "/stages/{}", apigateway_update_stage},
+    {"CreateApiKey", "POST", "/apikeys", apigateway_create_key},
+    {"GetApiKeys", "GET", "/apikeys", apigateway_list_keys},
+    {"GetApiKey", "GET", "/apikeys/{}", apigateway_get_key},
+    {"DeleteApiKey", "DELETE", "/apikeys/{}", apigateway_delete_key},
+    {"UpdateApiKey", "PATCH", "/apikeys/{}", apigateway_update_key},
+    {"CreateUsagePlan", "POST", "/usageplans", apigateway_create_plan},
+    {"GetUsagePlans", "GET", "/usageplans", apigateway_list_plans},
+    {"GetUsagePlan", "GET", "/usageplans/{}", apigateway_get_plan},
+    {"DeleteUsagePlan", "DELETE", "/usageplans/{}", apigateway_delete_plan},
+    {"UpdateUsagePlan", "PATCH", "/usageplans/{}", apigateway_update_plan},
+    {"CreateUsagePlanKey", "POST", "/usageplans/{}/keys", apigateway_create_plan_key},
+    {"GetUsagePlanKeys", "GET", "/usageplans/{}/keys", apigateway_list_plan_keys},
+    {"GetUsagePlanKey", "GET", "/usageplans/{}/keys/{}", apigateway_get_plan_key},
+    {"DeleteUsagePlanKey", "DELETE", "/usageplans/{}/keys/{}", apigateway_delete_plan_key},
+    {"GetAccount", "GET", "/account", get_account},
+    {0},
+};
+
+/* What operations are given */
+
+void work_fail(struct work *work, const char *code, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    work->has_failed = 1;
+    exchange_fail(work->x, code, "%s", text);
+}
+
+void work_fail_err(struct work *work, const struct err *err)
+{
+    if (err->code == ERR_INVALID || err->code == ERR_UNSUPPORTED)
+        work_fail(work, "BadRequestException", "%s", err->message);
+    else if (err->code == ERR_TOO_BIG)
+        work_fail(work, "LimitExceededException", "%s", err->message);
+    else {
+        work->has_failed = 1;
+        exchange_fail_err(work->x, err);
+    }
+}
+
+int work_open_api(struct work *work)
+{
+    const char *id = work->call->parameters[0];
+    json_t *api = store_api(work->gateway->store, id);
+    if (!api) {
+        work_fail(work, "NotFoundException", "Invalid API identifier specified %s:%.64s",
+                  work->gateway->cloud->account_id, id);
+        return -1;
+    }
+    work->api = json_deep_copy(api);
+    if (!work->api)
+        work_fail(work, "ServiceException", "out of memory");
+    return work->api ? 0 : -1;
+}
+
+int work_open_plans(struct work *work)
+{
+    work->plans = json_deep_copy(store_plans(work->gateway->store));
+    if (!work->plans)
+        work_fail(work, "ServiceException", "out of memory");
+    return work->plans ? 0 : -1;
+}
+
+void work_make_id(char id[WORK_ID_BYTES])
+{
+    random_text(id, WORK_ID_BYTES - 1, RANDOM_LOWER);
+}
+
+json_t *work_now(void)
+{
+    return json_integer((json_int_t)(clock_unix_ms() / 1000));
+}
+
+const char *work_text(const struct work *work, const char *name)
+{
+    return json_string_value(json_object_get(work->request, name));
+}
+
+json_t *work_without(const json_t *value, const char *const *hidden)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)value);
+    for (; hidden && *hidden; hidden++)
+        json_object_del(copy, *hidden);
+    return copy;
+}
+
+json_t *work_list(struct work *work, const json_t *values, const char *const *hidden)
+{
+    const char *name;
+    json_t *value, *items = json_array(), *reply = json_pack("{s:o}", "item", items);
+    size_t most = (size_t)rest_query_integer(work->x, "limit", 1, LIST_MAX, LIST_DEFAULT);
+    size_t from = (size_t)rest_query_integer(work->x, "position", 0, 1000000, 0), at = 0;
+    json_object_foreach((json_t *)(uintptr_t)values, name, value)
+    {
+        if (at++ >= from && json_array_size(items) < most)
+            json_array_append_new(items, work_without(value, hidden));
+    }
+    if (from + json_array_size(items) < at)
+        json_object_set_new(reply, "position", json_sprintf("%zu", from + json_array_size(items)));
+    return reply;
+}
+
+/* Running one */
+
+static void store_changes(struct work *work)
+{
+    struct err err = {0};
+    struct store *store = work->gateway->store;
+    int result = 0;
+    if (work->deletes_api)
+        result = store_delete_api(store, work->call->parameters[0], &err);
+    else if (work->changes_api)
+        result = store_put_api(store, json_incref(work->api), &err);
+    if (result == 0 && work->changes_plans)
+        result = store_put_plans(store, json_incref(work->plans), &err);
+    if (result < 0)
+        work_fail_err(work, &err);
+}
+
+static void finish(struct work *work)
+{
+    int status = work->status ? work->status : 200;
+    if (work->has_failed)
+        return;
+    if (!work->reply) {
+        exchange_respond(work->x, status, NULL, NULL, 0);
+        return;
+    }
+    rest_reply(work->x, status, work->reply);
+    work->reply = NULL;
+}
+
+static void handle(void *self, struct exchange *x)
+{
+    struct rest_call call = {.x = x};
+    struct work work = {.gateway = self, .x = x, .call = &call};
+    const struct rest_operation *operation = rest_find(operations, x, &call);
+    if (!operation) {
+        exchange_fail_status(x, 404, "NotFoundException", "ken cloud has no such operation");
+        return;
+    }
+    work.request = rest_body(x);
+    if (!work.request)
+        return;
+    store_lock(work.gateway->store);
+    operation->handle(&work, &call);
+    if (!work.has_failed)
+        store_changes(&work);
+    store_unlock(work.gateway->store);
+    finish(&work);
+    json_decref(work.request);
+    json_decref(work.api);
+    json_decref(work.plans);
+    json_decref(work.reply);
+}
+
+static void destroy(void *self)
+{
+    struct apigateway *gateway = self;
+    execution_destroy(gateway->execution);
+    store_close(gateway->store);
+    free(gateway);
+}
+
+static int add_services(struct cloud *cloud, struct apigateway *gateway, struct err *err)
+{
+    const struct service management = {.name = "apigateway",
+                                       .error_form = ERROR_FORM_REST_JSON,
+                                       .handle = handle,
+                                       .destroy = destroy,
+                                       .self = gateway};
+    const struct service requests = {.name = "execute-api",
+                                     .error_form = ERROR_FORM_REST_JSON,
+                                     .anonymous = 1,
+                                     .max_body_bytes = EXECUTE_MAX_BODY_BYTES,
+                                     .handle = execution_handle,
+                                     .quick = execution_is_quick,
+                                     .self = gateway->execution};
+    if (cloud_add(cloud, &management, err) < 0) {
+        destroy(gateway);
+        return -1;
+    }
+    return cloud_add(cloud, &requests, err);
+}
+
+int apigateway_service_create(struct cloud *cloud, struct err *err)
+{
+    char folder[PATH_MAX];
+    struct apigateway *gateway = calloc(1, sizeof *gateway);
+    if (!gateway)
+        return err_set(err, ERR_NO_MEMORY, "start API Gateway: no memory");
+    gateway->cloud = cloud;
+    if (cloud_path(cloud, "apigateway", folder, sizeof folder, err) == 0)
+        gateway->store = store_open(folder, err);
+    if (gateway->store)
+        gateway->execution = execution_create(cloud, gateway->store, err);
+    if (!gateway->execution) {
+        store_close(gateway->store);
+        free(gateway);
+        return -1;
+    }
+    return add_services(cloud, gateway, err);
+}
