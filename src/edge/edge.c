@@ -285,11 +285,19 @@ static int run_all(struct capture *capture, struct err *err)
     return result;
 }
 
+/* What no waiting heals, absent credentials say, is told before the camera starts. */
+static int check_uplink(const struct deployment *deployment, struct err *err)
+{
+    struct uplink *uplink = uplink_open(deployment, err);
+    uplink_close(uplink);
+    return uplink ? 0 : -1;
+}
+
 static int open_and_run(struct edge_run *run, struct err *err)
 {
     struct capture capture = {.run = run};
     const struct edge_options *options = run->options;
-    if (check_options(options, err) < 0)
+    if (check_options(options, err) < 0 || check_uplink(options->deployment, err) < 0)
         return -1;
     capture.source = source_open(options->video, &options->source, err);
     if (!capture.source)

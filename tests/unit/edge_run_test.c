@@ -341,6 +341,21 @@ static void wrong_options_are_refused_before_anything_happens(void **state)
     assert_int_equal(access(work, F_OK), -1);
 }
 
+static void absent_credentials_are_told_before_the_start(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    unsetenv("AWS_ACCESS_KEY_ID");
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/tmp/ken-absent", 1);
+    int result = run(&d);
+    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+    assert_int_equal(result, -1);
+    assert_non_null(strstr(d.err.message, "AWS_ACCESS_KEY_ID"));
+    assert_int_equal(d.totals.frames, 0);
+    assert_int_equal(access(work, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_is_counted_not_waited_for),
         cmocka_unit_test(a_full_disk_stops_the_recorder_only),
         cmocka_unit_test(stopping_finishes_what_was_begun),
+        cmocka_unit_test(absent_credentials_are_told_before_the_start),
         cmocka_unit_test(wrong_options_are_refused_before_anything_happens),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
