@@ -38,14 +38,21 @@ char *exchange_decode(struct exchange *x, const char *text, size_t size, int plu
     return out && query_decode(out, plus_is_space) == 0 ? out : NULL;
 }
 
+/* Names are hardly ever encoded: those are compared as they stand. */
+static int has_name(struct exchange *x, const struct query_pair *pair, const char *name)
+{
+    if (!memchr(pair->name, '%', pair->name_size) && !memchr(pair->name, '+', pair->name_size))
+        return strncmp(pair->name, name, pair->name_size) == 0 && !name[pair->name_size];
+    const char *decoded = exchange_decode(x, pair->name, pair->name_size, 1);
+    return decoded && strcmp(decoded, name) == 0;
+}
+
 const char *exchange_query(struct exchange *x, const char *name)
 {
     struct query_pair pair;
-    for (const char *at = x->query; query_next(&at, &pair);) {
-        const char *key = exchange_decode(x, pair.name, pair.name_size, 1);
-        if (key && strcmp(key, name) == 0)
+    for (const char *at = x->query; query_next(&at, &pair);)
+        if (has_name(x, &pair, name))
             return exchange_decode(x, pair.value, pair.value_size, 1);
-    }
     return NULL;
 }
 
@@ -155,4 +162,12 @@ void exchange_defer(struct exchange *x)
 void exchange_resume(struct exchange *x)
 {
     x->reply->resume(x);
+}
+
+int exchange_to_worker(struct exchange *x)
+{
+    if (!x->reply->moves)
+        return 0;
+    *x->reply->moves = 1;
+    return 1;
 }

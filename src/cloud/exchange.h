@@ -80,6 +80,10 @@ void exchange_respond_head(struct exchange *x, int status, const char *content_t
 void exchange_defer(struct exchange *x);
 void exchange_resume(struct exchange *x);
 
+/* In handle() of a quick request that turns out to take time: 1 means that handle() is called again
+ * on a worker thread, so return at once without an answer; 0 that it runs on one already. */
+int exchange_to_worker(struct exchange *x);
+
 /* How a service's errors look (cloud/errors.h). */
 enum error_form {
     ERROR_FORM_S3,        /* XML <Error><Code>..: S3 */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "cloud/errors.h"
 #include "cloud/listen.h"
 #include "cloud/request.h"
 
@@ -16,7 +17,15 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { MAX_NETWORK_THREADS = 8, DISCARD_BYTES = 1024 * 1024, DRAIN_STEP_MS = 5 };
+enum {
+    MAX_NETWORK_THREADS = 8,
+    DISCARD_BYTES = 1024 * 1024,
+    DRAIN_STEP_MS = 5,
+    LAST_ANSWERS_MS = 500
+};
+
+/* While what was asked is answered, the functions that work on it may still ask. */
+enum closing { OPEN_FOR_ALL, OPEN_FOR_FUNCTIONS, OPEN_FOR_NONE };
 
 struct front {
     struct cloud *cloud;
@@ -25,6 +34,7 @@ struct front {
     int listen_fd;
     char endpoint[LISTEN_ENDPOINT_BYTES];
     unsigned in_flight; /* exchanges with a service; atomic */
+    int closing;        /* enum closing; atomic */
 };
 
 /* -- from the request's thread to the network's ------------------------------------------------ */
@@ -199,10 +209,27 @@ static void run_job(struct worker_job *job)
     const struct service *service = request->x.service;
     int deferred = 0;
     request->reply.deferred = &deferred;
+    request->reply.moves = NULL;
     request->reply.suspend = NULL;
     service->handle(service->self, &request->x);
     if (!deferred)
         resume(&request->x);
+}
+
+static int is_closed_for(struct front *front, const struct exchange *x)
+{
+    const char *id = x->identity.access_key_id;
+    int closing = __atomic_load_n(&front->closing, __ATOMIC_ACQUIRE);
+    return closing == OPEN_FOR_NONE ||
+           (closing == OPEN_FOR_FUNCTIONS && !(id && strncmp(id, "ASIA", 4) == 0));
+}
+
+static enum MHD_Result give_to_worker(struct front *front, struct request *request)
+{
+    request->job.run = run_job;
+    MHD_suspend_connection(request->connection);
+    workers_add(front->workers, &request->job);
+    return MHD_YES;
 }
 
 static enum MHD_Result handle(struct front *front, struct MHD_Connection *connection,
@@ -211,17 +238,20 @@ static enum MHD_Result handle(struct front *front, struct MHD_Connection *connec
     const struct service *service = request->x.service;
     request->reply.resume = resume;
     request->front = front;
-    __atomic_add_fetch(&front->in_flight, 1, __ATOMIC_ACQ_REL);
-    if (!service->quick || !service->quick(service->self, &request->x)) {
-        request->job.run = run_job;
-        MHD_suspend_connection(connection);
-        workers_add(front->workers, &request->job);
-        return MHD_YES;
+    __atomic_add_fetch(&front->in_flight, 1, __ATOMIC_ACQ_REL); /* first: front_drain() counts */
+    if (is_closed_for(front, &request->x)) {
+        exchange_fail(&request->x, "ServiceUnavailable", "The cloud is stopping.");
+        return send_reply(connection, request);
     }
-    int deferred = 0;
+    if (!service->quick || !service->quick(service->self, &request->x))
+        return give_to_worker(front, request);
+    int deferred = 0, moves = 0;
     request->reply.deferred = &deferred;
+    request->reply.moves = &moves;
     request->reply.suspend = suspend;
     service->handle(service->self, &request->x);
+    if (moves)
+        return give_to_worker(front, request);
     return deferred ? MHD_YES : send_reply(connection, request);
 }
 
@@ -333,6 +363,7 @@ int front_start(struct front *front, struct err *err)
 
 void front_quiesce(struct front *front)
 {
+    __atomic_store_n(&front->closing, OPEN_FOR_FUNCTIONS, __ATOMIC_RELEASE);
     if (!front->daemon)
         return;
     MHD_socket fd = MHD_quiesce_daemon(front->daemon);
@@ -340,7 +371,8 @@ void front_quiesce(struct front *front)
         close(fd);
 }
 
-unsigned front_drain(struct front *front, unsigned limit_ms)
+/* Wait until nothing is in flight, at most `limit_ms`. */
+static unsigned wait_for_answers(struct front *front, unsigned limit_ms)
 {
     uint64_t start = clock_monotonic_ns();
     for (;;) {
@@ -351,13 +383,20 @@ unsigned front_drain(struct front *front, unsigned limit_ms)
     }
 }
 
+unsigned front_drain(struct front *front, unsigned limit_ms)
+{
+    wait_for_answers(front, limit_ms);
+    __atomic_store_n(&front->closing, OPEN_FOR_NONE, __ATOMIC_RELEASE);
+    return wait_for_answers(front, LAST_ANSWERS_MS);
+}
+
 void front_destroy(struct front *front)
 {
     if (!front)
         return;
-    workers_destroy(front->workers);
     if (front->daemon)
         MHD_stop_daemon(front->daemon);
+    workers_destroy(front->workers);
     if (front->listen_fd >= 0)
         close(front->listen_fd);
     free(front);

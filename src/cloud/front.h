@@ -27,9 +27,11 @@ struct front *front_create(struct cloud *cloud, const char *listen, unsigned wor
                            struct err *err);
 const char *front_endpoint(const struct front *front);
 int front_start(struct front *front, struct err *err) MUST_USE;
-/* Take no new connections. */
+/* Take no new connections, and requests only of functions (temporary credentials), which may need
+ * them to end their work; others get 503. */
 void front_quiesce(struct front *front);
-/* Wait until every exchange is answered, at most `limit_ms`. Returns how many are left. */
+/* Wait until every exchange is answered, at most `limit_ms`, then take no request at all. Returns
+ * how many are left; only with 0 the front may be destroyed. */
 unsigned front_drain(struct front *front, unsigned limit_ms);
 void front_destroy(struct front *front); /* NULL is fine */
 

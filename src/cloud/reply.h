@@ -19,6 +19,7 @@ struct reply {
     int head_only;                      /* `size` is told, nothing sent */
     void *body_copy;                    /* of exchange_body() */
     int *deferred;                      /* set to 1 by exchange_defer() */
+    int *moves;                         /* set to 1 by exchange_to_worker(); NULL on a worker */
     void (*suspend)(struct exchange *); /* NULL: the connection is suspended already */
     void (*resume)(struct exchange *);
 };

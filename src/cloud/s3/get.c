@@ -10,7 +10,10 @@
 
 /* GetObject and HeadObject. */
 
-enum { MEMORY_BYTES = 1024 * 1024 }; /* up to here an answer is read into memory and sent at once */
+enum {
+    MEMORY_BYTES = 1024 * 1024, /* up to here an answer is read into memory and sent at once */
+    QUICK_BYTES = 256 * 1024,   /* up to here without a change of thread */
+};
 
 struct range {
     size_t offset, size;
@@ -269,6 +272,10 @@ static void answer(struct s3_request *r, int is_head)
     if (check_request(r, &object, &range) < 0) {
         if (fd >= 0)
             close(fd);
+        return;
+    }
+    if (!is_head && range.size > QUICK_BYTES && exchange_to_worker(r->x)) {
+        close(fd);
         return;
     }
     if (!is_head) {

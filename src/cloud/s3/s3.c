@@ -44,7 +44,7 @@ static const struct operation {
     {"PUT", ON_OBJECT, NULL, NULL, "x-amz-copy-source", s3_copy_object},
     {"PUT", ON_OBJECT, NULL, NULL, NULL, s3_put_object},
     {"GET", ON_OBJECT, "uploadId", NULL, NULL, s3_list_parts},
-    {"GET", ON_OBJECT, NULL, NULL, NULL, s3_get_object},
+    {"GET", ON_OBJECT, NULL, NULL, NULL, s3_get_object}, /* quick, as is HEAD */
     {"HEAD", ON_OBJECT, NULL, NULL, NULL, s3_head_object},
     {"DELETE", ON_OBJECT, "uploadId", NULL, NULL, s3_abort_multipart_upload},
     {"DELETE", ON_OBJECT, NULL, NULL, NULL, s3_delete_object},
@@ -161,6 +161,8 @@ static void handle(void *self, struct exchange *x)
     if (s3_address(&r) < 0 || refuse_not_offered(x) < 0)
         return;
     enum subject subject = !r.bucket ? ON_SERVICE : !r.key ? ON_BUCKET : ON_OBJECT;
+    if (subject != ON_OBJECT && exchange_to_worker(x))
+        return;
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         if (fits(&operations[i], &r, subject)) {
             operations[i].run(&r);
@@ -169,6 +171,13 @@ static void handle(void *self, struct exchange *x)
     }
     exchange_fail(x, "MethodNotAllowed",
                   "The specified method is not allowed against this resource.");
+}
+
+/* Reads of one object; get.c gives the large ones to a worker. */
+static int quick(void *self, const struct exchange *x)
+{
+    (void)self;
+    return strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0;
 }
 
 void s3_fail(struct s3_request *r, const struct err *err)
@@ -232,6 +241,7 @@ int s3_service_create(struct cloud *cloud, struct err *err)
                               .memory_body_bytes = S3_MEMORY_BODY_BYTES,
                               .max_body_bytes = S3_MAX_OBJECT_BYTES + S3_MAX_OBJECT_BYTES / 64,
                               .handle = handle,
+                              .quick = quick,
                               .destroy = destroy,
                               .self = s3};
     if (open_stores(s3, err) < 0 || cloud_add(cloud, &service, err) < 0) {
