@@ -102,17 +102,25 @@ static double operations(const struct layer *l)
            l->kernel * l->kernel;
 }
 
-static void run_layer(const struct kernels *k, const struct layer *l, const struct conv *c)
+struct layer_run {
+    const struct layer *layer;
+    struct conv conv;
+};
+
+static void run_layer(const struct kernels *k, const void *context)
 {
-    if (l->depthwise)
-        k->depthwise_f32(c);
+    const struct layer_run *run = context;
+    if (run->layer->depthwise)
+        k->depthwise_f32(&run->conv);
     else
-        k->conv_f32(c);
+        k->conv_f32(&run->conv);
 }
 
+typedef void run_function(const struct kernels *k, const void *context);
+
 /* Nanoseconds of one run at each level: the best of some tries, the levels taking turns. */
-static void time_layer(const struct bench *b, const struct layer *l, const struct conv *c,
-                       double best[SIMD_LEVELS])
+static void time_levels(const struct bench *b, run_function *run, const void *context,
+                        double best[SIMD_LEVELS])
 {
     for (int i = 0; i < b->level_count; i++)
         best[i] = 1e30;
@@ -124,7 +132,7 @@ static void time_layer(const struct bench *b, const struct layer *l, const struc
             uint64_t start = clock_monotonic_ns();
             double ns = 0;
             do {
-                run_layer(b->levels[i].kernels, l, c);
+                run(b->levels[i].kernels, context);
                 runs++;
                 ns = (double)(clock_monotonic_ns() - start);
             } while (ns < LEAST_NS);
@@ -144,42 +152,95 @@ static void print_times(const struct bench *b, double work, const double ns[SIMD
     putchar('\n');
 }
 
-static void bench_layers(const struct bench *b)
+static void print_heading(const struct bench *b)
 {
-    printf("\n%-42s", "layer alone");
+    printf("\n%-42s", "layer alone, or array");
     for (int i = 0; i < b->level_count; i++)
-        printf(" | %s: ms, GF/s, of peak", simd_level_name(b->levels[i].level));
+        printf(" | %s: ms, GF/s or values a ns, of peak", simd_level_name(b->levels[i].level));
     putchar('\n');
+}
+
+static void bench_layers(const struct bench *b, int depthwise)
+{
     for (int i = 0; i < LAYERS; i++) {
         const struct layer *l = &layers[i];
         double ns[SIMD_LEVELS];
-        if (b->network && strcmp(l->network, b->network) != 0)
+        if (l->depthwise != depthwise || (b->network && strcmp(l->network, b->network) != 0))
             continue;
-        struct conv c = make_layer(l);
-        time_layer(b, l, &c, ns);
+        struct layer_run run = {l, make_layer(l)};
+        time_levels(b, run_layer, &run, ns);
         char name[64];
         snprintf(name, sizeof name, "%-11s %2dx %dx%dx%d>%d %s%dx%d/%d d%d%s", l->network, l->count,
                  l->height, l->width, l->in_channels, l->out_channels, l->depthwise ? "dw" : "",
                  l->kernel, l->kernel, l->stride, l->dilation, l->residual ? " +" : "");
         printf("%-42s", name);
         print_times(b, operations(l), ns);
-        free_layer(&c);
+        free_layer(&run.conv);
     }
 }
 
-struct stage {
-    const struct layer *layer;
-    struct conv conv;
+static void bench_conv_f32(const struct bench *b)
+{
+    bench_layers(b, 0);
+}
+
+static void bench_depthwise_f32(const struct bench *b)
+{
+    bench_layers(b, 1);
+}
+
+/* Plain arrays: a template (512), a picture for fr_feature (37632), one for fr_detect (230400). */
+struct array_run {
+    size_t n;
+    float *out, *a, *b;
 };
 
-static int make_stages(const char *network, struct stage stages[MOST_LAYERS])
+static void bench_arrays(const struct bench *b, const char *name, run_function *run)
+{
+    static const size_t sizes[] = {512, 37632, 230400};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct array_run arrays = {sizes[i], random_floats(sizes[i]), random_floats(sizes[i]),
+                                   random_floats(sizes[i])};
+        double ns[SIMD_LEVELS];
+        time_levels(b, run, &arrays, ns);
+        printf("%-16s %-25zu", name, sizes[i]);
+        print_times(b, (double)sizes[i], ns);
+        free(arrays.out);
+        free(arrays.a);
+        free(arrays.b);
+    }
+}
+
+static void run_dot(const struct kernels *k, const void *context)
+{
+    const struct array_run *r = context;
+    r->out[0] = k->dot_f32(r->a, r->b, r->n);
+}
+
+static void run_normalize(const struct kernels *k, const void *context)
+{
+    const struct array_run *r = context;
+    k->normalize_u8_f32(r->out, (const uint8_t *)(const void *)r->a, r->n, 127.5f, 1 / 128.0f);
+}
+
+static void bench_dot_f32(const struct bench *b)
+{
+    bench_arrays(b, "dot_f32", run_dot);
+}
+
+static void bench_normalize_u8_f32(const struct bench *b)
+{
+    bench_arrays(b, "normalize_u8_f32", run_normalize);
+}
+
+static int make_stages(const char *network, struct layer_run stages[MOST_LAYERS])
 {
     int count = 0;
     for (int i = 0; i < LAYERS; i++)
         for (int n = 0; n < layers[i].count && strcmp(layers[i].network, network) == 0; n++) {
             if (count == MOST_LAYERS)
                 return count;
-            stages[count++] = (struct stage){&layers[i], make_layer(&layers[i])};
+            stages[count++] = (struct layer_run){&layers[i], make_layer(&layers[i])};
         }
     /* As in a session: a layer reads what another wrote a moment ago. */
     float *shared[2] = {random_floats(1 << 20), random_floats(1 << 20)};
@@ -192,7 +253,7 @@ static int make_stages(const char *network, struct stage stages[MOST_LAYERS])
     return count;
 }
 
-static void free_stages(struct stage stages[MOST_LAYERS], int count)
+static void free_stages(struct layer_run stages[MOST_LAYERS], int count)
 {
     for (int i = 0; i < count; i++) {
         if (i > 1)
@@ -202,18 +263,18 @@ static void free_stages(struct stage stages[MOST_LAYERS], int count)
     }
 }
 
-static double time_stages(const struct kernels *k, const struct stage *stages, int count)
+static double time_stages(const struct kernels *k, const struct layer_run *stages, int count)
 {
     uint64_t start = clock_monotonic_ns();
     for (int i = 0; i < count; i++)
-        run_layer(k, stages[i].layer, &stages[i].conv);
+        run_layer(k, &stages[i]);
     return (double)(clock_monotonic_ns() - start);
 }
 
 static void bench_network(const struct bench *b, const char *network)
 {
     enum { RUNS = 60 };
-    struct stage stages[MOST_LAYERS];
+    struct layer_run stages[MOST_LAYERS];
     double ns[SIMD_LEVELS], work = 0;
     int count = make_stages(network, stages);
     for (int i = 0; i < count; i++)
@@ -251,7 +312,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < b.level_count; i++)
         if (b.levels[i].peak > 0)
             printf("peak %-7s %6.1f GF/s\n", simd_level_name(b.levels[i].level), b.levels[i].peak);
-    bench_layers(&b);
+    print_heading(&b);
+#define X(name, result, arguments) bench_##name(&b);
+    KERNEL_LIST(X)
+#undef X
     printf("\nall layers of a network, one after the other\n");
     static const char *const networks[] = {"fr_feature", "fr_detect", "fr_landmark"};
     for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++)

@@ -12,8 +12,13 @@ double PEAK(long rounds)
         for (int i = 0; i < PEAK_SUMS; i++)
             sum[i] = vec_fma(sum[i], x, y);
     }
-    volatile float keep = 0;
+    float lanes[PEAK_SUMS * WIDTH], total = 0;
+    UNROLL
     for (int i = 0; i < PEAK_SUMS; i++)
-        keep = keep + vec_sum(sum[i]);
+        vec_store(lanes + i * WIDTH, sum[i]);
+    for (int i = 0; i < PEAK_SUMS * WIDTH; i++)
+        total += lanes[i];
+    volatile float keep = total; /* or the compiler would leave the work out */
+    (void)keep;
     return 2.0 * (double)rounds * PEAK_SUMS * WIDTH;
 }

@@ -9,7 +9,12 @@
 #define SIMD_PASTE(a, b) SIMD_PASTE_(a, b)
 #define KERNEL(name) SIMD_PASTE(name, SIMD_SUFFIX)
 
-#define X(name, result, arguments) result KERNEL(name) arguments;
+/* Not every level has every kernel: where the one below is as fast, its table names that one. */
+#define X(name, result, arguments)                                                                 \
+    result name##_c arguments;                                                                     \
+    result name##_avx2 arguments;                                                                  \
+    result name##_avx512 arguments;                                                                \
+    result name##_neon arguments;
 KERNEL_LIST(X)
 #undef X
 

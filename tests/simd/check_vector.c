@@ -82,40 +82,6 @@ void check_dot_f32(struct check *check)
     check_sizes(check, "dot_f32", dot_size);
 }
 
-static int add_size(struct check *check, struct arrays *s, const struct kernels *k, size_t n)
-{
-    (void)check;
-    k->add_f32(s->out, s->a, s->b, n);
-    for (size_t i = 0; i < n; i++)
-        if (s->out[i] != s->a[i] + s->b[i])
-            return 0;
-    return 1;
-}
-
-void check_add_f32(struct check *check)
-{
-    check_sizes(check, "add_f32", add_size);
-}
-
-static int relu_size(struct check *check, struct arrays *s, const struct kernels *k, size_t n)
-{
-    (void)check;
-    k->relu_f32(s->out, s->a, n);
-    for (size_t i = 0; i < n; i++)
-        if (s->out[i] != (s->a[i] > 0 ? s->a[i] : 0))
-            return 0;
-    k->relu_f32(s->a, s->a, n); /* in place */
-    for (size_t i = 0; i < n; i++)
-        if (s->out[i] != s->a[i])
-            return 0;
-    return 1;
-}
-
-void check_relu_f32(struct check *check)
-{
-    check_sizes(check, "relu_f32", relu_size);
-}
-
 static int normalize_size(struct check *check, struct arrays *s, const struct kernels *k, size_t n)
 {
     enum guard_side side = s->guards[1].buffer == s->guards[1].pages ? GUARD_BEFORE : GUARD_AFTER;

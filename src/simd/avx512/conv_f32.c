@@ -9,8 +9,6 @@
 #define EACH_NARROW_ROWS EACH_1_TO_14
 #include "simd/template/conv_f32.h"
 
-void conv_f32_avx2(const struct conv *c);
-
 /* Up to 8 channels would leave half of each vector empty. */
 void conv_f32_avx512(const struct conv *c)
 {

@@ -6,7 +6,6 @@
 #include "simd/inline.h"
 
 #include <immintrin.h>
-#include <stdint.h>
 
 typedef __m512 vec;
 enum { WIDTH = 16 };
@@ -61,18 +60,6 @@ INLINE vec vec_prelu(vec x, vec slope)
 {
     __mmask16 negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
     return _mm512_mask_mul_ps(x, negative, x, slope);
-}
-
-INLINE float vec_sum(vec x)
-{
-    return _mm512_reduce_add_ps(x);
-}
-
-/* (bytes - offset) * factor */
-INLINE vec vec_normalize(const uint8_t *p, vec offset, vec factor)
-{
-    __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
-    return _mm512_mul_ps(_mm512_sub_ps(_mm512_cvtepi32_ps(bytes), offset), factor);
 }
 
 #endif

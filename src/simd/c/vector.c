@@ -14,18 +14,6 @@ float dot_f32_c(const float *a, const float *b, size_t n)
     return (sum[0] + sum[2]) + (sum[1] + sum[3]) + rest;
 }
 
-void add_f32_c(float *out, const float *a, const float *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = a[i] + b[i];
-}
-
-void relu_f32_c(float *out, const float *in, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = in[i] < 0 ? 0.0f : in[i];
-}
-
 void normalize_u8_f32_c(float *out, const uint8_t *in, size_t n, float offset, float factor)
 {
     for (size_t i = 0; i < n; i++)

@@ -23,24 +23,6 @@ float KERNEL(dot_f32)(const float *a, const float *b, size_t n)
     return vec_sum(vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3])));
 }
 
-void KERNEL(add_f32)(float *out, const float *a, const float *b, size_t n)
-{
-    size_t i = 0;
-    for (; i + WIDTH <= n; i += WIDTH)
-        vec_store(out + i, vec_add(vec_load(a + i), vec_load(b + i)));
-    for (; i < n; i++)
-        out[i] = a[i] + b[i];
-}
-
-void KERNEL(relu_f32)(float *out, const float *in, size_t n)
-{
-    size_t i = 0;
-    for (; i + WIDTH <= n; i += WIDTH)
-        vec_store(out + i, vec_relu(vec_load(in + i)));
-    for (; i < n; i++)
-        out[i] = in[i] < 0 ? 0.0f : in[i];
-}
-
 void KERNEL(normalize_u8_f32)(float *out, const uint8_t *in, size_t n, float offset, float factor)
 {
     const vec offsets = vec_set(offset), factors = vec_set(factor);
