@@ -1,11 +1,60 @@
-#include "cloud/cloudwatch/store.h"
-#include "cloud/errors.h"
+#include "cloud/cloudwatch/operations.h"
 #include "cloud/services.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+static const struct operation {
+    const char *name;
+    cloudwatch_operation *run;
+} operations[] = {
+    {"GetMetricData", get_metric_data},
+    {"GetMetricStatistics", get_metric_statistics},
+    {"ListMetrics", list_metrics},
+    {"PutMetricData", put_metric_data},
+};
+
+static const struct operation *find_operation(const char *name)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (!strcmp(operations[i].name, name))
+            return &operations[i];
+    return NULL;
+}
+
+static void fail(struct exchange *x, const struct wire *wire, const struct metrics_call *call)
+{
+    if (call->code) {
+        wire_fail(x, wire, 400, call->code, call->err.message);
+    } else if (call->err.code == ERR_INVALID) {
+        wire_fail(x, wire, 400, "InvalidParameterValue", call->err.message);
+    } else {
+        log_line(LOG_ERROR, "cloudwatch: %s", call->err.message);
+        wire_fail(x, wire, 500, "InternalServiceError", "The service failed.");
+    }
+}
 
 static void handle(void *self, struct exchange *x)
 {
-    (void)self;
-    exchange_fail(x, "NotImplemented", "CloudWatch is not here yet.");
+    struct wire wire;
+    struct metrics_call call = {.metrics = self, .now_ms = x->received_unix_ms};
+    if (wire_read(x, &wire, &call.err) < 0) {
+        wire_fail(x, &wire, 400, "MalformedInput", call.err.message);
+        return;
+    }
+    const struct operation *operation = find_operation(wire.operation);
+    call.body = wire.body;
+    call.answer = json_object();
+    if (!operation)
+        wire_fail(x, &wire, 400, "InvalidAction",
+                  "ken does not have this operation of CloudWatch.");
+    else if (operation->run(&call) < 0)
+        fail(x, &wire, &call);
+    else
+        wire_answer(x, &wire, call.answer);
+    json_decref(call.answer);
+    json_decref(wire.body);
 }
 
 static void destroy(void *self)
@@ -23,7 +72,7 @@ int cloudwatch_service_create(struct cloud *cloud, struct err *err)
         return -1;
     cloud->metrics = metrics;
     struct service service = {.name = "monitoring",
-                              .error_form = ERROR_FORM_JSON,
+                              .error_form = ERROR_FORM_QUERY,
                               .handle = handle,
                               .destroy = destroy,
                               .self = metrics};

@@ -1,31 +1,220 @@
 #include "cloud/errors.h"
-#include "cloud/logs/store.h"
+#include "cloud/logs/operations.h"
 #include "cloud/services.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* CloudWatch Logs over HTTP: JSON 1.1, the operation in X-Amz-Target. */
+
+static const struct operation {
+    const char *name;
+    logs_operation *run;
+} operations[] = {
+    {"CreateLogGroup", create_log_group},
+    {"CreateLogStream", create_log_stream},
+    {"DeleteLogGroup", delete_log_group},
+    {"DeleteLogStream", delete_log_stream},
+    {"DeleteRetentionPolicy", delete_retention_policy},
+    {"DescribeLogGroups", describe_log_groups},
+    {"DescribeLogStreams", describe_log_streams},
+    {"FilterLogEvents", filter_log_events},
+    {"GetLogEvents", get_log_events},
+    {"PutLogEvents", put_log_events},
+    {"PutRetentionPolicy", put_retention_policy},
+};
+
+struct logs_service {
+    struct logs *logs;
+    const char *region, *account_id;
+};
+
+int call_invalid(struct logs_call *call, const char *format, ...)
+{
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return err_set(&call->err, ERR_INVALID, "%s", text);
+}
+
+int call_name(struct logs_call *call, const char *name, int required, const char **out)
+{
+    const json_t *json = json_object_get(call->body, name);
+    *out = json_string_value(json);
+    if (!json || json_is_null(json)) {
+        if (!required)
+            return 0;
+        return call_invalid(call,
+                            "1 validation error detected: Value null at '%s' failed to satisfy "
+                            "constraint: Member must not be null",
+                            name);
+    }
+    if (!*out || !**out || strlen(*out) > LOGS_MAX_NAME_BYTES)
+        return call_invalid(call,
+                            "1 validation error detected: Value at '%s' failed to satisfy "
+                            "constraint: Member must have length between 1 and 512",
+                            name);
+    return 0;
+}
+
+int call_group(struct logs_call *call, const char **out)
+{
+    const char *identifier = json_string_value(json_object_get(call->body, "logGroupIdentifier"));
+    if (!identifier)
+        return call_name(call, "logGroupName", 1, out);
+    const char *arn = strstr(identifier, ":log-group:");
+    char *name = arena_strdup(&call->x->arena, arn ? arn + strlen(":log-group:") : identifier);
+    if (!name || !*name)
+        return call_invalid(call, "The logGroupIdentifier is malformed.");
+    size_t size = strlen(name);
+    if (arn && size > 2 && !strcmp(name + size - 2, ":*"))
+        name[size - 2] = 0;
+    *out = name;
+    return 0;
+}
+
+int call_integer(struct logs_call *call, const char *name, int64_t *out)
+{
+    const json_t *json = json_object_get(call->body, name);
+    if (!json || json_is_null(json))
+        return 0;
+    if (!json_is_integer(json))
+        return call_invalid(call, "The parameter %s must be a whole number.", name);
+    *out = json_integer_value(json);
+    return 0;
+}
+
+int call_limit(struct logs_call *call, int64_t most, int64_t *out)
+{
+    if (call_integer(call, "limit", out) < 0)
+        return -1;
+    return *out >= 1 && *out <= most
+               ? 0
+               : call_invalid(call,
+                              "1 validation error detected: Value '%lld' at 'limit' failed to "
+                              "satisfy constraint: Member must have value between 1 and %lld",
+                              (long long)*out, (long long)most);
+}
+
+int call_token(struct logs_call *call, char kind, const char **out)
+{
+    const json_t *json = json_object_get(call->body, "nextToken");
+    const char *text = json_string_value(json);
+    *out = NULL;
+    if (!json || json_is_null(json))
+        return 0;
+    if (!text || text[0] != kind || text[1] != '/')
+        return call_invalid(call, "The specified nextToken is invalid.");
+    *out = text + 2;
+    return 0;
+}
+
+struct connection *call_read_begin(struct logs_call *call)
+{
+    if (logs_flush(call->logs, &call->err) < 0)
+        return NULL;
+    return database_read_begin(logs_database(call->logs), &call->err);
+}
+
+void call_read_end(struct logs_call *call, struct connection *connection)
+{
+    database_read_end(logs_database(call->logs), connection);
+}
+
+static const struct operation *find_operation(const struct exchange *x)
+{
+    static const char prefix[] = "Logs_20140328.";
+    const char *target = exchange_header(x, "X-Amz-Target");
+    if (!target || strncmp(target, prefix, sizeof prefix - 1))
+        return NULL;
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (!strcmp(operations[i].name, target + sizeof prefix - 1))
+            return &operations[i];
+    return NULL;
+}
+
+static void fail(struct exchange *x, const struct logs_call *call)
+{
+    switch (call->err.code) {
+    case ERR_INVALID:
+        exchange_fail(x, "InvalidParameterException", "%s", call->err.message);
+        break;
+    case ERR_NOT_FOUND:
+        exchange_fail(x, "ResourceNotFoundException", "%s", call->err.message);
+        break;
+    case ERR_EXISTS:
+        exchange_fail(x, "ResourceAlreadyExistsException", "%s", call->err.message);
+        break;
+    default:
+        exchange_fail_err(x, &call->err);
+    }
+}
+
+static void answer(struct exchange *x, const struct logs_call *call)
+{
+    char *text = json_dumps(call->answer, JSON_COMPACT);
+    if (text)
+        exchange_respond(x, 200, "application/x-amz-json-1.1", text, strlen(text));
+    else
+        exchange_fail(x, "ServiceUnavailableException", "out of memory");
+    free(text);
+}
 
 static void handle(void *self, struct exchange *x)
 {
-    (void)self;
-    exchange_fail(x, "NotImplemented", "Logs is not here yet.");
+    const struct logs_service *service = self;
+    const struct operation *operation = find_operation(x);
+    struct logs_call call = {.logs = service->logs,
+                             .x = x,
+                             .now_ms = x->received_unix_ms,
+                             .region = service->region,
+                             .account_id = service->account_id};
+    const char *data = exchange_body(x, &call.err);
+    json_t *body = data ? json_loadb(data, x->body.size, JSON_ALLOW_NUL, NULL) : NULL;
+    call.body = body;
+    call.answer = json_object();
+    if (!operation)
+        exchange_fail(x, "UnknownOperationException", "ken does not have this operation of Logs.");
+    else if (!json_is_object(body))
+        exchange_fail(x, "SerializationException", "The body is no JSON object.");
+    else if (operation->run(&call) < 0)
+        fail(x, &call);
+    else
+        answer(x, &call);
+    json_decref(call.answer);
+    json_decref(body);
 }
 
 static void destroy(void *self)
 {
-    logs_close(self);
+    struct logs_service *service = self;
+    logs_close(service->logs);
+    free(service);
 }
 
 int logs_service_create(struct cloud *cloud, struct err *err)
 {
     char path[4096];
-    if (cloud_path(cloud, "logs.sqlite", path, sizeof path, err) < 0)
+    struct logs_service *own = calloc(1, sizeof *own);
+    if (!own)
+        return err_set(err, ERR_NO_MEMORY, "open logs: out of memory");
+    own->region = cloud->region;
+    own->account_id = cloud->account_id;
+    if (cloud_path(cloud, "logs.sqlite", path, sizeof path, err) == 0)
+        own->logs = logs_open(path, err);
+    if (!own->logs) {
+        free(own);
         return -1;
-    struct logs *logs = logs_open(path, err);
-    if (!logs)
-        return -1;
-    cloud->logs = logs;
+    }
+    cloud->logs = own->logs;
     struct service service = {.name = "logs",
                               .error_form = ERROR_FORM_JSON,
                               .handle = handle,
                               .destroy = destroy,
-                              .self = logs};
+                              .self = own};
     return cloud_add(cloud, &service, err);
 }

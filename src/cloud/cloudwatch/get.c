@@ -1,0 +1,381 @@
+#include "cloud/cloudwatch/operations.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* GetMetricStatistics and GetMetricData: sums by period, and the statistics of them. */
+
+struct bins {
+    struct statistic **values; /* NULL where there is nothing */
+    size_t count;
+    char unit[METRICS_TEXT_BYTES]; /* of the last value */
+    int failed;
+};
+
+static int bins_init(struct bins *bins, size_t count, struct err *err)
+{
+    *bins = (struct bins){.values = calloc(count + 1, sizeof *bins->values), .count = count};
+    return bins->values ? 0 : err_set(err, ERR_NO_MEMORY, "read metrics: out of memory");
+}
+
+static void bins_finish(struct bins *bins)
+{
+    for (size_t i = 0; bins->values && i < bins->count; i++)
+        free(bins->values[i]);
+    free(bins->values);
+}
+
+static void add_to_bin(void *context, size_t bin, const struct statistic *values, const char *unit)
+{
+    struct bins *bins = context;
+    if (bin >= bins->count)
+        return;
+    if (!bins->values[bin])
+        bins->values[bin] = calloc(1, sizeof **bins->values);
+    if (!bins->values[bin]) {
+        bins->failed = 1;
+        return;
+    }
+    statistic_merge(bins->values[bin], values);
+    snprintf(bins->unit, sizeof bins->unit, "%s", unit);
+}
+
+/* The statistic by its name; -1 for an unknown one. */
+static int statistic_by_name(const struct statistic *values, const char *name, double *out)
+{
+    char *end;
+    double percent;
+    if (!strcmp(name, "Sum"))
+        *out = values->sum;
+    else if (!strcmp(name, "Average"))
+        *out = values->count > 0 ? values->sum / values->count : 0;
+    else if (!strcmp(name, "Minimum"))
+        *out = values->min;
+    else if (!strcmp(name, "Maximum"))
+        *out = values->max;
+    else if (!strcmp(name, "SampleCount"))
+        *out = values->count;
+    else if (name[0] == 'p' && name[1] && (percent = strtod(name + 1, &end)) >= 0 &&
+             percent <= 100 && !*end)
+        *out = statistic_percentile(values, percent);
+    else
+        return -1;
+    return 0;
+}
+
+static int is_statistic(const char *name)
+{
+    static const struct statistic nothing = {0};
+    double ignored;
+    return name && statistic_by_name(&nothing, name, &ignored) == 0;
+}
+
+static int read_period(struct metrics_call *call, const json_t *from, int64_t *out)
+{
+    double period;
+    int present;
+    if (call_number(call, from, "Period", &period, &present) < 0)
+        return -1;
+    if (!present)
+        return call_fail(call, "MissingParameter", "The parameter Period is required.");
+    if (period < 1 || period > 31536000 || period != floor(period) ||
+        (period > 60 && fmod(period, 60) != 0) ||
+        (period < 60 && period != 1 && period != 5 && period != 10 && period != 20 && period != 30))
+        return call_fail(call, "InvalidParameterValue",
+                         "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.");
+    *out = (int64_t)period;
+    return 0;
+}
+
+static int read_span(struct metrics_call *call, double *start_s, double *end_s)
+{
+    int has_start, has_end;
+    if (call_time(call, call->body, "StartTime", start_s, &has_start) < 0 ||
+        call_time(call, call->body, "EndTime", end_s, &has_end) < 0)
+        return -1;
+    if (!has_start || !has_end)
+        return call_fail(call, "MissingParameter", "The parameter %s is required.",
+                         has_start ? "EndTime" : "StartTime");
+    if (*start_s >= *end_s)
+        return call_fail(call, "InvalidParameterValue",
+                         "The parameter StartTime must be less than the parameter EndTime.");
+    return 0;
+}
+
+static int64_t round_down(double value, int64_t step)
+{
+    return (int64_t)(floor(value / (double)step) * (double)step);
+}
+
+static int read_bins(struct metrics_call *call, struct metrics_query *query, struct bins *bins)
+{
+    size_t count =
+        (size_t)((query->end_s - query->start_s + query->period_s - 1) / query->period_s);
+    if (bins_init(bins, count, &call->err) < 0)
+        return -1;
+    if (metrics_read(call->metrics, query, add_to_bin, bins, &call->err) < 0)
+        return -1;
+    return bins->failed ? err_set(&call->err, ERR_NO_MEMORY, "read metrics: out of memory") : 0;
+}
+
+static int check_names(struct metrics_call *call, const json_t *names)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach(names, i, name)
+    {
+        if (!is_statistic(json_string_value(name)))
+            return call_fail(call, "InvalidParameterValue",
+                             "The value %.100s for parameter Statistics is not a statistic.",
+                             json_string_value(name) ? json_string_value(name) : "");
+    }
+    return 0;
+}
+
+static json_t *make_datapoint(const struct statistic *values, const json_t *plain,
+                              const json_t *extended, const char *unit, double time_s)
+{
+    json_t *point = json_pack("{s:f,s:s}", "Timestamp", time_s, "Unit", unit);
+    json_t *more = json_object(), *name;
+    size_t i;
+    double value;
+    json_array_foreach(plain, i, name)
+    {
+        if (statistic_by_name(values, json_string_value(name), &value) == 0)
+            json_object_set_new(point, json_string_value(name), json_real(value));
+    }
+    json_array_foreach(extended, i, name)
+    {
+        if (statistic_by_name(values, json_string_value(name), &value) == 0)
+            json_object_set_new(more, json_string_value(name), json_real(value));
+    }
+    if (json_object_size(more))
+        json_object_set(point, "ExtendedStatistics", more);
+    json_decref(more);
+    return point;
+}
+
+struct statistics_request {
+    struct metrics_query query;
+    const json_t *plain, *extended;
+    char *dimensions;
+};
+
+static int read_statistics_request(struct metrics_call *call, struct statistics_request *out)
+{
+    double start_s, end_s;
+    struct metrics_query *query = &out->query;
+    out->plain = json_object_get(call->body, "Statistics");
+    out->extended = json_object_get(call->body, "ExtendedStatistics");
+    if (call_text(call, call->body, "Namespace", 1, &query->series.name_space) < 0 ||
+        call_text(call, call->body, "MetricName", 1, &query->series.name) < 0 ||
+        call_text(call, call->body, "Unit", 0, &query->unit) < 0 ||
+        read_period(call, call->body, &query->period_s) < 0 ||
+        read_span(call, &start_s, &end_s) < 0)
+        return -1;
+    if (!json_array_size(out->plain) && !json_array_size(out->extended))
+        return call_fail(call, "InvalidParameterCombination",
+                         "Must specify either Statistics or ExtendedStatistics");
+    if (check_names(call, out->plain) < 0 || check_names(call, out->extended) < 0)
+        return -1;
+    query->start_s = round_down(start_s, query->period_s < 60 ? query->period_s : 60);
+    query->end_s = (int64_t)ceil(end_s);
+    int64_t points = (query->end_s - query->start_s + query->period_s - 1) / query->period_s;
+    if (points > STATISTICS_MAX_DATAPOINTS)
+        return call_fail(call, "InvalidParameterCombination",
+                         "You have requested up to %lld datapoints, which exceeds the limit of "
+                         "1,440. You may reduce the datapoints requested by increasing Period, or "
+                         "decreasing the time range.",
+                         (long long)points);
+    out->dimensions = call_dimensions(call, call->body);
+    query->series.dimensions = out->dimensions;
+    return out->dimensions ? 0 : -1;
+}
+
+int get_metric_statistics(struct metrics_call *call)
+{
+    struct statistics_request request = {0};
+    struct bins bins = {0};
+    int result = read_statistics_request(call, &request);
+    if (result == 0)
+        result = read_bins(call, &request.query, &bins);
+    if (result == 0) {
+        json_t *points = json_array();
+        for (size_t i = 0; i < bins.count; i++) {
+            double time_s = (double)(request.query.start_s + (int64_t)i * request.query.period_s);
+            if (bins.values[i])
+                json_array_append_new(points, make_datapoint(bins.values[i], request.plain,
+                                                             request.extended, bins.unit, time_s));
+        }
+        json_object_set_new(call->answer, "Label", json_string(request.query.series.name));
+        json_object_set_new(call->answer, "Datapoints", points);
+    }
+    bins_finish(&bins);
+    free(request.dimensions);
+    return result;
+}
+
+static json_t *make_result(const struct bins *bins, const struct metrics_query *query,
+                           const char *stat, int descending)
+{
+    json_t *times = json_array(), *values = json_array();
+    for (size_t n = 0; n < bins->count; n++) {
+        size_t i = descending ? bins->count - 1 - n : n;
+        double value;
+        if (!bins->values[i] || statistic_by_name(bins->values[i], stat, &value) < 0)
+            continue;
+        json_array_append_new(times,
+                              json_real((double)(query->start_s + (int64_t)i * query->period_s)));
+        json_array_append_new(values, json_real(value));
+    }
+    return json_pack("{s:o,s:o,s:s}", "Timestamps", times, "Values", values, "StatusCode",
+                     "Complete");
+}
+
+/* One MetricStat; its bins are aligned to whole periods. */
+static int run_metric_stat(struct metrics_call *call, const json_t *from, double start_s,
+                           double end_s, json_t **out)
+{
+    const json_t *stat = json_object_get(from, "MetricStat"),
+                 *metric = json_object_get(stat, "Metric");
+    struct metrics_query query = {0};
+    struct bins bins = {0};
+    const char *name, *id, *label, *scan = json_string_value(json_object_get(call->body, "ScanBy"));
+    if (!json_is_object(stat))
+        return call_fail(call, "InvalidParameterValue",
+                         "MetricDataQueries: ken takes MetricStat, and no Expression.");
+    if (call_text(call, from, "Id", 1, &id) < 0 || call_text(call, from, "Label", 0, &label) < 0 ||
+        call_text(call, metric, "Namespace", 1, &query.series.name_space) < 0 ||
+        call_text(call, metric, "MetricName", 1, &query.series.name) < 0 ||
+        call_text(call, stat, "Stat", 1, &name) < 0 ||
+        call_text(call, stat, "Unit", 0, &query.unit) ||
+        read_period(call, stat, &query.period_s) < 0)
+        return -1;
+    query.start_s = round_down(start_s, query.period_s);
+    query.end_s = (int64_t)ceil(end_s);
+    if (!is_statistic(name) ||
+        (query.end_s - query.start_s) / query.period_s >= DATA_MAX_DATAPOINTS)
+        return call_fail(call, "InvalidParameterValue",
+                         is_statistic(name) ? "The query asks for too many datapoints."
+                                            : "The parameter Stat is not a statistic.");
+    char *dimensions = call_dimensions(call, metric);
+    query.series.dimensions = dimensions;
+    int result = dimensions ? read_bins(call, &query, &bins) : -1;
+    if (result == 0) {
+        *out = make_result(&bins, &query, name, !scan || strcmp(scan, "TimestampAscending"));
+        json_object_set_new(*out, "Id", json_string(id));
+        json_object_set_new(*out, "Label", json_string(label ? label : query.series.name));
+    }
+    bins_finish(&bins);
+    free(dimensions);
+    return result;
+}
+
+static int is_returned(const json_t *query)
+{
+    const json_t *flag = json_object_get(query, "ReturnData");
+    const char *text = json_string_value(flag);
+    return !json_is_false(flag) && !(text && !strcmp(text, "false"));
+}
+
+int get_metric_data(struct metrics_call *call)
+{
+    const json_t *queries = json_object_get(call->body, "MetricDataQueries");
+    double start_s, end_s;
+    size_t i;
+    json_t *query, *one = NULL, *results = json_array();
+    json_object_set_new(call->answer, "MetricDataResults", results);
+    json_object_set_new(call->answer, "Messages", json_array());
+    if (read_span(call, &start_s, &end_s) < 0)
+        return -1;
+    if (!json_array_size(queries) || json_array_size(queries) > DATA_MAX_QUERIES)
+        return call_fail(call, "InvalidParameterValue",
+                         "MetricDataQueries must have 1 to %d queries.", DATA_MAX_QUERIES);
+    json_array_foreach(queries, i, query)
+    {
+        if (run_metric_stat(call, query, start_s, end_s, &one) < 0)
+            return -1;
+        if (is_returned(query))
+            json_array_append_new(results, one);
+        else
+            json_decref(one);
+    }
+    return 0;
+}
+
+struct listing {
+    const json_t *dimensions; /* filters */
+    json_t *metrics;
+    int64_t last_id;
+    int more;
+};
+
+static int has_dimensions(const json_t *own, const json_t *filters)
+{
+    size_t i;
+    json_t *filter;
+    json_array_foreach(filters, i, filter)
+    {
+        const char *name = json_string_value(json_object_get(filter, "Name"));
+        const char *wanted = json_string_value(json_object_get(filter, "Value"));
+        const char *value = name ? json_string_value(json_object_get(own, name)) : NULL;
+        if (!value || (wanted && strcmp(value, wanted)))
+            return 0;
+    }
+    return 1;
+}
+
+static int see_series(void *context, int64_t id, const struct metrics_series *series)
+{
+    struct listing *listing = context;
+    json_t *own = json_loads(series->dimensions, 0, NULL), *list = json_array(), *value;
+    const char *name;
+    if (!has_dimensions(own, listing->dimensions)) {
+        json_decref(own);
+        json_decref(list);
+        return 1;
+    }
+    if (json_array_size(listing->metrics) == LIST_METRICS_PAGE) {
+        listing->more = 1;
+        json_decref(own);
+        json_decref(list);
+        return 0;
+    }
+    json_object_foreach(own, name, value)
+    {
+        json_array_append_new(list, json_pack("{s:s,s:O}", "Name", name, "Value", value));
+    }
+    json_decref(own);
+    json_array_append_new(listing->metrics,
+                          json_pack("{s:s,s:s,s:o}", "Namespace", series->name_space, "MetricName",
+                                    series->name, "Dimensions", list));
+    listing->last_id = id;
+    return 1;
+}
+
+int list_metrics(struct metrics_call *call)
+{
+    struct metrics_series filter = {0};
+    struct listing listing = {.dimensions = json_object_get(call->body, "Dimensions"),
+                              .metrics = json_array()};
+    const char *token, *active;
+    char *end = NULL;
+    json_object_set_new(call->answer, "Metrics", listing.metrics);
+    if (call_text(call, call->body, "Namespace", 0, &filter.name_space) < 0 ||
+        call_text(call, call->body, "MetricName", 0, &filter.name) < 0 ||
+        call_text(call, call->body, "RecentlyActive", 0, &active) < 0 ||
+        call_text(call, call->body, "NextToken", 0, &token) < 0)
+        return -1;
+    int64_t after = token ? strtoll(token, &end, 10) : 0;
+    if (token && (*end || after < 0))
+        return call_fail(call, "InvalidNextToken", "The NextToken is malformed.");
+    int64_t since_s = active ? call->now_ms / 1000 - 3 * 3600 : 0;
+    if (metrics_list(call->metrics, &filter, after, since_s, see_series, &listing, &call->err) < 0)
+        return -1;
+    if (listing.more)
+        json_object_set_new(call->answer, "NextToken",
+                            json_sprintf("%lld", (long long)listing.last_id));
+    return 0;
+}

@@ -1,0 +1,113 @@
+"""CloudWatch through boto3: metrics go in and come out in whatever protocol this boto3 speaks."""
+import datetime
+import sys
+
+from cloud import Cloud, skip
+
+try:
+    import boto3
+    from botocore.exceptions import ClientError
+except ImportError:
+    skip("boto3 is not installed")
+
+
+def code_of(call, **parameters):
+    try:
+        call(**parameters)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+def check_refusals(cloudwatch, now):
+    span = {"StartTime": now - datetime.timedelta(minutes=5), "EndTime": now, "Namespace": "N",
+            "MetricName": "m"}
+    assert "Missing" in code_of(cloudwatch.put_metric_data, MetricData=[])
+    assert "Missing" in code_of(cloudwatch.put_metric_data, Namespace="N", MetricData=[])
+    assert "InvalidParameterValue" in code_of(
+        cloudwatch.get_metric_statistics, Period=7, Statistics=["Sum"], **span)
+    assert "InvalidParameterCombination" in code_of(
+        cloudwatch.get_metric_statistics, Period=60, **span)
+    assert "InvalidParameterValue" in code_of(
+        cloudwatch.get_metric_statistics, Period=60, Statistics=["Mode"], **span)
+    assert "InvalidParameterValue" in code_of(
+        cloudwatch.get_metric_statistics, Period=60, Statistics=["Sum"],
+        **{**span, "StartTime": now, "EndTime": now})
+    assert "InvalidParameterCombination" in code_of(
+        cloudwatch.get_metric_statistics, Period=60, Statistics=["Sum"],
+        **{**span, "StartTime": now - datetime.timedelta(days=2)})
+    assert "InvalidParameterValue" in code_of(
+        cloudwatch.put_metric_data, Namespace="N",
+        MetricData=[{"MetricName": "m", "Value": 1, "Unit": "Furlong"}])
+
+
+def put_some(cloudwatch, now):
+    dimensions = [{"Name": "FunctionName", "Value": "f & g"}]
+    for value in (1, 2, 3, 10):
+        cloudwatch.put_metric_data(Namespace="Test/N", MetricData=[
+            {"MetricName": "Duration", "Dimensions": dimensions, "Value": value,
+             "Unit": "Milliseconds", "Timestamp": now}])
+    cloudwatch.put_metric_data(Namespace="Test/N", MetricData=[
+        {"MetricName": "Set", "Timestamp": now,
+         "StatisticValues": {"SampleCount": 4, "Sum": 10, "Minimum": 1, "Maximum": 5}},
+        {"MetricName": "Many", "Timestamp": now, "Values": [1, 5], "Counts": [3, 1]}])
+    return dimensions
+
+
+def check_statistics(cloudwatch, now, dimensions):
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="Test/N", MetricName="Duration", Dimensions=dimensions, Period=300,
+        StartTime=now - datetime.timedelta(minutes=2), EndTime=now + datetime.timedelta(minutes=1),
+        Statistics=["Sum", "Average", "Minimum", "Maximum", "SampleCount"])
+    point, = answer["Datapoints"]
+    assert (point["Sum"], point["Average"], point["Minimum"], point["Maximum"],
+            point["SampleCount"], point["Unit"]) == (16, 4, 1, 10, 4, "Milliseconds"), point
+    assert abs((point["Timestamp"] - now).total_seconds()) <= 181, point
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="Test/N", MetricName="Duration", Dimensions=dimensions, Period=300,
+        StartTime=now - datetime.timedelta(minutes=2), EndTime=now + datetime.timedelta(minutes=1),
+        ExtendedStatistics=["p50", "p99.9"])
+    assert answer["Datapoints"][0]["ExtendedStatistics"] == {"p50": 2, "p99.9": 10}, answer
+    other = cloudwatch.get_metric_statistics(
+        Namespace="Test/N", MetricName="Duration", Period=300, Statistics=["Sum"],
+        StartTime=now - datetime.timedelta(minutes=2), EndTime=now + datetime.timedelta(minutes=1))
+    assert other["Datapoints"] == [], other
+
+
+def check_data(cloudwatch, now):
+    answer = cloudwatch.get_metric_data(
+        StartTime=now - datetime.timedelta(minutes=2), EndTime=now + datetime.timedelta(minutes=1),
+        MetricDataQueries=[
+            {"Id": name.lower(), "MetricStat": {
+                "Metric": {"Namespace": "Test/N", "MetricName": name}, "Period": 60, "Stat": "Sum"}}
+            for name in ("Set", "Many")])
+    assert [r["Values"] for r in answer["MetricDataResults"]] == [[10], [8]], answer
+    assert answer["MetricDataResults"][0]["StatusCode"] == "Complete"
+
+
+def check_list(cloudwatch, dimensions):
+    names = {m["MetricName"]: m["Dimensions"]
+             for page in cloudwatch.get_paginator("list_metrics").paginate(Namespace="Test/N")
+             for m in page["Metrics"]}
+    assert names == {"Duration": dimensions, "Set": [], "Many": []}, names
+    cloudwatch.put_metric_data(Namespace="Big", MetricData=[
+        {"MetricName": f"m{i}", "Value": 1} for i in range(700)])  # large: SDKs compress it
+    pages = list(cloudwatch.get_paginator("list_metrics").paginate(Namespace="Big"))
+    assert [len(page["Metrics"]) for page in pages] == [500, 200], [len(p["Metrics"]) for p in pages]
+
+
+def main():
+    with Cloud(sys.argv[1]) as cloud:
+        cloudwatch = cloud.client(boto3, "cloudwatch")
+        now = datetime.datetime.now(datetime.timezone.utc)
+        check_refusals(cloudwatch, now)
+        dimensions = put_some(cloudwatch, now)
+        check_statistics(cloudwatch, now, dimensions)
+        check_data(cloudwatch, now)
+        check_list(cloudwatch, dimensions)
+        cloud.stop(9)
+        cloud.start()
+        check_statistics(cloud.client(boto3, "cloudwatch"), now, dimensions)
+
+
+main()
