@@ -223,12 +223,46 @@ static int make_key(struct aws_client *client, const char *name, char id[APIGATE
     return done;
 }
 
+/* Does the plan hold that stage of that API? */
+static int has_stage(const json_t *plan, const char *api, const char *stage)
+{
+    size_t index;
+    const json_t *item;
+    json_array_foreach(json_object_get(plan, "apiStages"), index,
+                       item) if (strcmp(aws_json_text(item, "apiId"), api) == 0 &&
+                                 strcmp(aws_json_text(item, "stage"), stage) == 0) return 1;
+    return 0;
+}
+
+/* A plan that is there may be of an earlier API of the same name: add the stage to it. */
+static int add_stage(struct aws_client *client, const char *plan, const char *api,
+                     const char *stage, struct err *err)
+{
+    char path[PATH_BYTES], value[256];
+    snprintf(path, sizeof path, "/usageplans/%s", plan);
+    snprintf(value, sizeof value, "%s:%s", api, stage);
+    json_t *answer = call(client, "UpdateUsagePlan", "PATCH", path, NULL,
+                          json_pack("{s:[{s:s, s:s, s:s}]}", "patchOperations", "op", "add", "path",
+                                    "/apiStages", "value", value),
+                          err);
+    json_decref(answer);
+    return answer ? 0 : -1;
+}
+
 static int put_plan(struct aws_client *client, const char *name, const char *api, const char *stage,
                     char id[APIGATEWAY_ID_BYTES], struct err *err)
 {
-    int found = find_id(client, "GetUsagePlans", "/usageplans", "name", name, id, err);
-    if (found != 0)
-        return found < 0 ? -1 : 0;
+    json_t *answer = call(client, "GetUsagePlans", "GET", "/usageplans", "limit=500", NULL, err);
+    if (!answer)
+        return -1;
+    const json_t *plan = find(items(answer), "name", name);
+    int found = plan ? (take_id(plan, "GetUsagePlans", id, err) < 0 ? -1 : 1) : 0;
+    int complete = found == 1 && has_stage(plan, api, stage);
+    json_decref(answer);
+    if (found < 0)
+        return -1;
+    if (found == 1)
+        return complete ? 0 : add_stage(client, id, api, stage, err);
     return make(
         client, "CreateUsagePlan", "/usageplans",
         json_pack("{s:s, s:[{s:s, s:s}]}", "name", name, "apiStages", "apiId", api, "stage", stage),

@@ -179,7 +179,8 @@ static int try_once(struct aws_client *client, struct attempt *a, struct http_re
     aws_failure_read(response, failure);
     const char *code = *failure->code ? failure->code : "HTTP";
     if (!*failure->message)
-        snprintf(failure->message, sizeof failure->message, "status %d", failure->status);
+        snprintf(failure->message, sizeof failure->message, "status %d%s", failure->status,
+                 failure->status == 403 ? ": wrong credentials, or not allowed" : "");
     return err_set(err, aws_failure_kind(failure), "%s: %s: %s", a->request->operation, code,
                    failure->message);
 }

@@ -20,7 +20,7 @@ static int make_path(char path[PATH_BYTES], const char *name, const char *rest, 
     if (encoded)
         snprintf(path, PATH_BYTES, VERSION "/%s%s", encoded, rest);
     arena_finish(&arena);
-    return encoded ? 0 : err_set(err, ERR_INVALID, "function %.200s: the name is too long", name);
+    return encoded ? 0 : err_set(err, ERR_INVALID, "its name is too long");
 }
 
 static json_t *call(struct aws_client *client, const char *operation, const char *method,
@@ -43,12 +43,12 @@ static json_t *get_configuration(struct aws_client *client, const char *name, st
 }
 
 /* 1: can be used and changed, 0: not yet, -1: it never will. */
-static int settled(const json_t *configuration, const char *name, struct err *err)
+static int settled(const json_t *configuration, struct err *err)
 {
     const char *state = aws_json_text(configuration, "State");
     const char *update = aws_json_text(configuration, "LastUpdateStatus");
     if (strcmp(state, "Failed") == 0 || strcmp(update, "Failed") == 0)
-        return err_set(err, ERR_UNAVAILABLE, "function %s: %s%s", name,
+        return err_set(err, ERR_UNAVAILABLE, "it cannot run: %s%s",
                        aws_json_text(configuration, "StateReason"),
                        aws_json_text(configuration, "LastUpdateStatusReason"));
     return strcmp(state, "Pending") != 0 && strcmp(update, "InProgress") != 0;
@@ -60,13 +60,12 @@ static int wait_settled(struct aws_client *client, const char *name, int timeout
     uint64_t start_ns = clock_monotonic_ns();
     for (;;) {
         json_t *configuration = get_configuration(client, name, err);
-        int done = configuration ? settled(configuration, name, err) : -1;
+        int done = configuration ? settled(configuration, err) : -1;
         json_decref(configuration);
         if (done != 0)
             return done < 0 ? -1 : 0;
         if (clock_ms_since(start_ns) > timeout_ms)
-            return err_set(err, ERR_TIMEOUT, "function %s: not active after %d s", name,
-                           timeout_ms / 1000);
+            return err_set(err, ERR_TIMEOUT, "not active after %d s", timeout_ms / 1000);
         clock_sleep_until_ns(clock_monotonic_ns() + POLL_MS * 1000000ull);
     }
 }
@@ -167,8 +166,7 @@ static int check_architecture(const json_t *now, const struct lambda_function *f
     const char *is = json_string_value(json_array_get(json_object_get(now, "Architectures"), 0));
     if (!is || strcmp(is, f->architecture) == 0)
         return 0;
-    return err_set(err, ERR_EXISTS, "function %s: it is for %s, not %s; delete it first", f->name,
-                   is, f->architecture);
+    return err_set(err, ERR_EXISTS, "it is for %s, not %s; delete it first", is, f->architecture);
 }
 
 /* Bring an existing function to what is wanted. */
@@ -200,7 +198,7 @@ static int read_arn(struct aws_client *client, const char *name, char *arn, size
         return -1;
     snprintf(arn, arn_bytes, "%s", aws_json_text(now, "FunctionArn"));
     json_decref(now);
-    return *arn ? 0 : err_set(err, ERR_CORRUPT, "function %s: the answer has no ARN", name);
+    return *arn ? 0 : err_set(err, ERR_CORRUPT, "GetFunctionConfiguration: the answer has no ARN");
 }
 
 int aws_lambda_put_function(struct aws_client *client, const struct lambda_function *function,

@@ -66,6 +66,9 @@ static int put_models(struct archive *zip, const char *folder, struct err *err)
         if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, names[i]) >= sizeof path)
             return err_set(err, ERR_TOO_BIG, "pack function: the path of %s is too long", names[i]);
         snprintf(name, sizeof name, "models/%s", names[i]);
+        if (access(path, F_OK) < 0)
+            return err_set(err, ERR_NOT_FOUND,
+                           "%.300s: there is no such network; make it with ken model import", path);
         if (put_file(zip, name, 0644, path, err) < 0)
             return -1;
     }

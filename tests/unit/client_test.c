@@ -289,6 +289,22 @@ static void ids_from_outside_do_not_reach_paths(void **state)
     assert_string_equal(id, "new1");
 }
 
+static void a_key_gets_into_the_plan_of_its_stage(void **state)
+{
+    struct fixture *f = *state;
+    char key[APIGATEWAY_KEY_BYTES];
+    START(f, OK("{\"item\":[{\"name\":\"ken\",\"id\":\"k1\",\"value\":\"secret\"}]}"),
+          OK("{\"item\":[{\"name\":\"ken\",\"id\":\"p1\",\"apiStages\":[{\"apiId\":\"old\","
+             "\"stage\":\"prod\"}]}]}"),
+          OK("{}"), STATUS("409", "{\"__type\":\"ConflictException\"}"), OK("{}"),
+          STATUS("201", "{\"value\":\"x\"}"));
+    assert_int_equal(aws_apigateway_put_key(f->client, "ken", "new", "prod", key, &f->err), 0);
+    assert_string_equal(key, "secret");
+    assert_int_equal(requests(f), 4);
+    assert_int_equal(aws_apigateway_put_key(f->client, "ken", "new", "prod", key, &f->err), -1);
+    assert_int_equal(f->err.code, ERR_CORRUPT);
+}
+
 static void calls_of_an_api_give_any_status(void **state)
 {
     struct fixture *f = *state;
@@ -373,6 +389,7 @@ int main(void)
         TEST(an_absent_function_is_made),
         TEST(a_failed_function_is_an_error),
         TEST(ids_from_outside_do_not_reach_paths),
+        TEST(a_key_gets_into_the_plan_of_its_stage),
         TEST(calls_of_an_api_give_any_status),
         TEST(sums_and_roles_are_read),
         TEST(runtime_events_need_an_id),
