@@ -11,7 +11,8 @@
     X(logs)                                                                                        \
     X(lambda)                                                                                      \
     X(dynamodb)                                                                                    \
-    X(apigateway)
+    X(apigateway)                                                                                  \
+    X(iam)
 
 #define X(name) int name##_service_create(struct cloud *cloud, struct err *err);
 SERVICE_LIST(X)
