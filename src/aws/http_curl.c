@@ -185,6 +185,9 @@ static void set_options(struct http *http, const struct http_request *request,
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
+    const char *ca = getenv("AWS_CA_BUNDLE");
+    if (ca && *ca)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
     if (url_is_loopback(url)) /* a proxy of the environment cannot reach this machine */
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     set_body(curl, request, transfer);
