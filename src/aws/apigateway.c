@@ -7,14 +7,18 @@
 
 enum { PATH_BYTES = 512, LIST_LIMIT = 500 };
 
+/* `path` may bring a query behind a "?". */
 static json_t *call(struct aws_client *client, const char *operation, const char *method,
-                    const char *path, const char *query, json_t *body, struct err *err)
+                    const char *path, json_t *body, struct err *err)
 {
+    char bare[PATH_BYTES];
+    const char *query = strchr(path, '?');
+    snprintf(bare, sizeof bare, "%.*s", query ? (int)(query - path) : (int)strlen(path), path);
     struct aws_request request = {.service = AWS_API_GATEWAY,
                                   .operation = operation,
                                   .method = method,
-                                  .path = path,
-                                  .query = query};
+                                  .path = bare,
+                                  .query = query ? query + 1 : NULL};
     return aws_json_send(client, &request, body, err);
 }
 
@@ -47,18 +51,22 @@ static const json_t *find(const json_t *list, const char *member, const char *te
     return NULL;
 }
 
+/* A list of things, and the member that tells them apart. */
+struct list {
+    const char *operation, *path, *member;
+};
+
 /* Look a thing up in a list; 1 found with its id, 0 not there, -1. */
-static int find_id(struct aws_client *client, const char *operation, const char *path,
-                   const char *member, const char *text, char id[APIGATEWAY_ID_BYTES],
-                   struct err *err)
+static int find_id(struct aws_client *client, const struct list *list, const char *text,
+                   char id[APIGATEWAY_ID_BYTES], struct err *err)
 {
-    char query[32];
-    snprintf(query, sizeof query, "limit=%d", LIST_LIMIT);
-    json_t *answer = call(client, operation, "GET", path, query, NULL, err);
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s?limit=%d", list->path, LIST_LIMIT);
+    json_t *answer = call(client, list->operation, "GET", path, NULL, err);
     if (!answer)
         return -1;
-    const json_t *item = find(items(answer), member, text);
-    int found = item ? (take_id(item, operation, id, err) < 0 ? -1 : 1) : 0;
+    const json_t *item = find(items(answer), list->member, text);
+    int found = item ? (take_id(item, list->operation, id, err) < 0 ? -1 : 1) : 0;
     json_decref(answer);
     return found;
 }
@@ -66,7 +74,7 @@ static int find_id(struct aws_client *client, const char *operation, const char 
 static int make(struct aws_client *client, const char *operation, const char *path, json_t *body,
                 char id[APIGATEWAY_ID_BYTES], struct err *err)
 {
-    json_t *answer = call(client, operation, "POST", path, NULL, body, err);
+    json_t *answer = call(client, operation, "POST", path, body, err);
     int done = answer ? take_id(answer, operation, id, err) : -1;
     json_decref(answer);
     return done < 0 ? -1 : 1;
@@ -75,7 +83,8 @@ static int make(struct aws_client *client, const char *operation, const char *pa
 int aws_apigateway_put_api(struct aws_client *client, const char *name,
                            char id[APIGATEWAY_ID_BYTES], struct err *err)
 {
-    int found = find_id(client, "GetRestApis", "/restapis", "name", name, id, err);
+    static const struct list apis = {"GetRestApis", "/restapis", "name"};
+    int found = find_id(client, &apis, name, id, err);
     if (found != 0)
         return found < 0 ? -1 : 0;
     return make(client, "CreateRestApi", "/restapis",
@@ -89,14 +98,17 @@ int aws_apigateway_put_resource(struct aws_client *client, const char *api, cons
     char path[PATH_BYTES], wanted[256], root[APIGATEWAY_ID_BYTES];
     snprintf(path, sizeof path, "/restapis/%s/resources", api);
     snprintf(wanted, sizeof wanted, "/%s", path_part);
-    int found = find_id(client, "GetResources", path, "path", wanted, id, err);
+    const struct list resources = {"GetResources", path, "path"};
+    int found = find_id(client, &resources, wanted, id, err);
     if (found != 0)
         return found < 0 ? -1 : 0;
-    found = find_id(client, "GetResources", path, "path", "/", root, err);
+    found = find_id(client, &resources, "/", root, err);
     if (found <= 0)
         return found < 0 ? -1 : err_set(err, ERR_CORRUPT, "GetResources: the API has no root");
-    snprintf(path, sizeof path, "/restapis/%s/resources/%s", api, root);
-    return make(client, "CreateResource", path, json_pack("{s:s}", "pathPart", path_part), id, err);
+    char parent[PATH_BYTES];
+    snprintf(parent, sizeof parent, "/restapis/%s/resources/%s", api, root);
+    return make(client, "CreateResource", parent, json_pack("{s:s}", "pathPart", path_part), id,
+                err);
 }
 
 /* "arn:aws:lambda:REGION:...": the integration's URI for the function. */
@@ -140,14 +152,14 @@ static int put_method(struct aws_client *client, const struct apigateway_method 
     json_t *body =
         json_pack("{s:s, s:b, s:o}", "authorizationType", auth_type(m->auth), "apiKeyRequired",
                   m->auth == APIGATEWAY_KEY, "requestParameters", parameters(m));
-    json_t *answer = call(client, "PutMethod", "PUT", path, NULL, body, err);
+    json_t *answer = call(client, "PutMethod", "PUT", path, body, err);
     json_decref(answer);
     if (!answer)
         return -1;
     snprintf(below, sizeof below, "%s/integration", path);
     body = json_pack("{s:s, s:s, s:s, s:s}", "type", "AWS_PROXY", "httpMethod", "POST", "uri", uri,
                      "passthroughBehavior", "WHEN_NO_MATCH");
-    answer = call(client, "PutIntegration", "PUT", below, NULL, body, err);
+    answer = call(client, "PutIntegration", "PUT", below, body, err);
     json_decref(answer);
     return answer ? 1 : -1;
 }
@@ -159,7 +171,7 @@ int aws_apigateway_put_method(struct aws_client *client, const struct apigateway
     snprintf(path, sizeof path, "/restapis/%s/resources/%s/methods/GET", method->api,
              method->resource);
     integration_uri(aws_client_config(client), method->function_arn, uri, sizeof uri);
-    json_t *now = call(client, "GetMethod", "GET", path, NULL, NULL, err);
+    json_t *now = call(client, "GetMethod", "GET", path, NULL, err);
     if (!now && err->code != ERR_NOT_FOUND)
         return -1;
     int same = now && is_as_wanted(now, method, uri), there = now != NULL;
@@ -167,7 +179,7 @@ int aws_apigateway_put_method(struct aws_client *client, const struct apigateway
     if (same)
         return 0;
     if (there) { /* a method's authorization is part of it: make it anew */
-        json_t *gone = call(client, "DeleteMethod", "DELETE", path, NULL, NULL, err);
+        json_t *gone = call(client, "DeleteMethod", "DELETE", path, NULL, err);
         json_decref(gone);
         if (!gone)
             return -1;
@@ -180,7 +192,7 @@ int aws_apigateway_has_stage(struct aws_client *client, const char *api, const c
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "/restapis/%s/stages/%s", api, stage);
-    json_t *answer = call(client, "GetStage", "GET", path, NULL, NULL, err);
+    json_t *answer = call(client, "GetStage", "GET", path, NULL, err);
     json_decref(answer);
     if (answer)
         return 1;
@@ -200,7 +212,7 @@ static int find_key(struct aws_client *client, const char *name, char id[APIGATE
                     char key[APIGATEWAY_KEY_BYTES], struct err *err)
 {
     json_t *answer =
-        call(client, "GetApiKeys", "GET", "/apikeys", "includeValues=true&limit=500", NULL, err);
+        call(client, "GetApiKeys", "GET", "/apikeys?includeValues=true&limit=500", NULL, err);
     if (!answer)
         return -1;
     const json_t *item = find(items(answer), "name", name);
@@ -214,7 +226,7 @@ static int find_key(struct aws_client *client, const char *name, char id[APIGATE
 static int make_key(struct aws_client *client, const char *name, char id[APIGATEWAY_ID_BYTES],
                     char key[APIGATEWAY_KEY_BYTES], struct err *err)
 {
-    json_t *answer = call(client, "CreateApiKey", "POST", "/apikeys", NULL,
+    json_t *answer = call(client, "CreateApiKey", "POST", "/apikeys",
                           json_pack("{s:s, s:b}", "name", name, "enabled", 1), err);
     int done = answer ? take_id(answer, "CreateApiKey", id, err) : -1;
     if (done == 0)
@@ -241,7 +253,7 @@ static int add_stage(struct aws_client *client, const char *plan, const char *ap
     char path[PATH_BYTES], value[256];
     snprintf(path, sizeof path, "/usageplans/%s", plan);
     snprintf(value, sizeof value, "%s:%s", api, stage);
-    json_t *answer = call(client, "UpdateUsagePlan", "PATCH", path, NULL,
+    json_t *answer = call(client, "UpdateUsagePlan", "PATCH", path,
                           json_pack("{s:[{s:s, s:s, s:s}]}", "patchOperations", "op", "add", "path",
                                     "/apiStages", "value", value),
                           err);
@@ -252,7 +264,7 @@ static int add_stage(struct aws_client *client, const char *plan, const char *ap
 static int put_plan(struct aws_client *client, const char *name, const char *api, const char *stage,
                     char id[APIGATEWAY_ID_BYTES], struct err *err)
 {
-    json_t *answer = call(client, "GetUsagePlans", "GET", "/usageplans", "limit=500", NULL, err);
+    json_t *answer = call(client, "GetUsagePlans", "GET", "/usageplans?limit=500", NULL, err);
     if (!answer)
         return -1;
     const json_t *plan = find(items(answer), "name", name);
@@ -278,7 +290,7 @@ int aws_apigateway_put_key(struct aws_client *client, const char *name, const ch
         put_plan(client, name, api, stage, plan, err) < 0)
         return -1;
     snprintf(path, sizeof path, "/usageplans/%s/keys", plan);
-    json_t *answer = call(client, "CreateUsagePlanKey", "POST", path, NULL,
+    json_t *answer = call(client, "CreateUsagePlanKey", "POST", path,
                           json_pack("{s:s, s:s}", "keyId", key_id, "keyType", "API_KEY"), err);
     json_decref(answer);
     if (!answer && err->code != ERR_EXISTS) /* it is in the plan already */
@@ -300,29 +312,4 @@ int aws_apigateway_url(const struct aws_config *config, const char *api, const c
     if (length < 0 || length >= APIGATEWAY_URL_BYTES)
         return err_set(err, ERR_TOO_BIG, "API URL: it is too long");
     return 0;
-}
-
-int aws_apigateway_get(struct aws_client *client, const char *url, const char *query,
-                       enum apigateway_auth auth, const char *api_key,
-                       struct http_response *response, struct err *err)
-{
-    const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
-    char endpoint[APIGATEWAY_URL_BYTES];
-    if (!path || (size_t)(path - url) >= sizeof endpoint)
-        return err_set(err, ERR_INVALID, "call API: %.200s is no URL with a path", url);
-    snprintf(endpoint, sizeof endpoint, "%.*s", (int)(path - url), url);
-    struct http_header key = {"X-Api-Key", api_key ? api_key : ""};
-    struct aws_request request = {
-        .service = AWS_EXECUTE_API,
-        .operation = "call API",
-        .endpoint = endpoint,
-        .method = "GET",
-        .path = path,
-        .query = query,
-        .headers = &key,
-        .header_count = api_key ? 1 : 0,
-        .unsign = auth != APIGATEWAY_IAM,
-    };
-    int done = aws_client_send(client, &request, response, err);
-    return done < 0 && aws_client_failure(client)->status == 0 ? -1 : 0;
 }

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* REST APIs: enough to put a function behind one resource, and to call it.
+/* REST APIs: enough to put a function behind one resource.
  * https://docs.aws.amazon.com/apigateway/latest/api/ */
 
 enum { APIGATEWAY_ID_BYTES = 64, APIGATEWAY_URL_BYTES = 512, APIGATEWAY_KEY_BYTES = 160 };
@@ -42,11 +42,5 @@ int aws_apigateway_put_key(struct aws_client *client, const char *name, const ch
 int aws_apigateway_url(const struct aws_config *config, const char *api, const char *stage,
                        const char *path_part, char url[APIGATEWAY_URL_BYTES],
                        struct err *err) MUST_USE;
-
-/* GET `url`?`query`: signed, or with `api_key` when that is not NULL, or bare when `auth` is
- * APIGATEWAY_NONE. 0 for an answer of any status (in the response), -1 when there was none. */
-int aws_apigateway_get(struct aws_client *client, const char *url, const char *query,
-                       enum apigateway_auth auth, const char *api_key,
-                       struct http_response *response, struct err *err) MUST_USE;
 
 #endif

@@ -178,11 +178,12 @@ const char *sigv4_authorization(const struct sigv4_request *request, const struc
 }
 
 /* The query up to the signature. */
-static const char *unsigned_query(const struct sigv4_request *request, const struct sigv4_key *key,
-                                  const char *amz_date, const char *where, int64_t expires_s,
-                                  const char *headers, struct arena *arena)
+static const char *unsigned_query(const struct signing *signing, const struct sigv4_key *key,
+                                  int64_t expires_s, struct arena *arena)
 {
-    const char *credential = arena_printf(arena, "%s/%s", key->access_key_id, where), *token = "";
+    const char *where = scope_text(signing->amz_date, &signing->scope, arena);
+    const char *credential = where ? arena_printf(arena, "%s/%s", key->access_key_id, where) : NULL;
+    const char *headers = signing->signed_headers, *token = "";
     if (key->session_token)
         token = uri_encode(arena, key->session_token, strlen(key->session_token), "");
     const char *encoded = credential ? uri_encode(arena, credential, strlen(credential), "") : NULL;
@@ -192,8 +193,9 @@ static const char *unsigned_query(const struct sigv4_request *request, const str
     return arena_printf(arena,
                         "%s%sX-Amz-Algorithm=" ALGORITHM "&X-Amz-Credential=%s&X-Amz-Date=%s"
                         "&X-Amz-Expires=%" PRId64 "%s%s&X-Amz-SignedHeaders=%s",
-                        request->query, *request->query ? "&" : "", encoded, amz_date, expires_s,
-                        *token ? "&X-Amz-Security-Token=" : "", token, listed);
+                        signing->request->query, *signing->request->query ? "&" : "", encoded,
+                        signing->amz_date, expires_s, *token ? "&X-Amz-Security-Token=" : "", token,
+                        listed);
 }
 
 const char *sigv4_presigned_query(const struct sigv4_request *request, const struct sigv4_key *key,
@@ -210,15 +212,12 @@ const char *sigv4_presigned_query(const struct sigv4_request *request, const str
     char amz_date[SIGV4_AMZ_DATE_BYTES], signature[SIGV4_HEX_BYTES];
     sigv4_amz_date(period->unix_s, amz_date);
     const char *headers = sigv4_signed_headers(request->headers, request->header_count, arena);
-    const char *where = scope_text(amz_date, scope, arena);
-    const char *query =
-        headers && where ? unsigned_query(request, key, amz_date, where, expires_s, headers, arena)
-                         : NULL;
+    struct sigv4_request with_query = *request;
+    struct signing signing = {&with_query, headers, amz_date, *scope, NULL};
+    const char *query = headers ? unsigned_query(&signing, key, expires_s, arena) : NULL;
     if (!query)
         return too_long(err);
-    struct sigv4_request with_query = *request;
     with_query.query = query;
-    struct signing signing = {&with_query, headers, amz_date, *scope, NULL};
     if (sign_with(&signing, key, signature, arena, err) < 0)
         return NULL;
     const char *whole = arena_printf(arena, "%s&X-Amz-Signature=%s", query, signature);

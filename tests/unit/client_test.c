@@ -305,23 +305,6 @@ static void a_key_gets_into_the_plan_of_its_stage(void **state)
     assert_int_equal(f->err.code, ERR_CORRUPT);
 }
 
-static void calls_of_an_api_give_any_status(void **state)
-{
-    struct fixture *f = *state;
-    char url[100];
-    struct http_response *response = aws_client_scratch(f->client);
-    START(f, STATUS("404", "{\"error\":\"NoRecord\"}"), OK("{}"));
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/prod/x", f->server.port);
-    assert_int_equal(
-        aws_apigateway_get(f->client, url, "a=b", APIGATEWAY_IAM, NULL, response, &f->err), 0);
-    assert_int_equal(response->status, 404);
-    assert_non_null(strstr(f->server.last_request, "/execute-api/aws4_request"));
-    assert_int_equal(
-        aws_apigateway_get(f->client, url, "a=b", APIGATEWAY_KEY, "k", response, &f->err), 0);
-    assert_non_null(strstr(f->server.last_request, "\r\nX-Api-Key: k\r\n"));
-    assert_null(strstr(f->server.last_request, "Authorization"));
-}
-
 static void sums_and_roles_are_read(void **state)
 {
     struct fixture *f = *state;
@@ -390,7 +373,6 @@ int main(void)
         TEST(a_failed_function_is_an_error),
         TEST(ids_from_outside_do_not_reach_paths),
         TEST(a_key_gets_into_the_plan_of_its_stage),
-        TEST(calls_of_an_api_give_any_status),
         TEST(sums_and_roles_are_read),
         TEST(runtime_events_need_an_id),
     };
