@@ -76,6 +76,8 @@ static int recognize(struct run *run, const struct image *image)
     struct err err = {0};
     int count = run->parts->recognize(run->parts->self, image, run->faces, HANDLER_MAX_FACES,
                                       &run->stages, &err);
+    if (count < 0 && err.code == ERR_INVALID) /* a picture too small to show a face */
+        return fail(run, 422, "NoFace", err.message);
     if (count < 0)
         return fail(run, 500, "RecognitionFailed", err.message);
     if (count == 0)
