@@ -25,6 +25,7 @@ struct aws_client {
     struct http *http;
     struct http_response scratch;
     struct aws_failure failure;
+    uint64_t deadline_ns; /* 0: none */
 };
 
 struct aws_client *aws_client_create(const struct aws_config *config, struct err *err)
@@ -57,6 +58,22 @@ void aws_client_destroy(struct aws_client *client)
 const struct aws_config *aws_client_config(const struct aws_client *client)
 {
     return &client->config;
+}
+
+void aws_client_set_deadline(struct aws_client *client, uint64_t deadline_ns)
+{
+    client->deadline_ns = deadline_ns;
+}
+
+/* A try's time limit: the request's, or what is left until the deadline; 0 when nothing is. */
+static int time_for(const struct aws_client *client, const struct aws_request *request)
+{
+    int wanted_ms = request->timeout_ms ? request->timeout_ms : HTTP_DEFAULT_TIMEOUT_MS;
+    if (!client->deadline_ns)
+        return wanted_ms;
+    uint64_t now = clock_monotonic_ns();
+    uint64_t left_ms = client->deadline_ns > now ? (client->deadline_ns - now) / 1000000 : 0;
+    return left_ms < (uint64_t)wanted_ms ? (int)left_ms : wanted_ms;
 }
 
 const struct aws_failure *aws_client_failure(const struct aws_client *client)
@@ -116,6 +133,9 @@ static int send_once(struct aws_client *client, struct attempt *a, struct http_r
                      struct err *err)
 {
     const struct aws_request *r = a->request;
+    int timeout_ms = time_for(client, r);
+    if (timeout_ms == 0)
+        return err_set(err, ERR_TIMEOUT, "no time left for it");
     const char *query = r->query && *r->query ? r->query : NULL;
     const char *url = arena_printf(a->arena, "%s%s%s%s", a->base, r->path ? r->path : "/",
                                    query ? "?" : "", query ? query : "");
@@ -137,7 +157,7 @@ static int send_once(struct aws_client *client, struct attempt *a, struct http_r
         .body = r->body,
         .body_bytes = r->body_bytes,
         .body_fd = r->body_fd,
-        .timeout_ms = r->timeout_ms,
+        .timeout_ms = timeout_ms,
     };
     return http_send(client->http, &request, response, err);
 }
@@ -217,7 +237,8 @@ int aws_client_send(struct aws_client *client, const struct aws_request *request
         a.arena = &arena;
         done = try_once(client, &a, response, err);
         arena_finish(&arena);
-        if (done == 0 || try >= tries || !may_pass(request, &client->failure, err))
+        if (done == 0 || try >= tries || !may_pass(request, &client->failure, err) ||
+            time_for(client, request) == 0)
             return done;
         log_line(LOG_INFO, "%s (try %d of %d)", err->message, try, tries);
         wait_before(try);

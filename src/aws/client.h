@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Signed requests to AWS services, or to what speaks like them: signs, sends, tries again after
  * failures that may pass (no connection, 5xx, throttling), and turns error answers into `struct
@@ -41,6 +42,10 @@ struct aws_failure {
 struct aws_client *aws_client_create(const struct aws_config *config, struct err *err);
 void aws_client_destroy(struct aws_client *client); /* NULL is fine */
 const struct aws_config *aws_client_config(const struct aws_client *client);
+
+/* No call goes on past this time (monotonic, ns; 0: no such limit): it ends with ERR_TIMEOUT. For
+ * those who must answer in time themselves. */
+void aws_client_set_deadline(struct aws_client *client, uint64_t deadline_ns);
 
 /* 0 for a 2xx answer. Otherwise -1 and "GetObject: NoSuchKey: text": ERR_NOT_FOUND, ERR_EXISTS,
  * ERR_DENIED, ERR_INVALID, ERR_BUSY (throttled) by the service's code or status; ERR_UNAVAILABLE

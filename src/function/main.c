@@ -28,15 +28,17 @@ static void log_request(const char *request_id, const struct handler_outcome *ou
     fflush(stdout);
 }
 
-static int serve_one(struct runtime *runtime, const struct handler_parts *parts, int cold,
+static int serve_one(struct runtime *runtime, struct services *services, int cold,
                      struct buf *answer, struct err *err)
 {
+    struct handler_parts parts = services_parts(services);
     struct runtime_event event;
     struct handler_outcome outcome;
     if (runtime_next(runtime, &event, err) < 0)
         return -1;
     buf_clear(answer);
-    handler_run(parts, event.data, event.size, cold, answer, &outcome);
+    services_set_deadline(services, event.deadline_unix_ms);
+    handler_run(&parts, event.data, event.size, cold, answer, &outcome);
     int done = answer->failed
                    ? runtime_fail(runtime, event.request_id, "Ken.AnswerTooBig",
                                   "the answer is larger than 6 MiB", err)
@@ -48,13 +50,12 @@ static int serve_one(struct runtime *runtime, const struct handler_parts *parts,
 /* Ends only when the runtime API stops answering. */
 static int serve(struct runtime *runtime, struct services *services)
 {
-    struct handler_parts parts = services_parts(services);
     struct err err = {0};
     struct buf answer;
     buf_init(&answer, MAX_ANSWER_BYTES);
     int failures = 0;
     for (int cold = 1; failures < MAX_RUNTIME_FAILURES;) {
-        if (serve_one(runtime, &parts, cold, &answer, &err) == 0) {
+        if (serve_one(runtime, services, cold, &answer, &err) == 0) {
             cold = failures = 0;
             continue;
         }

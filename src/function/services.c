@@ -3,10 +3,13 @@
 #include "aws/client.h"
 #include "aws/dynamodb.h"
 #include "aws/s3.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { RESERVE_MS = 250 }; /* of the event's time, for recognising and answering */
 
 struct services {
     struct face_models *models;
@@ -86,6 +89,15 @@ void services_close(struct services *services)
     aws_client_destroy(services->client);
     http_response_finish(&services->frame);
     free(services);
+}
+
+void services_set_deadline(struct services *services, int64_t deadline_unix_ms)
+{
+    int64_t left_ms = deadline_unix_ms - clock_unix_ms() - RESERVE_MS;
+    uint64_t deadline_ns = 0;
+    if (deadline_unix_ms > 0)
+        deadline_ns = clock_monotonic_ns() + (left_ms > 0 ? (uint64_t)left_ms * 1000000 : 0);
+    aws_client_set_deadline(services->client, deadline_ns);
 }
 
 static enum frame_result fetch(void *self, const char *bucket, const char *key, const void **data,

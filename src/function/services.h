@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "function/handler.h"
 
+#include <stdint.h>
+
 /* The real parts of the handler: networks and gallery, opened once, and S3 and DynamoDB over
  * connections that stay open.
  *
@@ -16,6 +18,9 @@ struct services;
 
 struct services *services_open(struct err *err);
 void services_close(struct services *services); /* NULL is fine */
+/* Until when the event must be answered; what S3 and DynamoDB have not done a little before that
+ * counts as failed, so that there is time left to say so. 0: no limit. */
+void services_set_deadline(struct services *services, int64_t deadline_unix_ms);
 struct handler_parts services_parts(struct services *services);
 
 #endif

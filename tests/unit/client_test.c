@@ -6,6 +6,7 @@
 #include "aws/lambda.h"
 #include "aws/runtime.h"
 #include "aws/s3.h"
+#include "base/clock.h"
 #include "script_server.h"
 
 #include <setjmp.h>
@@ -101,6 +102,20 @@ static void tries_have_an_end(void **state)
     assert_int_equal(get_object(f), -1);
     assert_int_equal(f->err.code, ERR_UNAVAILABLE);
     assert_int_equal(requests(f), AWS_DEFAULT_TRIES);
+}
+
+static void a_deadline_ends_every_call(void **state)
+{
+    struct fixture *f = *state;
+    START(f, {NULL, 0, STALL});
+    uint64_t start_ns = clock_monotonic_ns();
+    aws_client_set_deadline(f->client, start_ns + 300 * 1000000ull);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(get_object(f), -1);
+        assert_int_equal(f->err.code, ERR_TIMEOUT);
+    }
+    assert_int_equal(requests(f), 1);
+    assert_in_range((uintmax_t)clock_ms_since(start_ns), 290, 1500);
 }
 
 static void what_will_not_pass_is_not_tried_again(void **state)
@@ -362,6 +377,7 @@ int main(void)
         TEST(requests_are_signed_and_encoded),
         TEST(what_may_pass_is_tried_again),
         TEST(tries_have_an_end),
+        TEST(a_deadline_ends_every_call),
         TEST(what_will_not_pass_is_not_tried_again),
         TEST(wrong_names_never_leave),
         TEST(a_bucket_that_is_there_stays),
