@@ -47,9 +47,9 @@ def png(width, height, row):
 class Cloud:
     """One `ken cloud` with its own data folder, and the environment its clients need."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, log=None):
         self.folder, self.process, self.listen = folder, None, "127.0.0.1:0"
-        self.log = open(folder / "cloud.log", "a")
+        self.log = open(log or folder / "cloud.log", "a+")
         self.clients = {}
         self.environment = {key: value for key, value in os.environ.items()
                             if not key.startswith(("AWS_", "KEN_"))}
@@ -69,7 +69,8 @@ class Cloud:
         until = time.monotonic() + START_S
         while not ready.exists():
             if self.process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError("ken cloud did not start: " + (self.folder / "cloud.log").read_text())
+                self.log.seek(0)
+                raise RuntimeError("ken cloud did not start: " + self.log.read())
             time.sleep(0.01)
         self.endpoint = json.loads(ready.read_text())["endpoint"]
         self.listen = urllib.parse.urlsplit(self.endpoint).netloc
@@ -305,6 +306,37 @@ class WholeWay(unittest.TestCase):
         done = self.cloud.ken("train", self.folder / "no-photos", "-o", self.folder / "none.ken", check=False)
         self.assert_fails_clearly(done, "no-photos")
         self.assertFalse((self.folder / "none.ken").exists())
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small disk takes root")
+    def test_a_full_disk(self):
+        disk = self.folder / "disk"
+        disk.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=False,
+                          capture_output=True).returncode != 0:
+            self.skipTest("no small disk may be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(disk)], check=False)
+        other = Cloud(disk, log=self.folder / "full-disk.log")
+        other.start()
+        self.addCleanup(lambda: (other.stop(), other.log.close()))
+        other.client("s3").create_bucket(Bucket="filled")
+        kept = []
+        with self.assertRaises(ClientError) as caught:
+            for number in range(100):
+                other.client("s3").put_object(Bucket="filled", Key=str(number), Body=bytes([number]) * 500000)
+                kept.append(number)
+        self.assertGreaterEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 500)
+        self.assertTrue(kept)
+        listed = other.client("s3").list_objects_v2(Bucket="filled")["Contents"]
+        self.assertEqual(sorted(int(item["Key"]) for item in listed), kept, "nothing half-written is listed")
+        for number in kept:
+            body = other.client("s3").get_object(Bucket="filled", Key=str(number))["Body"].read()
+            self.assertEqual(body, bytes([number]) * 500000)
+        done = self.cloud.ken("train", self.folder / "photos", "-o", disk / "gallery.ken", check=False)
+        if done.returncode != 0:
+            self.assertIn("No space left", done.stderr)
+            self.assertFalse((disk / "gallery.ken").exists())
+        other.client("s3").delete_object(Bucket="filled", Key="0")
+        other.client("s3").put_object(Bucket="filled", Key="again", Body=bytes(300000))
 
     def test_no_cloud_there(self):
         environment = dict(self.cloud.environment, AWS_ENDPOINT_URL="http://127.0.0.1:9")
