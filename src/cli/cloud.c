@@ -1,9 +1,11 @@
 #include "cloud/cloud.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +24,9 @@ static const char details[] =
     "  ken cloud --data ~/cloud &\n"
     "  eval \"$(ken cloud env --data ~/cloud)\"\n"
     "  aws s3 mb s3://photos";
+
+#define DEFAULT_LISTEN "127.0.0.1:4566"
+enum { ENDPOINT_BYTES = 256 };
 
 struct settings {
     const char *data, *listen, *region, *endpoint, *ready_file;
@@ -59,16 +64,50 @@ static void print_exports(const struct cloud_credentials *key, const char *endpo
     printf("export AWS_DEFAULT_REGION=%s\n", region);
 }
 
+/* DIR/endpoint: where the cloud of this folder listens, or listened last. */
+static void endpoint_path(const struct settings *settings, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/endpoint", settings->data);
+}
+
+static void find_endpoint(const struct settings *settings, char out[ENDPOINT_BYTES])
+{
+    char path[PATH_MAX];
+    struct buf text;
+    struct err ignored;
+    endpoint_path(settings, path);
+    buf_init(&text, ENDPOINT_BYTES - 1);
+    if (settings->endpoint)
+        snprintf(out, ENDPOINT_BYTES, "%s", settings->endpoint);
+    else if (!settings->listen && file_read(path, &text, &ignored) == 0 && text.size)
+        snprintf(out, ENDPOINT_BYTES, "%.*s", (int)strcspn(text.data, "\n"), text.data);
+    else
+        snprintf(out, ENDPOINT_BYTES, "http://%s",
+                 settings->listen ? settings->listen : DEFAULT_LISTEN);
+    buf_finish(&text);
+}
+
+/* A convenience: a full disk shall not keep the cloud from starting. */
+static void keep_endpoint(const struct settings *settings, const char *endpoint)
+{
+    struct err err = {0};
+    char path[PATH_MAX], text[ENDPOINT_BYTES];
+    endpoint_path(settings, path);
+    int size = snprintf(text, sizeof text, "%s\n", endpoint);
+    if (file_write(path, text, (size_t)size, 0644, &err) < 0)
+        log_line(LOG_WARN, "%s", err.message);
+}
+
 static int print_env(const struct command_line *line, const struct settings *settings)
 {
     struct err err = {0};
     struct cloud_credentials key;
-    char endpoint[128];
+    char endpoint[ENDPOINT_BYTES];
     if (file_make_folders(settings->data, 0700, &err) < 0 ||
         cloud_credentials(settings->data, &key, &err) < 0)
         return options_fail(line, &err);
-    snprintf(endpoint, sizeof endpoint, "http://%s", settings->listen);
-    print_exports(&key, settings->endpoint ? settings->endpoint : endpoint, settings->region);
+    find_endpoint(settings, endpoint);
+    print_exports(&key, endpoint, settings->region);
     return EXIT_OK;
 }
 
@@ -109,8 +148,9 @@ static void print_start(const struct cloud *cloud, const struct cloud_credential
 static int run(const struct command_line *line, const struct settings *settings)
 {
     struct err err = {0};
-    struct cloud_options options = {
-        .data_folder = settings->data, .listen = settings->listen, .region = settings->region};
+    struct cloud_options options = {.data_folder = settings->data,
+                                    .listen = settings->listen ? settings->listen : DEFAULT_LISTEN,
+                                    .region = settings->region};
     struct cloud_credentials key = {0};
     sigset_t stop;
     sigemptyset(&stop);
@@ -127,6 +167,7 @@ static int run(const struct command_line *line, const struct settings *settings)
     if (!cloud)
         return options_fail(line, &err);
     print_start(cloud, &key);
+    keep_endpoint(settings, cloud->endpoint);
     if (tell_ready(settings, cloud, &err) < 0) {
         cloud_stop(cloud);
         return options_fail(line, &err);
@@ -139,8 +180,7 @@ static int run(const struct command_line *line, const struct settings *settings)
 
 int verb_cloud(int argc, char **argv)
 {
-    struct settings settings = {
-        .listen = "127.0.0.1:4566", .region = default_region(), .ready_fd = -1};
+    struct settings settings = {.region = default_region(), .ready_fd = -1};
     const struct option_spec specs[] = {
         {"data", 'd', OPTION_TEXT, &settings.data, "DIR", "data folder; made when absent"},
         {"listen", 'l', OPTION_TEXT, &settings.listen, "ADDRESS:PORT",
@@ -151,7 +191,7 @@ int verb_cloud(int argc, char **argv)
          "write {\"endpoint\", \"pid\"} to this descriptor when ready", 0, 1 << 20},
         {"ready-file", 0, OPTION_TEXT, &settings.ready_file, "FILE", "the same into a file"},
         {"endpoint", 0, OPTION_TEXT, &settings.endpoint, "URL",
-         "of \"ken cloud env\" (default http:// and --listen)"},
+         "of \"ken cloud env\" (default where this folder's cloud listens)"},
         {0},
     };
     const struct command_line line = {.verb = "cloud",

@@ -89,10 +89,12 @@ class VerbTest(unittest.TestCase):
         self.assertIn(f"export AWS_SECRET_ACCESS_KEY={secret}", first)
         self.assertIn(f"export AWS_ENDPOINT_URL={ready['endpoint']}", first)
         os.unlink(os.path.join(self.folder, "ready"))
-        process, _ = self.start()
+        process, again = self.start()
         process.send_signal(signal.SIGINT)
         self.assertNotIn(secret, process.communicate(timeout=20)[0])
         self.assertEqual(process.returncode, 0)
+        exports = self.ken("cloud", "env", "--data", os.path.join(self.folder, "data")).stdout
+        self.assertIn(f"export AWS_ENDPOINT_URL={again['endpoint']}\n", exports)
         exports = self.ken("cloud", "env", "--data", os.path.join(self.folder, "data"),
                            "--endpoint", "http://10.0.0.1:80").stdout
         self.assertIn(f"export AWS_SECRET_ACCESS_KEY={secret}\n", exports)

@@ -75,6 +75,10 @@ class CommandLineTest(unittest.TestCase):
                                      "one.png", "--output", "json"))
         self.assertEqual((head["ContentLength"], head["ContentType"]), (35000, "image/png"))
         self.works("s3", "mv", "s3://files/one.png", "s3://files/two.png")
+        self.works("s3", "cp", "s3://files/in/deep/v.mp4", "s3://files/copy.mp4")
+        copy = os.path.join(self.folder, "copy.mp4")
+        self.works("s3", "cp", "--no-progress", "s3://files/copy.mp4", copy)
+        self.same(large, copy)
         self.works("s3", "rb", "--force", "s3://files")
         self.assertNotIn("files", self.works("s3", "ls"))
 

@@ -109,6 +109,16 @@ class S3Test(unittest.TestCase):
             reply = self.refused("NotImplemented", call, Bucket=self.bucket, **more)
             self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 501)
 
+    def test_tags_are_none(self):
+        self.put("k")
+        self.refused("NoSuchTagSet", self.s3.get_bucket_tagging, Bucket=self.bucket)
+        self.refused("NoSuchKey", self.s3.get_object_tagging, Bucket=self.bucket, Key="absent")
+        reply = self.s3.get_object_tagging(Bucket=self.bucket, Key="k")
+        self.assertEqual(reply["TagSet"], [])
+        self.refused("NotImplemented", self.s3.put_object_tagging, Bucket=self.bucket, Key="k",
+                     Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+        self.assertEqual(self.get("k")["Body"].read(), b"data")
+
     # -- objects
 
     def test_absent_key(self):

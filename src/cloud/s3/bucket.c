@@ -158,3 +158,9 @@ void s3_get_bucket_versioning(struct s3_request *r)
     buf_puts(&out, "</VersioningConfiguration>");
     s3_xml_send(r->x, &out);
 }
+
+void s3_get_bucket_tagging(struct s3_request *r)
+{
+    if (need_bucket(r, NULL) == 0)
+        exchange_fail(r->x, "NoSuchTagSet", "The TagSet does not exist");
+}

@@ -295,3 +295,22 @@ void s3_head_object(struct s3_request *r)
 {
     answer(r, 1);
 }
+
+/* Objects have no tags; the AWS command line asks before it copies a large one. */
+void s3_get_object_tagging(struct s3_request *r)
+{
+    struct err err = {0};
+    struct buf out;
+    int found = meta_object(r, r->bucket, r->key, NULL, &err);
+    if (found < 0) {
+        s3_fail(r, &err);
+        return;
+    }
+    if (!found) {
+        fail_absent(r);
+        return;
+    }
+    s3_xml_begin(&out, "Tagging");
+    buf_puts(&out, "<TagSet/></Tagging>");
+    s3_xml_send(r->x, &out);
+}

@@ -31,6 +31,7 @@ static const struct operation {
     {"GET", ON_BUCKET, "location", NULL, NULL, s3_get_bucket_location},
     {"GET", ON_BUCKET, "versioning", NULL, NULL, s3_get_bucket_versioning},
     {"GET", ON_BUCKET, "versions", NULL, NULL, s3_list_object_versions},
+    {"GET", ON_BUCKET, "tagging", NULL, NULL, s3_get_bucket_tagging},
     {"GET", ON_BUCKET, "uploads", NULL, NULL, s3_list_multipart_uploads},
     {"GET", ON_BUCKET, "list-type", "2", NULL, s3_list_objects_v2},
     {"GET", ON_BUCKET, NULL, NULL, NULL, s3_list_objects},
@@ -44,6 +45,7 @@ static const struct operation {
     {"PUT", ON_OBJECT, NULL, NULL, "x-amz-copy-source", s3_copy_object},
     {"PUT", ON_OBJECT, NULL, NULL, NULL, s3_put_object},
     {"GET", ON_OBJECT, "uploadId", NULL, NULL, s3_list_parts},
+    {"GET", ON_OBJECT, "tagging", NULL, NULL, s3_get_object_tagging},
     {"GET", ON_OBJECT, NULL, NULL, NULL, s3_get_object}, /* quick, as is HEAD */
     {"HEAD", ON_OBJECT, NULL, NULL, NULL, s3_head_object},
     {"DELETE", ON_OBJECT, "uploadId", NULL, NULL, s3_abort_multipart_upload},
@@ -118,19 +120,12 @@ static void s3_put_bucket_versioning(struct s3_request *r)
     fail_not_offered(r->x, "query parameter", "versioning");
 }
 
-static int refuse_not_offered(struct exchange *x)
+/* What asks for another operation than the one that fits without it. */
+static int refuse_parameters(struct exchange *x)
 {
     for (size_t i = 0; *x->query && i < sizeof not_offered / sizeof *not_offered; i++) {
         if (exchange_query(x, not_offered[i])) {
             fail_not_offered(x, "query parameter", not_offered[i]);
-            return -1;
-        }
-    }
-    for (size_t i = 0; i < sizeof headers_not_offered / sizeof *headers_not_offered; i++) {
-        const char *value = exchange_header(x, headers_not_offered[i].name);
-        const char *harmless = headers_not_offered[i].harmless;
-        if (value && !(harmless && strcmp(value, harmless) == 0)) {
-            fail_not_offered(x, "header", headers_not_offered[i].name);
             return -1;
         }
     }
@@ -139,6 +134,19 @@ static int refuse_not_offered(struct exchange *x)
         exchange_fail(x, "NoSuchVersion",
                       "The specified version does not exist: buckets have no versions here.");
         return -1;
+    }
+    return 0;
+}
+
+static int refuse_headers(struct exchange *x)
+{
+    for (size_t i = 0; i < sizeof headers_not_offered / sizeof *headers_not_offered; i++) {
+        const char *value = exchange_header(x, headers_not_offered[i].name);
+        const char *harmless = headers_not_offered[i].harmless;
+        if (value && !(harmless && strcmp(value, harmless) == 0)) {
+            fail_not_offered(x, "header", headers_not_offered[i].name);
+            return -1;
+        }
     }
     return 0;
 }
@@ -155,22 +163,31 @@ static int fits(const struct operation *o, struct s3_request *r, enum subject su
     return !o->header || exchange_header(r->x, o->header);
 }
 
+static const struct operation *find_operation(struct s3_request *r, enum subject subject)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (fits(&operations[i], r, subject))
+            return &operations[i];
+    return NULL;
+}
+
 static void handle(void *self, struct exchange *x)
 {
     struct s3_request r = {.s3 = self, .x = x};
-    if (s3_address(&r) < 0 || refuse_not_offered(x) < 0)
+    if (s3_address(&r) < 0)
         return;
     enum subject subject = !r.bucket ? ON_SERVICE : !r.key ? ON_BUCKET : ON_OBJECT;
-    if (subject != ON_OBJECT && exchange_to_worker(x))
+    const struct operation *operation = find_operation(&r, subject);
+    if ((!operation || !operation->query) && refuse_parameters(x) < 0)
         return;
-    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
-        if (fits(&operations[i], &r, subject)) {
-            operations[i].run(&r);
-            return;
-        }
+    if (!operation) {
+        exchange_fail(x, "MethodNotAllowed",
+                      "The specified method is not allowed against this resource.");
+        return;
     }
-    exchange_fail(x, "MethodNotAllowed",
-                  "The specified method is not allowed against this resource.");
+    if (refuse_headers(x) < 0 || (subject != ON_OBJECT && exchange_to_worker(x)))
+        return;
+    operation->run(&r);
 }
 
 /* Reads of one object; get.c gives the large ones to a worker. */
