@@ -74,7 +74,7 @@ async function compare(network, peak) {
     theirs.push(...b);
     ratios.push(median(b) / median(a));
   }
-  const gflops = (2 * macs) / (median(ours) * 1e6);
+  const gflops = (2 * macs) / (sorted(ours)[0] * 1e6); // both are the best of many: the peak is, too
   return {
     ken_ms: round(median(ours)), ken_min_ms: round(sorted(ours)[0]),
     onnxruntime_ms: round(median(theirs)), onnxruntime_min_ms: round(sorted(theirs)[0]),
