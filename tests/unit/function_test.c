@@ -20,6 +20,7 @@ struct fake {
     struct buf png;
     enum frame_result fetch_result;
     int faces, known, record; /* results of recognize, match and record */
+    enum err_code failure;    /* of recognize, where faces is -1 */
     const char *record_text;
     char asked_bucket[64], asked_key[64], asked_name[64];
 };
@@ -46,7 +47,7 @@ static int fake_recognize(void *self, const struct image *image, struct face *fa
     *timings = (struct face_timings){1, 2, 3};
     for (int i = 0; i < fake->faces; i++)
         faces[i] = (struct face){.box = {10.06f, 20, 30, 40}, .embedding = {(float)i}};
-    return fake->faces < 0 ? err_set(err, ERR_NO_MEMORY, "no memory") : fake->faces;
+    return fake->faces < 0 ? err_set(err, fake->failure, "why it failed") : fake->faces;
 }
 
 static int fake_match(void *self, const float *embedding, struct match *out)
@@ -199,7 +200,10 @@ static void failures_of_the_parts_are_told_apart(void **state)
 {
     struct fake *fake = *state;
     fake->faces = -1;
+    fake->failure = ERR_NO_MEMORY;
     expect_error(fake, GOOD_EVENT, 500, "RecognitionFailed");
+    fake->failure = ERR_INVALID;
+    expect_error(fake, GOOD_EVENT, 422, "NoFace");
     fake->faces = 0;
     expect_error(fake, GOOD_EVENT, 422, "NoFace");
     fake->faces = 1;
