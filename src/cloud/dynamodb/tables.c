@@ -32,8 +32,8 @@ static int catalogue_add(struct dynamodb *service, struct table *table, struct e
     struct table **tables =
         realloc(service->tables, (service->table_count + 1) * sizeof *service->tables);
     if (tables) {
-        size_t at = find_place(service, table->name);
         service->tables = tables;
+        size_t at = find_place(service, table->name);
         memmove(tables + at + 1, tables + at, (service->table_count - at) * sizeof *tables);
         tables[at] = table;
         service->table_count++;
