@@ -2,8 +2,12 @@
 
 #include "base/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 int body_init(struct body_receiver *body, const char *folder, size_t memory_limit_bytes,
@@ -29,9 +33,24 @@ void body_finish(struct body_receiver *body)
     *body = (struct body_receiver){.fd = -1};
 }
 
+/* A file without a name; where the file system knows none (NFS, FUSE), one that has lost its name.
+ */
+static int open_nameless(const char *folder)
+{
+    char path[PATH_MAX];
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) ||
+        (size_t)snprintf(path, sizeof path, "%s/body.XXXXXX", folder) >= sizeof path)
+        return fd;
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
 static int move_to_file(struct body_receiver *body, struct err *err)
 {
-    body->fd = open(body->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    body->fd = open_nameless(body->folder);
     if (body->fd < 0)
         return err_set_errno(err, "make a file for a body in %s", body->folder);
     if (file_write_all(body->fd, body->memory.data, body->memory.size, err) < 0)

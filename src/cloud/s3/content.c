@@ -165,16 +165,6 @@ static int sync_folder(const struct s3 *s3, const char *name, struct err *err)
     return result;
 }
 
-static int link_body(const struct s3 *s3, int fd, const char *name, struct err *err)
-{
-    char path[PATH_BYTES], from[64];
-    path_of(s3, name, path);
-    snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
-    if (linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0)
-        return err_set_errno(err, "link %s", path);
-    return fsync(fd) < 0 ? err_set_errno(err, "sync %s", path) : 0;
-}
-
 static int create_file(const struct s3 *s3, const char *name, struct err *err)
 {
     char path[PATH_BYTES];
@@ -193,6 +183,42 @@ static int sync_and_close(int fd, int result, struct err *err)
     return result;
 }
 
+static int copy_bytes(int from, int to, size_t size, struct err *err)
+{
+    char *block = malloc(CONTENT_BLOCK_BYTES);
+    int result = block ? 0 : err_set(err, ERR_NO_MEMORY, "store an object: out of memory");
+    for (size_t done = 0; result == 0 && done < size;) {
+        size_t part = size - done < CONTENT_BLOCK_BYTES ? size - done : CONTENT_BLOCK_BYTES;
+        result = read_at(from, block, part, done, err);
+        if (result == 0)
+            result = file_write_all(to, block, part, err);
+        done += part;
+    }
+    free(block);
+    return result;
+}
+
+/* Where the body's file cannot get a name. */
+static int copy_body(const struct s3 *s3, const struct body *body, const char *name,
+                     struct err *err)
+{
+    int fd = create_file(s3, name, err);
+    if (fd < 0)
+        return -1;
+    return sync_and_close(fd, copy_bytes(body->fd, fd, body->size, err), err);
+}
+
+static int link_body(const struct s3 *s3, const struct body *body, const char *name,
+                     struct err *err)
+{
+    char path[PATH_BYTES], from[64];
+    path_of(s3, name, path);
+    snprintf(from, sizeof from, "/proc/self/fd/%d", body->fd);
+    if (linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0)
+        return copy_body(s3, body, name, err);
+    return fsync(body->fd) < 0 ? err_set_errno(err, "sync %s", path) : 0;
+}
+
 static int write_body(const struct s3 *s3, const struct body *body, const char *name,
                       struct err *err)
 {
@@ -208,7 +234,7 @@ int content_store(struct s3 *s3, const struct s3_request *r, struct content *con
     const struct body *body = &r->x->body;
     make_name(r, content->name);
     int result = body->data ? write_body(s3, body, content->name, err)
-                            : link_body(s3, body->fd, content->name, err);
+                            : link_body(s3, body, content->name, err);
     if (result == 0)
         result = sync_folder(s3, content->name, err);
     if (result < 0)
