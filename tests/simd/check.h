@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct check {
-    int quick; /* leave out most random cases and most rows of the real layers */
+    int quick; /* leave out most random cases and most of the real layers' pixels */
     uint64_t random;
     unsigned long passed, failed;
 };
