@@ -51,6 +51,7 @@ void request_destroy(struct request *request)
     reply_finish(&request->reply);
     arena_finish(&request->x.arena);
     OPENSSL_cleanse(&request->auth, sizeof request->auth);
+    OPENSSL_cleanse(&request->chunked.chain, sizeof request->chunked.chain);
     free(request);
 }
 

