@@ -32,9 +32,11 @@ struct frame {
     uint64_t captured_ns;    /* monotonic; in real time the moment the frame was due */
 };
 
-/* Only local files, and only formats that hold a video themselves (no playlists, which could name
- * other files and hosts). */
-struct source *source_open(const char *path, const struct source_options *options, struct err *err);
+/* `location` is a file's path, or SCHEME:... of one of the kinds in video/source.c ("file:" too).
+ * Of files only local ones are opened, and only formats that hold a video themselves (no playlists,
+ * which could name other files and hosts). */
+struct source *source_open(const char *location, const struct source_options *options,
+                           struct err *err);
 void source_close(struct source *source); /* NULL is fine */
 double source_fps(const struct source *source);
 

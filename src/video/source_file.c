@@ -1,4 +1,4 @@
-#include "video/source.h"
+#include "video/source_kind.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,7 +20,8 @@ enum { MAX_BAD_PACKETS = 200, MAX_PATH = 4096 };
 static const char file_formats[] = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf,"
                                    "yuv4mpegpipe,mjpeg,h264,hevc,nut";
 
-struct source {
+struct file_source {
+    struct source base;
     struct source_options options;
     char path[MAX_PATH];
     AVFormatContext *format;
@@ -38,7 +39,7 @@ struct source {
     uint64_t begin_ns;
 };
 
-static int fail(const struct source *source, const char *verb, int code, struct err *err)
+static int fail(const struct file_source *source, const char *verb, int code, struct err *err)
 {
     char text[AV_ERROR_MAX_STRING_SIZE];
     if (code == AVERROR(ENOMEM))
@@ -51,7 +52,7 @@ static int fail(const struct source *source, const char *verb, int code, struct 
 }
 
 /* The demuxer, held to plain local files. */
-static int open_format(struct source *source, struct err *err)
+static int open_format(struct file_source *source, struct err *err)
 {
     char url[MAX_PATH + 8];
     AVDictionary *settings = NULL;
@@ -68,7 +69,7 @@ static int open_format(struct source *source, struct err *err)
     return code < 0 ? fail(source, "open", code, err) : 0;
 }
 
-static int check_size(const struct source *source, int width, int height, struct err *err)
+static int check_size(const struct file_source *source, int width, int height, struct err *err)
 {
     if (width < 1 || height < 1)
         return err_set(err, ERR_INVALID, "open %s: no picture in it can be decoded", source->path);
@@ -79,7 +80,7 @@ static int check_size(const struct source *source, int width, int height, struct
     return 0;
 }
 
-static int open_codec(struct source *source, struct err *err)
+static int open_codec(struct file_source *source, struct err *err)
 {
     const AVCodec *codec = NULL;
     int found = av_find_best_stream(source->format, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
@@ -101,7 +102,7 @@ static int open_codec(struct source *source, struct err *err)
     return code < 0 ? fail(source, "open", code, err) : 0;
 }
 
-static void set_rates(struct source *source)
+static void set_rates(struct file_source *source)
 {
     AVStream *stream = source->format->streams[source->stream];
     double rate = av_q2d(av_guess_frame_rate(source->format, stream, NULL));
@@ -118,7 +119,7 @@ static void set_rates(struct source *source)
 }
 
 /* One packet from the file to the decoder. Returns 0, or -1 with `err` set. */
-static int feed(struct source *source, struct err *err)
+static int feed(struct file_source *source, struct err *err)
 {
     int code = av_read_frame(source->format, source->packet);
     if (code == AVERROR_EOF || code == AVERROR_INVALIDDATA) {
@@ -141,7 +142,7 @@ static int feed(struct source *source, struct err *err)
 }
 
 /* The next picture in the file's order. Returns 1, 0 at the end, or -1. */
-static int decode(struct source *source, struct err *err)
+static int decode(struct file_source *source, struct err *err)
 {
     for (;;) {
         int code = avcodec_receive_frame(source->codec, source->next);
@@ -159,7 +160,7 @@ static int decode(struct source *source, struct err *err)
 }
 
 /* Time of the picture just decoded; what is missing, goes back or jumps follows its predecessor. */
-static double picture_time(struct source *source, double last_s)
+static double picture_time(struct file_source *source, double last_s)
 {
     int64_t ticks = source->next->best_effort_timestamp;
     int64_t origin = source->format->streams[source->stream]->start_time;
@@ -179,7 +180,7 @@ static double picture_time(struct source *source, double last_s)
     return time_s;
 }
 
-static int fetch_next(struct source *source, struct err *err)
+static int fetch_next(struct file_source *source, struct err *err)
 {
     int result = decode(source, err);
     if (result < 0)
@@ -199,7 +200,7 @@ static int fetch_next(struct source *source, struct err *err)
 }
 
 /* Make next the current picture, and decode the one behind it. */
-static int step(struct source *source, struct err *err)
+static int step(struct file_source *source, struct err *err)
 {
     AVFrame *shown = source->current;
     source->current = source->next;
@@ -209,7 +210,7 @@ static int step(struct source *source, struct err *err)
 }
 
 /* Go to start_s: the picture shown then is current. */
-static int rewind_file(struct source *source, struct err *err)
+static int rewind_file(struct file_source *source, struct err *err)
 {
     source->have_current = source->have_next = source->at_end = 0;
     source->shift_s = source->next_s = 0;
@@ -252,7 +253,7 @@ static int check_options(const struct source_options *options, struct err *err)
     return 0;
 }
 
-static int open_all(struct source *source, struct err *err)
+static int open_all(struct file_source *source, struct err *err)
 {
     if (access(source->path, R_OK) < 0)
         return err_set_errno(err, "open %s", source->path);
@@ -269,29 +270,9 @@ static int open_all(struct source *source, struct err *err)
     return rewind_file(source, err);
 }
 
-struct source *source_open(const char *path, const struct source_options *options, struct err *err)
+static void close_file(struct source *base)
 {
-    if (check_options(options, err) < 0)
-        return NULL;
-    av_log_set_level(log_shows(LOG_DEBUG) ? AV_LOG_INFO : AV_LOG_QUIET);
-    struct source *source = calloc(1, sizeof *source);
-    if (!source) {
-        err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
-        return NULL;
-    }
-    source->options = *options;
-    snprintf(source->path, sizeof source->path, "%s", path);
-    if (open_all(source, err) < 0) {
-        source_close(source);
-        return NULL;
-    }
-    return source;
-}
-
-void source_close(struct source *source)
-{
-    if (!source)
-        return;
+    struct file_source *source = (struct file_source *)base;
     av_frame_free(&source->current);
     av_frame_free(&source->next);
     av_packet_free(&source->packet);
@@ -300,13 +281,33 @@ void source_close(struct source *source)
     free(source);
 }
 
-double source_fps(const struct source *source)
+static struct source *open_file(const char *path, const struct source_options *options,
+                                struct err *err)
 {
-    return source->fps;
+    if (check_options(options, err) < 0)
+        return NULL;
+    av_log_set_level(log_shows(LOG_DEBUG) ? AV_LOG_INFO : AV_LOG_QUIET);
+    struct file_source *source = calloc(1, sizeof *source);
+    if (!source) {
+        err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
+        return NULL;
+    }
+    source->options = *options;
+    snprintf(source->path, sizeof source->path, "%s", path);
+    if (open_all(source, err) < 0) {
+        close_file(&source->base);
+        return NULL;
+    }
+    return &source->base;
+}
+
+static double fps_of_file(const struct source *base)
+{
+    return ((const struct file_source *)base)->fps;
 }
 
 /* Show the picture of `time_s` after the start. Returns 1, 0 when the file is over, or -1. */
-static int advance_to(struct source *source, double time_s, struct err *err)
+static int advance_to(struct file_source *source, double time_s, struct err *err)
 {
     const double slack_s = 1e-6; /* 1/30 * 30 need not be 1 */
     for (;;) {
@@ -324,8 +325,9 @@ static int advance_to(struct source *source, double time_s, struct err *err)
     }
 }
 
-int source_read(struct source *source, struct frame *frame, struct err *err)
+static int read_file(struct source *base, struct frame *frame, struct err *err)
 {
+    struct file_source *source = (struct file_source *)base;
     if (source->limit > 0 && source->number == source->limit)
         return 0;
     double time_s = (double)source->number / source->fps;
@@ -347,3 +349,11 @@ int source_read(struct source *source, struct frame *frame, struct err *err)
     };
     return 1;
 }
+
+const struct source_kind source_file = {
+    .scheme = "file:",
+    .open = open_file,
+    .close = close_file,
+    .fps = fps_of_file,
+    .read = read_file,
+};

@@ -166,6 +166,15 @@ static void a_lower_rate_drops_frames(void **state)
     assert_int_equal(read_frames(video, (struct source_options){.fps = 10}, at_10_of_25), 10);
 }
 
+static void a_path_may_say_that_it_is_a_file(void **state)
+{
+    (void)state;
+    char location[80];
+    snprintf(location, sizeof location, "file:%s", video);
+    assert_int_equal(read_frames(location, (struct source_options){0}, same), 25);
+    refused("rtsp:", (struct source_options){0}, ERR_NOT_FOUND);
+}
+
 static void start_and_seconds_cut_out_a_part(void **state)
 {
     (void)state;
@@ -271,6 +280,7 @@ int main(void)
         cmocka_unit_test(without_a_rate_every_frame_comes_once),
         cmocka_unit_test(a_higher_rate_repeats_frames),
         cmocka_unit_test(a_lower_rate_drops_frames),
+        cmocka_unit_test(a_path_may_say_that_it_is_a_file),
         cmocka_unit_test(start_and_seconds_cut_out_a_part),
         cmocka_unit_test(a_loop_starts_again_until_the_seconds_are_over),
         cmocka_unit_test(uneven_timestamps_are_kept_to),
