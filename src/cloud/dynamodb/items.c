@@ -112,6 +112,8 @@ static int answer_write(struct request *r, const struct item_write *w)
 static int run_write(struct request *r, struct item_write *w)
 {
     size_t failed;
+    if (expressions_check_keys(r, w->write.table, &w->expressions) < 0)
+        return -1;
     if (write_all(r, &w->write, 1, &failed) < 0)
         return fail_write(r, w);
     return answer_write(r, w);

@@ -304,3 +304,44 @@ double write_units(size_t bytes)
     double units = (double)((bytes + 1023) / 1024);
     return units < 1 ? 1 : units;
 }
+
+static int check_path(struct request *r, const struct table *table, const struct path *path)
+{
+    const char *name = path->steps[0].name, *kind = NULL;
+    if (path->count < 2)
+        return 0;
+    if (key_schema_has(&table->keys, name))
+        kind = "Key";
+    for (size_t i = 0; !kind && i < table->index_count; i++)
+        if (key_schema_has(&table->indexes[i].keys, name))
+            kind = "IndexKey";
+    if (!kind)
+        return 0;
+    return err_set(&r->err, ERR_INVALID,
+                   "Key attributes must be scalars; list random access '[]' and map lookup '.' are "
+                   "not allowed: %s: %s",
+                   kind, name);
+}
+
+static int check_node(struct request *r, const struct table *table, const struct node *node)
+{
+    if (!node)
+        return 0;
+    if (node->type == NODE_PATH)
+        return check_path(r, table, &node->path);
+    for (size_t i = 0; i < node->count; i++)
+        if (check_node(r, table, node->args[i]) < 0)
+            return -1;
+    return 0;
+}
+
+int expressions_check_keys(struct request *r, const struct table *table,
+                           const struct expressions *expressions)
+{
+    for (size_t i = 0; i < expressions->projection.count; i++)
+        if (check_path(r, table, &expressions->projection.paths[i]) < 0)
+            return -1;
+    return check_node(r, table, expressions->condition) < 0
+               ? -1
+               : check_node(r, table, expressions->filter);
+}

@@ -524,9 +524,35 @@ static int set_query_range(struct request *r, struct page *page)
     return set_range(r, page, on_hash->values[0], on_range);
 }
 
+/* A global index gives only what it holds; a local one fetches the rest from the table. */
+static int check_projected(struct request *r, const struct page *page)
+{
+    if (!page->index || !page->index->global || page->index->type == PROJECTION_ALL)
+        return 0;
+    for (size_t i = 0; i < page->expressions.projection.count; i++) {
+        const char *name = page->expressions.projection.paths[i].steps[0].name;
+        int held = 0;
+        for (size_t j = 0; j < page->index->projection.count; j++)
+            held |= !strcmp(page->index->projection.paths[j].steps[0].name, name);
+        if (!held)
+            return err_set(&r->err, ERR_INVALID,
+                           "One or more parameter values were invalid: Global secondary index %s "
+                           "does not project [%s]",
+                           page->index->name, name);
+    }
+    return 0;
+}
+
+static int check_page(struct request *r, struct page *page)
+{
+    if (find_index(r, page) < 0 || expressions_check_keys(r, page->table, &page->expressions) < 0)
+        return -1;
+    return check_projected(r, page);
+}
+
 static int run_query(struct request *r, struct page *page)
 {
-    if (find_index(r, page) < 0 || set_query_range(r, page) < 0 ||
+    if (check_page(r, page) < 0 || set_query_range(r, page) < 0 ||
         check_filter(r, page, page->expressions.filter) < 0 || apply_start(r, page, 1) < 0)
         return -1;
     return answer(r, page);
@@ -613,7 +639,7 @@ int scan(struct request *r)
     if (!table)
         return -1;
     page.table = table;
-    int result = find_index(r, &page);
+    int result = check_page(r, &page);
     if (result == 0)
         result = apply_start(r, &page, 0);
     if (result == 0)

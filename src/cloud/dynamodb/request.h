@@ -129,6 +129,9 @@ int item_parse(struct request *r, const char *text, size_t size, struct value *o
 /* Append the item of stored `text`, or the part of it that `projection` (may be NULL) names. */
 int write_projected(struct request *r, const struct projection *projection, const char *text,
                     size_t size) MUST_USE;
+/* Paths may not go into key attributes: those are scalars. */
+int expressions_check_keys(struct request *r, const struct table *table,
+                           const struct expressions *expressions) MUST_USE;
 /* An update may not change key attributes. */
 int update_check_keys(struct request *r, const struct table *table,
                       const struct update *update) MUST_USE;

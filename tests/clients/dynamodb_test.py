@@ -1,0 +1,250 @@
+"""DynamoDB as boto3 sees it: refusals, items, pages, indexes, transactions, and a killed cloud."""
+import concurrent.futures
+import signal
+import sys
+import unittest
+
+import cloud as clouds
+
+try:
+    import boto3
+    from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+    from botocore.exceptions import ClientError
+except ImportError:
+    clouds.skip("no boto3 for " + sys.executable)
+
+KEN = sys.argv[1]
+
+
+def wire(**plain):
+    return {name: TypeSerializer().serialize(value) for name, value in plain.items()}
+
+
+def plain(item):
+    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+
+
+def make(client, name, keys, **more):
+    """keys: "h:S r:N", then attributes of indexes in more["also"]."""
+    parts = [part.split(":") for part in keys.split()]
+    also = [part.split(":") for part in more.pop("also", "").split()]
+    client.create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": n, "KeyType": kind}
+                   for (n, _), kind in zip(parts, ("HASH", "RANGE"))],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": t} for n, t in parts + also],
+        **more)
+    client.get_waiter("table_exists").wait(TableName=name)
+
+
+class DynamodbTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = clouds.Cloud(KEN).start()
+        cls.client = cls.cloud.client(boto3, "dynamodb")
+        make(cls.client, "people", "name:S")
+        make(cls.client, "ranges", "h:S r:N")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cloud.close()
+
+    def refused(self, code, message, operation, **parameters):
+        with self.assertRaises(ClientError) as caught:
+            getattr(self.client, operation)(**parameters)
+        error = caught.exception.response["Error"]
+        self.assertEqual(error["Code"], code)
+        self.assertIn(message, error["Message"])
+
+    def test_requests_that_aws_refuses_are_refused(self):
+        missing = ("ResourceNotFoundException", "Requested resource not found")
+        self.refused(*missing, "describe_table", TableName="absent")
+        self.refused(*missing, "get_item", TableName="absent", Key=wire(name="a"))
+        self.refused("ResourceInUseException", "Table already exists: people", "create_table",
+                     TableName="people", BillingMode="PAY_PER_REQUEST",
+                     KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
+                     AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}])
+        invalid = "ValidationException"
+        self.refused(invalid, "Member must have length greater than or equal to 3", "scan",
+                     TableName="ab")
+        self.refused(invalid, "Missing the key name in the item", "put_item", TableName="people",
+                     Item=wire(x="a"))
+        self.refused(invalid, "Type mismatch for key name expected: S actual: N", "put_item",
+                     TableName="people", Item=wire(name=1))
+        self.refused(invalid, "cannot contain an empty string value. Key: name", "put_item",
+                     TableName="people", Item=wire(name=""))
+        self.refused(invalid, "Size of hashkey has exceeded the maximum size limit of2048 bytes",
+                     "put_item", TableName="people", Item=wire(name="x" * 2049))
+        self.refused(invalid, "Item size has exceeded the maximum allowed size", "put_item",
+                     TableName="people", Item=wire(name="x", y="y" * 409600))
+        self.refused(invalid, "The provided key element does not match the schema", "get_item",
+                     TableName="people", Key=wire(name="x", y=1))
+        self.refused(invalid, "unused in expressions: keys: {:v}", "put_item", TableName="people",
+                     Item=wire(name="x"), ConditionExpression="attribute_exists(a)",
+                     ExpressionAttributeValues={":v": {"S": "x"}})
+        self.refused(invalid, "Expected is a legacy parameter", "put_item", TableName="people",
+                     Item=wire(name="x"), Expected={"name": {"Exists": False}})
+        self.refused(invalid, "This attribute is part of the key", "update_item",
+                     TableName="people", Key=wire(name="x"), UpdateExpression="SET #n = :v",
+                     ExpressionAttributeNames={"#n": "name"},
+                     ExpressionAttributeValues={":v": {"S": "y"}})
+        self.refused(invalid, "Provided list of item keys contains duplicates",
+                     "batch_write_item", RequestItems={"people": [
+                         {"PutRequest": {"Item": wire(name="x")}}] * 2})
+
+    def test_every_type_comes_back_as_it_went(self):
+        from decimal import Decimal
+        item = {"name": "types", "n": Decimal("-12345678901234567890123456789012345678"),
+                "small": Decimal("1E-130"), "b": b"\0\xff", "t": True, "z": None,
+                "l": ["\u00e9\0", {"m": []}], "m": {}, "ss": {"a", "b"}, "ns": {Decimal(1)},
+                "bs": {b"x"}}
+        self.client.put_item(TableName="people", Item=wire(**item))
+        got = plain(self.client.get_item(TableName="people", Key=wire(name="types"))["Item"])
+        got["b"] = bytes(got["b"].value)
+        got["bs"] = {bytes(b.value) for b in got["bs"]}
+        self.assertEqual(got, item)
+
+    def test_conditions_guard_writes(self):
+        put = dict(TableName="people", Item=wire(name="once", n=1),
+                   ConditionExpression="attribute_not_exists(#n)",
+                   ExpressionAttributeNames={"#n": "name"})
+        self.client.put_item(**put)
+        self.refused("ConditionalCheckFailedException", "The conditional request failed",
+                     "put_item", **put)
+        done = self.client.update_item(
+            TableName="people", Key=wire(name="once"), UpdateExpression="SET n = n + :one",
+            ConditionExpression="n = :one", ExpressionAttributeValues=wire(**{":one": 1}),
+            ReturnValues="ALL_NEW")
+        self.assertEqual(plain(done["Attributes"]), {"name": "once", "n": 2})
+        old = self.client.delete_item(TableName="people", Key=wire(name="once"),
+                                      ReturnValues="ALL_OLD")
+        self.assertEqual(plain(old["Attributes"])["n"], 2)
+
+    def test_concurrent_counting_loses_nothing(self):
+        def add(_):
+            self.client.update_item(TableName="people", Key=wire(name="counter"),
+                                    UpdateExpression="ADD hits :one",
+                                    ExpressionAttributeValues=wire(**{":one": 1}))
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(add, range(80)))
+        got = self.client.get_item(TableName="people", Key=wire(name="counter"))["Item"]
+        self.assertEqual(plain(got)["hits"], 80)
+
+    def test_queries_page_in_the_order_of_numbers(self):
+        numbers = [-100, -9, -1, 0, 1, 2, 9, 10, 99, 100, 1000]
+        for start in range(0, len(numbers), 25):
+            self.client.batch_write_item(RequestItems={"ranges": [
+                {"PutRequest": {"Item": wire(h="a", r=n)}} for n in numbers[start:start + 25]]})
+        self.client.put_item(TableName="ranges", Item=wire(h="b", r=5))
+        pages = self.client.get_paginator("query")
+
+        def found(more="", **parameters):
+            values = {":h": {"S": "a"}, **parameters.pop("values", {})}
+            return [int(item["r"]["N"]) for page in pages.paginate(
+                TableName="ranges", KeyConditionExpression="h = :h" + more,
+                ExpressionAttributeValues=values, **parameters) for item in page["Items"]]
+        self.assertEqual(found(), numbers)
+        self.assertEqual(found(Limit=2), numbers)
+        self.assertEqual(found(Limit=3, ScanIndexForward=False), numbers[::-1])
+        self.assertEqual(found(" AND r > :r", values=wire(**{":r": 9})), [10, 99, 100, 1000])
+        self.assertEqual(found(" AND r BETWEEN :l AND :r", values=wire(**{":l": -1, ":r": 2})),
+                         [-1, 0, 1, 2])
+
+    def test_a_page_ends_at_a_megabyte_and_segments_share_a_scan(self):
+        make(self.client, "big", "k:S")
+        for i in range(30):
+            self.client.put_item(TableName="big", Item=wire(k=str(i), v="x" * 100000))
+        first = self.client.scan(TableName="big")
+        self.assertEqual(first["Count"], 11)
+        self.assertIn("LastEvaluatedKey", first)
+        pages = list(self.client.get_paginator("scan").paginate(TableName="big"))
+        self.assertEqual(sum(page["Count"] for page in pages), 30)
+        seen = [item["k"]["S"] for segment in range(3)
+                for page in self.client.get_paginator("scan").paginate(
+                    TableName="big", Segment=segment, TotalSegments=3) for item in page["Items"]]
+        self.assertEqual(sorted(seen), sorted(map(str, range(30))))
+        described = self.client.describe_table(TableName="big")["Table"]
+        self.assertEqual(described["ItemCount"], 30)
+        self.client.delete_table(TableName="big")
+        self.client.get_waiter("table_not_exists").wait(TableName="big")
+
+    def test_indexes_follow_their_items(self):
+        make(self.client, "indexed", "id:S", also="team:S score:N", GlobalSecondaryIndexes=[{
+            "IndexName": "by-team", "Projection": {"ProjectionType": "KEYS_ONLY"},
+            "KeySchema": [{"AttributeName": "team", "KeyType": "HASH"},
+                          {"AttributeName": "score", "KeyType": "RANGE"}]}])
+        for i, score in enumerate((30, 10, 20, 20)):
+            self.client.put_item(TableName="indexed",
+                                 Item=wire(id=str(i), team="red", score=score, secret="s"))
+        self.client.put_item(TableName="indexed", Item=wire(id="none", team="red"))
+
+        def of_team(team):
+            return [plain(item) for page in self.client.get_paginator("query").paginate(
+                TableName="indexed", IndexName="by-team", KeyConditionExpression="team = :t",
+                ExpressionAttributeValues=wire(**{":t": team}), Limit=1)
+                for item in page["Items"]]
+        self.assertEqual([item["score"] for item in of_team("red")], [10, 20, 20, 30])
+        self.assertEqual(set(of_team("red")[0]), {"id", "team", "score"})
+        self.client.update_item(TableName="indexed", Key=wire(id="1"),
+                                UpdateExpression="SET team = :t",
+                                ExpressionAttributeValues=wire(**{":t": "blue"}))
+        self.client.delete_item(TableName="indexed", Key=wire(id="0"))
+        self.assertEqual([item["id"] for item in of_team("blue")], ["1"])
+        self.assertEqual([item["score"] for item in of_team("red")], [20, 20])
+
+    def test_transactions_are_all_or_nothing(self):
+        items = [{"Put": {"TableName": "people", "Item": wire(name="t1")}},
+                 {"ConditionCheck": {"TableName": "people", "Key": wire(name="t2"),
+                                     "ConditionExpression": "attribute_exists(x)"}}]
+        with self.assertRaises(ClientError) as caught:
+            self.client.transact_write_items(TransactItems=items)
+        response = caught.exception.response
+        self.assertEqual(response["Error"]["Code"], "TransactionCanceledException")
+        self.assertEqual([r["Code"] for r in response["CancellationReasons"]],
+                         ["None", "ConditionalCheckFailed"])
+        self.assertNotIn("Item", self.client.get_item(TableName="people", Key=wire(name="t1")))
+        self.client.transact_write_items(TransactItems=items[:1])
+        got = self.client.transact_get_items(TransactItems=[
+            {"Get": {"TableName": "people", "Key": wire(name="t1")}},
+            {"Get": {"TableName": "people", "Key": wire(name="t2")}}])
+        self.assertEqual(["Item" in r for r in got["Responses"]], [True, False])
+
+    def test_batches_read_what_they_wrote(self):
+        names = [f"batch{i}" for i in range(25)]
+        self.client.batch_write_item(RequestItems={"people": [
+            {"PutRequest": {"Item": wire(name=name)}} for name in names]})
+        got = self.client.batch_get_item(RequestItems={"people": {"Keys": [
+            wire(name=name) for name in [*names, "absent"]]}})
+        self.assertEqual(sorted(i["name"]["S"] for i in got["Responses"]["people"]), sorted(names))
+        self.assertEqual(got["UnprocessedKeys"], {})
+
+    def test_tables_are_listed_tagged_and_changed(self):
+        names = [n for page in self.client.get_paginator("list_tables").paginate(
+            PaginationConfig={"PageSize": 1}) for n in page["TableNames"]]
+        self.assertLessEqual({"people", "ranges"}, set(names))
+        arn = self.client.describe_table(TableName="people")["Table"]["TableArn"]
+        self.client.tag_resource(ResourceArn=arn, Tags=[{"Key": "a", "Value": "b"}])
+        self.assertEqual(self.client.list_tags_of_resource(ResourceArn=arn)["Tags"],
+                         [{"Key": "a", "Value": "b"}])
+        changed = self.client.update_table(TableName="people", BillingMode="PROVISIONED",
+                                           ProvisionedThroughput={"ReadCapacityUnits": 3,
+                                                                  "WriteCapacityUnits": 4})
+        self.assertEqual(
+            changed["TableDescription"]["ProvisionedThroughput"]["WriteCapacityUnits"], 4)
+
+    def test_what_was_acknowledged_survives_a_kill(self):
+        with clouds.Cloud(KEN) as cloud:
+            client = cloud.client(boto3, "dynamodb")
+            make(client, "kept", "k:N")
+            make(client, "kept2", "k:N")
+            for i in range(50):
+                client.put_item(TableName="kept", Item=wire(k=i))
+            cloud.stop(signal.SIGKILL)
+            cloud.start()
+            client = cloud.client(boto3, "dynamodb")
+            self.assertEqual(client.scan(TableName="kept", Select="COUNT")["Count"], 50)
+            self.assertEqual(client.describe_table(TableName="kept")["Table"]["ItemCount"], 50)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
