@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     ARENA_BYTES = 4 * 1024 * 1024,
     FIRST_BACKOFF_MS = 50,
     MAX_BACKOFF_MS = 2000,
+    MIN_SKEW_S = 240, /* less than this is not why a signature is refused */
     EXTRA_HEADERS =
         5, /* Host, X-Amz-Date, X-Amz-Content-Sha256, X-Amz-Security-Token, Authorization */
 };
@@ -25,7 +27,8 @@ struct aws_client {
     struct http *http;
     struct http_response scratch;
     struct aws_failure failure;
-    uint64_t deadline_ns; /* 0: none */
+    uint64_t deadline_ns;  /* 0: none */
+    int64_t clock_ahead_s; /* of the service's clock before ours, as learnt from it */
 };
 
 struct aws_client *aws_client_create(const struct aws_config *config, struct err *err)
@@ -106,7 +109,7 @@ static int sign(struct aws_client *client, struct attempt *a, const char *author
 {
     const struct aws_request *r = a->request;
     const struct aws_config *config = &client->config;
-    int64_t now_s = clock_unix_ms() / 1000;
+    int64_t now_s = clock_unix_ms() / 1000 + client->clock_ahead_s;
     char *date = arena_alloc(a->arena, SIGV4_AMZ_DATE_BYTES, 1);
     if (!date)
         return err_set(err, ERR_TOO_BIG, "sign request: it is too long");
@@ -160,6 +163,30 @@ static int send_once(struct aws_client *client, struct attempt *a, struct http_r
         .timeout_ms = timeout_ms,
     };
     return http_send(client->http, &request, response, err);
+}
+
+/* Was the request refused for its date? Then take the service's, once: a device may have no clock
+ * of its own that survives being switched off. 1 when the next try signs with another time. */
+static int learn_time(struct aws_client *client, const struct http_response *response)
+{
+    static const char *const codes[] = {"RequestTimeTooSkewed", "RequestExpired",
+                                        "InvalidSignatureException", "SignatureDoesNotMatch"};
+    char date[64];
+    struct tm tm = {0};
+    int refused = 0;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        refused |= strcmp(client->failure.code, codes[i]) == 0;
+    if (!refused || http_response_header(response, "Date", date, sizeof date) < 0 ||
+        !strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+        return 0;
+    int64_t ahead_s = (int64_t)timegm(&tm) - clock_unix_ms() / 1000;
+    int64_t change_s = ahead_s - client->clock_ahead_s;
+    if (change_s > -MIN_SKEW_S && change_s < MIN_SKEW_S)
+        return 0; /* the clocks agree: something else is wrong */
+    client->clock_ahead_s = ahead_s;
+    log_line(LOG_WARN, "this machine's clock is %lld s off; signing with the service's time",
+             (long long)-ahead_s);
+    return 1;
 }
 
 /* A failure that may have passed by the next try. */
@@ -230,13 +257,15 @@ int aws_client_send(struct aws_client *client, const struct aws_request *request
     }
     if (hash_body(&a, err) < 0)
         return err_wrap(err, "%s", request->operation);
-    int tries = request->tries ? request->tries : AWS_DEFAULT_TRIES, done;
+    int tries = request->tries ? request->tries : AWS_DEFAULT_TRIES, done, learnt = 0;
     for (int try = 1;; try++) {
         struct arena arena;
         arena_init(&arena, ARENA_BYTES);
         a.arena = &arena;
         done = try_once(client, &a, response, err);
         arena_finish(&arena);
+        if (done < 0 && !learnt && (learnt = learn_time(client, response)))
+            continue;
         if (done == 0 || try >= tries || !may_pass(request, &client->failure, err) ||
             time_for(client, request) == 0)
             return done;

@@ -10,7 +10,8 @@
 
 /* Signed requests to AWS services, or to what speaks like them: signs, sends, tries again after
  * failures that may pass (no connection, 5xx, throttling), and turns error answers into `struct
- * err`. One thread at a time; connections stay open, so keep a client as long as there is work. */
+ * err`. Where a signature is refused for its date, the service's own Date is used from then on. One
+ * thread at a time; connections stay open, so keep a client as long as there is work. */
 struct aws_client;
 
 enum { AWS_DEFAULT_TRIES = 4 };

@@ -104,6 +104,27 @@ static void tries_have_an_end(void **state)
     assert_int_equal(requests(f), AWS_DEFAULT_TRIES);
 }
 
+#define SKEWED                                                                                     \
+    {                                                                                              \
+        "HTTP/1.1 403 x\r\nDate: Tue, 01 Jan 2030 00:00:00 GMT\r\nConnection: close\r\n\r\n"       \
+        "<Error><Code>RequestTimeTooSkewed</Code></Error>",                                        \
+            0, CLOSE                                                                               \
+    }
+
+static void a_wrong_clock_is_put_right_once(void **state)
+{
+    struct fixture *f = *state;
+    START(f, SKEWED, OK("data"), OK("data"), SKEWED);
+    assert_int_equal(get_object(f), 0);
+    assert_int_equal(requests(f), 2);
+    assert_non_null(strstr(f->server.last_request, "\r\nX-Amz-Date: 20300101T0000"));
+    assert_int_equal(get_object(f), 0);
+    assert_non_null(strstr(f->server.last_request, "\r\nX-Amz-Date: 20300101T0000"));
+    assert_int_equal(get_object(f), -1);
+    assert_int_equal(f->err.code, ERR_DENIED);
+    assert_int_equal(requests(f), 4);
+}
+
 static void a_deadline_ends_every_call(void **state)
 {
     struct fixture *f = *state;
@@ -377,6 +398,7 @@ int main(void)
         TEST(requests_are_signed_and_encoded),
         TEST(what_may_pass_is_tried_again),
         TEST(tries_have_an_end),
+        TEST(a_wrong_clock_is_put_right_once),
         TEST(a_deadline_ends_every_call),
         TEST(what_will_not_pass_is_not_tried_again),
         TEST(wrong_names_never_leave),
