@@ -9,6 +9,7 @@
 enum {
     SPLIT_MACS = 400 * 1000, /* a smaller layer is done before another thread has woken up */
     PAGE_BYTES = 4096,
+    LARGE_PAGE_BYTES = 2 * 1024 * 1024,
     GEMM_TILE_ROWS = 84, /* splits fall on multiples of the kernels' tile heights 14, 12, 6 */
 };
 
@@ -132,16 +133,19 @@ static void prepare(struct session *session)
     }
 }
 
-/* Page-aligned memory whose pages are there already: all of it is going to be written, and one
- * system call is cheaper than a fault for each page. Where the kernel is older than that call
- * (5.14), the faults happen. */
+/* Memory whose pages are there already: all of it is going to be written, and one system call is
+ * cheaper than a fault for each page. Where the kernel is older than that call (5.14), the faults
+ * happen. Large memory gets large pages where the system has them: a third of the cost again. */
 static void *allocate(size_t bytes, struct err *err)
 {
     void *memory;
-    if (posix_memalign(&memory, PAGE_BYTES, bytes) != 0) {
+    int large = bytes >= LARGE_PAGE_BYTES;
+    if (posix_memalign(&memory, large ? LARGE_PAGE_BYTES : PAGE_BYTES, bytes) != 0) {
         err_set(err, ERR_NO_MEMORY, "start model");
         return NULL;
     }
+    if (large)
+        madvise(memory, bytes, MADV_HUGEPAGE);
     if (madvise(memory, bytes, MADV_POPULATE_WRITE) < 0)
         memset(memory, 0, bytes);
     return memory;
