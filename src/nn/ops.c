@@ -69,36 +69,73 @@ struct line { /* one innermost row of three views */
     ptrdiff_t out_step, a_step, b_step, count;
 };
 
+static inline float binary(enum model_binary kind, float a, float b)
+{
+    switch (kind) {
+    case BINARY_ADD:
+        return a + b;
+    case BINARY_SUB:
+        return a - b;
+    case BINARY_MUL:
+        return a * b;
+    case BINARY_DIV:
+        return a / b;
+    case BINARY_MIN:
+        return a < b ? a : b;
+    case BINARY_MAX:
+        return a > b ? a : b;
+    case BINARY_PRELU:
+        return a < 0 ? a * b : a;
+    case BINARY_KINDS:
+        break;
+    }
+    return a;
+}
+
+/* Inlined below with a constant kind, so that no loop asks again for each element; loops over
+ * adjacent elements apart, which the compiler makes vectors of. */
+static inline __attribute__((always_inline)) void run_line(enum model_binary kind,
+                                                           const struct line *l)
+{
+    ptrdiff_t count = l->count;
+    if (l->out_step == 1 && l->a_step == 1 && l->b_step == 1)
+        for (ptrdiff_t i = 0; i < count; i++)
+            l->out[i] = binary(kind, l->a[i], l->b[i]);
+    else if (l->out_step == 1 && l->a_step == 1 && l->b_step == 0)
+        for (ptrdiff_t i = 0; i < count; i++)
+            l->out[i] = binary(kind, l->a[i], *l->b);
+    else
+        for (ptrdiff_t i = 0; i < count; i++)
+            l->out[i * l->out_step] = binary(kind, l->a[i * l->a_step], l->b[i * l->b_step]);
+}
+
 static void line_binary(enum model_binary kind, const struct line *l)
 {
-    float *out = l->out;
-    const float *a = l->a, *b = l->b;
-    for (ptrdiff_t i = 0; i < l->count; i++, out += l->out_step, a += l->a_step, b += l->b_step)
-        switch (kind) {
-        case BINARY_ADD:
-            *out = *a + *b;
-            break;
-        case BINARY_SUB:
-            *out = *a - *b;
-            break;
-        case BINARY_MUL:
-            *out = *a * *b;
-            break;
-        case BINARY_DIV:
-            *out = *a / *b;
-            break;
-        case BINARY_MIN:
-            *out = *a < *b ? *a : *b;
-            break;
-        case BINARY_MAX:
-            *out = *a > *b ? *a : *b;
-            break;
-        case BINARY_PRELU:
-            *out = *a < 0 ? *a * *b : *a;
-            break;
-        case BINARY_KINDS:
-            break;
-        }
+    switch (kind) {
+    case BINARY_ADD:
+        run_line(BINARY_ADD, l);
+        break;
+    case BINARY_SUB:
+        run_line(BINARY_SUB, l);
+        break;
+    case BINARY_MUL:
+        run_line(BINARY_MUL, l);
+        break;
+    case BINARY_DIV:
+        run_line(BINARY_DIV, l);
+        break;
+    case BINARY_MIN:
+        run_line(BINARY_MIN, l);
+        break;
+    case BINARY_MAX:
+        run_line(BINARY_MAX, l);
+        break;
+    case BINARY_PRELU:
+        run_line(BINARY_PRELU, l);
+        break;
+    case BINARY_KINDS:
+        break;
+    }
 }
 
 void op_binary(enum model_binary kind, struct strided out, struct strided a, struct strided b)

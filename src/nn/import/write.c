@@ -19,6 +19,26 @@ static int file_view(struct importer *im, const struct view *from, struct model_
     return 0;
 }
 
+/* The innermost loop over the longest dimension: pairs (boxes' corners) would make thousands of
+ * loops of two. Neighbours in memory stay innermost where there are enough of them. */
+static void longest_last(struct view **views, int count)
+{
+    enum { ENOUGH = 16 };
+    int longest = 3;
+    for (int i = 0; i < 3; i++)
+        if (views[0]->dims[i] > views[0]->dims[longest])
+            longest = i;
+    if (views[0]->dims[3] >= ENOUGH)
+        return;
+    for (int v = 0; v < count; v++) {
+        int64_t dim = views[v]->dims[3], stride = views[v]->strides[3];
+        views[v]->dims[3] = views[v]->dims[longest];
+        views[v]->strides[3] = views[v]->strides[longest];
+        views[v]->dims[longest] = dim;
+        views[v]->strides[longest] = stride;
+    }
+}
+
 /* The operation's views in the form that its kind of node has. */
 static int shape_views(struct importer *im, struct operation *op)
 {
@@ -29,6 +49,8 @@ static int shape_views(struct importer *im, struct operation *op)
             fine &= view_as_pixels(views[i], views[i]);
     else if (op->node.op != MODEL_POOL)
         fine = view_to_four(views, count, op->node.op == MODEL_SOFTMAX);
+    if (fine && op->node.op >= MODEL_BINARY && op->node.op != MODEL_SOFTMAX)
+        longest_last(views, count);
     return fine ? 0
                 : import_fail(im, ERR_UNSUPPORTED, "node \"%s\": too many dimensions",
                               op->node.name);
