@@ -63,11 +63,28 @@ static int add_numbers(const struct node *node, const struct value *item, struct
     return number_add(&a.number, &b.number, &out->number, err);
 }
 
+/* Sets may be large, and each element of one is looked for in the other: in order, that is quick.
+ */
+static int sorted_copy(const struct value *set, struct value *out, struct arena *arena,
+                       struct err *err)
+{
+    *out = *set;
+    out->list.items = arena_new(arena, struct value, set->list.count);
+    if (!out->list.items)
+        return no_memory(err);
+    if (set->list.count)
+        memcpy(out->list.items, set->list.items, set->list.count * sizeof *set->list.items);
+    value_sort_set(out);
+    return 0;
+}
+
 /* A list or set of a's elements and then b's. */
 static int join_lists(const struct value *a, const struct value *b, struct value *out,
                       struct arena *arena, struct err *err)
 {
-    struct value joined = {.type = a->type};
+    struct value joined = {.type = a->type}, sorted = {0};
+    if (value_is_set(a->type) && sorted_copy(a, &sorted, arena, err) < 0)
+        return -1;
     joined.list.items = arena_new(arena, struct value, a->list.count + b->list.count);
     if (!joined.list.items)
         return no_memory(err);
@@ -75,7 +92,7 @@ static int join_lists(const struct value *a, const struct value *b, struct value
         memcpy(joined.list.items, a->list.items, a->list.count * sizeof *a->list.items);
     joined.list.count = a->list.count;
     for (size_t i = 0; i < b->list.count; i++)
-        if (!value_is_set(a->type) || !value_holds(a, &b->list.items[i]))
+        if (!value_is_set(a->type) || !value_set_holds(&sorted, &b->list.items[i]))
             joined.list.items[joined.list.count++] = b->list.items[i];
     *out = joined;
     return 0;
@@ -201,12 +218,14 @@ static int delete_elements(const struct action *action, struct value *item, stru
         return action->path.count == 1 || find_parent(&action->path, item) ? 0 : wrong_path(err);
     if (known->type != value->type)
         return wrong_type(err);
-    struct value left = {.type = known->type};
+    struct value left = {.type = known->type}, sorted;
+    if (sorted_copy(value, &sorted, arena, err) < 0)
+        return -1;
     left.list.items = arena_new(arena, struct value, known->list.count);
     if (!left.list.items)
         return no_memory(err);
     for (size_t i = 0; i < known->list.count; i++)
-        if (!value_holds(value, &known->list.items[i]))
+        if (!value_set_holds(&sorted, &known->list.items[i]))
             left.list.items[left.list.count++] = known->list.items[i];
     if (!left.list.count)
         return take_out(&action->path, item, err);

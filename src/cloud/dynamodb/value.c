@@ -1,6 +1,7 @@
 #include "cloud/dynamodb/value.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const type_names[VALUE_TYPES] = {"S", "N", "B",  "BOOL", "NULL",
@@ -49,13 +50,46 @@ int value_holds(const struct value *list, const struct value *element)
     return 0;
 }
 
+static int compare_elements(const void *a, const void *b)
+{
+    return value_compare(a, b);
+}
+
+void value_sort_set(struct value *set)
+{
+    qsort(set->list.items, set->list.count, sizeof *set->list.items, compare_elements);
+}
+
+int value_set_holds(const struct value *sorted, const struct value *element)
+{
+    return bsearch(element, sorted->list.items, sorted->list.count, sizeof *sorted->list.items,
+                   compare_elements) != NULL;
+}
+
+/* Sets of one size, in any order. */
+static int sets_equal(const struct value *a, const struct value *b)
+{
+    struct value sorted = *b;
+    sorted.list.items = calloc(b->list.count + 1, sizeof *sorted.list.items);
+    if (!sorted.list.items)
+        return 0;
+    memcpy(sorted.list.items, b->list.items, b->list.count * sizeof *sorted.list.items);
+    value_sort_set(&sorted);
+    int equal = 1;
+    for (size_t i = 0; equal && i < a->list.count; i++)
+        equal = value_set_holds(&sorted, &a->list.items[i]);
+    free(sorted.list.items);
+    return equal;
+}
+
 static int lists_equal(const struct value *a, const struct value *b)
 {
     if (a->list.count != b->list.count)
         return 0;
+    if (a->type != VALUE_L)
+        return sets_equal(a, b);
     for (size_t i = 0; i < a->list.count; i++) {
-        if (a->type == VALUE_L ? !value_equal(&a->list.items[i], &b->list.items[i])
-                               : !value_holds(b, &a->list.items[i]))
+        if (!value_equal(&a->list.items[i], &b->list.items[i]))
             return 0;
     }
     return 1;

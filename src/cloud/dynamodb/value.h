@@ -78,6 +78,9 @@ int value_equal(const struct value *a, const struct value *b); /* sets and maps 
 int value_compare(const struct value *a, const struct value *b);
 /* The member's value, or NULL. */
 struct value *value_member(const struct value *map, const char *name);
+/* Put a set's elements in order, so that value_set_holds() can look them up. */
+void value_sort_set(struct value *set);
+int value_set_holds(const struct value *sorted, const struct value *element);
 /* Whether a set or list holds an equal element. */
 int value_holds(const struct value *list, const struct value *element);
 
