@@ -17,7 +17,8 @@ enum {
     CONNECTIONS = 4,
     INPUT_BYTES = 16 * 1024,
     MAX_LINE_BYTES = 16 * 1024,
-    FILE_PART = 64 * 1024
+    FILE_PART = 64 * 1024,
+    MAX_IDLE_MS = 20 * 1000
 };
 
 struct connection {
@@ -389,6 +390,13 @@ static struct connection *place_for(struct http *http, const char *origin)
     return place;
 }
 
+/* A frozen function or a router in between may lose a connection without a word, and a request on
+ * it would wait for its whole time limit: one that was long unused is given up instead. */
+static int is_worn(const struct connection *c)
+{
+    return stream_is_stale(c->stream) || clock_ms_since(c->used_ns) > MAX_IDLE_MS;
+}
+
 /* One attempt. `*stale` tells that an old connection broke before any answer, so that a new one may
  * do better. */
 static int attempt(struct http *http, struct exchange *x, const struct url *url, int *stale,
@@ -397,7 +405,7 @@ static int attempt(struct http *http, struct exchange *x, const struct url *url,
     char origin[288];
     snprintf(origin, sizeof origin, "http%s://%s", url->tls ? "s" : "", url->authority);
     struct connection *c = x->connection = place_for(http, origin);
-    if (c->stream && stream_is_stale(c->stream))
+    if (c->stream && is_worn(c))
         drop(c);
     int reused = c->stream != NULL;
     if (!reused)
