@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __aarch64__
+#define OWN_ARCHITECTURE "arm64"
+#else
+#define OWN_ARCHITECTURE "x86_64"
+#endif
+
 enum { MAX_DESCRIPTION_BYTES = 256, MAX_HANDLER_BYTES = 128, MAX_ROLE_BYTES = 512 };
 
 json_t *configuration_create(const char *name, const char *arn)
@@ -18,16 +24,11 @@ json_t *configuration_create(const char *name, const char *arn)
                      " s:{s:s, s:s}, s:{s:s, s:o}}",
                      "FunctionName", name, "FunctionArn", arn, "Description", "", "Timeout", 3,
                      "MemorySize", 128, "Version", "$LATEST", "EphemeralStorage", "Size", 512,
-                     "Architectures",
-#ifdef __aarch64__
-                     "arm64",
-#else
-                     "x86_64",
-#endif
-                     "PackageType", "Zip", "State", "Active", "LastUpdateStatus", "Successful",
-                     "Handler", "bootstrap", "TracingConfig", "Mode", "PassThrough", "SnapStart",
-                     "ApplyOn", "None", "OptimizationStatus", "Off", "LoggingConfig", "LogFormat",
-                     "Text", "LogGroup", json_sprintf("/aws/lambda/%s", name));
+                     "Architectures", OWN_ARCHITECTURE, "PackageType", "Zip", "State", "Active",
+                     "LastUpdateStatus", "Successful", "Handler", "bootstrap", "TracingConfig",
+                     "Mode", "PassThrough", "SnapStart", "ApplyOn", "None", "OptimizationStatus",
+                     "Off", "LoggingConfig", "LogFormat", "Text", "LogGroup",
+                     json_sprintf("/aws/lambda/%s", name));
 }
 
 static int check_integer(const json_t *value, const char *name, long min, long max, struct err *err)
