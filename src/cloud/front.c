@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -341,6 +342,17 @@ const char *front_endpoint(const struct front *front)
     return front->endpoint;
 }
 
+/* Each exchange may need a file beside its connection: leave some of the process's descriptors. */
+static unsigned connection_limit(void)
+{
+    enum { OWN_FILES = 128 };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= 2 * OWN_FILES)
+        return OWN_FILES / 2;
+    rlim_t left = (files.rlim_cur - OWN_FILES) / 4 * 3;
+    return left < FRONT_MAX_CONNECTIONS ? (unsigned)left : FRONT_MAX_CONNECTIONS;
+}
+
 int front_start(struct front *front, struct err *err)
 {
     size_t threads = pool_processors();
@@ -350,7 +362,7 @@ int front_start(struct front *front, struct err *err)
     front->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, front, MHD_OPTION_LISTEN_SOCKET, front->listen_fd,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(threads > 1 ? threads : 0),
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)FRONT_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_OPTION_CONNECTION_LIMIT, connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)FRONT_IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)FRONT_CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_uri, front,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
