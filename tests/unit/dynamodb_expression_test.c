@@ -80,7 +80,7 @@ static void syntax_errors_name_the_token(void **state)
         {"s IN ()", "Syntax error; token: \")\", near: \"()\""},
         {"# = :s", "Syntax error; token: \"#\""},
         {"NOT s", "Syntax error"},
-        {"s AND n = :n", "Syntax error"},
+        {"s AND n = :n", "Syntax error; token: \"AND\", near: \"s AND n\""},
         {"(s = :s) = :n", "Syntax error"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

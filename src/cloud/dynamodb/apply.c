@@ -299,85 +299,99 @@ int update_apply(const struct update *update, struct value *item, struct arena *
     return 0;
 }
 
-static int project(const struct projection *projection, const struct value *from, size_t depth,
-                   const struct path *prefix, struct value *out, struct arena *arena,
-                   struct err *err);
+/* A projection on its way down an item: where it is, as a path. */
+struct walk {
+    const struct projection *projection;
+    struct step at[PATH_MAX_STEPS];
+    size_t depth;
+    struct arena *arena;
+    struct err *err;
+};
 
-/* Whether a path goes through (1) or ends at (2) the step below `prefix`. */
-static int reach(const struct path *path, const struct path *prefix, size_t depth,
-                 const struct step *step)
+static int same_step(const struct step *a, const struct step *b)
 {
-    if (path->count <= depth)
-        return 0;
-    for (size_t i = 0; i < depth; i++) {
-        const struct step *a = &path->steps[i], *b = &prefix->steps[i];
-        if (a->name && b->name ? strcmp(a->name, b->name) != 0
-                               : a->name != b->name || a->index != b->index)
-            return 0;
-    }
-    const struct step *a = &path->steps[depth];
-    if (a->name && step->name ? strcmp(a->name, step->name) != 0
-                              : a->name != step->name || a->index != step->index)
-        return 0;
-    return path->count == depth + 1 ? 2 : 1;
+    if (!a->name || !b->name)
+        return !a->name && !b->name && a->index == b->index;
+    return !strcmp(a->name, b->name);
 }
 
+/* Whether a path goes through (1) or ends at (2) the step below where the walk is. */
+static int reach(const struct path *path, const struct walk *walk, const struct step *step)
+{
+    if (path->count <= walk->depth || !same_step(&path->steps[walk->depth], step))
+        return 0;
+    for (size_t i = 0; i < walk->depth; i++)
+        if (!same_step(&path->steps[i], &walk->at[i]))
+            return 0;
+    return path->count == walk->depth + 1 ? 2 : 1;
+}
+
+static int project(struct walk *walk, const struct value *from, struct value *out);
+
 /* Returns 1 with `out` filled, 0 when no path leads there. */
-static int project_child(const struct projection *projection, const struct value *child,
-                         size_t depth, const struct path *prefix, const struct step *step,
-                         struct value *out, struct arena *arena, struct err *err)
+static int project_child(struct walk *walk, const struct value *child, const struct step *step,
+                         struct value *out)
 {
     int best = 0;
-    for (size_t i = 0; i < projection->count; i++) {
-        int r = reach(&projection->paths[i], prefix, depth, step);
+    for (size_t i = 0; i < walk->projection->count; i++) {
+        int r = reach(&walk->projection->paths[i], walk, step);
         best = r > best ? r : best;
     }
     if (best == 2) {
         *out = *child;
         return 1;
     }
-    if (!best || (child->type != VALUE_M && child->type != VALUE_L) || depth + 1 >= PATH_MAX_STEPS)
+    if (!best || (child->type != VALUE_M && child->type != VALUE_L) ||
+        walk->depth + 1 >= PATH_MAX_STEPS)
         return 0;
-    prefix->steps[depth] = *step;
-    return project(projection, child, depth + 1, prefix, out, arena, err);
+    walk->at[walk->depth++] = *step;
+    int found = project(walk, child, out);
+    walk->depth--;
+    return found;
 }
 
-static int project(const struct projection *projection, const struct value *from, size_t depth,
-                   const struct path *prefix, struct value *out, struct arena *arena,
-                   struct err *err)
+static int project_list(struct walk *walk, const struct value *from, struct value *out)
 {
-    int is_map = from->type == VALUE_M;
-    size_t count = is_map ? from->map.count : from->list.count, kept = 0;
-    struct member *members = is_map ? arena_new(arena, struct member, count) : NULL;
-    struct value *items = is_map ? NULL : arena_new(arena, struct value, count);
-    if (!members && !items)
-        return no_memory(err);
-    for (size_t i = 0; i < count; i++) {
-        struct step step = {is_map ? from->map.members[i].name : NULL, is_map ? 0 : i};
-        const struct value *child = is_map ? &from->map.members[i].value : &from->list.items[i];
-        struct value *place = is_map ? &members[kept].value : &items[kept];
-        int found = project_child(projection, child, depth, prefix, &step, place, arena, err);
+    struct value made = {.type = VALUE_L};
+    made.list.items = arena_new(walk->arena, struct value, from->list.count);
+    if (!made.list.items)
+        return no_memory(walk->err);
+    for (size_t i = 0; i < from->list.count; i++) {
+        struct step step = {NULL, i};
+        int found =
+            project_child(walk, &from->list.items[i], &step, &made.list.items[made.list.count]);
         if (found < 0)
             return -1;
-        if (found && is_map)
-            members[kept].name = step.name;
-        kept += (size_t)found;
+        made.list.count += (size_t)found;
     }
-    *out = (struct value){.type = from->type};
-    if (is_map) {
-        out->map.members = members;
-        out->map.count = kept;
-    } else {
-        out->list.items = items;
-        out->list.count = kept;
+    *out = made;
+    return made.list.count > 0;
+}
+
+static int project(struct walk *walk, const struct value *from, struct value *out)
+{
+    if (from->type == VALUE_L)
+        return project_list(walk, from, out);
+    struct value made = {.type = VALUE_M};
+    made.map.members = arena_new(walk->arena, struct member, from->map.count);
+    if (!made.map.members)
+        return no_memory(walk->err);
+    for (size_t i = 0; i < from->map.count; i++) {
+        struct member *member = &made.map.members[made.map.count];
+        struct step step = {from->map.members[i].name, 0};
+        int found = project_child(walk, &from->map.members[i].value, &step, &member->value);
+        if (found < 0)
+            return -1;
+        member->name = step.name;
+        made.map.count += (size_t)found;
     }
-    return kept > 0;
+    *out = made;
+    return made.map.count > 0;
 }
 
 int projection_apply(const struct projection *projection, const struct value *item,
                      struct value *out, struct arena *arena, struct err *err)
 {
-    struct step steps[PATH_MAX_STEPS];
-    struct path prefix = {0, steps};
-    return project(projection, item, 0, &prefix, out, arena, err) < 0 ? -1 : 0;
+    struct walk walk = {.projection = projection, .arena = arena, .err = err};
+    return project(&walk, item, out) < 0 ? -1 : 0;
 }

@@ -33,7 +33,7 @@ static struct batch *make_batch(struct request *r)
     return batch;
 }
 
-static int same_key(struct request *r, const struct write *a, const struct write *b)
+static int same_key(const struct write *a, const struct write *b)
 {
     if (a->table != b->table)
         return 0;
@@ -42,7 +42,6 @@ static int same_key(struct request *r, const struct write *a, const struct write
         if (!value_equal(value_member(&a->item, name), value_member(&b->item, name)))
             return 0;
     }
-    (void)r;
     return 1;
 }
 
@@ -80,7 +79,7 @@ static int add_write(struct request *r, struct batch *batch, const char *table, 
     if (check_write(r, w) < 0)
         return -1;
     for (size_t i = 0; i + 1 < batch->count; i++)
-        if (same_key(r, &batch->writes[i], w))
+        if (same_key(&batch->writes[i], w))
             return err_set(&r->err, ERR_INVALID, "Provided list of item keys contains duplicates");
     return 0;
 }
@@ -170,14 +169,15 @@ int batch_write_item(struct request *r)
 
 struct reading {
     struct connection *connection;
-    const struct table *table;
+    const struct table *table; /* the one at hand, and what goes with it */
     struct expressions expressions;
-    int consistent, left_over;
+    int consistent, left_over, tables;
     double units;
+    enum capacity_detail detail;
+    struct buf unprocessed, capacity; /* of all tables, JSON members */
 };
 
-static int read_keys(struct request *r, const json_t *keys, struct reading *reading,
-                     struct buf *unprocessed)
+static int read_keys(struct request *r, const json_t *keys, struct reading *reading)
 {
     int shown = 0, left = 0;
     struct write *seen = arena_new(r->arena, struct write, json_array_size(keys));
@@ -192,12 +192,12 @@ static int read_keys(struct request *r, const json_t *keys, struct reading *read
             table_key(reading->table, &seen[i].item, &key, r->arena, &r->err) < 0)
             return -1;
         for (size_t j = 0; j < i; j++)
-            if (same_key(r, &seen[j], &seen[i]))
+            if (same_key(&seen[j], &seen[i]))
                 return err_set(&r->err, ERR_INVALID,
                                "Provided list of item keys contains duplicates");
         if (r->out.size > BATCH_MAX_ANSWER_BYTES) {
-            buf_puts(unprocessed, left++ ? "," : "");
-            item_write(unprocessed, &seen[i].item);
+            buf_puts(&reading->unprocessed, left++ ? "," : "");
+            item_write(&reading->unprocessed, &seen[i].item);
             continue;
         }
         int found = item_load(reading->connection, r, reading->table, &key, &stored);
@@ -216,65 +216,81 @@ static int read_keys(struct request *r, const json_t *keys, struct reading *read
     return 0;
 }
 
-static int read_table(struct request *r, const char *name, const json_t *from,
-                      struct connection *connection, int *first, struct buf *unprocessed,
-                      struct buf *capacity, enum capacity_detail detail)
+/* One table's keys, and what could not be read of them any more. */
+static int read_listed(struct request *r, const json_t *keys, struct reading *reading)
 {
-    struct reading reading = {.connection = connection,
-                              .consistent = json_is_true(json_object_get(from, "ConsistentRead"))};
+    struct buf *left = &reading->unprocessed;
+    const char *name = reading->table->name;
+    size_t before = left->size;
+    buf_puts(&r->out, reading->tables++ ? "," : "");
+    json_write_string(&r->out, name, strlen(name));
+    buf_puts(&r->out, ":[");
+    buf_printf(left, "%s\"%s\":{\"Keys\":[", before ? "," : "", name);
+    reading->units = 0;
+    int result = read_keys(r, keys, reading);
+    buf_puts(&r->out, "]");
+    buf_puts(left, "]}");
+    if (!reading->left_over && left->data)
+        left->data[left->size = before] = 0;
+    if (reading->detail)
+        buf_printf(&reading->capacity, "%s{\"TableName\":\"%s\",\"CapacityUnits\":%.1f}",
+                   reading->capacity.size ? "," : "", name, reading->units);
+    return result;
+}
+
+static int read_table(struct request *r, const char *name, const json_t *from,
+                      struct reading *reading)
+{
+    reading->consistent = json_is_true(json_object_get(from, "ConsistentRead"));
     if (json_object_get(from, "AttributesToGet"))
         return err_set(&r->err, ERR_INVALID,
                        "AttributesToGet is a legacy parameter that ken does not support: use "
                        "ProjectionExpression");
-    if (expressions_parse(r, from, USES_PROJECTION, &reading.expressions) < 0)
+    if (expressions_parse(r, from, USES_PROJECTION, &reading->expressions) < 0)
         return -1;
     struct table *table = request_find_table(r, name);
     if (!table)
         return -1;
-    reading.table = table;
-    buf_puts(&r->out, *first ? "" : ",");
-    *first = 0;
-    json_write_string(&r->out, table->name, strlen(table->name));
-    buf_puts(&r->out, ":[");
-    size_t before = unprocessed->size;
-    buf_printf(unprocessed, "%s\"%s\":{\"Keys\":[", before ? "," : "", table->name);
-    int result = read_keys(r, json_object_get(from, "Keys"), &reading, unprocessed);
-    buf_puts(&r->out, "]");
-    buf_puts(unprocessed, "]}");
-    if (!reading.left_over && unprocessed->data)
-        unprocessed->data[unprocessed->size = before] = 0;
-    if (detail)
-        buf_printf(capacity, "%s{\"TableName\":\"%s\",\"CapacityUnits\":%.1f}",
-                   capacity->size ? "," : "", table->name, reading.units);
+    reading->table = table;
+    int result = expressions_check_keys(r, table, &reading->expressions);
+    if (result == 0)
+        result = read_listed(r, json_object_get(from, "Keys"), reading);
     table_release(table);
     return result;
 }
 
+static const char *text_of(const struct buf *buf)
+{
+    return buf->data ? buf->data : "";
+}
+
 static int read_all(struct request *r, const json_t *tables, enum capacity_detail detail)
 {
-    struct buf unprocessed, capacity;
     const char *name;
     json_t *from;
-    int first = 1, result = 0;
-    struct connection *connection = database_read_begin(r->service->database, &r->err);
-    if (!connection)
+    int result = 0;
+    struct reading reading = {.detail = detail};
+    reading.connection = database_read_begin(r->service->database, &r->err);
+    if (!reading.connection)
         return -1;
-    buf_init(&unprocessed, REQUEST_MAX_OUT_BYTES);
-    buf_init(&capacity, REQUEST_MAX_OUT_BYTES);
+    buf_init(&reading.unprocessed, REQUEST_MAX_OUT_BYTES);
+    buf_init(&reading.capacity, REQUEST_MAX_OUT_BYTES);
     buf_puts(&r->out, "{\"Responses\":{");
     json_object_foreach((json_t *)tables, name, from)
     {
-        result = read_table(r, name, from, connection, &first, &unprocessed, &capacity, detail);
+        result = read_table(r, name, from, &reading);
         if (result < 0)
             break;
     }
-    buf_printf(&r->out, "},\"UnprocessedKeys\":{%s}", unprocessed.data ? unprocessed.data : "");
-    if (detail)
-        buf_printf(&r->out, ",\"ConsumedCapacity\":[%s]", capacity.data ? capacity.data : "");
+    buf_puts(&r->out, "},\"UnprocessedKeys\":{");
+    buf_puts(&r->out, text_of(&reading.unprocessed));
     buf_puts(&r->out, "}");
-    buf_finish(&unprocessed);
-    buf_finish(&capacity);
-    database_read_end(r->service->database, connection);
+    if (detail)
+        buf_printf(&r->out, ",\"ConsumedCapacity\":[%s]", text_of(&reading.capacity));
+    buf_puts(&r->out, "}");
+    buf_finish(&reading.unprocessed);
+    buf_finish(&reading.capacity);
+    database_read_end(r->service->database, reading.connection);
     return result;
 }
 
@@ -343,7 +359,7 @@ static int add_transaction(struct request *r, struct batch *batch, const json_t 
     if (check_write(r, w) < 0 || (w->update && update_check_keys(r, w->table, w->update) < 0))
         return -1;
     for (size_t i = 0; i + 1 < batch->count; i++)
-        if (same_key(r, &batch->writes[i], w))
+        if (same_key(&batch->writes[i], w))
             return err_set(&r->err, ERR_INVALID,
                            "Transaction request cannot include multiple operations on one item");
     return 0;

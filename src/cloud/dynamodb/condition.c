@@ -409,10 +409,18 @@ static struct node *join(struct parser *p, enum node_type type, struct node *lef
     return node;
 }
 
+/* AND or OR behind a condition; behind an operand it is the token that is wrong. */
+static int take_joint(struct parser *p, const struct node *left, const char *keyword)
+{
+    if (parser_is(p, keyword) && is_operand(left) && p->rank == RANK_NONE)
+        parser_syntax_error(p);
+    return parser_take(p, keyword);
+}
+
 static struct node *parse_and(struct parser *p)
 {
     struct node *node = parse_not(p);
-    while (node && parser_take(p, "AND"))
+    while (node && take_joint(p, node, "AND"))
         node = join(p, NODE_AND, node, parse_not(p));
     return node;
 }
@@ -420,7 +428,7 @@ static struct node *parse_and(struct parser *p)
 static struct node *parse_or(struct parser *p)
 {
     struct node *node = parse_and(p);
-    while (node && parser_take(p, "OR"))
+    while (node && take_joint(p, node, "OR"))
         node = join(p, NODE_OR, node, parse_and(p));
     return node;
 }
