@@ -38,8 +38,8 @@ int gallery_save(const struct gallery *gallery, const char *path, struct err *er
 int gallery_save_plain(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
 void gallery_destroy(struct gallery *gallery); /* NULL is fine; templates are wiped */
 
-/* Adds a template to `name`, who is new or known. A name is 1 to 127 bytes without control
- * characters, and not "unknown". */
+/* Adds a template to `name`, who is new or known. A name is 1 to 127 bytes of UTF-8
+ * without control characters, and not "unknown". */
 int gallery_add(struct gallery *gallery, const char *name, const float *embedding,
                 struct err *err) MUST_USE;
 size_t gallery_people(const struct gallery *gallery);

@@ -126,6 +126,31 @@ static void add_refuses_bad_names_and_vectors(void **state)
     gallery_destroy(gallery);
 }
 
+static void names_are_utf8(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    float vector[FACE_EMBEDDING_FLOATS];
+    struct gallery *gallery = gallery_create(&err);
+    leaning(vector, 0, 1, 0.5f);
+    static const char *const bad[] = {"J\xf6rg",
+                                      "\xc3",
+                                      "a\x80",
+                                      "\xc0\xaf",
+                                      "\xe0\x80\xaf",
+                                      "\xed\xa0\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "\xe2\x82"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(gallery_add(gallery, bad[i], vector, &err), -1);
+    static const char *const good[] = {"J\xc3\xb6rg", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+                                       "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(gallery_add(gallery, good[i], vector, &err), 0);
+    gallery_destroy(gallery);
+}
+
 static void a_face_below_the_threshold_is_unknown(void **state)
 {
     (void)state;
@@ -295,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_gallery_knows_nobody),
         cmocka_unit_test(add_refuses_bad_names_and_vectors),
+        cmocka_unit_test(names_are_utf8),
         cmocka_unit_test(a_face_below_the_threshold_is_unknown),
         cmocka_unit_test(sealed_and_plain_galleries_come_back),
         cmocka_unit_test(only_the_sealed_file_hides_names),
