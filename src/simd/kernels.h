@@ -26,7 +26,7 @@ enum activation { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_PRELU };
  *   out = activation(conv(in) + bias + residual)
  * `out` overlaps no other buffer. Speed: depthwise layers lose up to a third where `in` and `out`
  * lie at the same offset within their 4096-byte pages, since loads then wait for unrelated stores;
- * keep them 128 bytes apart modulo 4096.
+ * keep `out` 128 bytes before `in` modulo 4096.
  * A 1x1 stride-1 convolution without padding is a GEMM of out_height * out_width rows; a fully
  * connected layer is that with 1 row. */
 struct conv {

@@ -15,8 +15,10 @@ enum { IMPORT_MAX_ROOTS = 4 * MODEL_MAX_NODES };
 struct root {
     int64_t floats, offset; /* offset: from plan.c, or at once for constants */
     int is_constant;
-    int pinned;      /* an edge of the model: keeps its place and layout */
-    int first, last; /* operations that touch it */
+    int pinned;                   /* an edge of the model: keeps its place and layout */
+    int first, last;              /* operations that touch it */
+    const struct root *neighbour; /* best placed `apart` floats behind that one, modulo a page */
+    int64_t apart;
 };
 
 struct value {

@@ -3,7 +3,12 @@
 
 #include <stdlib.h>
 
-enum { ALIGN_FLOATS = MODEL_ALIGN_BYTES / sizeof(float) };
+enum {
+    ALIGN_FLOATS = MODEL_ALIGN_BYTES / sizeof(float),
+    PAGE_FLOATS = 4096 / sizeof(float),
+    APART_FLOATS = 128 / sizeof(float),
+    NOT_PLACED = -1,
+};
 
 static void touch(struct importer *im, const struct view *view, int when)
 {
@@ -34,6 +39,24 @@ static void find_lifetimes(struct importer *im)
         touch(im, &im->values[im->outputs[i]].view, im->operation_count);
 }
 
+/* A depthwise layer's output lies a little before its input, modulo the page: see struct conv. */
+static void find_neighbours(struct importer *im)
+{
+    for (int i = 0; i < im->operation_count; i++) {
+        const struct operation *op = &im->operations[i];
+        if (op->node.op != MODEL_DEPTHWISE)
+            continue;
+        struct root *in = &im->roots[op->a.root], *out = &im->roots[op->out.root];
+        int64_t apart = op->a.offset - op->out.offset - APART_FLOATS;
+        out->neighbour = in;
+        out->apart = apart;
+        if (!in->neighbour) {
+            in->neighbour = out;
+            in->apart = -apart;
+        }
+    }
+}
+
 static int by_size(const void *left, const void *right)
 {
     const struct root *a = *(struct root *const *)left, *b = *(struct root *const *)right;
@@ -47,16 +70,34 @@ static int overlaps(const struct root *a, const struct root *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
+static int64_t modulo(int64_t x, int64_t by)
+{
+    return (x % by + by) % by;
+}
+
+/* The lowest place from `offset` on that suits the processor. */
+static int64_t next_place(const struct root *root, int64_t offset)
+{
+    const struct root *neighbour = root->neighbour;
+    int64_t wanted = 0, page = ALIGN_FLOATS;
+    if (neighbour && neighbour->offset != NOT_PLACED) {
+        wanted = neighbour->offset + root->apart;
+        page = PAGE_FLOATS;
+    }
+    int64_t place = offset + modulo(wanted - offset, page);
+    return (place + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+}
+
 /* The lowest place where `root` meets none of the buffers placed before. */
 static int64_t find_place(struct root *const *placed, int count, const struct root *root)
 {
-    int64_t offset = 0;
+    int64_t offset = next_place(root, 0);
     for (int i = 0; i < count; i++) {
         const struct root *other = placed[i];
         if (!overlaps(root, other) || other->offset >= offset + root->floats ||
             offset >= other->offset + other->floats)
             continue;
-        offset = (other->offset + other->floats + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+        offset = next_place(root, other->offset + other->floats);
         i = -1; /* moved up: look at all again */
     }
     return offset;
@@ -69,9 +110,12 @@ int plan_arena(struct importer *im)
     if (!order)
         return import_fail(im, ERR_TOO_BIG, "out of memory");
     find_lifetimes(im);
+    find_neighbours(im);
     for (int i = 0; i < im->root_count; i++)
-        if (!im->roots[i].is_constant && im->roots[i].first <= im->roots[i].last)
+        if (!im->roots[i].is_constant && im->roots[i].first <= im->roots[i].last) {
+            im->roots[i].offset = NOT_PLACED;
             order[count++] = &im->roots[i];
+        }
     qsort(order, (size_t)count, sizeof(struct root *), by_size);
     for (int i = 0; i < count; i++) {
         order[i]->offset = find_place(order, i, order[i]);
