@@ -297,7 +297,13 @@ static void binary_bodies_go_as_base64(void **state)
     assert_string_equal(at(event, "body", NULL, NULL), "iVBORw==");
     assert_true(json_is_true(json_object_get(event, "isBase64Encoded")));
     json_decref(event);
+    r.body = "a\0b";
+    r.body_bytes = 3;
+    event = make_event(&r);
+    assert_string_equal(at(event, "body", NULL, NULL), "YQBi");
+    json_decref(event);
     r.body = "text";
+    r.body_bytes = 4;
     event = make_event(&r);
     assert_string_equal(at(event, "body", NULL, NULL), "text");
     json_decref(event);

@@ -235,7 +235,8 @@ static int add_body(json_t *event, const struct event_request *r)
         json_object_set_new(event, "body", json_null());
         return json_object_set_new(event, "isBase64Encoded", json_false());
     }
-    json_t *body = is_binary(r) ? NULL : json_stringn(r->body, r->body_bytes);
+    int is_text = !is_binary(r) && !memchr(r->body, 0, r->body_bytes);
+    json_t *body = is_text ? json_stringn(r->body, r->body_bytes) : NULL;
     int is_base64 = !body; /* json_stringn() refuses what is not UTF-8 */
     if (is_base64)
         body = encode_base64(r->body, r->body_bytes);
