@@ -68,6 +68,7 @@ static void syntax_errors_name_the_token(void **state)
     struct fixture *f = *state;
     static const char *const cases[][2] = {
         {"", "The expression can not be empty;"},
+        {"  ", "Syntax error; token: \"<EOF>\", near: \"\""},
         {"s = = n", "Syntax error; token: \"=\", near: \"= = n\""},
         {"s", "Syntax error; token: \"<EOF>\", near: \"s\""},
         {"(s", "Syntax error; token: \"<EOF>\", near: \"s\""},

@@ -115,7 +115,7 @@ int parser_syntax_error(struct parser *p)
         return -1;
     p->syntax_error = 1;
     const struct token *from = p->previous.size ? &p->previous : &p->current;
-    const struct token *to = p->current.type == TOKEN_END ? &p->previous
+    const struct token *to = p->current.type == TOKEN_END ? from
                              : p->next.type == TOKEN_END  ? &p->current
                                                           : &p->next;
     const char *end = to->text + to->size;
