@@ -223,6 +223,17 @@ static void run_normalize(const struct kernels *k, const void *context)
     k->normalize_u8_f32(r->out, (const uint8_t *)(const void *)r->a, r->n, 127.5f, 1 / 128.0f);
 }
 
+static void run_exp(const struct kernels *k, const void *context)
+{
+    const struct array_run *r = context;
+    k->exp_f32(r->out, r->a, r->n);
+}
+
+static void bench_exp_f32(const struct bench *b)
+{
+    bench_arrays(b, "exp_f32", run_exp);
+}
+
 static void bench_dot_f32(const struct bench *b)
 {
     bench_arrays(b, "dot_f32", run_dot);

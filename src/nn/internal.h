@@ -3,6 +3,7 @@
 
 #include "nn/format.h"
 #include "nn/model.h"
+#include "simd/kernels.h"
 
 /* An open model: pointers into the mapped file. */
 struct model {
@@ -20,10 +21,13 @@ struct strided {
     const int32_t *dims, *strides;
 };
 
+/* No operand overlaps the result: the importer makes none, and a file that does gets wrong numbers.
+ */
 void op_pool(const struct model_node *node, struct strided out, struct strided in);
 void op_binary(enum model_binary kind, struct strided out, struct strided a, struct strided b);
-void op_unary(enum model_unary kind, struct strided out, struct strided in);
-void op_softmax(struct strided out, struct strided in);
+void op_unary(const struct kernels *kernels, enum model_unary kind, struct strided out,
+              struct strided in);
+void op_softmax(const struct kernels *kernels, struct strided out, struct strided in);
 void op_copy(struct strided out, struct strided in);
 
 #endif

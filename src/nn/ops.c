@@ -4,7 +4,9 @@
 #include <float.h>
 #include <math.h>
 #include <stddef.h>
-#include <stdint.h>
+
+#define INLINE inline __attribute__((always_inline))
+#define EACH_BINARY(X) X(ADD) X(SUB) X(MUL) X(DIV) X(MIN) X(MAX) X(PRELU)
 
 static ptrdiff_t step(const struct strided *view, int dim)
 {
@@ -63,13 +65,14 @@ void op_pool(const struct model_node *node, struct strided out, struct strided i
                     pool_value(node, &in, in.data + c * step(&in, 1), y, x);
 }
 
-struct line { /* one innermost row of three views */
+/* The last two dimensions of three views. */
+struct plane {
     float *out;
     const float *a, *b;
-    ptrdiff_t out_step, a_step, b_step, count;
+    const struct strided *out_view, *a_view, *b_view;
 };
 
-static inline float binary(enum model_binary kind, float a, float b)
+static INLINE float binary(const enum model_binary kind, float a, float b)
 {
     switch (kind) {
     case BINARY_ADD:
@@ -92,184 +95,174 @@ static inline float binary(enum model_binary kind, float a, float b)
     return a;
 }
 
-/* Inlined below with a constant kind, so that no loop asks again for each element; loops over
- * adjacent elements apart, which the compiler makes vectors of. */
-static inline __attribute__((always_inline)) void run_line(enum model_binary kind,
-                                                           const struct line *l)
+/* Rows of two, of which a detector's box arithmetic has thousands: both at once. `b_step` is 0 for
+ * a factor or term that is the same for both. */
+static INLINE void binary_pairs(const enum model_binary kind, const struct plane *p,
+                                const int b_step)
 {
-    ptrdiff_t count = l->count;
-    if (l->out_step == 1 && l->a_step == 1 && l->b_step == 1)
-        for (ptrdiff_t i = 0; i < count; i++)
-            l->out[i] = binary(kind, l->a[i], l->b[i]);
-    else if (l->out_step == 1 && l->a_step == 1 && l->b_step == 0)
-        for (ptrdiff_t i = 0; i < count; i++)
-            l->out[i] = binary(kind, l->a[i], *l->b);
-    else
-        for (ptrdiff_t i = 0; i < count; i++)
-            l->out[i * l->out_step] = binary(kind, l->a[i * l->a_step], l->b[i * l->b_step]);
-}
-
-static void line_binary(enum model_binary kind, const struct line *l)
-{
-    switch (kind) {
-    case BINARY_ADD:
-        run_line(BINARY_ADD, l);
-        break;
-    case BINARY_SUB:
-        run_line(BINARY_SUB, l);
-        break;
-    case BINARY_MUL:
-        run_line(BINARY_MUL, l);
-        break;
-    case BINARY_DIV:
-        run_line(BINARY_DIV, l);
-        break;
-    case BINARY_MIN:
-        run_line(BINARY_MIN, l);
-        break;
-    case BINARY_MAX:
-        run_line(BINARY_MAX, l);
-        break;
-    case BINARY_PRELU:
-        run_line(BINARY_PRELU, l);
-        break;
-    case BINARY_KINDS:
-        break;
+    const ptrdiff_t rows = p->out_view->dims[2], out_pitch = step(p->out_view, 2);
+    const ptrdiff_t a_pitch = step(p->a_view, 2), b_pitch = step(p->b_view, 2);
+    float *restrict out = p->out;
+    const float *a = p->a, *b = p->b;
+    for (ptrdiff_t i = 0; i < rows; i++, out += out_pitch, a += a_pitch, b += b_pitch) {
+        out[0] = binary(kind, a[0], b[0]);
+        out[1] = binary(kind, a[1], b[b_step]);
     }
 }
 
+static INLINE void binary_row(const enum model_binary kind, const struct plane *p, int k)
+{
+    const ptrdiff_t count = p->out_view->dims[3], out_step = step(p->out_view, 3);
+    const ptrdiff_t a_step = step(p->a_view, 3), b_step = step(p->b_view, 3);
+    float *restrict out = p->out + k * step(p->out_view, 2);
+    const float *a = p->a + k * step(p->a_view, 2), *b = p->b + k * step(p->b_view, 2);
+    if (out_step == 1 && a_step == 1 && b_step == 1)
+        for (ptrdiff_t i = 0; i < count; i++)
+            out[i] = binary(kind, a[i], b[i]);
+    else
+        for (ptrdiff_t i = 0; i < count; i++)
+            out[i * out_step] = binary(kind, a[i * a_step], b[i * b_step]);
+}
+
+static INLINE void binary_plane(const enum model_binary kind, const struct plane *p)
+{
+    int pairs = p->out_view->dims[3] == 2 && step(p->out_view, 3) == 1 && step(p->a_view, 3) == 1;
+    if (pairs && step(p->b_view, 3) == 1)
+        binary_pairs(kind, p, 1);
+    else if (pairs && step(p->b_view, 3) == 0)
+        binary_pairs(kind, p, 0);
+    else
+        for (int k = 0; k < p->out_view->dims[2]; k++)
+            binary_row(kind, p, k);
+}
+
+#define X(name)                                                                                    \
+    static void plane_##name(const struct plane *p)                                                \
+    {                                                                                              \
+        binary_plane(BINARY_##name, p);                                                            \
+    }
+EACH_BINARY(X)
+#undef X
+
 void op_binary(enum model_binary kind, struct strided out, struct strided a, struct strided b)
 {
+#define X(name) [BINARY_##name] = plane_##name,
+    static void (*const planes[BINARY_KINDS])(const struct plane *) = {EACH_BINARY(X)};
+#undef X
     for (int i = 0; i < out.dims[0]; i++)
-        for (int j = 0; j < out.dims[1]; j++)
-            for (int k = 0; k < out.dims[2]; k++) {
-                const struct line l = {row(&out, i, j, k), row(&a, i, j, k), row(&b, i, j, k),
-                                       step(&out, 3),      step(&a, 3),      step(&b, 3),
-                                       out.dims[3]};
-                line_binary(kind, &l);
-            }
+        for (int j = 0; j < out.dims[1]; j++) {
+            const struct plane plane = {
+                row(&out, i, j, 0), row(&a, i, j, 0), row(&b, i, j, 0), &out, &a, &b};
+            planes[kind](&plane);
+        }
 }
 
-/* e^x without a branch or a call, so that loops over it become vectors: 2^n * e^r with n whole and
- * r within ln(2) / 2, the polynomial being Cephes'. Right to 2 units in the last place; what would
- * be denormal is 0, and from 88.72 on it is infinite. */
-static inline float exponential(float x)
+enum { BLOCK = 256 };
+
+/* e^x of `count` floats in their places. */
+static void exp_in_place(const struct kernels *kernels, float *data, ptrdiff_t data_step, int count)
 {
-    enum { ROUNDER_BITS = 0x4b400000, EXPONENT_BIAS = 127, EXPONENT_SHIFT = 23 };
-    const float log2e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-    const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it leaves a whole number behind */
-    const float least = -87.33654f, most = 88.72283f;
-    float bounded = x < least ? least : x > most ? most : x;
-    union {
-        float value;
-        uint32_t bits;
-    } sum = {bounded * log2e + rounder}, power;
-    sum.value = sum.value > rounder + 127.0f ? rounder + 127.0f : sum.value;
-    float whole = sum.value - rounder;
-    float r = bounded - whole * ln2_high - whole * ln2_low;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    power.bits = (sum.bits - ROUNDER_BITS + EXPONENT_BIAS) << EXPONENT_SHIFT;
-    float result = p * power.value;
-    return x < least ? 0.0f : x > most ? INFINITY : result;
+    float block[BLOCK];
+    if (data_step == 1) {
+        kernels->exp_f32(data, data, (size_t)count);
+        return;
+    }
+    for (int begin = 0; begin < count; begin += BLOCK) {
+        int size = count - begin < BLOCK ? count - begin : BLOCK;
+        float *from = data + begin * data_step;
+        for (int i = 0; i < size; i++)
+            block[i] = from[i * data_step];
+        kernels->exp_f32(block, block, (size_t)size);
+        for (int i = 0; i < size; i++)
+            from[i * data_step] = block[i];
+    }
 }
 
-static inline float unary(enum model_unary kind, float x)
+static float unary(enum model_unary kind, float x)
 {
     switch (kind) {
     case UNARY_RELU:
         return x < 0 ? 0.0f : x;
-    case UNARY_EXP:
-        return exponential(x);
-    case UNARY_SIGMOID:
-        return 1.0f / (1.0f + exponential(-x));
     case UNARY_TANH:
         return tanhf(x);
     case UNARY_SQRT:
         return sqrtf(x);
-    case UNARY_NEG:
-        return -x;
     case UNARY_ABS:
         return fabsf(x);
     case UNARY_LOG:
         return logf(x);
-    case UNARY_KINDS:
-        break;
-    }
-    return x;
-}
-
-/* As run_line(). */
-static inline __attribute__((always_inline)) void run_unary(enum model_unary kind,
-                                                            const struct line *l)
-{
-    ptrdiff_t count = l->count;
-    if (l->out_step == 1 && l->a_step == 1)
-        for (ptrdiff_t i = 0; i < count; i++)
-            l->out[i] = unary(kind, l->a[i]);
-    else
-        for (ptrdiff_t i = 0; i < count; i++)
-            l->out[i * l->out_step] = unary(kind, l->a[i * l->a_step]);
-}
-
-static void line_unary(enum model_unary kind, const struct line *l)
-{
-    switch (kind) {
-    case UNARY_RELU:
-        run_unary(UNARY_RELU, l);
-        break;
-    case UNARY_EXP:
-        run_unary(UNARY_EXP, l);
-        break;
-    case UNARY_SIGMOID:
-        run_unary(UNARY_SIGMOID, l);
-        break;
+    case UNARY_NEG:
+    case UNARY_SIGMOID: /* -x; the rest of it in unary_row() */
+        return -x;
     default:
-        run_unary(kind, l);
-        break;
+        return x;
     }
 }
 
-void op_unary(enum model_unary kind, struct strided out, struct strided in)
+struct line { /* one innermost row */
+    float *out;
+    const float *in;
+    ptrdiff_t out_step, in_step;
+    int count;
+};
+
+static void unary_row(const struct kernels *kernels, enum model_unary kind, const struct line *l)
+{
+    if (kind == UNARY_EXP && l->out_step == 1 && l->in_step == 1) {
+        kernels->exp_f32(l->out, l->in, (size_t)l->count);
+        return;
+    }
+    for (int i = 0; i < l->count; i++)
+        l->out[i * l->out_step] = unary(kind, l->in[i * l->in_step]);
+    if (kind == UNARY_EXP || kind == UNARY_SIGMOID)
+        exp_in_place(kernels, l->out, l->out_step, l->count);
+    for (int i = 0; i < l->count && kind == UNARY_SIGMOID; i++)
+        l->out[i * l->out_step] = 1.0f / (1.0f + l->out[i * l->out_step]);
+}
+
+void op_unary(const struct kernels *kernels, enum model_unary kind, struct strided out,
+              struct strided in)
 {
     for (int i = 0; i < out.dims[0]; i++)
         for (int j = 0; j < out.dims[1]; j++)
             for (int k = 0; k < out.dims[2]; k++) {
-                const struct line l = {.out = row(&out, i, j, k),
-                                       .a = row(&in, i, j, k),
-                                       .out_step = step(&out, 3),
-                                       .a_step = step(&in, 3),
-                                       .count = out.dims[3]};
-                line_unary(kind, &l);
+                const struct line l = {row(&out, i, j, k), row(&in, i, j, k), step(&out, 3),
+                                       step(&in, 3), out.dims[3]};
+                unary_row(kernels, kind, &l);
             }
 }
 
-static void softmax_row(float *out, ptrdiff_t out_step, const float *in, ptrdiff_t in_step,
-                        int count)
+static void softmax_row(const struct kernels *kernels, const struct line *l)
 {
-    float most = in[0], sum = 0.0f;
-    for (int i = 1; i < count; i++)
-        most = in[i * in_step] > most ? in[i * in_step] : most;
-    for (int i = 0; i < count; i++)
-        sum += out[i * out_step] = exponential(in[i * in_step] - most);
-    for (int i = 0; i < count; i++)
-        out[i * out_step] /= sum;
+    float *out = l->out, most = l->in[0], sum = 0.0f;
+    for (int i = 1; i < l->count; i++)
+        most = l->in[i * l->in_step] > most ? l->in[i * l->in_step] : most;
+    for (int i = 0; i < l->count; i++)
+        out[i * l->out_step] = l->in[i * l->in_step] - most;
+    exp_in_place(kernels, out, l->out_step, l->count);
+    for (int i = 0; i < l->count; i++)
+        sum += out[i * l->out_step];
+    for (int i = 0; i < l->count; i++)
+        out[i * l->out_step] /= sum;
 }
 
 /* Pairs side by side, as a detector's thousands of "no face, face". */
-static void softmax_pairs(float *restrict out, const float *restrict in, int pairs)
+static void softmax_pairs(const struct kernels *kernels, float *restrict out,
+                          const float *restrict in, int pairs)
 {
-    for (int i = 0; i < pairs; i++) {
-        float gap = in[2 * i + 1] - in[2 * i];
-        float less = exponential(gap > 0 ? -gap : gap);
-        float large = 1.0f / (1.0f + less), small = less * large;
-        out[2 * i] = gap > 0 ? small : large;
-        out[2 * i + 1] = gap > 0 ? large : small;
+    float gap[BLOCK], less[BLOCK];
+    for (int begin = 0; begin < pairs; begin += BLOCK, in += 2 * BLOCK, out += 2 * BLOCK) {
+        int size = pairs - begin < BLOCK ? pairs - begin : BLOCK;
+        for (int i = 0; i < size; i++) {
+            gap[i] = in[2 * i + 1] - in[2 * i];
+            less[i] = gap[i] > 0 ? -gap[i] : gap[i];
+        }
+        kernels->exp_f32(less, less, (size_t)size);
+        for (int i = 0; i < size; i++) {
+            float large = 1.0f / (1.0f + less[i]), small = less[i] * large;
+            out[2 * i] = gap[i] > 0 ? small : large;
+            out[2 * i + 1] = gap[i] > 0 ? large : small;
+        }
     }
 }
 
@@ -278,17 +271,19 @@ static int are_pairs(const struct strided *view)
     return view->dims[3] == 2 && step(view, 3) == 1 && step(view, 2) == 2;
 }
 
-void op_softmax(struct strided out, struct strided in)
+void op_softmax(const struct kernels *kernels, struct strided out, struct strided in)
 {
     for (int i = 0; i < out.dims[0]; i++)
         for (int j = 0; j < out.dims[1]; j++) {
-            if (are_pairs(&out) && are_pairs(&in) && out.data != in.data) {
-                softmax_pairs(row(&out, i, j, 0), row(&in, i, j, 0), out.dims[2]);
+            if (are_pairs(&out) && are_pairs(&in)) {
+                softmax_pairs(kernels, row(&out, i, j, 0), row(&in, i, j, 0), out.dims[2]);
                 continue;
             }
-            for (int k = 0; k < out.dims[2]; k++)
-                softmax_row(row(&out, i, j, k), step(&out, 3), row(&in, i, j, k), step(&in, 3),
-                            out.dims[3]);
+            for (int k = 0; k < out.dims[2]; k++) {
+                const struct line l = {row(&out, i, j, k), row(&in, i, j, k), step(&out, 3),
+                                       step(&in, 3), out.dims[3]};
+                softmax_row(kernels, &l);
+            }
         }
 }
 

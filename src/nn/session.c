@@ -25,6 +25,7 @@ struct step {
 struct session {
     const struct model *model;
     struct pool *pool;
+    const struct kernels *kernels;
     float *arena;
     char *scratch; /* scratch_bytes for each thread */
     size_t scratch_bytes, all_scratch_bytes, arena_bytes;
@@ -103,9 +104,9 @@ static void plan_parts(struct step *step, size_t threads)
     step->parts = (rows + step->rows_a_part - 1) / step->rows_a_part;
 }
 
-static void prepare_conv(const struct session *session, struct step *step,
-                         const struct kernels *kernels)
+static void prepare_conv(const struct session *session, struct step *step)
 {
+    const struct kernels *kernels = session->kernels;
     const float *weights = session->model->weights;
     const struct model_node *node = step->node;
     step->kernel = node->op == MODEL_CONV ? kernels->conv_f32 : kernels->depthwise_f32;
@@ -120,11 +121,11 @@ static void prepare_conv(const struct session *session, struct step *step,
 
 static void prepare(struct session *session)
 {
-    const struct kernels *kernels = simd_kernels(simd_best());
+    session->kernels = simd_kernels(simd_best());
     for (size_t i = 0; i < session->steps; i++) {
         struct step *step = &session->step[i];
         if (step->node->op <= MODEL_DEPTHWISE) {
-            prepare_conv(session, step, kernels);
+            prepare_conv(session, step);
             continue;
         }
         step->out = resolve(session, &step->node->out);
@@ -245,7 +246,7 @@ static void run_conv(struct session *session, struct step *step)
         run_part(session, 0);
 }
 
-static void run_step(const struct step *step)
+static void run_step(const struct session *session, const struct step *step)
 {
     const struct model_node *node = step->node;
     switch (node->op) {
@@ -256,10 +257,10 @@ static void run_step(const struct step *step)
         op_binary((enum model_binary)node->kind, step->out, step->a, step->b);
         break;
     case MODEL_UNARY:
-        op_unary((enum model_unary)node->kind, step->out, step->a);
+        op_unary(session->kernels, (enum model_unary)node->kind, step->out, step->a);
         break;
     case MODEL_SOFTMAX:
-        op_softmax(step->out, step->a);
+        op_softmax(session->kernels, step->out, step->a);
         break;
     case MODEL_COPY:
         op_copy(step->out, step->a);
@@ -277,6 +278,6 @@ void session_run(struct session *session)
         if (step->node->op <= MODEL_DEPTHWISE)
             run_conv(session, step);
         else
-            run_step(step);
+            run_step(session, step);
     }
 }

@@ -51,6 +51,9 @@ struct conv {
     X(conv_f32, void, (const struct conv *c))      /* dense, packed weights */                     \
     X(depthwise_f32, void, (const struct conv *c)) /* one filter a channel */                      \
     X(dot_f32, float, (const float *a, const float *b, size_t n))                                  \
+    /* e^x, right to 2 units in the last place, the same at each level to the bit; 0 where it      \
+       would be denormal, infinite from 88.73 on. `out` may be `in`. */                            \
+    X(exp_f32, void, (float *out, const float *in, size_t n))                                      \
     /* out[i] = (in[i] - offset) * factor of bytes: picture to network input */                    \
     X(normalize_u8_f32, void, (float *out, const uint8_t *in, size_t n, float offset, float factor))
 

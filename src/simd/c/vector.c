@@ -1,6 +1,6 @@
 /* Kernels over plain arrays. */
 #define SIMD_SUFFIX c
-#include "simd/level.h"
+#include "simd/template/exp.h"
 
 float dot_f32_c(const float *a, const float *b, size_t n)
 {
