@@ -1,4 +1,5 @@
 #include "cli/bundle.h"
+#include "cli/paths.h"
 
 #include "base/file.h"
 #include "face/gallery.h"
@@ -102,18 +103,9 @@ int bundle_make(const struct bundle_files *files, struct buf *zip, struct err *e
 
 int bundle_find_function(char *path, size_t path_bytes, struct err *err)
 {
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length <= 0)
-        return err_set_errno(err, "find ken-function");
-    program[length] = 0;
-    char *slash = strrchr(program, '/');
-    *(slash ? slash : program) = 0;
-    int written = snprintf(path, path_bytes, "%s/ken-function", program);
-    if (written < 0 || (size_t)written >= path_bytes || access(path, R_OK) < 0)
-        return err_set(err, ERR_NOT_FOUND,
-                       "find ken-function: it is not in %.200s (give it with --function FILE)",
-                       program);
+    struct err cause = {0};
+    if (paths_beside_program("ken-function", path, path_bytes, &cause) < 0)
+        return err_set(err, cause.code, "%.400s (give it with --function FILE)", cause.message);
     return 0;
 }
 

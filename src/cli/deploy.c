@@ -68,8 +68,9 @@ static int choose_auth(struct deploy *deploy, struct err *err)
 static int prepare(struct deploy *deploy, char key[BUNDLE_KEY_BYTES], struct buf *zip,
                    struct err *err)
 {
+    char place[PATH_MAX];
     char function[PATH_MAX];
-    struct bundle_files files = {deploy->function_file, paths_models(deploy->models),
+    struct bundle_files files = {deploy->function_file, paths_models(deploy->models, place),
                                  paths_gallery(deploy->gallery)};
     if (!files.function) {
         if (bundle_find_function(function, sizeof function, err) < 0)

@@ -179,7 +179,7 @@ static int run(struct evaluate *evaluate, struct err *err)
     struct pair_result result;
     if (pair_list_read(&evaluate->list, evaluate->pairs_path, err) < 0)
         return -1;
-    evaluate->models = face_models_open(paths_models(evaluate->models_folder), err);
+    evaluate->models = paths_open_models(evaluate->models_folder, err);
     if (!evaluate->models)
         return -1;
     uint64_t start = clock_monotonic_ns();

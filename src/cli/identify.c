@@ -154,7 +154,7 @@ static int run(struct identify *identify, const struct command_line *line, char 
     struct face_models *models = NULL;
     identify->gallery = open_gallery(identify->gallery_path, err);
     if (identify->gallery)
-        models = face_models_open(paths_models(identify->models), err);
+        models = paths_open_models(identify->models, err);
     if (models)
         identify->recognizer = recognizer_create(models, &options, err);
     identify->faces = calloc(MAX_FACES, sizeof *identify->faces);

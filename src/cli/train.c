@@ -78,7 +78,7 @@ static int train_and_save(const struct train *train, const char *folder,
 static int run(const struct train *train, const char *folder, struct err *err)
 {
     int result = -1;
-    struct face_models *models = face_models_open(paths_models(train->models), err);
+    struct face_models *models = paths_open_models(train->models, err);
     struct recognizer *recognizer = models ? recognizer_create(models, NULL, err) : NULL;
     struct gallery *gallery = recognizer ? gallery_create(err) : NULL;
     if (gallery)
