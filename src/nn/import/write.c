@@ -19,24 +19,31 @@ static int file_view(struct importer *im, const struct view *from, struct model_
     return 0;
 }
 
-/* The innermost loop over the longest dimension: pairs (boxes' corners) would make thousands of
- * loops of two. Neighbours in memory stay innermost where there are enough of them. */
+static void swap_dims(struct view *view, int i, int j)
+{
+    int64_t dim = view->dims[i], stride = view->strides[i];
+    view->dims[i] = view->dims[j];
+    view->strides[i] = view->strides[j];
+    view->dims[j] = dim;
+    view->strides[j] = stride;
+}
+
+/* The innermost loop over the longest dimension, where neighbours in memory are few. Pairs side by
+ * side (boxes' corners) stay last, with the longest dimension before: the executor's loop takes
+ * both at once. */
 static void longest_last(struct view **views, int count)
 {
     enum { ENOUGH = 16 };
-    int longest = 3;
-    for (int i = 0; i < 3; i++)
-        if (views[0]->dims[i] > views[0]->dims[longest])
+    const struct view *out = views[0];
+    int pairs = out->dims[3] == 2 && out->strides[3] == 1 && views[1]->strides[3] == 1;
+    int longest = 3 - pairs;
+    for (int i = 0; i < 4; i++)
+        if (out->dims[i] > out->dims[longest])
             longest = i;
-    if (views[0]->dims[3] >= ENOUGH)
+    if (out->dims[3] >= ENOUGH)
         return;
-    for (int v = 0; v < count; v++) {
-        int64_t dim = views[v]->dims[3], stride = views[v]->strides[3];
-        views[v]->dims[3] = views[v]->dims[longest];
-        views[v]->strides[3] = views[v]->strides[longest];
-        views[v]->dims[longest] = dim;
-        views[v]->strides[longest] = stride;
-    }
+    for (int v = 0; v < count; v++)
+        swap_dims(views[v], longest, 3 - pairs);
 }
 
 /* The operation's views in the form that its kind of node has. */
