@@ -217,6 +217,17 @@ static void run_dot(const struct kernels *k, const void *context)
     r->out[0] = k->dot_f32(r->a, r->b, r->n);
 }
 
+enum { TEMPLATE_BYTES = 512 };
+
+/* A gallery of templates: n floats' bytes are n / 128 rows. */
+static void run_dots(const struct kernels *k, const void *context)
+{
+    const struct array_run *r = context;
+    const int8_t *rows = (const void *)r->a, *query = (const void *)r->b;
+    k->dots_i8((int32_t *)(void *)r->out, query, rows, TEMPLATE_BYTES,
+               r->n * sizeof(float) / TEMPLATE_BYTES);
+}
+
 static void run_normalize(const struct kernels *k, const void *context)
 {
     const struct array_run *r = context;
@@ -237,6 +248,11 @@ static void bench_exp_f32(const struct bench *b)
 static void bench_dot_f32(const struct bench *b)
 {
     bench_arrays(b, "dot_f32", run_dot);
+}
+
+static void bench_dots_i8(const struct bench *b)
+{
+    bench_arrays(b, "dots_i8, floats", run_dots);
 }
 
 static void bench_normalize_u8_f32(const struct bench *b)

@@ -1,7 +1,12 @@
 #include "simd/cpu.h"
 
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+
 int simd_cpu_has(enum simd_level level)
 {
+    if (level == SIMD_NEONDOT)
+        return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
     return level == SIMD_C || level == SIMD_NEON; /* NEON is part of every arm64 processor */
 }
 

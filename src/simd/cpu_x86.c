@@ -14,6 +14,8 @@ int simd_cpu_has(enum simd_level level)
     case SIMD_AVX512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    case SIMD_VNNI:
+        return simd_cpu_has(SIMD_AVX512) && __builtin_cpu_supports("avx512vnni");
     default:
         return 0;
     }

@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct kernels kernels_c, kernels_avx2, kernels_avx512, kernels_neon;
+extern const struct kernels kernels_c, kernels_avx2, kernels_avx512, kernels_vnni, kernels_neon,
+    kernels_neondot;
 
-static const char *const level_names[SIMD_LEVELS] = {"c", "avx2", "avx512", "neon"};
+static const char *const level_names[SIMD_LEVELS] = {"c",    "avx2", "avx512",
+                                                     "vnni", "neon", "neondot"};
 
 static const struct kernels *const tables[SIMD_LEVELS] = {
     [SIMD_C] = &kernels_c,
@@ -15,8 +17,14 @@ static const struct kernels *const tables[SIMD_LEVELS] = {
 #ifdef SIMD_HAVE_AVX512
     [SIMD_AVX512] = &kernels_avx512,
 #endif
+#ifdef SIMD_HAVE_VNNI
+    [SIMD_VNNI] = &kernels_vnni,
+#endif
 #ifdef SIMD_HAVE_NEON
     [SIMD_NEON] = &kernels_neon,
+#endif
+#ifdef SIMD_HAVE_NEONDOT
+    [SIMD_NEONDOT] = &kernels_neondot,
 #endif
 };
 

@@ -12,7 +12,7 @@
  * unless said. Callers set FTZ/DAZ with simd_flush_denormals() in each thread. */
 
 /* Levels, lowest first. */
-enum simd_level { SIMD_C, SIMD_AVX2, SIMD_AVX512, SIMD_NEON, SIMD_LEVELS };
+enum simd_level { SIMD_C, SIMD_AVX2, SIMD_AVX512, SIMD_VNNI, SIMD_NEON, SIMD_NEONDOT, SIMD_LEVELS };
 
 /* Weights of a convolution are packed by simd_pack_conv() in panels of this many output channels,
  * one packing for every level: panel p, then kernel row, column, input channel, then its 16
@@ -54,6 +54,9 @@ struct conv {
     /* e^x, right to 2 units in the last place, the same at each level to the bit; 0 where it      \
        would be denormal, infinite from 88.73 on. `out` may be `in`. */                            \
     X(exp_f32, void, (float *out, const float *in, size_t n))                                      \
+    /* out[r] = dot product of `query` and row r of `rows`, each n bytes; n at most 65536 */       \
+    X(dots_i8, void,                                                                               \
+      (int32_t * out, const int8_t *query, const int8_t *rows, size_t n, size_t count))            \
     /* out[i] = (in[i] - offset) * factor of bytes: picture to network input */                    \
     X(normalize_u8_f32, void, (float *out, const uint8_t *in, size_t n, float offset, float factor))
 
@@ -63,8 +66,8 @@ struct kernels {
 #undef X
 };
 
-/* Best level of this processor and build; KEN_SIMD in the environment (c, avx2, avx512, neon; any
- * other value is ignored) caps it. */
+/* Best level of this processor and build; KEN_SIMD in the environment (c, avx2, avx512, vnni, neon,
+ * neondot; any other value is ignored) caps it. */
 enum simd_level simd_best(void);
 int simd_has(enum simd_level level);
 const char *simd_level_name(enum simd_level level);

@@ -1,8 +1,8 @@
 #ifndef SIMD_LEVEL_H
 #define SIMD_LEVEL_H
 
-/* For the kernels' own files: define SIMD_SUFFIX (c, avx2, avx512, neon), include this, and
- * KERNEL(conv_f32) is that kernel's name at this level. */
+/* For the kernels' own files: define SIMD_SUFFIX (c, avx2, avx512, vnni, neon, neondot), include
+ * this, and KERNEL(conv_f32) is that kernel's name at this level. */
 #include "simd/kernels.h"
 
 #define SIMD_PASTE_(a, b) a##_##b
@@ -14,7 +14,9 @@
     result name##_c arguments;                                                                     \
     result name##_avx2 arguments;                                                                  \
     result name##_avx512 arguments;                                                                \
-    result name##_neon arguments;
+    result name##_vnni arguments;                                                                  \
+    result name##_neon arguments;                                                                  \
+    result name##_neondot arguments;
 KERNEL_LIST(X)
 #undef X
 

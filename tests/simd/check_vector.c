@@ -106,6 +106,34 @@ void check_exp_f32(struct check *check)
     check_sizes(check, "exp_f32", exp_size);
 }
 
+/* As many rows as fit, of any bytes (-128 among them), against the plain sum: exact. */
+static int dots_size(struct check *check, struct arrays *s, const struct kernels *k, size_t n)
+{
+    enum { ROWS = 3 };
+    enum guard_side side = s->guards[1].buffer == s->guards[1].pages ? GUARD_BEFORE : GUARD_AFTER;
+    int8_t *query = guard_place(&s->guards[1], n, side);
+    int8_t *rows = guard_place(&s->guards[2], ROWS * n, side);
+    int32_t *out = guard_place(&s->guards[0], ROWS * sizeof *out, side);
+    for (size_t i = 0; i < n; i++)
+        query[i] = (int8_t)check_random_int(check, -128, n % 3 ? 127 : -120);
+    for (size_t i = 0; i < ROWS * n; i++)
+        rows[i] = (int8_t)check_random_int(check, -128, n % 3 ? 127 : -120);
+    k->dots_i8(out, query, rows, n, ROWS);
+    for (size_t r = 0; r < ROWS; r++) {
+        int64_t want = 0;
+        for (size_t i = 0; i < n; i++)
+            want += (int64_t)query[i] * rows[r * n + i];
+        if (out[r] != want)
+            return 0;
+    }
+    return 1;
+}
+
+void check_dots_i8(struct check *check)
+{
+    check_sizes(check, "dots_i8", dots_size);
+}
+
 static int normalize_size(struct check *check, struct arrays *s, const struct kernels *k, size_t n)
 {
     enum guard_side side = s->guards[1].buffer == s->guards[1].pages ? GUARD_BEFORE : GUARD_AFTER;
