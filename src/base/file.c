@@ -76,9 +76,21 @@ static int write_and_sync(int fd, const void *data, size_t size, mode_t mode, st
     return 0;
 }
 
+/* A rename would put a file in the place of a device such as /dev/stdout. */
+static int check_replaceable(const char *path, struct err *err)
+{
+    struct stat status;
+    if (stat(path, &status) < 0 || S_ISREG(status.st_mode))
+        return 0;
+    return err_set(err, ERR_INVALID, "write %s: %s", path,
+                   S_ISDIR(status.st_mode) ? "it is a folder" : "it is no ordinary file");
+}
+
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
 {
     char temporary[PATH_MAX];
+    if (check_replaceable(path, err) < 0)
+        return -1;
     int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
     if (length < 0 || (size_t)length >= sizeof temporary)
         return err_set(err, ERR_TOO_BIG, "write %s: the path is too long", path);

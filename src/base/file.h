@@ -12,7 +12,8 @@
 int file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
 
 /* Replace the file as a whole and durably: a temporary name beside it, fsync, rename, fsync of the
- * folder. After a failure the old file is untouched and no temporary file is left. */
+ * folder. After a failure the old file is untouched and no temporary file is left. A folder or a
+ * device under that name is refused (ERR_INVALID). */
 int file_write(const char *path, const void *data, size_t size, mode_t mode,
                struct err *err) MUST_USE;
 

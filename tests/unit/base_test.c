@@ -131,6 +131,24 @@ static void file_write_fails_where_the_folder_is_absent(void **state)
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static void file_write_replaces_no_folder_and_no_device(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ken-test-XXXXXX", path[64];
+    struct stat status;
+    struct err err = {0};
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(file_write(folder, "x", 1, 0600, &err), -1);
+    assert_non_null(strstr(err.message, "it is a folder"));
+    snprintf(path, sizeof path, "%s/link", folder);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(file_write(path, "x", 1, 0600, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(lstat(path, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    assert_int_equal(file_remove_tree(folder, &err), 0);
+}
+
 static void count_job(void *context, size_t index)
 {
     atomic_int *counts = context;
@@ -182,6 +200,7 @@ int main(void)
         cmocka_unit_test(buf_stops_at_its_limit_and_stays_failed),
         cmocka_unit_test(file_write_replaces_the_whole_file),
         cmocka_unit_test(file_write_fails_where_the_folder_is_absent),
+        cmocka_unit_test(file_write_replaces_no_folder_and_no_device),
         cmocka_unit_test(pool_runs_every_job_once),
         cmocka_unit_test(clock_text_is_iso_8601),
         cmocka_unit_test(random_text_keeps_to_its_alphabet),
