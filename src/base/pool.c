@@ -5,8 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { POOL_MAX_THREADS = 256 };
-
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
@@ -125,5 +123,7 @@ size_t pool_processors(void)
     if (sched_getaffinity(0, sizeof set, &set) < 0)
         return 1;
     int count = CPU_COUNT(&set);
+    if (count > POOL_MAX_THREADS)
+        return POOL_MAX_THREADS;
     return count < 1 ? 1 : (size_t)count;
 }
