@@ -115,7 +115,7 @@ static struct instance *find_idle(struct pool *pool)
 /* All instances of the manager are taken: an idle one of another function makes room. */
 static int make_room(struct manager *m)
 {
-    if (m->instance_count < MANAGER_MAX_INSTANCES)
+    if (m->instance_count < m->options.all_instances)
         return 1;
     for (struct pool *pool = m->pools; pool; pool = pool->next)
         for (struct instance *i = pool->instances; i; i = i->next)
@@ -159,6 +159,12 @@ void pool_pump(struct manager *m, struct pool *pool)
         instance_give(m, idle, pool_pop(pool));
     if (pool->queue && pool->function)
         start_missing(m, pool);
+}
+
+void pool_pump_all(struct manager *m)
+{
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        pool_pump(m, pool);
 }
 
 static int is_full(const struct pool *pool, const struct job *job)

@@ -253,7 +253,7 @@ void instance_on_exit(struct manager *m, struct instance *instance)
     instance->next = m->gone;
     m->gone = instance;
     m->instance_count--;
-    pool_pump(m, pool);
+    pool_pump_all(m); /* any of them may have waited for room */
 }
 
 void instance_on_deadline(struct manager *m, struct instance *instance)

@@ -305,6 +305,7 @@ static int copy_options(struct manager_options *o, const struct manager_options 
     o->idle_ms = from->idle_ms ? from->idle_ms : MANAGER_DEFAULT_IDLE_MS;
     o->queue_ms = from->queue_ms ? from->queue_ms : MANAGER_DEFAULT_QUEUE_MS;
     o->init_ms = from->init_ms ? from->init_ms : MANAGER_DEFAULT_INIT_MS;
+    o->all_instances = from->all_instances ? from->all_instances : MANAGER_MAX_INSTANCES;
     return o->folder && o->region && o->account_id && o->endpoint ? 0 : -1;
 }
 

@@ -41,6 +41,7 @@ struct manager_options {
     struct metrics *metrics;       /* NULL: none are put */
     struct logs *logs;             /* NULL: output is dropped */
     long instances, idle_ms, queue_ms, init_ms; /* 0: the defaults above */
+    size_t all_instances;                       /* of all functions; 0: MANAGER_MAX_INSTANCES */
 };
 
 /* Strings are copied; the rest is borrowed. */

@@ -112,6 +112,7 @@ void pool_take_job(struct manager *m, struct job *job);
 void pool_update(struct manager *m, struct function *function);
 void pool_retire(struct manager *m, struct function *function);
 void pool_pump(struct manager *m, struct pool *pool); /* give waiting requests to instances */
+void pool_pump_all(struct manager *m);
 struct job *pool_pop(struct pool *pool);
 void pool_drain(struct manager *m, struct pool *pool, uint64_t until_ns);
 void pool_expire(struct manager *m, struct pool *pool, uint64_t now_ns);
