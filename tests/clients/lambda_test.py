@@ -164,6 +164,23 @@ class LambdaTest(unittest.TestCase):
         self.client.remove_permission(FunctionName="policy", StatementId="api")
         self.refused("ResourceNotFoundException", self.client.get_policy, FunctionName="policy")
 
+    def test_a_policy_past_its_limit_is_refused(self):
+        self.create("long-policy")
+        grant = dict(FunctionName="long-policy", Action="lambda:InvokeFunction",
+                     Principal="apigateway.amazonaws.com")
+        self.client.add_permission(StatementId="short", **grant)
+        self.refused("PolicyLengthExceededException", self.client.add_permission,
+                     StatementId="s" * 20480, **grant)
+        policy = json.loads(self.client.get_policy(FunctionName="long-policy")["Policy"])
+        self.assertEqual([one["Sid"] for one in policy["Statement"]], ["short"])
+
+    def test_tags_are_texts(self):
+        arn = self.create("tagged", Environment={})["FunctionArn"]
+        self.refused("InvalidParameterValueException", self.client.tag_resource, Resource=arn,
+                     Tags={"depth": {"of": "an object"}})
+        self.client.tag_resource(Resource=arn, Tags={"colour": "red"})
+        self.assertEqual(self.client.list_tags(Resource=arn)["Tags"], {"colour": "red"})
+
     # Invocation
 
     def test_runtimes_in_shell_node_and_c_answer(self):

@@ -165,7 +165,7 @@ static int apply_environment(json_t *configuration, json_t *value, struct err *e
                        "environment variables you have provided exceeded the 4KB limit.");
     return json_object_set_new(
         configuration, "Environment",
-        json_pack("{s:O?}", "Variables", variables ? variables : json_object()));
+        json_pack("{s:o}", "Variables", variables ? json_incref(variables) : json_object()));
 }
 
 static int apply_architectures(json_t *configuration, json_t *value, struct err *err)

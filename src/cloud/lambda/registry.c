@@ -129,30 +129,36 @@ static int write_record(struct registry *r, const struct function *function, str
     return result;
 }
 
+/* The record on the disk, then in the table. */
+static int keep(struct registry *r, struct function *function, int is_new, struct err *err)
+{
+    if (is_new && r->count == REGISTRY_MAX_FUNCTIONS)
+        return err_set(err, ERR_TOO_BIG, "more than %d functions", REGISTRY_MAX_FUNCTIONS);
+    if (write_record(r, function, err) < 0)
+        return -1;
+    return table_put(r, function_hold(function), err);
+}
+
 struct function *registry_store(struct registry *r, json_t *record, struct code *code,
                                 struct err *err)
 {
     const char *name = json_string_value(
         json_object_get(json_object_get(record, "Configuration"), "FunctionName"));
     struct function *before = name ? registry_find(r, name) : NULL;
-    struct code *kept = code ? code : before ? code_hold(before->code) : NULL;
+    struct code *kept = code ? code : before ? before->code : NULL;
+    if (kept)
+        code_hold(kept); /* for the function; `code` is still held here */
     struct function *function = function_create(record, kept, ++r->generation, err);
-    if (function && !before && r->count == REGISTRY_MAX_FUNCTIONS) {
-        err_set(err, ERR_TOO_BIG, "more than %d functions", REGISTRY_MAX_FUNCTIONS);
-        function_release(function);
-        return NULL;
-    }
-    if (function && write_record(r, function, err) == 0 &&
-        table_put(r, function_hold(function), err) == 0) {
-        if (before && before->code != function->code)
-            atomic_store(&before->code->is_obsolete, 1);
-        function_release(before);
-        return function;
-    }
-    if (function && code)
+    int done = function ? keep(r, function, !before, err) : -1;
+    if (done < 0 && code)
         atomic_store(&code->is_obsolete, 1);
-    function_release(function);
+    else if (done == 0 && before && before->code != function->code)
+        atomic_store(&before->code->is_obsolete, 1);
+    code_release(code);
     function_release(before);
+    if (done == 0)
+        return function;
+    function_release(function);
     return NULL;
 }
 

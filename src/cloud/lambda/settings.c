@@ -87,6 +87,15 @@ static json_t *policy_statements(json_t *record)
     return json_object_get(policy, "Statement");
 }
 
+static int check_policy(struct rest_call *call, const json_t *policy)
+{
+    if (json_dumpb(policy, NULL, 0, JSON_COMPACT) <= MAX_POLICY_BYTES)
+        return 0;
+    exchange_fail_status(call->x, 400, "PolicyLengthExceededException",
+                         "The final policy size is bigger than the limit of 20480 bytes.");
+    return -1;
+}
+
 static int add_permission(struct lambda *lambda, struct rest_call *call, json_t *record,
                           json_t *request)
 {
@@ -111,7 +120,7 @@ static int add_permission(struct lambda *lambda, struct rest_call *call, json_t 
     json_array_append_new(statements, statement);
     json_object_set_new(request, "Statement", json_string(text));
     free(text);
-    return 0;
+    return check_policy(call, json_object_get(record, "Policy"));
 }
 
 static void fail_no_resource(struct exchange *x)
@@ -214,6 +223,18 @@ void lambda_get_concurrency(void *self, struct rest_call *call)
 
 /* Tags */
 
+static int are_texts(const json_t *object)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    {
+        if (!json_is_string(value))
+            return 0;
+    }
+    return json_is_object(object);
+}
+
 static int tag(struct lambda *lambda, struct rest_call *call, json_t *record, json_t *request)
 {
     (void)lambda;
@@ -222,10 +243,10 @@ static int tag(struct lambda *lambda, struct rest_call *call, json_t *record, js
         tags = json_object();
         json_object_set_new(record, "Tags", tags);
     }
-    if (!json_is_object(given) || json_object_update(tags, given) < 0 ||
+    if (!are_texts(given) || json_object_update(tags, given) < 0 ||
         json_object_size(tags) > MAX_TAGS) {
-        exchange_fail(call->x, "InvalidParameterValueException", "Tags is an object of at most %d",
-                      MAX_TAGS);
+        exchange_fail(call->x, "InvalidParameterValueException",
+                      "Tags is an object of at most %d texts", MAX_TAGS);
         return -1;
     }
     return 0;
