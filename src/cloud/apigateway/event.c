@@ -70,6 +70,13 @@ static json_t *text_or_null(const char *text)
     return value ? value : json_null(); /* also for what is not UTF-8 */
 }
 
+/* The API's documents serve many threads: what is taken from them is copied, so that their
+ * reference counts are left alone. */
+static json_t *copy_of(const json_t *object, const char *name)
+{
+    return text_or_null(json_string_value(json_object_get(object, name)));
+}
+
 /* `single` has the last value of a name, `multi` all. */
 static void add_pair(json_t *single, json_t *multi, const char *name, const char *value)
 {
@@ -126,9 +133,8 @@ static void add_path_parameters(json_t *event, const struct event_request *r)
                             text_or_null(r->match->parameters[i].value));
     json_object_set_new(event, "pathParameters", parameters);
     json_object_set_new(event, "stageVariables",
-                        json_object_size(r->stage_variables)
-                            ? json_incref((json_t *)(uintptr_t)r->stage_variables)
-                            : json_null());
+                        json_object_size(r->stage_variables) ? json_deep_copy(r->stage_variables)
+                                                             : json_null());
 }
 
 static const char *find_header(const struct event_request *r, const char *name)
@@ -174,8 +180,8 @@ static void add_context(json_t *event, const struct event_request *r)
 {
     json_t *context = json_object();
     json_t *resource = r->match->resource;
-    json_object_set(context, "resourceId", json_object_get(resource, "id"));
-    json_object_set(context, "resourcePath", json_object_get(resource, "path"));
+    json_object_set_new(context, "resourceId", copy_of(resource, "id"));
+    json_object_set_new(context, "resourcePath", copy_of(resource, "path"));
     json_object_set_new(context, "httpMethod", text_or_null(r->method));
     json_object_set_new(context, "extendedRequestId", text_or_null(r->request_id));
     json_object_set_new(context, "requestTime", request_time(r->unix_ms));
@@ -247,7 +253,7 @@ static int add_body(json_t *event, const struct event_request *r)
 char *event_create(const struct event_request *r, size_t *size)
 {
     json_t *event = json_object();
-    json_object_set(event, "resource", json_object_get(r->match->resource, "path"));
+    json_object_set_new(event, "resource", copy_of(r->match->resource, "path"));
     json_object_set_new(event, "path", text_or_null(r->path));
     json_object_set_new(event, "httpMethod", text_or_null(r->method));
     add_headers(event, r);

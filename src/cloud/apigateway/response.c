@@ -135,7 +135,7 @@ static int read_status(struct proxy_response *out, const json_t *value, struct e
     if (text)
         status = strtol(text, &end, 10);
     if ((value && !json_is_integer(value) && !text) || (text && (end == text || *end)) ||
-        status < 100 || status > 599)
+        status < 200 || status > 599)
         return malformed(err, "statusCode is no HTTP status");
     out->status = (int)status;
     return 0;

@@ -20,7 +20,7 @@ struct proxy_header {
 };
 
 struct proxy_response {
-    int status;                                        /* 100 to 599 */
+    int status;                                        /* 200 to 599 */
     struct proxy_header headers[RESPONSE_MAX_HEADERS]; /* without Content-Type */
     size_t header_count;
     char *content_type; /* "application/json" unless the function said otherwise */
