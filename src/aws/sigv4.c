@@ -2,6 +2,7 @@
 
 #include "aws/sigv4_canonical.h"
 #include "aws/uri.h"
+#include "base/hex.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -15,21 +16,11 @@
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 
-static void to_hex(const unsigned char bytes[32], char out[SIGV4_HEX_BYTES])
-{
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < 32; i++) {
-        out[2 * i] = hex[bytes[i] >> 4];
-        out[2 * i + 1] = hex[bytes[i] & 15];
-    }
-    out[64] = 0;
-}
-
 void sigv4_hash(const void *data, size_t size, char out[SIGV4_HEX_BYTES])
 {
     unsigned char digest[EVP_MAX_MD_SIZE] = {0};
     EVP_Digest(size ? data : "", size, digest, NULL, EVP_sha256(), NULL);
-    to_hex(digest, out);
+    hex_encode(digest, SIGV4_KEY_BYTES, out);
 }
 
 static int update_from_file(EVP_MD_CTX *context, int fd, size_t size, struct err *err)
@@ -59,7 +50,7 @@ int sigv4_hash_file(int fd, size_t size, char out[SIGV4_HEX_BYTES], struct err *
     int done = update_from_file(context, fd, size, err);
     EVP_DigestFinal_ex(context, digest, NULL);
     EVP_MD_CTX_free(context);
-    to_hex(digest, out);
+    hex_encode(digest, SIGV4_KEY_BYTES, out);
     return done;
 }
 
@@ -132,7 +123,7 @@ static int sign(const struct signing *signing, char out[SIGV4_HEX_BYTES], struct
         return err_set(err, ERR_TOO_BIG, "sign request: it is too long");
     unsigned char mac[SIGV4_KEY_BYTES];
     hmac(signing->key, SIGV4_KEY_BYTES, to_sign, mac);
-    to_hex(mac, out);
+    hex_encode(mac, sizeof mac, out);
     return 0;
 }
 
@@ -316,7 +307,7 @@ static void sign_piece(struct sigv4_chain *chain, const char *kind, const char *
     snprintf(to_sign, sizeof to_sign, ALGORITHM "-%s\n%s\n%s\n%s\n%s", kind, chain->amz_date,
              chain->scope, chain->previous, hashes);
     hmac(chain->signing_key, SIGV4_KEY_BYTES, to_sign, mac);
-    to_hex(mac, out);
+    hex_encode(mac, sizeof mac, out);
     memcpy(chain->previous, out, SIGV4_HEX_BYTES);
 }
 

@@ -1,17 +1,8 @@
 #include "aws/uri.h"
 
-#include <string.h>
+#include "base/hex.h"
 
-int uri_hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include <string.h>
 
 static int is_unreserved(char c)
 {
@@ -48,8 +39,8 @@ char *uri_decode(struct arena *arena, const char *text, size_t size, int plus_is
     for (size_t i = 0; i < size; i++) {
         int high = -1, low = -1;
         if (text[i] == '%' && size - i > 2) {
-            high = uri_hex_digit(text[i + 1]);
-            low = uri_hex_digit(text[i + 2]);
+            high = hex_digit(text[i + 1]);
+            low = hex_digit(text[i + 2]);
         }
         if (high >= 0 && low >= 0) {
             *next++ = (char)(high * 16 + low);

@@ -17,7 +17,4 @@ char *uri_encode(struct arena *arena, const char *text, size_t size, const char 
 char *uri_decode(struct arena *arena, const char *text, size_t size, int plus_is_space,
                  size_t *length);
 
-/* The value of one hex digit, -1 for another character. */
-int uri_hex_digit(char c);
-
 #endif

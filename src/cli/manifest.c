@@ -1,6 +1,7 @@
 #include "cli/manifest.h"
 
 #include "base/file.h"
+#include "base/hex.h"
 
 #include <jansson.h>
 #include <limits.h>
@@ -101,8 +102,7 @@ static int check_sum(const struct manifest_model *model, const char *path, const
     char text[2 * SHA256_BYTES + 1];
     if (!EVP_Q_digest(NULL, "SHA256", NULL, data, size, sum, &length))
         return err_set(err, ERR_UNSUPPORTED, "check %s: OpenSSL has no SHA-256", path);
-    for (size_t i = 0; i < sizeof sum; i++)
-        snprintf(text + 2 * i, 3, "%02x", sum[i]);
+    hex_encode(sum, sizeof sum, text);
     if (strcmp(text, model->sha256) == 0)
         return 0;
     return err_set(err, ERR_CORRUPT,

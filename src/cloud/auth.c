@@ -1,5 +1,6 @@
 #include "cloud/auth.h"
 
+#include "base/hex.h"
 #include "cloud/errors.h"
 
 #include <stdio.h>
@@ -170,8 +171,7 @@ int auth_head(struct auth *auth, struct exchange *x, struct identities *identiti
 int auth_body(struct auth *auth, struct exchange *x)
 {
     char hash[SIGV4_HEX_BYTES];
-    for (size_t i = 0; i < sizeof x->body.sha256; i++)
-        snprintf(hash + 2 * i, 3, "%02x", x->body.sha256[i]);
+    hex_encode(x->body.sha256, sizeof x->body.sha256, hash);
     if (!auth->is_verified)
         return verify(auth, x, hash);
     if (auth->payload == AUTH_PAYLOAD_HASHED && strcmp(hash, auth->payload_hash) != 0)

@@ -1,6 +1,6 @@
 #include "cloud/chunked.h"
 
-#include "aws/uri.h"
+#include "base/hex.h"
 
 #include <openssl/evp.h>
 #include <string.h>
@@ -52,11 +52,7 @@ static int end_chunk(struct chunked *c, struct err *err)
     if (EVP_DigestFinal_ex(c->sha256, digest, NULL) != 1)
         return err_set(err, ERR_NO_MEMORY, "read chunks: hash");
     char hash[SIGV4_HEX_BYTES], expected[SIGV4_HEX_BYTES];
-    for (size_t i = 0; i < sizeof digest; i++) {
-        hash[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        hash[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-    }
-    hash[SIGV4_HEX_BYTES - 1] = 0;
+    hex_encode(digest, sizeof digest, hash);
     sigv4_chunk_signature(&c->chain, hash, expected);
     return check_signature(expected, c->signature, err);
 }
@@ -65,7 +61,7 @@ static int end_chunk(struct chunked *c, struct err *err)
 static int read_head(struct chunked *c, struct err *err)
 {
     size_t digits = 0, size = 0;
-    for (int value; (value = uri_hex_digit(c->line[digits])) >= 0; digits++) {
+    for (int value; (value = hex_digit(c->line[digits])) >= 0; digits++) {
         if (digits == MAX_SIZE_DIGITS)
             return malformed(err, "a chunk's size is too large");
         size = size * 16 + (size_t)value;

@@ -1,5 +1,7 @@
 #include "cloud/query.h"
 
+#include "base/hex.h"
+
 #include <string.h>
 
 int query_next(const char **at, struct query_pair *pair)
@@ -17,24 +19,13 @@ int query_next(const char **at, struct query_pair *pair)
     return 1;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int query_decode(char *text, int plus_is_space)
 {
     char *out = text;
     for (const char *in = text; *in; in++) {
         if (*in == '%') {
-            int high = hex_value(in[1]);
-            int low = high < 0 ? -1 : hex_value(in[2]);
+            int high = hex_digit(in[1]);
+            int low = high < 0 ? -1 : hex_digit(in[2]);
             if (low < 0 || (high == 0 && low == 0))
                 return -1;
             *out++ = (char)(high * 16 + low);

@@ -1,5 +1,7 @@
 #include "face/seal.h"
+
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/random.h"
 
 #include <limits.h>
@@ -72,26 +74,9 @@ int seal_decrypt(const struct seal *seal, uint8_t *data, size_t size,
     return err_set(err, ERR_CORRUPT, "it was changed, or the key is another one");
 }
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static int parse_key(const char *text, size_t length, uint8_t key[SEAL_KEY_BYTES])
 {
-    if (length != KEY_HEX_DIGITS)
-        return -1;
-    for (size_t i = 0; i < SEAL_KEY_BYTES; i++) {
-        int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return -1;
-        key[i] = (uint8_t)(high << 4 | low);
-    }
-    return 0;
+    return length == KEY_HEX_DIGITS ? hex_decode(text, key, SEAL_KEY_BYTES) : -1;
 }
 
 static int read_key(const char *path, uint8_t key[SEAL_KEY_BYTES], struct err *err)

@@ -1,3 +1,4 @@
+#include "aws/uri.h"
 #include "cloud/apigateway/event.h"
 
 #include <stdint.h>
@@ -18,7 +19,7 @@ static void make_event(const char *path, const char *query, const char *body, si
                   "/", "a", "id", "a", "parentId", "r", "pathPart", "{a}", "path", "/{a}", "p",
                   "id", "p", "parentId", "a", "pathPart", "{p+}", "path", "/{a}/{p+}");
     struct path_tree *tree = path_tree_create(resources);
-    char *decoded = event_decode(path, strlen(path), 0, arena);
+    char *decoded = uri_decode(arena, path, strlen(path), 0, NULL);
     int count = event_split_query(query, pairs, MAX_QUERY, arena);
     const struct http_header header = {"Content-Type", query};
     if (decoded && count >= 0 && path_tree_find(tree, decoded, &match, arena)) {

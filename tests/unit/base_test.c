@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/pool.h"
 #include "base/random.h"
 
@@ -149,6 +150,19 @@ static void file_write_replaces_no_folder_and_no_device(void **state)
     assert_int_equal(file_remove_tree(folder, &err), 0);
 }
 
+static void hex_reads_what_it_writes_and_refuses_the_rest(void **state)
+{
+    (void)state;
+    unsigned char bytes[3];
+    char text[7];
+    assert_int_equal(hex_decode("12345g", bytes, 3), -1);
+    assert_int_equal(hex_decode("1 3456", bytes, 3), -1);
+    assert_int_equal(hex_decode("1", bytes, 1), -1);
+    assert_int_equal(hex_decode("00aBfF", bytes, 3), 0);
+    hex_encode(bytes, 3, text);
+    assert_string_equal(text, "00abff");
+}
+
 static void count_job(void *context, size_t index)
 {
     atomic_int *counts = context;
@@ -201,6 +215,7 @@ int main(void)
         cmocka_unit_test(file_write_replaces_the_whole_file),
         cmocka_unit_test(file_write_fails_where_the_folder_is_absent),
         cmocka_unit_test(file_write_replaces_no_folder_and_no_device),
+        cmocka_unit_test(hex_reads_what_it_writes_and_refuses_the_rest),
         cmocka_unit_test(pool_runs_every_job_once),
         cmocka_unit_test(clock_text_is_iso_8601),
         cmocka_unit_test(random_text_keeps_to_its_alphabet),

@@ -1,5 +1,7 @@
 #include "cloud/apigateway/event.h"
 
+#include "cloud/query.h"
+
 #include <ctype.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -8,56 +10,24 @@
 #include <strings.h>
 #include <time.h>
 
-/* Decoding */
+/* The query */
 
-static int hex_digit(char c)
+static char *decode(struct arena *arena, const char *text, size_t size)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-char *event_decode(const char *text, size_t size, int plus_is_space, struct arena *arena)
-{
-    char *out = arena_copy(arena, text, size), *to = out;
-    for (size_t i = 0; out && i < size; i++) {
-        char c = text[i];
-        if (c == '+' && plus_is_space)
-            c = ' ';
-        if (c == '%') {
-            int high = i + 2 < size ? hex_digit(text[i + 1]) : -1;
-            int low = i + 2 < size ? hex_digit(text[i + 2]) : -1;
-            if (high < 0 || low < 0 || (high == 0 && low == 0))
-                return NULL;
-            c = (char)(high << 4 | low);
-            i += 2;
-        }
-        *to++ = c;
-    }
-    if (out)
-        *to = 0;
-    return out;
+    char *out = arena_copy(arena, text, size);
+    return out && query_decode(out, 1) == 0 ? out : NULL;
 }
 
 int event_split_query(const char *query, struct event_pair *pairs, size_t most, struct arena *arena)
 {
     size_t count = 0;
-    while (*query) {
-        size_t size = strcspn(query, "&");
-        size_t name_size = strcspn(query, "=&");
-        if (size > 0) {
-            const char *value = name_size < size ? query + name_size + 1 : query + size;
-            if (count == most)
-                return -1;
-            pairs[count] =
-                (struct event_pair){event_decode(query, name_size, 1, arena),
-                                    event_decode(value, (size_t)(query + size - value), 1, arena)};
-            if (!pairs[count].name || !pairs[count].value)
-                return -1;
-            count++;
-        }
-        query += size + (query[size] == '&');
+    for (struct query_pair pair; query_next(&query, &pair); count++) {
+        if (count == most)
+            return -1;
+        pairs[count] = (struct event_pair){decode(arena, pair.name, pair.name_size),
+                                           decode(arena, pair.value, pair.value_size)};
+        if (!pairs[count].name || !pairs[count].value)
+            return -1;
     }
     return (int)count;
 }

@@ -44,7 +44,4 @@ char *event_create(const struct event_request *request, size_t *size);
 int event_split_query(const char *query, struct event_pair *pairs, size_t most,
                       struct arena *arena);
 
-/* Decodes %XX, and '+' when asked to. NULL when it is wrong. */
-char *event_decode(const char *text, size_t size, int plus_is_space, struct arena *arena);
-
 #endif

@@ -283,7 +283,7 @@ static int find_stage(struct execution *e, struct exchange *x, struct target *t)
     const char *rest = strncmp(x->path, prefix, sizeof prefix - 1) == 0
                            ? split_path_form(t, x->path + sizeof prefix - 1)
                            : split_host_form(t, exchange_header(x, "Host"), x->path);
-    t->path = rest ? event_decode(rest, strlen(rest), 0, &x->arena) : NULL;
+    t->path = rest ? exchange_decode(x, rest, strlen(rest), 0) : NULL;
     if (t->path && !*t->path)
         t->path = "/";
     if (!t->path || *t->path != '/')

@@ -1,4 +1,6 @@
 #include "cloud/errors.h"
+
+#include "base/hex.h"
 #include "cloud/s3/write.h"
 #include "cloud/xml.h"
 
@@ -146,9 +148,8 @@ static void make_etag(const struct completion *c, char out[S3_ETAG_BYTES])
     EVP_MD_CTX *all = EVP_MD_CTX_new();
     EVP_DigestInit_ex(all, EVP_md5(), NULL);
     for (size_t i = 0; i < c->count; i++) {
-        for (size_t k = 0; k < sizeof md5; k++)
-            sscanf(c->chosen[i]->etag + 2 * k, "%2hhx", &md5[k]);
-        EVP_DigestUpdate(all, md5, sizeof md5);
+        if (hex_decode(c->chosen[i]->etag, md5, sizeof md5) == 0)
+            EVP_DigestUpdate(all, md5, sizeof md5);
     }
     EVP_DigestFinal_ex(all, digest, NULL);
     EVP_MD_CTX_free(all);

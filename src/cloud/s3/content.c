@@ -1,6 +1,7 @@
 #include "cloud/s3/content.h"
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/random.h"
 
@@ -146,8 +147,7 @@ static void make_name(const struct s3_request *r, char out[CONTENT_NAME_BYTES])
     char unique[RANDOM_HEX_DIGITS + 1], hex[HASH_HEX + 1], text[64 + 1 + S3_MAX_KEY_BYTES + 1];
     int size = snprintf(text, sizeof text, "%s/%s", r->bucket, r->key);
     SHA256((const unsigned char *)text, (size_t)size, hash);
-    for (size_t i = 0; i < HASH_HEX / 2; i++)
-        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    hex_encode(hash, HASH_HEX / 2, hex);
     random_text(unique, RANDOM_HEX_DIGITS, RANDOM_HEX);
     snprintf(out, CONTENT_NAME_BYTES, "%.2s/%s-%s", hex, hex, unique);
 }

@@ -1,4 +1,6 @@
 #include "cloud/errors.h"
+
+#include "base/hex.h"
 #include "cloud/s3/write.h"
 
 #include <stdio.h>
@@ -12,8 +14,7 @@ static const char *const kept[] = {"Content-Type",     "Cache-Control",    "Cont
 
 void s3_etag(const unsigned char md5[16], size_t parts, char out[S3_ETAG_BYTES])
 {
-    for (size_t i = 0; i < 16; i++)
-        snprintf(out + 2 * i, 3, "%02x", md5[i]);
+    hex_encode(md5, 16, out);
     if (parts)
         snprintf(out + 32, S3_ETAG_BYTES - 32, "-%zu", parts);
 }
