@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 40, LONG_ONLY = 256 };
+enum { MAX_OPTIONS = 40, LONG_ONLY = 256, COLUMN = 30 };
 
 static void print_option(const struct option_spec *option)
 {
@@ -15,7 +15,9 @@ static void print_option(const struct option_spec *option)
         snprintf(letter, sizeof letter, "-%c, ", option->letter);
     snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
              option->argument ? option->argument : "");
-    printf("  %-30s %s\n", left, option->help);
+    int is_wide = strlen(left) > COLUMN;
+    printf("  %-*s%s%-*s %s\n", COLUMN, left, is_wide ? "\n  " : "", is_wide ? COLUMN : 0, "",
+           option->help);
 }
 
 static void print_help(const struct command_line *line)
@@ -24,7 +26,7 @@ static void print_help(const struct command_line *line)
            line->operands ? line->operands : "", line->summary);
     for (const struct option_spec *option = line->options; option->name; option++)
         print_option(option);
-    printf("  %-30s %s\n", "-h, --help", "show this help");
+    printf("  %-*s %s\n", COLUMN, "-h, --help", "show this help");
     if (line->details)
         printf("\n%s\n", line->details);
 }
@@ -99,6 +101,15 @@ static const struct option_spec *find(const struct command_line *line, int value
     return NULL;
 }
 
+/* getopt says '?' for both: an option that it does not know, and a value for a flag, whose number
+ * it then tells. */
+static const char *what_is_wrong(int value)
+{
+    if (value == ':')
+        return "a value is missing";
+    return optopt >= LONG_ONLY || optopt == 'h' ? "takes no value" : "no such option";
+}
+
 int options_parse(const struct command_line *line, int argc, char **argv, int *first_operand,
                   struct err *err)
 {
@@ -114,7 +125,7 @@ int options_parse(const struct command_line *line, int argc, char **argv, int *f
         }
         if (value == '?' || value == ':')
             return err_set(err, ERR_INVALID, "%s: %s (see ken %s --help)", argv[optind - 1],
-                           value == ':' ? "a value is missing" : "no such option", line->verb);
+                           what_is_wrong(value), line->verb);
         if (store(find(line, value), optarg, err) < 0)
             return -1;
     }

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Every verb as a stranger meets it: help, wrong words, a full disk, a reader that has gone. usage: verbs_test.py KEN"""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+KEN = sys.argv.pop(1)
+
+
+def ken(*arguments, **options):
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("AWS_", "KEN_"))}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": "/", **options}
+    return subprocess.run([KEN, *arguments], env={**environment, **options.pop("env", {})}, text=True,
+                          check=False, timeout=60, **options)
+
+
+def verbs():
+    lines = ken("--help").stdout.split("verbs:\n")[1].split("\n\n")[0].splitlines()
+    return [line.split()[0] for line in lines]
+
+
+class VerbsTest(unittest.TestCase):
+    def refused(self, result, code, words):
+        self.assertEqual(result.returncode, code, result)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertIn(words, result.stderr)
+        self.assertEqual(result.stdout, "")
+
+    def test_wrong_words_are_refused_in_a_line(self):
+        self.refused(ken("fly"), 2, "fly: no such verb")
+        for verb in verbs():
+            if verb == "model":
+                continue
+            with self.subTest(verb=verb):
+                self.refused(ken(verb, "--no-such-option"), 2, "--no-such-option: no such option")
+                self.refused(ken(verb, "--help=yes"), 2, "--help")
+        self.refused(ken("edge", "--json=1", "--video", "x"), 2, "--json=1: takes no value")
+        self.refused(ken("edge", "--every"), 2, "--every: a value is missing")
+        self.refused(ken("edge", "--every", "0"), 2, "--every: 0 is not from 1")
+        self.refused(ken("edge", "--every", "x"), 2, "not a number")
+
+    def test_help_is_readable(self):
+        for verb in verbs():
+            with self.subTest(verb=verb):
+                help_text = ken(verb, "--help")
+                self.assertEqual((help_text.returncode, help_text.stderr), (0, ""))
+                self.assertIn("usage: ken " + verb, help_text.stdout)
+                self.assertLessEqual(max(map(len, help_text.stdout.splitlines())), 120)
+
+    def test_what_cannot_be_printed_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            result = ken("--help", stdout=full)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("standard output: No space left on device", result.stderr)
+
+    def test_a_reader_that_has_gone_is_none(self):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as gone:
+            result = ken("--help", stdout=gone)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_closed_streams_harm_no_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            line = f"exec {KEN} cloud env --data {folder} >&- 2>&-"
+            self.assertEqual(subprocess.run(["sh", "-c", line], check=False).returncode, 0)
+            with open(folder + "/credentials") as credentials:
+                self.assertTrue(credentials.read().startswith("[default]\naws_access_key_id"))
+
+
+if __name__ == "__main__":
+    unittest.main()
