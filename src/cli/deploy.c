@@ -21,12 +21,10 @@
 enum { WAIT_MS = 180 * 1000, OUTPUT_MODE = 0600 }; /* the output may hold an API key */
 
 static const char details[] =
-    "Creates what is absent, changes what differs and leaves the rest, so it may be run again at "
-    "any\n"
-    "time: two buckets, the table, the function (a zip with ken-function, the networks and the\n"
-    "gallery), and the REST API in front of it. Endpoint, region and credentials come from AWS_... "
-    "as\n"
-    "for every AWS tool.\n\n"
+    "Creates what is absent, changes what differs and leaves the rest, so it may be run again\n"
+    "at any time: two buckets, the table, the function (a zip with ken-function, the networks\n"
+    "and the gallery), and the REST API in front of it. Endpoint, region and credentials come\n"
+    "from AWS_... as for every AWS tool.\n\n"
     "examples:\n"
     "  AWS_ENDPOINT_URL=http://127.0.0.1:4566 ken deploy --output build/deployment.json\n"
     "  ken deploy --auth key --frames-bucket my-frames --videos-bucket my-videos\n"
@@ -164,8 +162,7 @@ int verb_deploy(int argc, char **argv)
         {"output", 'o', OPTION_TEXT, &deploy.output, "FILE", "write the deployment as JSON", 0, 0},
         {"function", 0, OPTION_TEXT, &deploy.function_file, "FILE",
          "the function's program (default: ken-function beside ken)", 0, 0},
-        {"models", 0, OPTION_TEXT, &deploy.models, "DIR",
-         "folder of the networks (default: $KEN_MODELS, else build/models)", 0, 0},
+        {"models", 0, OPTION_TEXT, &deploy.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"gallery", 0, OPTION_TEXT, &deploy.gallery, "FILE",
          "the people (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
         {"update-code-only", 0, OPTION_FLAG, &deploy.code_only, NULL,
@@ -190,8 +187,7 @@ int verb_deploy(int argc, char **argv)
         {0},
     };
     const struct command_line line = {"deploy",
-                                      "put the function, its data and its API on AWS, or "
-                                      "on ken cloud",
+                                      "Put the function, its data and its API on AWS or ken cloud.",
                                       NULL, details, options};
     struct err err = {0};
     int first, code = options_start(&line, argc, argv, &first);

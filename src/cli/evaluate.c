@@ -31,13 +31,10 @@ struct evaluate {
 
 static const char details[] =
     "\"ken evaluate pairs\" runs the whole pipeline on every photo (the face nearest the centre\n"
-    "counts) and compares the pairs. FILE has the columns image_a, image_b, same (1 or 0), apart "
-    "by\n"
-    "tabs. A photo without a face makes its pairs wrong. Accuracy is by 10-fold cross-validation "
-    "of\n"
-    "the threshold; TAR at FAR 0.01 is the part of the same pairs accepted where 1 % of the "
-    "others\n"
-    "are.\n\n"
+    "counts) and compares the pairs. FILE has the columns image_a, image_b, same (1 or 0),\n"
+    "apart by tabs. A photo without a face makes its pairs wrong. Accuracy is by 10-fold\n"
+    "cross-validation of the threshold; TAR at FAR 0.01 is the part of the same pairs accepted\n"
+    "where 1 % of the others are.\n\n"
     "example:\n"
     "  ken evaluate pairs --images lfw/images --pairs lfw/pairs.tsv";
 
@@ -206,8 +203,7 @@ int verb_evaluate(int argc, char **argv)
     const struct option_spec options[] = {
         {"images", 0, OPTION_TEXT, &evaluate.images, "DIR", "folder of the photos", 0, 0},
         {"pairs", 0, OPTION_TEXT, &evaluate.pairs_path, "FILE", "the list of pairs, TSV", 0, 0},
-        {"models", 0, OPTION_TEXT, &evaluate.models_folder, "DIR",
-         "folder of the networks (default: $KEN_MODELS, else build/models)", 0, 0},
+        {"models", 0, OPTION_TEXT, &evaluate.models_folder, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"threads", 0, OPTION_INT, &evaluate.threads, "N",
          "threads, 1 to 256 (default: one a processor)", 1, 256},
         {"json", 0, OPTION_FLAG, &evaluate.json, NULL, "print one JSON document", 0, 0},

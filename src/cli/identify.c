@@ -182,8 +182,7 @@ int verb_identify(int argc, char **argv)
     const struct option_spec options[] = {
         {"gallery", 'g', OPTION_TEXT, &identify.gallery_path, "FILE",
          "enrolled people (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
-        {"models", 0, OPTION_TEXT, &identify.models, "DIR",
-         "folder of the networks (default: $KEN_MODELS, else build/models)", 0, 0},
+        {"models", 0, OPTION_TEXT, &identify.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"min-score", 0, OPTION_REAL, &identify.min_score, "X",
          "least score of the detector, 0.05 to 1 (default: 0.65)", 0.05, 1},
         {"json", 0, OPTION_FLAG, &identify.json, NULL, "print one JSON document", 0, 0},

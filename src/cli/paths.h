@@ -23,4 +23,8 @@ int paths_beside_program(const char *name, char *path, size_t path_bytes, struct
 /* The gallery file: `option`, else $KEN_GALLERY, else gallery.ken. */
 const char *paths_gallery(const char *option);
 
+/* What the verbs' help says of --models. */
+#define PATHS_MODELS_HELP                                                                          \
+    "folder of the networks (default: $KEN_MODELS, else models beside ken's folder)"
+
 #endif

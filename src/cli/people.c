@@ -259,7 +259,7 @@ static int get(struct people *people, const char *name, struct err *err)
                        : -1;
 }
 
-static int delete (struct people *people, const char *name, struct err *err)
+static int remove_record(struct people *people, const char *name, struct err *err)
 {
     int gone = aws_dynamodb_delete_item(people->client, people->table, "name", name, err);
     if (gone == 0)
@@ -279,7 +279,7 @@ struct action {
 };
 
 static const struct action actions[] = {
-    {"import", 1, import}, {"list", 0, list}, {"get", 1, get}, {"delete", 1, delete}};
+    {"import", 1, import}, {"list", 0, list}, {"get", 1, get}, {"delete", 1, remove_record}};
 
 static const struct action *find_action(int count, char **operands, struct err *err)
 {
@@ -320,7 +320,7 @@ int verb_people(int argc, char **argv)
         {"json", 0, OPTION_FLAG, &people.json, NULL, "print JSON", 0, 0},
         {0},
     };
-    const struct command_line line = {"people", "keep the records of people", "ACTION [ARGUMENT]",
+    const struct command_line line = {"people", "Keep the records of people.", "ACTION [ARGUMENT]",
                                       details, options};
     struct err err = {0};
     int first, code = options_start(&line, argc, argv, &first);

@@ -83,6 +83,14 @@ static int run(struct summary *summary, const struct summary_settings *settings,
     return asked < 0 ? -1 : summary_check(summary, err);
 }
 
+static const char details[] =
+    "Fails when a frame was lost, a person was taken for another, or CloudWatch's count of\n"
+    "invocations is not that of the requests (the function asked by nobody else meanwhile).\n"
+    "\n"
+    "examples:\n"
+    "  ken summary run.jsonl\n"
+    "  ken summary --deployment build/deployment.json -o summary.json runs/*.jsonl";
+
 int verb_summary(int argc, char **argv)
 {
     struct summary_settings settings = {.wait_s = 15};
@@ -99,14 +107,7 @@ int verb_summary(int argc, char **argv)
         .summary =
             "Add up the reports of ken edge: answers, people, latency by stage, invocations.",
         .operands = "REPORT...",
-        .details = "Fails when a frame was lost, a person was taken for another, or CloudWatch's "
-                   "count of\n"
-                   "invocations is not that of the requests (the function asked by nobody else "
-                   "meanwhile).\n"
-                   "\n"
-                   "examples:\n"
-                   "  ken summary run.jsonl\n"
-                   "  ken summary --deployment build/deployment.json -o summary.json runs/*.jsonl",
+        .details = details,
         .options = specs,
     };
     struct err err = {0};

@@ -19,9 +19,8 @@ struct train {
 
 static const char details[] =
     "FOLDER holds one folder a person, named after the person, with photos (JPEG, PNG) in it.\n"
-    "The names also go to labels.json beside the gallery. The gallery is encrypted with the key "
-    "in\n"
-    "KEN_GALLERY_KEY (64 hex digits), else with that in GALLERY.key, made when absent.\n\n"
+    "The names also go to labels.json beside the gallery. The gallery is encrypted with the key\n"
+    "in KEN_GALLERY_KEY (64 hex digits), else with that in GALLERY.key, made when absent.\n\n"
     "examples:\n"
     "  ken train data/real_images -o gallery.ken\n"
     "  ken train people --plain -o test.ken";
@@ -95,8 +94,7 @@ int verb_train(int argc, char **argv)
     const struct option_spec options[] = {
         {"output", 'o', OPTION_TEXT, &train.output, "GALLERY",
          "gallery file to write (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
-        {"models", 0, OPTION_TEXT, &train.models, "DIR",
-         "folder of the networks (default: $KEN_MODELS, else build/models)", 0, 0},
+        {"models", 0, OPTION_TEXT, &train.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"threshold", 't', OPTION_REAL, &train.threshold, "X",
          "least similarity of a known face, 0 to 1 (default: the built-in one)", 0, 1},
         {"plain", 0, OPTION_FLAG, &train.plain, NULL, "do not encrypt the gallery", 0, 0},

@@ -66,7 +66,9 @@ int deployment_read(struct deployment *deployment, const char *path, struct err 
         buf_finish(&text);
         if (err->code == ERR_NOT_FOUND)
             return err_set(err, ERR_NOT_FOUND,
-                           "read %s: no such file (ken deploy writes it; see --deployment)", path);
+                           "read %s: no such file (ken deploy --output FILE writes it; "
+                           "--deployment FILE names it)",
+                           path);
         return -1;
     }
     json_t *root =
