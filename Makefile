@@ -6,7 +6,7 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test bench fuzz clean format
+.PHONY: all help packages build models demo test bench bench-engine fuzz clean format
 
 all: build models
 
@@ -15,6 +15,7 @@ help:
 	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
 	@echo 'make test          every test; closes with "N passed, N failed"'
 	@echo 'make bench         the figures of the README'
+	@echo 'make bench-engine  the engine beside others (oneDNN, XNNPACK, ONNX Runtime, OpenCV)'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
 	@echo 'make format        clang-format every C file'
 	@echo 'make clean         remove build/ and node_modules/'
@@ -47,6 +48,14 @@ demo: build models
 test:
 	@tools/install-packages test
 	@tools/run-tests
+
+bench-engine: models
+	@tools/install-packages bench
+	@meson configure $(BUILD) -Dtests=true
+	@ninja -C $(BUILD) --quiet
+	@[ -d node_modules/onnxruntime-node ] || npm ci --silent
+	@node bench/engine.mjs $(BUILD)
+	@node bench/engine_chart.mjs
 
 fuzz:
 	@tools/install-packages test

@@ -1,8 +1,8 @@
 /* The engine's side of bench/engine.mjs.
  *   engine run MODEL.ken RUNS     milliseconds of each run, one a line, after a few to warm up
- *   engine cold MODEL.ken TIMES   milliseconds from starting a process to its first result
- *   engine peak                   multiply-add GFLOP/s that one core reaches at the chosen level
- * KEN_THREADS: threads, default 1; KEN_SIMD caps the level. */
+ *   engine cold MODEL.ken TIMES [PROGRAM]   milliseconds from starting a process (this, or a peer)
+ * to its first result engine peak [LEVEL]           multiply-add GFLOP/s that one core reaches; 0
+ * without that level KEN_THREADS: threads, default 1; KEN_SIMD caps the level. */
 #include "base/clock.h"
 #include "nn/model.h"
 #include "peak.h"
@@ -31,10 +31,13 @@ static double (*const peaks[SIMD_LEVELS])(long) = {
 };
 
 /* The best of several short bursts; 0 where it is not known. */
-static double peak_gflops(void)
+static double peak_gflops(const char *name)
 {
     enum { BURSTS = 20, ROUNDS = 200000 };
-    double best = 0, (*peak)(long) = peaks[simd_best()];
+    double best = 0, (*peak)(long) = NULL;
+    for (int i = 0; i < SIMD_LEVELS; i++)
+        if (simd_has((enum simd_level)i) && strcmp(name, simd_level_name((enum simd_level)i)) == 0)
+            peak = peaks[i];
     for (int i = 0; peak && i < BURSTS; i++) {
         uint64_t start = clock_monotonic_ns();
         double operations = peak(ROUNDS);
@@ -133,10 +136,10 @@ static double cold_start_ms(const char *self, const char *path)
     return size > 0 ? (double)(strtoull(text, NULL, 10) - start) / 1e6 : -1;
 }
 
-static int bench_cold(const char *path, long times, struct err *err)
+static int bench_cold(const char *program, const char *path, long times, struct err *err)
 {
     for (long i = 0; i < times; i++) {
-        double ms = cold_start_ms("/proc/self/exe", path);
+        double ms = cold_start_ms(program, path);
         if (ms < 0)
             return err_set(err, ERR_IO, "start a process");
         printf("%.4f\n", ms);
@@ -148,12 +151,14 @@ int main(int argc, char **argv)
 {
     struct err err = {0};
     int result;
-    if (argc == 2 && strcmp(argv[1], "peak") == 0)
-        result = printf("%.1f\n", peak_gflops()) < 0;
+    if (argc >= 2 && strcmp(argv[1], "peak") == 0)
+        result =
+            printf("%.1f\n", peak_gflops(argc > 2 ? argv[2] : simd_level_name(simd_best()))) < 0;
     else if (argc == 4 && strcmp(argv[1], "run") == 0)
         result = bench_runs(argv[2], strtol(argv[3], NULL, 10), &err);
-    else if (argc == 4 && strcmp(argv[1], "cold") == 0)
-        result = bench_cold(argv[2], strtol(argv[3], NULL, 10), &err);
+    else if (argc >= 4 && strcmp(argv[1], "cold") == 0)
+        result = bench_cold(argc > 4 ? argv[4] : "/proc/self/exe", argv[2],
+                            strtol(argv[3], NULL, 10), &err);
     else if (argc == 3 && strcmp(argv[1], "first") == 0)
         result = first_result(argv[2], &err);
     else
