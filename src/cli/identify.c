@@ -53,6 +53,19 @@ static json_t *file_name(const char *name)
     return text;
 }
 
+static json_t *quality_to_json(const struct face_quality *quality)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "eye_distance_px", number(quality->eye_distance_px, 10));
+    json_object_set_new(out, "blur_px", number(quality->blur_px, 100));
+    json_object_set_new(out, "yaw_deg", number(quality->yaw_deg, 10));
+    json_object_set_new(out, "pitch_deg", number(quality->pitch_deg, 10));
+    json_object_set_new(out, "roll_deg", number(quality->roll_deg, 10));
+    json_object_set_new(out, "brightness", number(quality->brightness, 10));
+    json_object_set_new(out, "contrast", number(quality->contrast, 10));
+    return out;
+}
+
 static json_t *face_to_json(const struct face *face, const struct match *match)
 {
     json_t *box = json_array(), *landmarks = json_array();
@@ -68,6 +81,7 @@ static json_t *face_to_json(const struct face *face, const struct match *match)
     json_object_set_new(out, "box", box);
     json_object_set_new(out, "landmarks", landmarks);
     json_object_set_new(out, "score", number(face->score, 1e4));
+    json_object_set_new(out, "quality", quality_to_json(&face->quality));
     json_object_set_new(out, "name", json_string(match->name ? match->name : "unknown"));
     json_object_set_new(out, "similarity", number(match->similarity, 1e4));
     return out;

@@ -44,19 +44,6 @@ static void fill_input(struct landmarker *landmarker, const struct image *image,
         out[i] = (0.299f * in[0] + 0.587f * in[1] + 0.114f * in[2]) / 256;
 }
 
-/* The mean of some of the 68 points, back in the picture. */
-static void mean_point(float out[2], const float *points, const double part[4], const int *wanted,
-                       int count)
-{
-    double x = 0, y = 0;
-    for (int i = 0; i < count; i++) {
-        x += points[2 * wanted[i]];
-        y += points[2 * wanted[i] + 1];
-    }
-    out[0] = (float)(part[0] + part[2] * x / count);
-    out[1] = (float)(part[1] + part[3] * y / count);
-}
-
 /* The points in parts of the crop, valid until the next run. */
 static const float *find_points(struct landmarker *landmarker, const struct image *image,
                                 const double part[4])
@@ -87,7 +74,7 @@ static void crop_around(const float *points, const double first[4], double secon
 }
 
 void landmarker_run(struct landmarker *landmarker, const struct image *image,
-                    const struct face_box *box, float five[][2])
+                    const struct face_box *box, float (*points)[2])
 {
     double width = first_scale * (box->right - box->left);
     double height = first_scale * (box->bottom - box->top);
@@ -95,10 +82,30 @@ void landmarker_run(struct landmarker *landmarker, const struct image *image,
                        width, height};
     double part[4];
     crop_around(find_points(landmarker, image, first), first, part);
-    const float *points = find_points(landmarker, image, part);
-    mean_point(five[0], points, part, (const int[]){37, 38, 40, 41}, 4); /* eyelids: the centre */
-    mean_point(five[1], points, part, (const int[]){43, 44, 46, 47}, 4);
-    mean_point(five[2], points, part, (const int[]){30}, 1);     /* nose tip */
-    mean_point(five[3], points, part, (const int[]){48, 60}, 2); /* mouth corner, outer and inner */
-    mean_point(five[4], points, part, (const int[]){54, 64}, 2);
+    const float *found = find_points(landmarker, image, part);
+    for (int i = 0; i < LANDMARK_POINTS; i++, found += 2) {
+        points[i][0] = (float)(part[0] + part[2] * found[0]);
+        points[i][1] = (float)(part[1] + part[3] * found[1]);
+    }
+}
+
+/* The mean of some of the points. */
+static void mean_point(float out[2], const float (*points)[2], const int *wanted, int count)
+{
+    double x = 0, y = 0;
+    for (int i = 0; i < count; i++) {
+        x += points[wanted[i]][0];
+        y += points[wanted[i]][1];
+    }
+    out[0] = (float)(x / count);
+    out[1] = (float)(y / count);
+}
+
+void landmarks_reduce(float (*five)[2], const float (*points)[2])
+{
+    mean_point(five[0], points, (const int[]){37, 38, 40, 41}, 4); /* eyelids: the centre */
+    mean_point(five[1], points, (const int[]){43, 44, 46, 47}, 4);
+    mean_point(five[2], points, (const int[]){30}, 1);     /* nose tip */
+    mean_point(five[3], points, (const int[]){48, 60}, 2); /* mouth corner, outer and inner */
+    mean_point(five[4], points, (const int[]){54, 64}, 2);
 }

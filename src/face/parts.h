@@ -64,9 +64,11 @@ struct landmarker {
 int landmarker_init(struct landmarker *landmarker, const struct model *model, struct pool *pool,
                     struct err *err) MUST_USE;
 void landmarker_finish(struct landmarker *landmarker);
-/* The five points of recognizer.h. */
+/* The 68 points of iBUG's 300-W, pixels of the picture. */
 void landmarker_run(struct landmarker *landmarker, const struct image *image,
-                    const struct face_box *box, float five[][2]);
+                    const struct face_box *box, float (*points)[2]);
+/* The five points of recognizer.h from the 68. */
+void landmarks_reduce(float (*five)[2], const float (*points)[2]);
 
 struct embedder {
     struct session *session;

@@ -122,16 +122,28 @@ static void set_box(struct face *face, const struct face_box *box, const struct 
     face->score = box->score;
 }
 
+static void measure(struct face *face, const float (*points)[2], const struct image *chip)
+{
+    const float(*five)[2] = (const float(*)[2])face->landmarks;
+    face->quality.eye_distance_px = hypotf(five[1][0] - five[0][0], five[1][1] - five[0][1]);
+    quality_measure_pose(&face->quality, points);
+    quality_measure_chip(&face->quality, chip);
+}
+
 /* Adds the times of the two stages. Returns 0 where the points make no face. */
 static int run_face(struct recognizer *recognizer, const struct image *image,
                     const struct face_box *box, struct face *face, struct face_timings *timings)
 {
+    float points[LANDMARK_POINTS][2];
     set_box(face, box, image);
     uint64_t start = clock_monotonic_ns();
-    landmarker_run(&recognizer->landmarker, image, box, face->landmarks);
+    landmarker_run(&recognizer->landmarker, image, box, points);
+    landmarks_reduce(face->landmarks, (const float(*)[2])points);
     uint64_t middle = clock_monotonic_ns();
     int result = embedder_run(&recognizer->embedder, image, (const float(*)[2])face->landmarks,
                               face->embedding);
+    if (result == 0)
+        measure(face, (const float(*)[2])points, &recognizer->embedder.input);
     timings->landmark_ms += (double)(middle - start) / 1e6;
     timings->embed_ms += clock_ms_since(middle);
     return result == 0;

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "face/quality.h"
 #include "image/image.h"
 
 #include <stddef.h>
@@ -24,6 +25,7 @@ struct face {
     float landmarks[FACE_LANDMARKS][2];     /* x, y in pixels */
     float score;                            /* the detector's, 0..1 */
     float embedding[FACE_EMBEDDING_FLOATS]; /* unit length */
+    struct face_quality quality;
 };
 
 /* How long the last recognizer_run() took, by stage. */

@@ -28,6 +28,13 @@ def ken(*arguments, **environment):
                           env={**base, "KEN_MODELS": str(MODELS), **environment})
 
 
+def mirrored(jpeg):
+    """The same JPEG with an EXIF block that says: mirror me (orientation 2)."""
+    tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, 2, 0, 0)
+    body = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
 def png(width, height, rows=b""):
     """A PNG of grey pixels; without `rows` only the header's promise."""
     def chunk(kind, data):
@@ -86,6 +93,22 @@ class Faces(unittest.TestCase):
             left_eye, right_eye, nose, left_mouth, right_mouth = face["landmarks"]
             self.assertTrue(left_eye[0] < right_eye[0] and left_mouth[0] < right_mouth[0])
             self.assertTrue(left_eye[1] < nose[1] < left_mouth[1])
+
+    def test_quality_of_a_mirrored_photo_is_the_same_and_looks_the_other_way(self):
+        turned = 0
+        for photo in MAN[:6]:
+            (self.folder / "mirrored.jpg").write_bytes(mirrored(photo.read_bytes()))
+            _, photos = self.identify(photo, self.folder / "mirrored.jpg")
+            plain, mirror = (entry["faces"][0]["quality"] for entry in photos)
+            self.assertEqual(sorted(plain), sorted(["eye_distance_px", "blur_px", "yaw_deg", "pitch_deg", "roll_deg",
+                                                    "brightness", "contrast"]))
+            self.assertAlmostEqual(plain["yaw_deg"], -mirror["yaw_deg"], delta=6)
+            self.assertAlmostEqual(plain["roll_deg"], -mirror["roll_deg"], delta=4)
+            self.assertAlmostEqual(plain["pitch_deg"], mirror["pitch_deg"], delta=6)
+            self.assertAlmostEqual(plain["eye_distance_px"], mirror["eye_distance_px"], delta=5)
+            self.assertAlmostEqual(plain["brightness"], mirror["brightness"], delta=5)
+            turned += abs(plain["yaw_deg"]) > 8
+        self.assertGreater(turned, 0, "every photo is a frontal one: nothing was checked")
 
     def test_strangers_are_unknown(self):
         result, photos = self.identify(*STRANGERS)
