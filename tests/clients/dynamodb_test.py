@@ -56,6 +56,40 @@ class DynamodbTest(unittest.TestCase):
         self.assertEqual(error["Code"], code)
         self.assertIn(message, error["Message"])
 
+    def test_tables_change_one_at_a_time(self):
+        """Deleting, making anew and updating a table at the same time leaves one that works."""
+        schema = dict(TableName="restless", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+                      AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
+        fine = ("ResourceNotFoundException", "ResourceInUseException")
+
+        def quietly(call, **arguments):
+            try:
+                call(**arguments)
+            except ClientError as error:
+                self.assertIn(error.response["Error"]["Code"], fine)
+
+        def rebuild(client):
+            for _ in range(60):
+                quietly(client.create_table, BillingMode="PAY_PER_REQUEST", **schema)
+                quietly(client.delete_table, TableName="restless")
+
+        def update(client):
+            for n in range(200):
+                throughput = {"ReadCapacityUnits": n + 1, "WriteCapacityUnits": 1}
+                quietly(client.update_table, TableName="restless", BillingMode="PROVISIONED",
+                        ProvisionedThroughput=throughput)
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            jobs = [pool.submit(job, self.cloud.client(boto3, "dynamodb"))
+                    for job in (rebuild, update, update, rebuild)]
+            for job in jobs:
+                job.result()
+        self.assertNotIn("restless", self.client.list_tables()["TableNames"])
+        self.client.create_table(BillingMode="PAY_PER_REQUEST", **schema)
+        self.client.put_item(TableName="restless", Item={"k": {"S": "x"}})
+        self.client.delete_table(TableName="restless")
+        self.assertNotIn("restless", self.client.list_tables()["TableNames"])
+
     def test_requests_that_aws_refuses_are_refused(self):
         missing = ("ResourceNotFoundException", "Requested resource not found")
         self.refused(*missing, "describe_table", TableName="absent")

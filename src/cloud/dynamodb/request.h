@@ -12,8 +12,10 @@
 struct dynamodb {
     struct database *database;
     const char *account_id, *region;
-    pthread_rwlock_t lock; /* of the catalogue */
-    struct table **tables; /* sorted by name */
+    pthread_mutex_t changes; /* one table at a time is made, changed or deleted: the database and
+                              * the catalogue change together */
+    pthread_rwlock_t lock;   /* of the catalogue */
+    struct table **tables;   /* sorted by name */
     size_t table_count;
 };
 

@@ -70,6 +70,7 @@ static struct table *catalogue_get(struct dynamodb *service, const char *name)
 
 int catalogue_open(struct dynamodb *service, struct err *err)
 {
+    pthread_mutex_init(&service->changes, NULL);
     pthread_rwlock_init(&service->lock, NULL);
     struct connection *connection = database_read_begin(service->database, err);
     if (!connection)
@@ -97,6 +98,7 @@ void catalogue_close(struct dynamodb *service)
         table_release(service->tables[i]);
     free(service->tables);
     pthread_rwlock_destroy(&service->lock);
+    pthread_mutex_destroy(&service->changes);
 }
 
 struct table *request_find_table(struct request *r, const char *name)
@@ -226,7 +228,7 @@ static int run_create(struct connection *connection, void *context, struct err *
     return job->id ? make_sql_tables(connection, job, err) : -1;
 }
 
-int create_table(struct request *r)
+static int create_alone(struct request *r)
 {
     struct table_job job = {.request = r};
     if (param_table_name(r, NULL, &job.name) < 0)
@@ -279,7 +281,7 @@ static int run_delete(struct connection *connection, void *context, struct err *
     return 0;
 }
 
-int delete_table(struct request *r)
+static int delete_alone(struct request *r)
 {
     struct table *table = request_table(r);
     struct table_job job = {.request = r, .table = table};
@@ -387,7 +389,7 @@ static int replace_table(struct request *r, struct table *table, json_t *definit
     return result;
 }
 
-int update_table(struct request *r)
+static int update_alone(struct request *r)
 {
     static const char *const refused[] = {"GlobalSecondaryIndexUpdates", "StreamSpecification",
                                           "SSESpecification", "ReplicaUpdates"};
@@ -410,4 +412,27 @@ int update_table(struct request *r)
     json_decref(definition);
     table_release(table);
     return result;
+}
+
+static int change_alone(struct request *r, operation_run *change)
+{
+    pthread_mutex_lock(&r->service->changes);
+    int result = change(r);
+    pthread_mutex_unlock(&r->service->changes);
+    return result;
+}
+
+int create_table(struct request *r)
+{
+    return change_alone(r, create_alone);
+}
+
+int delete_table(struct request *r)
+{
+    return change_alone(r, delete_alone);
+}
+
+int update_table(struct request *r)
+{
+    return change_alone(r, update_alone);
 }
