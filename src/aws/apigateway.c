@@ -46,8 +46,11 @@ static const json_t *find(const json_t *list, const char *member, const char *te
 {
     size_t index;
     const json_t *item;
-    json_array_foreach(list, index,
-                       item) if (strcmp(aws_json_text(item, member), text) == 0) return item;
+    json_array_foreach(list, index, item)
+    {
+        if (strcmp(aws_json_text(item, member), text) == 0)
+            return item;
+    }
     return NULL;
 }
 
@@ -240,9 +243,12 @@ static int has_stage(const json_t *plan, const char *api, const char *stage)
 {
     size_t index;
     const json_t *item;
-    json_array_foreach(json_object_get(plan, "apiStages"), index,
-                       item) if (strcmp(aws_json_text(item, "apiId"), api) == 0 &&
-                                 strcmp(aws_json_text(item, "stage"), stage) == 0) return 1;
+    json_array_foreach(json_object_get(plan, "apiStages"), index, item)
+    {
+        if (strcmp(aws_json_text(item, "apiId"), api) == 0 &&
+            strcmp(aws_json_text(item, "stage"), stage) == 0)
+            return 1;
+    }
     return 0;
 }
 

@@ -41,8 +41,10 @@ int aws_cloudwatch_sum(struct aws_client *client, const struct cloudwatch_query 
     size_t index;
     const json_t *point;
     *sum = 0;
-    json_array_foreach(json_object_get(answer, "Datapoints"), index, point) *sum +=
-        json_number_value(json_object_get(point, "Sum"));
+    json_array_foreach(json_object_get(answer, "Datapoints"), index, point)
+    {
+        *sum += json_number_value(json_object_get(point, "Sum"));
+    }
     json_decref(answer);
     return 0;
 }

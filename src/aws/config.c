@@ -127,6 +127,8 @@ static int load_from_file(struct aws_config *config, struct err *err)
     int done = 0;
     if (file_read(path, &text, &absent) == 0 && text.data)
         done = parse_credentials(config, text.data, profile ? profile : "default", err);
+    if (text.data)
+        explicit_bzero(text.data, text.size);
     buf_finish(&text);
     return done;
 }

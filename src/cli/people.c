@@ -304,6 +304,7 @@ static int run(struct people *people, const struct action *action, const char *o
     if (aws_config_load(&config, err) < 0)
         return -1;
     people->client = aws_client_create(&config, err);
+    explicit_bzero(&config, sizeof config);
     if (!people->client)
         return -1;
     int done = action->run(people, operand, err);

@@ -38,7 +38,7 @@ struct front {
     int closing;        /* enum closing; atomic */
 };
 
-/* -- from the request's thread to the network's ------------------------------------------------ */
+/* -- from the request's thread to the network's -- */
 
 static void suspend(struct exchange *x)
 {
@@ -50,7 +50,7 @@ static void resume(struct exchange *x)
     MHD_resume_connection(((struct request *)x)->connection);
 }
 
-/* -- answers ----------------------------------------------------------------------------------- */
+/* -- answers -- */
 
 /* The body of an answer to HEAD is never asked for. */
 static ssize_t no_body(void *context, uint64_t offset, char *out, size_t size)
@@ -103,7 +103,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct requ
     return result;
 }
 
-/* -- the request's way ------------------------------------------------------------------------- */
+/* -- the request's way -- */
 
 struct header_list {
     struct http_header *headers;
@@ -316,7 +316,7 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *context, const ch
     log_line(LOG_INFO, "http: %s", text);
 }
 
-/* -- life -------------------------------------------------------------------------------------- */
+/* -- life -- */
 
 struct front *front_create(struct cloud *cloud, const char *listen, unsigned workers,
                            struct err *err)

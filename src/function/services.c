@@ -60,6 +60,7 @@ static int open_client(struct services *services, struct err *err)
     if (aws_config_load(&config, err) < 0)
         return -1;
     services->client = aws_client_create(&config, err);
+    explicit_bzero(&config, sizeof config);
     return services->client ? 0 : -1;
 }
 

@@ -214,7 +214,9 @@ static int attach_policy(struct iam_call *call)
         return 0;
     if (json_array_size(attached) >= IAM_MAX_POLICIES)
         return refuse(call, "LimitExceeded", "Too many policies are attached to the role");
-    return json_array_append_new(attached, json_string(arn));
+    if (json_array_append_new(attached, json_string(arn)) < 0)
+        return refuse(call, "ValidationError", "PolicyArn must be UTF-8");
+    return 0;
 }
 
 static int detach_policy(struct iam_call *call)

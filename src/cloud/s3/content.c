@@ -29,7 +29,7 @@ static void path_of(const struct s3 *s3, const char *name, char out[PATH_BYTES])
     snprintf(out, PATH_BYTES, "%s/objects/%s", s3->folder, name);
 }
 
-/* -- digesting --------------------------------------------------------------------------------- */
+/* -- digesting -- */
 
 struct digester {
     struct s3 *s3;
@@ -138,7 +138,7 @@ int content_digest(struct s3 *s3, const struct body *body, enum checksum_kind ki
     return result;
 }
 
-/* -- writing ----------------------------------------------------------------------------------- */
+/* -- writing -- */
 
 /* Nothing of the key but its hash: no path, no length, no case matters to the file system. */
 static void make_name(const struct s3_request *r, char out[CONTENT_NAME_BYTES])
@@ -302,7 +302,7 @@ void content_remove(struct s3 *s3, const char *name)
         log_line(LOG_WARN, "remove %s: %s", path, strerror(errno));
 }
 
-/* -- reading ----------------------------------------------------------------------------------- */
+/* -- reading -- */
 
 int content_open(struct s3 *s3, const char *name, size_t size, struct err *err)
 {
@@ -367,7 +367,7 @@ int content_check(struct s3 *s3, int fd, const struct content_piece *piece, void
     return result;
 }
 
-/* -- at start ---------------------------------------------------------------------------------- */
+/* -- at start -- */
 
 int content_prepare(struct s3 *s3, struct err *err)
 {

@@ -20,8 +20,7 @@ struct range {
     int is_partial;
 };
 
-/* -- conditions: RFC 9110, 13.2.2 ----------------------------------------------------------------
- */
+/* -- conditions: RFC 9110, 13.2.2 -- */
 
 static int is_newer(const struct meta_object *object, const char *date)
 {
@@ -45,8 +44,7 @@ static int judge(const struct exchange *x, const struct meta_object *object)
     return modified && !is_newer(object, modified) ? 304 : 0;
 }
 
-/* -- ranges --------------------------------------------------------------------------------------
- */
+/* -- ranges -- */
 
 /* "bytes=a-b", "bytes=a-", "bytes=-n"; another form means the whole. -1: outside of the object. */
 static int read_range(const char *text, size_t size, struct range *out)
@@ -82,8 +80,7 @@ static int read_range(const char *text, size_t size, struct range *out)
     return 0;
 }
 
-/* -- headers -------------------------------------------------------------------------------------
- */
+/* -- headers -- */
 
 static const struct {
     const char *parameter, *header;
@@ -163,8 +160,7 @@ static const char *reply_headers(struct exchange *x, const struct meta_object *o
     return reply_kept(x, object->headers);
 }
 
-/* -- bytes ---------------------------------------------------------------------------------------
- */
+/* -- bytes -- */
 
 static void fail_content(struct s3_request *r, const struct meta_object *object, struct err *err)
 {

@@ -23,8 +23,7 @@ struct listing {
     struct buf contents, prefixes;
 };
 
-/* -- what the client wants -----------------------------------------------------------------------
- */
+/* -- what the client wants -- */
 
 static const char *parameter(struct s3_request *r, const char *name)
 {
@@ -76,8 +75,7 @@ static int read_listing(struct listing *l)
     return read_after(l);
 }
 
-/* -- rows ----------------------------------------------------------------------------------------
- */
+/* -- rows -- */
 
 static void put_key(const struct listing *l, struct buf *out, const char *name, const char *key)
 {
@@ -207,8 +205,7 @@ static int walk(struct listing *l, struct connection *c, struct err *err)
     return 0;
 }
 
-/* -- the answer ----------------------------------------------------------------------------------
- */
+/* -- the answer -- */
 
 static void put_next(struct listing *l, struct buf *out)
 {

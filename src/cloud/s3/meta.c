@@ -20,7 +20,7 @@ const char s3_schema[] =
     " size INTEGER NOT NULL, modified_ms INTEGER NOT NULL, etag TEXT NOT NULL,"
     " checksum TEXT NOT NULL, blocks BLOB NOT NULL, PRIMARY KEY(upload, number)) WITHOUT ROWID;";
 
-/* -- reading ----------------------------------------------------------------------------------- */
+/* -- reading -- */
 
 const char *meta_text(struct exchange *x, sqlite3_stmt *row, int column)
 {
@@ -117,8 +117,7 @@ int meta_object(struct s3_request *r, const char *bucket, const char *key, struc
     return found;
 }
 
-/* -- inside the writer's transaction -------------------------------------------------------------
- */
+/* -- inside the writer's transaction -- */
 
 /* Does the statement, with the bucket bound, give a row? */
 int meta_exists(struct connection *c, const char *sql, const char *text, struct err *err)
@@ -361,8 +360,7 @@ int meta_delete_objects(struct s3_request *r, char *const *keys, size_t count,
     return result;
 }
 
-/* -- at start ------------------------------------------------------------------------------------
- */
+/* -- at start -- */
 
 static int compare_text(const void *a, const void *b)
 {

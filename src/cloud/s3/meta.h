@@ -53,8 +53,7 @@ int meta_put_object(struct s3_request *r, const struct meta_object *object,
 int meta_delete_objects(struct s3_request *r, char *const *keys, size_t count,
                         enum meta_outcome *outcome, struct err *err) MUST_USE;
 
-/* -- uploads in parts ----------------------------------------------------------------------------
- */
+/* -- uploads in parts -- */
 
 struct meta_upload {
     const char *id, *key, *headers;
@@ -81,8 +80,7 @@ int64_t meta_parts(struct s3_request *r, const char *upload, struct meta_part **
 int64_t meta_uploads(struct s3_request *r, struct meta_upload **uploads, size_t limit,
                      struct err *err);
 
-/* -- at start ------------------------------------------------------------------------------------
- */
+/* -- at start -- */
 
 /* Remove the files that have no row. */
 int meta_sweep(struct s3 *s3, struct err *err) MUST_USE;

@@ -259,10 +259,13 @@ int64_t meta_uploads(struct s3_request *r, struct meta_upload **uploads, size_t 
     if (s) {
         meta_bind_text(s, 1, r->bucket);
         sqlite3_bind_int64(s, 2, (int64_t)limit);
-        for (count = 0; count < (int64_t)limit && sqlite3_step(s) == SQLITE_ROW; count++)
+        int step = SQLITE_ROW;
+        for (count = 0; count < (int64_t)limit && (step = sqlite3_step(s)) == SQLITE_ROW; count++)
             (*uploads)[count] = (struct meta_upload){.id = meta_text(r->x, s, 0),
                                                      .key = meta_text(r->x, s, 1),
                                                      .created_ms = sqlite3_column_int64(s, 2)};
+        if (step != SQLITE_ROW && step != SQLITE_DONE)
+            count = connection_fail(c, "read the uploads", err);
         connection_reset(s);
     }
     database_read_end(r->s3->database, c);

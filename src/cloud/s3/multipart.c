@@ -96,8 +96,7 @@ int s3_need_upload(struct s3_request *r, struct meta_upload *upload)
     return found > 0 ? 0 : -1;
 }
 
-/* -- parts ---------------------------------------------------------------------------------------
- */
+/* -- parts -- */
 
 static int read_part_number(struct s3_request *r, int64_t *number)
 {
@@ -226,8 +225,7 @@ void s3_upload_part_copy(struct s3_request *r)
     content_finish(&content);
 }
 
-/* -- the rest ------------------------------------------------------------------------------------
- */
+/* -- the rest -- */
 
 void s3_abort_multipart_upload(struct s3_request *r)
 {

@@ -212,7 +212,7 @@ void s3_fail_no_key(struct s3_request *r)
     exchange_fail(r->x, "NoSuchKey", "The specified key does not exist.");
 }
 
-/* -- life -------------------------------------------------------------------------------------- */
+/* -- life -- */
 
 /* The mark says that the last end was none: files without a row may lie about. */
 static int sweep_after_crash(struct s3 *s3, struct err *err)

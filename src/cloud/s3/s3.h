@@ -41,15 +41,14 @@ struct s3_request {
     const char *bucket, *key; /* NULL: about the service, about a bucket */
 };
 
-/* -- names.c ----------------------------------------------------------------------------------- */
+/* -- names.c -- */
 
 /* Fill bucket and key from Host and path. -1: the answer is in the exchange. */
 int s3_address(struct s3_request *r);
 int s3_bucket_name_is_valid(const char *name);
 int s3_is_utf8(const char *text);
 
-/* -- text.c: what goes over the wire ------------------------------------------------------------
- */
+/* -- text.c: what goes over the wire -- */
 
 enum { S3_TIME_BYTES = 32 };
 void s3_http_time(int64_t unix_ms, char out[S3_TIME_BYTES]); /* "Mon, 23 Nov 2026 06:02:12 GMT" */
@@ -68,8 +67,7 @@ int s3_etag_listed(const char *list, const char *etag);
 /* A number of a query or header; -1 when it is none or out of range. */
 int64_t s3_number(const char *text, int64_t max);
 
-/* -- operations, by file; see the table in s3.c --------------------------------------------------
- */
+/* -- operations, by file; see the table in s3.c -- */
 
 void s3_list_buckets(struct s3_request *r);
 void s3_create_bucket(struct s3_request *r);
