@@ -134,27 +134,29 @@ static void prepare(struct session *session)
     }
 }
 
+static size_t whole_pages(size_t bytes)
+{
+    return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+}
+
 /* Memory whose pages are there already: all of it is going to be written, and one system call is
  * cheaper than a fault for each page. Where the kernel is older than that call (5.14), the faults
- * happen. Large memory gets large pages where the system has them: a third of the cost again. */
+ * happen. Large memory lies in large pages where the system has them, the rest of the last one
+ * unused: clearing a large page costs a fifth of clearing its small ones one by one. */
 static void *allocate(size_t bytes, struct err *err)
 {
     void *memory;
     int large = bytes >= LARGE_PAGE_BYTES;
-    if (posix_memalign(&memory, large ? LARGE_PAGE_BYTES : PAGE_BYTES, bytes) != 0) {
+    size_t page = large ? LARGE_PAGE_BYTES : PAGE_BYTES, whole = (bytes + page - 1) / page * page;
+    if (posix_memalign(&memory, page, whole) != 0) {
         err_set(err, ERR_NO_MEMORY, "start model");
         return NULL;
     }
     if (large)
-        madvise(memory, bytes, MADV_HUGEPAGE);
+        madvise(memory, whole, MADV_HUGEPAGE);
     if (madvise(memory, bytes, MADV_POPULATE_WRITE) < 0)
         memset(memory, 0, bytes);
     return memory;
-}
-
-static size_t whole_pages(size_t bytes)
-{
-    return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
 }
 
 static int allocate_memory(struct session *session, struct err *err)
