@@ -14,7 +14,7 @@ help:
 	@echo 'make               install what is missing, build, import the networks'
 	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
 	@echo 'make test          every test; closes with "N passed, N failed"'
-	@echo 'make bench         the figures of the README'
+	@echo 'make bench         the figures of the README, bench-engine among them'
 	@echo 'make bench-engine  the engine beside others (oneDNN, XNNPACK, ONNX Runtime, OpenCV)'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
 	@echo 'make format        clang-format every C file'
@@ -48,6 +48,9 @@ demo: build models
 test:
 	@tools/install-packages test
 	@tools/run-tests
+
+bench: bench-engine
+	@bench/run
 
 bench-engine: models
 	@tools/install-packages bench

@@ -91,7 +91,7 @@ def once(options, port, stage, warm):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--function", default="build/gcc/ken-function")
+    parser.add_argument("--function", default="build/release/ken-function")
     parser.add_argument("--models", default="build/models")
     parser.add_argument("--gallery", default="gallery.ken")
     parser.add_argument("--frame", required=True)
