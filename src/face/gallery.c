@@ -1,12 +1,15 @@
 #include "face/gallery_data.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "face/seal.h"
 #include "simd/kernels.h"
+
+_Static_assert((int)ROW_VALUES == (int)FACE_EMBEDDING_FLOATS, "a row holds one template");
+_Static_assert((int)ROWS_MAX_HITS == (int)GALLERY_MAX_CANDIDATES, "one limit");
 
 struct gallery *gallery_create(struct err *err)
 {
@@ -16,6 +19,7 @@ struct gallery *gallery_create(struct err *err)
         return NULL;
     }
     gallery->threshold = GALLERY_DEFAULT_THRESHOLD;
+    gallery->lock_folder = -1;
     return gallery;
 }
 
@@ -26,16 +30,35 @@ static void wipe(void *data, size_t bytes)
     free(data);
 }
 
+/* Templates that lie in the file are wiped there. */
+static void drop_templates(struct person *person)
+{
+    if (person->allocated)
+        wipe(person->templates, (size_t)person->allocated * ROW_VALUES);
+    else if (person->templates)
+        seal_wipe(person->templates, (size_t)person->count * ROW_VALUES);
+    person->templates = NULL;
+}
+
 void gallery_destroy(struct gallery *gallery)
 {
     if (!gallery)
         return;
     for (size_t i = 0; i < gallery->people_count; i++)
-        wipe(gallery->people[i].templates,
-             gallery->people[i].capacity * FACE_EMBEDDING_FLOATS * sizeof(float));
-    wipe(gallery->means, gallery->capacity * FACE_EMBEDDING_FLOATS * sizeof(float));
-    wipe(gallery->people, gallery->capacity * sizeof *gallery->people);
+        if (gallery->people[i].allocated)
+            drop_templates(&gallery->people[i]);
+    rows_finish(&gallery->means);
+    wipe(gallery->people, gallery->people_allocated * sizeof *gallery->people);
+    wipe(gallery->file, gallery->file_bytes);
+    free(gallery->slots);
+    if (gallery->lock_folder >= 0)
+        close(gallery->lock_folder);
     free(gallery);
+}
+
+int gallery_is_plain(const struct gallery *gallery)
+{
+    return gallery->plain;
 }
 
 size_t gallery_people(const struct gallery *gallery)
@@ -51,6 +74,24 @@ size_t gallery_templates(const struct gallery *gallery)
 const char *gallery_name(const struct gallery *gallery, size_t person)
 {
     return gallery->people[person].name;
+}
+
+int gallery_find(const struct gallery *gallery, const char *name, size_t *person)
+{
+    *person = names_find(gallery, name);
+    return *person != SIZE_MAX;
+}
+
+size_t gallery_person_templates(const struct gallery *gallery, size_t person)
+{
+    return gallery->people[person].count;
+}
+
+void gallery_template(const struct gallery *gallery, size_t person, size_t index, float *out)
+{
+    const int8_t *templates = gallery->people[person].templates;
+    row_to_floats(out,
+                  templates ? templates + index * ROW_VALUES : rows_at(&gallery->means, person));
 }
 
 float gallery_threshold(const struct gallery *gallery)
@@ -113,50 +154,104 @@ static void *grow(void *old, size_t old_bytes, size_t new_bytes)
 
 static int reserve_person(struct gallery *gallery)
 {
-    if (gallery->people_count < gallery->capacity)
+    size_t size = sizeof *gallery->people, old = gallery->people_allocated;
+    if (gallery->people_count < old)
         return 0;
-    size_t mean_bytes = FACE_EMBEDDING_FLOATS * sizeof(float), size = sizeof *gallery->people;
-    size_t old = gallery->capacity, wanted = old ? 2 * old : 16;
+    size_t wanted = old ? 2 * old : 16;
     struct person *people = grow(gallery->people, old * size, wanted * size);
     if (!people)
         return -1;
     gallery->people = people;
-    float *means = grow(gallery->means, old * mean_bytes, wanted * mean_bytes);
-    if (!means)
-        return -1;
-    gallery->means = means;
-    gallery->capacity = wanted;
+    gallery->people_allocated = wanted;
     return 0;
 }
 
-struct person *gallery_add_person(struct gallery *gallery, const char *name, struct err *err)
+/* `name` is checked and new. */
+static int append_person(struct gallery *gallery, const char *name, const int8_t *mean,
+                         struct err *err)
 {
-    if (gallery_check_name(name, err) < 0)
-        return NULL;
-    if (gallery->people_count >= GALLERY_MAX_PEOPLE) {
-        err_set(err, ERR_TOO_BIG, "add %s: %d people are enrolled, and no more fit", name,
-                GALLERY_MAX_PEOPLE);
-        return NULL;
-    }
-    if (reserve_person(gallery) < 0) {
-        err_set(err, ERR_NO_MEMORY, "add %s: no memory", name);
-        return NULL;
-    }
+    if (gallery->people_count >= GALLERY_MAX_PEOPLE)
+        return err_set(err, ERR_TOO_BIG, "add %s: %d people are enrolled, and no more fit", name,
+                       GALLERY_MAX_PEOPLE);
+    if (reserve_person(gallery) < 0)
+        return err_set(err, ERR_NO_MEMORY, "add %s: no memory", name);
     struct person *person = &gallery->people[gallery->people_count];
-    *person = (struct person){0};
+    *person = (struct person){.count = 1};
     memcpy(person->name, name, strlen(name) + 1);
-    memset(gallery->means + gallery->people_count * FACE_EMBEDDING_FLOATS, 0,
-           FACE_EMBEDDING_FLOATS * sizeof(float));
+    if (names_add(gallery, gallery->people_count) < 0)
+        return err_set(err, ERR_NO_MEMORY, "add %s: no memory", name);
+    if (rows_add(&gallery->means, mean) < 0) {
+        names_remake(gallery); /* without the one who is not counted yet */
+        return err_set(err, ERR_NO_MEMORY, "add %s: no memory", name);
+    }
     gallery->people_count++;
-    return person;
+    gallery->template_count++;
+    return 0;
 }
 
-static struct person *find_person(const struct gallery *gallery, const char *name)
+int gallery_take_person(struct gallery *gallery, const char *name, const int8_t *mean,
+                        int8_t *templates, uint32_t count, struct err *err)
 {
-    for (size_t i = 0; i < gallery->people_count; i++)
-        if (strcmp(gallery->people[i].name, name) == 0)
-            return &gallery->people[i];
-    return NULL;
+    if (gallery_check_name(name, err) < 0)
+        return -1;
+    if (names_find(gallery, name) != SIZE_MAX)
+        return err_set(err, ERR_CORRUPT, "%s is there twice", name);
+    if (append_person(gallery, name, mean, err) < 0)
+        return -1;
+    struct person *person = &gallery->people[gallery->people_count - 1];
+    person->templates = templates;
+    person->count = count;
+    gallery->template_count += count - 1;
+    return 0;
+}
+
+/* The direction of the sum of a person's templates. */
+static void update_mean(struct gallery *gallery, size_t index)
+{
+    const struct person *person = &gallery->people[index];
+    float sum[ROW_VALUES] = {0}, one[ROW_VALUES];
+    int8_t mean[ROW_VALUES];
+    for (uint32_t t = 0; t < person->count; t++) {
+        row_to_floats(one, person->templates + (size_t)t * ROW_VALUES);
+        for (size_t i = 0; i < ROW_VALUES; i++)
+            sum[i] += one[i];
+    }
+    row_from_floats(mean, sum);
+    rows_set(&gallery->means, index, mean);
+    seal_wipe(sum, sizeof sum);
+    seal_wipe(one, sizeof one);
+    seal_wipe(mean, sizeof mean);
+}
+
+/* Room for one more template than there are, all in a block of the person's own. */
+static int reserve_template(struct gallery *gallery, size_t index)
+{
+    struct person *person = &gallery->people[index];
+    if (person->count < person->allocated)
+        return 0;
+    uint32_t wanted = 2 * person->count;
+    int8_t *block = malloc((size_t)wanted * ROW_VALUES);
+    if (!block)
+        return -1;
+    memcpy(block, person->templates ? person->templates : rows_at(&gallery->means, index),
+           (size_t)person->count * ROW_VALUES);
+    drop_templates(person);
+    person->templates = block;
+    person->allocated = wanted;
+    return 0;
+}
+
+static int append_template(struct gallery *gallery, size_t index, const int8_t *row,
+                           struct err *err)
+{
+    struct person *person = &gallery->people[index];
+    if (reserve_template(gallery, index) < 0)
+        return err_set(err, ERR_NO_MEMORY, "add a template of %s: no memory", person->name);
+    memcpy(person->templates + (size_t)person->count * ROW_VALUES, row, ROW_VALUES);
+    person->count++;
+    gallery->template_count++;
+    update_mean(gallery, index);
+    return 0;
 }
 
 static int has_unit_length(const float *embedding)
@@ -165,80 +260,76 @@ static int has_unit_length(const float *embedding)
     return fabsf(length - 1) < 1e-3f; /* false for not-a-number */
 }
 
-/* The direction of the sum of a person's templates. */
-static void update_mean(struct gallery *gallery, const struct person *person)
-{
-    double sum[FACE_EMBEDDING_FLOATS] = {0}, square = 0;
-    for (size_t t = 0; t < person->count; t++)
-        for (size_t i = 0; i < FACE_EMBEDDING_FLOATS; i++)
-            sum[i] += person->templates[t * FACE_EMBEDDING_FLOATS + i];
-    for (size_t i = 0; i < FACE_EMBEDDING_FLOATS; i++)
-        square += sum[i] * sum[i];
-    float *mean = gallery->means + (size_t)(person - gallery->people) * FACE_EMBEDDING_FLOATS;
-    double factor = square > 0 ? 1 / sqrt(square) : 0;
-    for (size_t i = 0; i < FACE_EMBEDDING_FLOATS; i++)
-        mean[i] = (float)(sum[i] * factor);
-    seal_wipe(sum, sizeof sum);
-}
-
-int gallery_add_templates(struct gallery *gallery, struct person *person, const float *templates,
-                          size_t count, struct err *err)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!has_unit_length(templates + i * FACE_EMBEDDING_FLOATS))
-            return err_set(err, ERR_INVALID, "a template of %s is no unit vector", person->name);
-    if (count > GALLERY_MAX_TEMPLATES - gallery->template_count)
-        return err_set(err, ERR_TOO_BIG, "add a template of %s: more than %d in all", person->name,
-                       GALLERY_MAX_TEMPLATES);
-    size_t bytes = FACE_EMBEDDING_FLOATS * sizeof(float), wanted = person->count + count;
-    if (wanted > person->capacity) {
-        if (count == 1 && wanted < 2 * person->capacity)
-            wanted = 2 * person->capacity;
-        float *block = grow(person->templates, person->capacity * bytes, wanted * bytes);
-        if (!block)
-            return err_set(err, ERR_NO_MEMORY, "add a template of %s: no memory", person->name);
-        person->templates = block;
-        person->capacity = wanted;
-    }
-    memcpy(person->templates + person->count * FACE_EMBEDDING_FLOATS, templates, count * bytes);
-    person->count += count;
-    gallery->template_count += count;
-    update_mean(gallery, person);
-    return 0;
-}
-
 int gallery_add(struct gallery *gallery, const char *name, const float *embedding, struct err *err)
 {
-    struct person *person = find_person(gallery, name);
+    int8_t row[ROW_VALUES];
+    if (gallery_check_name(name, err) < 0)
+        return -1;
     if (!has_unit_length(embedding))
         return err_set(err, ERR_INVALID, "add %s: its template is no unit vector", name);
-    if (person)
-        return gallery_add_templates(gallery, person, embedding, 1, err);
-    person = gallery_add_person(gallery, name, err);
-    if (!person)
-        return -1;
-    if (gallery_add_templates(gallery, person, embedding, 1, err) < 0) {
-        gallery->people_count--; /* nobody is enrolled without a template */
-        return -1;
-    }
+    if (gallery->template_count >= GALLERY_MAX_TEMPLATES)
+        return err_set(err, ERR_TOO_BIG, "add %s: %d templates are enrolled, and no more fit", name,
+                       GALLERY_MAX_TEMPLATES);
+    row_from_floats(row, embedding);
+    size_t index = names_find(gallery, name);
+    int result = index == SIZE_MAX ? append_person(gallery, name, row, err)
+                                   : append_template(gallery, index, row, err);
+    seal_wipe(row, sizeof row);
+    return result;
+}
+
+int gallery_forget(struct gallery *gallery, const char *name, struct err *err)
+{
+    size_t index = names_find(gallery, name);
+    if (index == SIZE_MAX)
+        return err_set(err, ERR_NOT_FOUND, "%s is not enrolled", name);
+    struct person *person = &gallery->people[index];
+    gallery->template_count -= person->count;
+    drop_templates(person);
+    rows_remove(&gallery->means, index);
+    size_t behind = --gallery->people_count - index;
+    memmove(person, person + 1, behind * sizeof *person);
+    seal_wipe(person + behind, sizeof *person);
+    names_remake(gallery);
     return 0;
+}
+
+int gallery_rename(struct gallery *gallery, const char *name, const char *new_name, struct err *err)
+{
+    size_t index = names_find(gallery, name), other = names_find(gallery, new_name);
+    if (index == SIZE_MAX)
+        return err_set(err, ERR_NOT_FOUND, "%s is not enrolled", name);
+    if (other != SIZE_MAX && other != index)
+        return err_set(err, ERR_EXISTS, "%s is enrolled already: two people are not merged",
+                       new_name);
+    if (gallery_check_name(new_name, err) < 0)
+        return -1;
+    char copy[GALLERY_NAME_BYTES] = {0}; /* `new_name` may be the person's own */
+    memcpy(copy, new_name, strlen(new_name));
+    memcpy(gallery->people[index].name, copy, sizeof copy);
+    names_remake(gallery);
+    return 0;
+}
+
+size_t gallery_search(const struct gallery *gallery, const float *embedding, struct candidate *out,
+                      size_t limit)
+{
+    struct row_hit hits[ROWS_MAX_HITS];
+    size_t count = rows_search(&gallery->means, embedding, hits, limit);
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct candidate){hits[i].row, hits[i].similarity};
+    return count;
 }
 
 int gallery_match(const struct gallery *gallery, const float *embedding, struct match *out)
 {
-    const struct kernels *kernels = simd_kernels(simd_best());
+    struct candidate best;
     *out = (struct match){NULL, -1};
-    const struct person *best = NULL;
-    for (size_t i = 0; i < gallery->people_count; i++) {
-        const float *mean = gallery->means + i * FACE_EMBEDDING_FLOATS;
-        float similarity = kernels->dot_f32(embedding, mean, FACE_EMBEDDING_FLOATS);
-        if (similarity <= out->similarity)
-            continue;
-        out->similarity = similarity;
-        best = &gallery->people[i];
-    }
-    if (!best || out->similarity < gallery->threshold)
+    if (gallery_search(gallery, embedding, &best, 1) == 0)
         return 0;
-    out->name = best->name;
+    out->similarity = best.similarity;
+    if (!(best.similarity >= gallery->threshold))
+        return 0;
+    out->name = gallery_name(gallery, best.person);
     return 1;
 }

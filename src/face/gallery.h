@@ -5,17 +5,20 @@
 
 #include <stddef.h>
 
-/* The enrolled people: templates (unit vectors of FACE_EMBEDDING_FLOATS) by person, and the
- * threshold below which a face is "unknown". One writer, many readers. The file (docs/gallery.md)
- * is encrypted and authenticated with AES-256-GCM; the key comes from KEN_GALLERY_KEY (64 hex
- * digits) or else the key file beside the gallery (GALLERY.key, mode 0600, made at the first save).
- */
+/* The enrolled people: templates (unit vectors of FACE_EMBEDDING_FLOATS, kept as bytes) by person,
+ * and the threshold below which a face is "unknown". The file (docs/gallery.md) is encrypted and
+ * authenticated with AES-256-GCM; the key comes from KEN_GALLERY_KEY (64 hex digits) or else the
+ * key file beside the gallery (GALLERY.key, mode 0600, made at the first save).
+ *
+ * In memory: one writer, or many readers. The file: it is replaced as a whole, so a reader sees the
+ * old or the new one, and programs that change it wait for each other. */
 struct gallery;
 
 enum {
     GALLERY_NAME_BYTES = 128, /* with the 0 behind */
     GALLERY_MAX_PEOPLE = 1000000,
     GALLERY_MAX_TEMPLATES = 4000000, /* of all people */
+    GALLERY_MAX_CANDIDATES = 100,
 };
 
 /* Cosine similarity from which a face counts as the person, unless the gallery says otherwise. On
@@ -30,27 +33,51 @@ struct match {
                          for an empty gallery */
 };
 
+struct candidate {
+    size_t person;
+    float similarity; /* cosine to the person's mean direction */
+};
+
 struct gallery *gallery_create(struct err *err);
 /* ERR_NOT_FOUND without file or key, ERR_CORRUPT for a changed byte or the wrong key. */
 struct gallery *gallery_open(const char *path, struct err *err);
+/* The same, to save it again: until gallery_destroy() other programs that want to change a gallery
+ * in this folder wait, so that no change is lost. */
+struct gallery *gallery_open_to_change(const char *path, struct err *err);
 int gallery_save(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
 /* Without encryption: a checksum against damage, no protection. */
 int gallery_save_plain(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
-void gallery_destroy(struct gallery *gallery); /* NULL is fine; templates are wiped */
+int gallery_is_plain(const struct gallery *gallery); /* opened from a file without encryption */
+void gallery_destroy(struct gallery *gallery);       /* NULL is fine; templates are wiped */
 
 /* Adds a template to `name`, who is new or known. A name is 1 to 127 bytes of UTF-8
  * without control characters, and not "unknown". */
 int gallery_add(struct gallery *gallery, const char *name, const float *embedding,
                 struct err *err) MUST_USE;
+/* Removes a person with all templates; the others keep their order. ERR_NOT_FOUND. */
+int gallery_forget(struct gallery *gallery, const char *name, struct err *err) MUST_USE;
+/* ERR_NOT_FOUND; ERR_EXISTS when `new_name` is somebody else: two people are never merged. */
+int gallery_rename(struct gallery *gallery, const char *name, const char *new_name,
+                   struct err *err) MUST_USE;
+
 size_t gallery_people(const struct gallery *gallery);
 size_t gallery_templates(const struct gallery *gallery);
-/* Borrowed until the next gallery_add(); `person` counts from 0 in the order of enrolment. */
+/* Borrowed until the next change; `person` counts from 0 in the order of enrolment. */
 const char *gallery_name(const struct gallery *gallery, size_t person);
+/* Returns 1 and the person's number, or 0. */
+int gallery_find(const struct gallery *gallery, const char *name, size_t *person);
+size_t gallery_person_templates(const struct gallery *gallery, size_t person); /* at least 1 */
+/* The template as it is kept, rounded to bytes, as a unit vector of FACE_EMBEDDING_FLOATS. */
+void gallery_template(const struct gallery *gallery, size_t person, size_t index, float *out);
 float gallery_threshold(const struct gallery *gallery);
 void gallery_set_threshold(struct gallery *gallery, float threshold); /* -1..1 */
 
 /* The person most like `embedding`; fills `out` always. Returns 1 when that person passes the
  * threshold, 0 for unknown. */
 int gallery_match(const struct gallery *gallery, const float *embedding, struct match *out);
+/* The `limit` (at most GALLERY_MAX_CANDIDATES) people most like `embedding`, best first; returns
+ * how many. Exact: everybody is compared. */
+size_t gallery_search(const struct gallery *gallery, const float *embedding, struct candidate *out,
+                      size_t limit);
 
 #endif

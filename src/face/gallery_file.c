@@ -1,27 +1,19 @@
-#include "base/file.h"
 #include "base/random.h"
 #include "face/gallery_data.h"
 #include "face/seal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/evp.h>
 
 /* docs/gallery.md describes the file. Numbers are little-endian, floats IEEE 754 binary32. */
-static const char magic[8] = "KENGAL1\n";
+static const char magic[8] = "KENGAL2\n";
 
 enum {
     FORM_PLAIN = 0,
     FORM_SEALED = 1,
-    HEADER_BYTES = 64, /* magic, form, people, templates, threshold, payload bytes, nonce, zeros */
-    CHECK_BYTES = 32,  /* behind the payload: the tag and zeros, or SHA-256 */
-    TEMPLATE_BYTES = FACE_EMBEDDING_FLOATS * 4,
-    PERSON_BYTES = GALLERY_NAME_BYTES + 8, /* name, padded with zeros; templates; zeros */
+    ENTRY_BYTES = 5, /* templates, length of the name; the name follows */
 };
 
 struct header {
@@ -29,6 +21,7 @@ struct header {
     float threshold;
     uint64_t payload_bytes;
     uint8_t nonce[SEAL_NONCE_BYTES];
+    uint32_t rows; /* templates of those who have more than one */
 };
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the gallery file is little-endian");
@@ -45,14 +38,40 @@ static void take(const uint8_t **at, void *data, size_t size)
     *at += size;
 }
 
-static size_t payload_bytes(size_t people, size_t templates)
+static size_t check_bytes(uint32_t form)
 {
-    return people * PERSON_BYTES + templates * TEMPLATE_BYTES; /* < 2^34 by the limits */
+    return form == FORM_SEALED ? SEAL_TAG_BYTES : GALLERY_CHECK_BYTES;
+}
+
+size_t gallery_most_file_bytes(void)
+{
+    return GALLERY_HEADER_BYTES + GALLERY_CHECK_BYTES +
+           ((size_t)GALLERY_MAX_PEOPLE + GALLERY_MAX_TEMPLATES) * ROW_VALUES +
+           (size_t)GALLERY_MAX_PEOPLE * (ENTRY_BYTES + GALLERY_NAME_BYTES);
+}
+
+/* ---- writing ---- */
+
+static struct header header_of(const struct gallery *gallery, uint32_t form)
+{
+    struct header header = {.form = form,
+                            .people = (uint32_t)gallery->people_count,
+                            .templates = (uint32_t)gallery->template_count,
+                            .threshold = gallery->threshold};
+    size_t entries = 0;
+    for (size_t i = 0; i < gallery->people_count; i++) {
+        const struct person *person = &gallery->people[i];
+        header.rows += person->templates ? person->count : 0;
+        entries += ENTRY_BYTES + strlen(person->name);
+    }
+    header.payload_bytes = ((size_t)header.people + header.rows) * ROW_VALUES + entries;
+    random_bytes(header.nonce, sizeof header.nonce);
+    return header;
 }
 
 static void put_header(uint8_t *at, const struct header *header)
 {
-    memset(at, 0, HEADER_BYTES);
+    memset(at, 0, GALLERY_HEADER_BYTES);
     put(&at, magic, sizeof magic);
     put(&at, &header->form, 4);
     put(&at, &header->people, 4);
@@ -60,22 +79,27 @@ static void put_header(uint8_t *at, const struct header *header)
     put(&at, &header->threshold, 4);
     put(&at, &header->payload_bytes, 8);
     put(&at, header->nonce, SEAL_NONCE_BYTES);
+    put(&at, &header->rows, 4);
 }
 
 static void put_payload(uint8_t *at, const struct gallery *gallery)
 {
+    for (size_t i = 0; i < gallery->people_count; i++)
+        put(&at, rows_at(&gallery->means, i), ROW_VALUES);
+    for (size_t i = 0; i < gallery->people_count; i++)
+        if (gallery->people[i].templates)
+            put(&at, gallery->people[i].templates, (size_t)gallery->people[i].count * ROW_VALUES);
     for (size_t i = 0; i < gallery->people_count; i++) {
         const struct person *person = &gallery->people[i];
-        uint64_t count = person->count;
-        char name[GALLERY_NAME_BYTES] = {0};
-        memcpy(name, person->name, strlen(person->name));
-        put(&at, name, sizeof name);
-        put(&at, &count, 8);
-        put(&at, person->templates, person->count * TEMPLATE_BYTES);
+        uint8_t length = (uint8_t)strlen(person->name);
+        put(&at, &person->count, 4);
+        put(&at, &length, 1);
+        put(&at, person->name, length);
     }
 }
 
-static int checksum(const uint8_t *data, size_t size, uint8_t sum[CHECK_BYTES], struct err *err)
+static int checksum(const uint8_t *data, size_t size, uint8_t sum[GALLERY_CHECK_BYTES],
+                    struct err *err)
 {
     if (EVP_Digest(data, size, sum, NULL, EVP_sha256(), NULL) != 1)
         return err_set(err, ERR_IO, "checksum: OpenSSL failed");
@@ -85,58 +109,48 @@ static int checksum(const uint8_t *data, size_t size, uint8_t sum[CHECK_BYTES], 
 /* Encrypt the payload in place and put the tag behind it. */
 static int close_seal(uint8_t *file, const struct header *header, const char *path, struct err *err)
 {
-    uint8_t key[SEAL_KEY_BYTES], *check = file + HEADER_BYTES + header->payload_bytes;
-    struct seal seal = {key, header->nonce, file, HEADER_BYTES};
+    uint8_t key[SEAL_KEY_BYTES], *payload = file + GALLERY_HEADER_BYTES;
+    struct seal seal = {key, header->nonce, file, GALLERY_HEADER_BYTES};
     int result = seal_find_key(path, 1, key, err);
-    memset(check, 0, CHECK_BYTES);
     if (result == 0)
-        result = seal_encrypt(&seal, file + HEADER_BYTES, header->payload_bytes, check, err);
+        result = seal_encrypt(&seal, payload, header->payload_bytes,
+                              payload + header->payload_bytes, err);
     seal_wipe(key, sizeof key);
     return result;
 }
 
-static int save(const struct gallery *gallery, const char *path, uint32_t form, struct err *err)
+uint8_t *gallery_encode(const struct gallery *gallery, int plain, const char *path, size_t *size,
+                        struct err *err)
 {
-    struct header header = {.form = form,
-                            .people = (uint32_t)gallery->people_count,
-                            .templates = (uint32_t)gallery->template_count,
-                            .threshold = gallery->threshold,
-                            .payload_bytes =
-                                payload_bytes(gallery->people_count, gallery->template_count)};
-    size_t size = HEADER_BYTES + header.payload_bytes + CHECK_BYTES;
-    uint8_t *file = malloc(size);
-    if (!file)
-        return err_set(err, ERR_NO_MEMORY, "save %s: no memory", path);
-    random_bytes(header.nonce, sizeof header.nonce);
+    struct header header = header_of(gallery, plain ? FORM_PLAIN : FORM_SEALED);
+    size_t unchecked = GALLERY_HEADER_BYTES + header.payload_bytes;
+    *size = unchecked + check_bytes(header.form);
+    uint8_t *file = malloc(*size);
+    if (!file) {
+        err_set(err, ERR_NO_MEMORY, "no memory");
+        return NULL;
+    }
     put_header(file, &header);
-    put_payload(file + HEADER_BYTES, gallery);
-    int result = form == FORM_SEALED
-                     ? close_seal(file, &header, path, err)
-                     : checksum(file, size - CHECK_BYTES, file + size - CHECK_BYTES, err);
-    if (result < 0)
-        err_wrap(err, "save %s", path);
-    else
-        result = file_write(path, file, size, 0600, err);
-    seal_wipe(file, size);
+    put_payload(file + GALLERY_HEADER_BYTES, gallery);
+    int result = plain ? checksum(file, unchecked, file + unchecked, err)
+                       : close_seal(file, &header, path, err);
+    if (result == 0)
+        return file;
+    seal_wipe(file, *size);
     free(file);
-    return result;
+    return NULL;
 }
 
-int gallery_save(const struct gallery *gallery, const char *path, struct err *err)
-{
-    return save(gallery, path, FORM_SEALED, err);
-}
-
-int gallery_save_plain(const struct gallery *gallery, const char *path, struct err *err)
-{
-    return save(gallery, path, FORM_PLAIN, err);
-}
+/* ---- reading ---- */
 
 /* The header, and that the file is as long as it says. */
 static int take_header(struct header *header, const uint8_t *file, size_t size, struct err *err)
 {
-    if (size < HEADER_BYTES + CHECK_BYTES || memcmp(file, magic, sizeof magic) != 0)
-        return err_set(err, ERR_CORRUPT, "not a gallery of ken");
+    enum { VERSION_AT = 6 };
+    if (size < GALLERY_HEADER_BYTES || memcmp(file, magic, VERSION_AT) != 0)
+        return err_set(err, ERR_CORRUPT, "not a gallery of ken, or cut short");
+    if (memcmp(file, magic, sizeof magic) != 0)
+        return err_set(err, ERR_CORRUPT, "a gallery of another version: train it again");
     const uint8_t *at = file + sizeof magic;
     take(&at, &header->form, 4);
     take(&at, &header->people, 4);
@@ -144,10 +158,12 @@ static int take_header(struct header *header, const uint8_t *file, size_t size, 
     take(&at, &header->threshold, 4);
     take(&at, &header->payload_bytes, 8);
     take(&at, header->nonce, SEAL_NONCE_BYTES);
+    take(&at, &header->rows, 4);
+    size_t least = ((size_t)header->people + header->rows) * ROW_VALUES;
     if (header->form > FORM_SEALED || header->people > GALLERY_MAX_PEOPLE ||
-        header->templates > GALLERY_MAX_TEMPLATES ||
-        header->payload_bytes != payload_bytes(header->people, header->templates) ||
-        size != HEADER_BYTES + header->payload_bytes + CHECK_BYTES)
+        header->templates > GALLERY_MAX_TEMPLATES || header->rows > header->templates ||
+        header->payload_bytes > gallery_most_file_bytes() || header->payload_bytes < least ||
+        size != GALLERY_HEADER_BYTES + header->payload_bytes + check_bytes(header->form))
         return err_set(err, ERR_CORRUPT, "its header is damaged, or the file is cut short");
     if (!(header->threshold >= -1 && header->threshold <= 1))
         return err_set(err, ERR_CORRUPT, "its threshold is not from -1 to 1");
@@ -156,121 +172,85 @@ static int take_header(struct header *header, const uint8_t *file, size_t size, 
 
 static int open_seal(uint8_t *file, const struct header *header, const char *path, struct err *err)
 {
-    uint8_t key[SEAL_KEY_BYTES];
-    struct seal seal = {key, header->nonce, file, HEADER_BYTES};
+    uint8_t key[SEAL_KEY_BYTES], *payload = file + GALLERY_HEADER_BYTES;
+    struct seal seal = {key, header->nonce, file, GALLERY_HEADER_BYTES};
     int result = seal_find_key(path, 0, key, err);
     if (result == 0)
-        result = seal_decrypt(&seal, file + HEADER_BYTES, header->payload_bytes,
-                              file + HEADER_BYTES + header->payload_bytes, err);
+        result = seal_decrypt(&seal, payload, header->payload_bytes,
+                              payload + header->payload_bytes, err);
     seal_wipe(key, sizeof key);
     return result;
 }
 
 static int verify_checksum(const uint8_t *file, size_t size, struct err *err)
 {
-    uint8_t sum[CHECK_BYTES];
-    if (checksum(file, size - CHECK_BYTES, sum, err) < 0)
+    uint8_t sum[GALLERY_CHECK_BYTES];
+    size_t unchecked = size - GALLERY_CHECK_BYTES;
+    if (checksum(file, unchecked, sum, err) < 0)
         return -1;
-    if (memcmp(sum, file + size - CHECK_BYTES, CHECK_BYTES) != 0)
+    if (memcmp(sum, file + unchecked, GALLERY_CHECK_BYTES) != 0)
         return err_set(err, ERR_CORRUPT, "it was changed: its checksum is wrong");
     return 0;
 }
 
-static int take_person(struct gallery *gallery, const uint8_t **at, size_t *left, struct err *err)
+/* What of the payload is not taken yet. */
+struct payload {
+    const int8_t *mean;
+    int8_t *rows;
+    size_t rows_left;
+    const uint8_t *entry, *end;
+};
+
+static int take_person(struct gallery *gallery, struct payload *left, struct err *err)
 {
-    char name[GALLERY_NAME_BYTES];
-    uint64_t count;
-    take(at, name, sizeof name);
-    take(at, &count, 8);
-    if (name[GALLERY_NAME_BYTES - 1] != 0 || count < 1 || count > *left)
+    uint32_t count;
+    uint8_t length;
+    char name[UINT8_MAX + 1] = {0};
+    if (left->end - left->entry < ENTRY_BYTES)
+        return err_set(err, ERR_CORRUPT, "a person's entry is cut short");
+    take(&left->entry, &count, 4);
+    take(&left->entry, &length, 1);
+    size_t rows = count > 1 ? count : 0;
+    if (length > left->end - left->entry || count < 1 || rows > left->rows_left)
         return err_set(err, ERR_CORRUPT, "a person's entry is damaged");
-    struct person *person = gallery_add_person(gallery, name, err);
-    if (!person || gallery_add_templates(gallery, person, (const float *)(const void *)*at,
-                                         (size_t)count, err) < 0)
+    take(&left->entry, name, length);
+    if (strlen(name) != length || !(row_factor(left->mean) > 0))
+        return err_set(err, ERR_CORRUPT, "a person's entry is damaged");
+    if (gallery_take_person(gallery, name, left->mean, rows ? left->rows : NULL, count, err) < 0)
         return -1;
-    *at += count * TEMPLATE_BYTES;
-    *left -= (size_t)count;
+    left->mean += ROW_VALUES;
+    left->rows += rows * ROW_VALUES;
+    left->rows_left -= rows;
     return 0;
 }
 
-static int take_payload(struct gallery *gallery, const struct header *header, const uint8_t *at,
-                        struct err *err)
+static int take_payload(struct gallery *gallery, const struct header *header, struct err *err)
 {
-    size_t left = header->templates;
+    uint8_t *at = gallery->file + GALLERY_HEADER_BYTES;
+    size_t means = (size_t)header->people * ROW_VALUES, rows = (size_t)header->rows * ROW_VALUES;
+    struct payload left = {.mean = (const int8_t *)at,
+                           .rows = (int8_t *)at + means,
+                           .rows_left = header->rows,
+                           .entry = at + means + rows,
+                           .end = at + header->payload_bytes};
     gallery->threshold = header->threshold;
     for (uint32_t i = 0; i < header->people; i++)
-        if (take_person(gallery, &at, &left, err) < 0)
+        if (take_person(gallery, &left, err) < 0)
             return -1;
-    return left ? err_set(err, ERR_CORRUPT, "templates that belong to nobody") : 0;
-}
-
-static int fill(struct gallery *gallery, uint8_t *file, size_t size, const char *path,
-                struct err *err)
-{
-    struct header header;
-    if (take_header(&header, file, size, err) < 0)
-        return -1;
-    int result = header.form == FORM_SEALED ? open_seal(file, &header, path, err)
-                                            : verify_checksum(file, size, err);
-    if (result < 0)
-        return -1;
-    return take_payload(gallery, &header, file + HEADER_BYTES, err);
-}
-
-static int read_all(int fd, uint8_t *out, size_t size)
-{
-    while (size > 0) {
-        ssize_t got = read(fd, out, size);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return -1;
-        out += got;
-        size -= (size_t)got;
-    }
+    if (left.rows_left || left.entry != left.end || gallery->template_count != header->templates)
+        return err_set(err, ERR_CORRUPT, "templates that belong to nobody");
     return 0;
 }
 
-/* The whole file in one block of its size, which the caller wipes and frees. */
-static uint8_t *read_file(const char *path, size_t *size, struct err *err)
+int gallery_decode(struct gallery *gallery, const char *path, struct err *err)
 {
-    const size_t limit =
-        HEADER_BYTES + CHECK_BYTES + payload_bytes(GALLERY_MAX_PEOPLE, GALLERY_MAX_TEMPLATES);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        err_set_errno(err, "open %s", path);
-        return NULL;
-    }
-    struct stat status;
-    uint8_t *file = NULL;
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
-        err_set(err, ERR_INVALID, "open %s: not a file", path);
-    else if ((uint64_t)status.st_size > limit)
-        err_set(err, ERR_TOO_BIG, "open %s: more than %zu bytes", path, limit);
-    else if (!(file = malloc((size_t)status.st_size + 1)))
-        err_set(err, ERR_NO_MEMORY, "open %s: no memory", path);
-    else if (read_all(fd, file, *size = (size_t)status.st_size) < 0) {
-        err_set(err, ERR_IO, "read %s: it ends early", path);
-        free(file);
-        file = NULL;
-    }
-    close(fd);
-    return file;
-}
-
-struct gallery *gallery_open(const char *path, struct err *err)
-{
-    size_t size = 0;
-    uint8_t *file = read_file(path, &size, err);
-    if (!file)
-        return NULL;
-    struct gallery *gallery = gallery_create(err);
-    if (gallery && fill(gallery, file, size, path, err) < 0) {
-        err_wrap(err, "open %s", path);
-        gallery_destroy(gallery);
-        gallery = NULL;
-    }
-    seal_wipe(file, size);
-    free(file);
-    return gallery;
+    struct header header;
+    if (take_header(&header, gallery->file, gallery->file_bytes, err) < 0)
+        return -1;
+    gallery->plain = header.form == FORM_PLAIN;
+    int result = gallery->plain ? verify_checksum(gallery->file, gallery->file_bytes, err)
+                                : open_seal(gallery->file, &header, path, err);
+    if (result < 0)
+        return -1;
+    return take_payload(gallery, &header, err);
 }

@@ -1,0 +1,179 @@
+#include "base/file.h"
+#include "face/gallery_data.h"
+#include "face/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The folder of `path`, locked: whoever changes a gallery in it waits here for the other. It is the
+ * folder because the file itself is replaced. Some network file systems cannot lock a folder; there
+ * nobody waits. Returns a descriptor or -1. */
+static int lock_folder(const char *path, struct err *err)
+{
+    char folder[PATH_MAX];
+    if ((size_t)snprintf(folder, sizeof folder, "%s", path) >= sizeof folder)
+        return err_set(err, ERR_TOO_BIG, "the path is too long");
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, "open folder %s", slash ? folder : ".");
+    while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+        ;
+    return fd;
+}
+
+static int write_new(const char *path, const uint8_t *data, size_t size, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set_errno(err, "create %s", path);
+    int result = file_write_all(fd, data, size, err);
+    if (result == 0 && fsync(fd) < 0)
+        result = err_set_errno(err, "sync %s", path);
+    if (close(fd) < 0 && result == 0)
+        result = err_set_errno(err, "close %s", path);
+    return result;
+}
+
+/* Replace the file as a whole. The temporary name is always the same, so that what a killed program
+ * left there, templates that may be forgotten by now, goes with the next change. */
+static int replace(const char *path, int folder, const uint8_t *data, size_t size, struct err *err)
+{
+    char temporary[PATH_MAX];
+    if ((size_t)snprintf(temporary, sizeof temporary, "%s.unfinished", path) >= sizeof temporary)
+        return err_set(err, ERR_TOO_BIG, "the path is too long");
+    if (unlink(temporary) < 0 && errno != ENOENT)
+        return err_set_errno(err, "remove %s", temporary);
+    int result = write_new(temporary, data, size, err);
+    if (result == 0 && rename(temporary, path) < 0)
+        result = err_set_errno(err, "rename %s", temporary);
+    if (result < 0) {
+        unlink(temporary);
+        return -1;
+    }
+    return fsync(folder) < 0 ? err_set_errno(err, "sync the folder") : 0;
+}
+
+static int encode_and_replace(const struct gallery *gallery, const char *path, int plain,
+                              int folder, struct err *err)
+{
+    size_t size;
+    uint8_t *file = gallery_encode(gallery, plain, path, &size, err);
+    if (!file)
+        return -1;
+    int result = replace(path, folder, file, size, err);
+    seal_wipe(file, size);
+    free(file);
+    return result;
+}
+
+static int save(const struct gallery *gallery, const char *path, int plain, struct err *err)
+{
+    int folder = gallery->lock_folder >= 0 ? gallery->lock_folder : lock_folder(path, err);
+    int result = folder < 0 ? -1 : encode_and_replace(gallery, path, plain, folder, err);
+    if (folder >= 0 && folder != gallery->lock_folder)
+        close(folder);
+    return result < 0 ? err_wrap(err, "save %s", path) : 0;
+}
+
+int gallery_save(const struct gallery *gallery, const char *path, struct err *err)
+{
+    return save(gallery, path, 0, err);
+}
+
+int gallery_save_plain(const struct gallery *gallery, const char *path, struct err *err)
+{
+    return save(gallery, path, 1, err);
+}
+
+static int read_all(int fd, uint8_t *out, size_t size)
+{
+    while (size > 0) {
+        ssize_t got = read(fd, out, size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return -1;
+        out += got;
+        size -= (size_t)got;
+    }
+    return 0;
+}
+
+/* The whole file in one block, which the gallery wipes and frees. */
+static int read_file(struct gallery *gallery, const char *path, int fd, struct err *err)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+        return err_set(err, ERR_INVALID, "open %s: not a file", path);
+    if ((uint64_t)status.st_size > gallery_most_file_bytes())
+        return err_set(err, ERR_TOO_BIG, "open %s: more than %zu bytes", path,
+                       gallery_most_file_bytes());
+    gallery->file_bytes = (size_t)status.st_size;
+    gallery->file = malloc(gallery->file_bytes + 1);
+    if (!gallery->file)
+        return err_set(err, ERR_NO_MEMORY, "open %s: no memory", path);
+    if (read_all(fd, gallery->file, gallery->file_bytes) < 0)
+        return err_set(err, ERR_IO, "read %s: it ends early", path);
+    return 0;
+}
+
+static int fill(struct gallery *gallery, const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_set_errno(err, "open %s", path);
+    int result = read_file(gallery, path, fd, err);
+    close(fd);
+    if (result == 0 && gallery_decode(gallery, path, err) < 0)
+        return err_wrap(err, "open %s", path);
+    return result;
+}
+
+/* Nobody needs the file's bytes where no person's templates lie in it. */
+static void drop_file(struct gallery *gallery)
+{
+    for (size_t i = 0; i < gallery->people_count; i++)
+        if (gallery->people[i].templates)
+            return;
+    seal_wipe(gallery->file, gallery->file_bytes);
+    free(gallery->file);
+    gallery->file = NULL;
+    gallery->file_bytes = 0;
+}
+
+struct gallery *gallery_open(const char *path, struct err *err)
+{
+    struct gallery *gallery = gallery_create(err);
+    if (gallery && fill(gallery, path, err) < 0) {
+        gallery_destroy(gallery);
+        return NULL;
+    }
+    if (gallery)
+        drop_file(gallery);
+    return gallery;
+}
+
+struct gallery *gallery_open_to_change(const char *path, struct err *err)
+{
+    int folder = lock_folder(path, err);
+    if (folder < 0) {
+        err_wrap(err, "change %s", path);
+        return NULL;
+    }
+    struct gallery *gallery = gallery_open(path, err);
+    if (gallery)
+        gallery->lock_folder = folder;
+    else
+        close(folder);
+    return gallery;
+}

@@ -1,0 +1,195 @@
+#include "face/rows.h"
+#include "face/seal.h"
+#include "simd/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { CHUNK_BYTES = ROWS_A_CHUNK * ROW_VALUES, LARGEST = 127 };
+
+void row_from_floats(int8_t row[ROW_VALUES], const float vector[ROW_VALUES])
+{
+    float most = 0;
+    for (size_t i = 0; i < ROW_VALUES; i++)
+        most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
+    float scale = most > 0 ? LARGEST / most : 0;
+    for (size_t i = 0; i < ROW_VALUES; i++)
+        row[i] = (int8_t)lrintf(vector[i] * scale);
+}
+
+float row_factor(const int8_t row[ROW_VALUES])
+{
+    int32_t square;
+    simd_kernels(simd_best())->dots_i8(&square, row, row, ROW_VALUES, 1);
+    return square > 0 ? 1 / sqrtf((float)square) : 0;
+}
+
+void row_to_floats(float vector[ROW_VALUES], const int8_t row[ROW_VALUES])
+{
+    float factor = row_factor(row);
+    for (size_t i = 0; i < ROW_VALUES; i++)
+        vector[i] = row[i] * factor;
+}
+
+static void chunk_destroy(struct rows_chunk *chunk, size_t rows)
+{
+    if (chunk && chunk->values)
+        seal_wipe(chunk->values, rows * ROW_VALUES);
+    if (chunk)
+        free(chunk->values);
+    free(chunk);
+}
+
+/* With pages of 4 KiB the search waits for their look-up half of its time; but a small gallery need
+ * not pay for 2 MiB. */
+static struct rows_chunk *chunk_create(int large)
+{
+    struct rows_chunk *chunk = malloc(sizeof *chunk);
+    if (!chunk)
+        return NULL;
+    chunk->values = aligned_alloc(CHUNK_BYTES, CHUNK_BYTES);
+    if (!chunk->values) {
+        chunk_destroy(chunk, 0);
+        return NULL;
+    }
+    if (large)
+        (void)madvise(chunk->values, CHUNK_BYTES, MADV_HUGEPAGE); /* only faster */
+    return chunk;
+}
+
+static int add_chunk(struct rows *rows)
+{
+    if (rows->chunk_count == rows->chunk_capacity) {
+        size_t wanted = rows->chunk_capacity ? 2 * rows->chunk_capacity : 4;
+        struct rows_chunk **chunks = realloc(rows->chunks, wanted * sizeof(struct rows_chunk *));
+        if (!chunks)
+            return -1;
+        rows->chunks = chunks;
+        rows->chunk_capacity = wanted;
+    }
+    struct rows_chunk *chunk = chunk_create(rows->chunk_count > 0);
+    if (!chunk)
+        return -1;
+    rows->chunks[rows->chunk_count++] = chunk;
+    return 0;
+}
+
+static int8_t *values_at(const struct rows *rows, size_t row)
+{
+    return rows->chunks[row / ROWS_A_CHUNK]->values + row % ROWS_A_CHUNK * ROW_VALUES;
+}
+
+int rows_add(struct rows *rows, const int8_t row[ROW_VALUES])
+{
+    if (rows->count == rows->chunk_count * ROWS_A_CHUNK && add_chunk(rows) < 0)
+        return -1;
+    rows_set(rows, rows->count++, row);
+    return 0;
+}
+
+const int8_t *rows_at(const struct rows *rows, size_t row)
+{
+    return values_at(rows, row);
+}
+
+void rows_set(struct rows *rows, size_t row, const int8_t values[ROW_VALUES])
+{
+    memcpy(values_at(rows, row), values, ROW_VALUES);
+    rows->chunks[row / ROWS_A_CHUNK]->factors[row % ROWS_A_CHUNK] = row_factor(values);
+}
+
+void rows_remove(struct rows *rows, size_t row)
+{
+    size_t last = --rows->count;
+    for (size_t next; row < last; row = next) {
+        struct rows_chunk *chunk = rows->chunks[row / ROWS_A_CHUNK];
+        size_t at = row % ROWS_A_CHUNK, end = row - at + ROWS_A_CHUNK - 1;
+        next = end < last ? end : last;
+        memmove(chunk->values + at * ROW_VALUES, chunk->values + (at + 1) * ROW_VALUES,
+                (next - row) * ROW_VALUES);
+        memmove(chunk->factors + at, chunk->factors + at + 1, (next - row) * sizeof(float));
+        if (next < last) {
+            rows_set(rows, next, values_at(rows, next + 1));
+            next++;
+        }
+    }
+    seal_wipe(values_at(rows, last), ROW_VALUES);
+}
+
+void rows_finish(struct rows *rows)
+{
+    for (size_t i = 0; i < rows->chunk_count; i++) {
+        size_t left = rows->count - i * ROWS_A_CHUNK;
+        size_t used = rows->count <= i * ROWS_A_CHUNK ? 0 : left;
+        chunk_destroy(rows->chunks[i], used < ROWS_A_CHUNK ? used : ROWS_A_CHUNK);
+    }
+    free(rows->chunks);
+    *rows = (struct rows){0};
+}
+
+/* The best so far, in order. */
+struct best {
+    struct row_hit *hits;
+    size_t limit, count;
+    float least; /* what a row must pass */
+};
+
+static void insert(struct best *best, size_t row, float similarity)
+{
+    size_t at = best->count < best->limit ? best->count++ : best->limit - 1;
+    for (; at > 0 && best->hits[at - 1].similarity < similarity; at--)
+        best->hits[at] = best->hits[at - 1];
+    best->hits[at] = (struct row_hit){row, similarity};
+    if (best->count == best->limit)
+        best->least = best->hits[best->limit - 1].similarity;
+}
+
+static void search_chunk(const struct rows_chunk *chunk, size_t count, size_t first_row,
+                         const int8_t *query, struct best *best)
+{
+    enum { BLOCK = 256 }; /* sums and products stay in the first cache */
+    const struct kernels *kernels = simd_kernels(simd_best());
+    int32_t dots[BLOCK];
+    float similar[BLOCK];
+    for (size_t from = 0; from < count; from += BLOCK) {
+        size_t block = count - from < BLOCK ? count - from : BLOCK;
+        kernels->dots_i8(dots, query, chunk->values + from * ROW_VALUES, ROW_VALUES, block);
+        for (size_t i = 0; i < block; i++)
+            similar[i] = (float)dots[i] * chunk->factors[from + i];
+        for (size_t i = 0; i < block; i++)
+            if (similar[i] > best->least)
+                insert(best, first_row + from + i, similar[i]);
+    }
+}
+
+/* The few best anew with the query as it was given, so that the answer does not jump where a value
+ * of the query rounds the other way. */
+static void refine(const struct rows *rows, const float *query, struct best *found)
+{
+    struct row_hit rough[ROWS_MAX_HITS];
+    float vector[ROW_VALUES];
+    memcpy(rough, found->hits, found->count * sizeof *rough);
+    struct best best = {.hits = found->hits, .limit = found->limit};
+    for (size_t i = 0; i < found->count; i++) {
+        row_to_floats(vector, rows_at(rows, rough[i].row));
+        insert(&best, rough[i].row, simd_kernels(simd_best())->dot_f32(query, vector, ROW_VALUES));
+    }
+    seal_wipe(vector, sizeof vector);
+}
+
+size_t rows_search(const struct rows *rows, const float query[ROW_VALUES], struct row_hit *hits,
+                   size_t limit)
+{
+    struct best best = {hits, limit < ROWS_MAX_HITS ? limit : ROWS_MAX_HITS, 0, -HUGE_VALF};
+    int8_t rounded[ROW_VALUES];
+    row_from_floats(rounded, query);
+    for (size_t i = 0; best.limit > 0 && i * ROWS_A_CHUNK < rows->count; i++) {
+        size_t left = rows->count - i * ROWS_A_CHUNK;
+        search_chunk(rows->chunks[i], left < ROWS_A_CHUNK ? left : ROWS_A_CHUNK, i * ROWS_A_CHUNK,
+                     rounded, &best);
+    }
+    refine(rows, query, &best);
+    return best.count;
+}

@@ -1,0 +1,51 @@
+#ifndef FACE_ROWS_H
+#define FACE_ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Many directions, each a row of ROW_VALUES bytes, and the search among them. A unit vector v
+ * becomes bytes r = round(127 v / max|v|), and stands for r / |r|: its factor 1 / |r| follows from
+ * the bytes, and a row is as long as one again whatever the rounding did. What that costs is in
+ * docs/gallery.md. Rows lie in chunks that never move: adding one touches no other. */
+enum {
+    ROW_VALUES = 512,
+    ROWS_A_CHUNK = 4096, /* 2 MiB: one large page */
+    ROWS_MAX_HITS = 100,
+};
+
+struct rows_chunk {
+    int8_t *values; /* ROWS_A_CHUNK x ROW_VALUES */
+    float factors[ROWS_A_CHUNK];
+};
+
+struct rows {
+    struct rows_chunk **chunks;
+    size_t chunk_count, chunk_capacity, count;
+};
+
+struct row_hit {
+    size_t row;
+    float similarity; /* cosine of the query, not rounded, and the row */
+};
+
+void row_from_floats(int8_t row[ROW_VALUES], const float vector[ROW_VALUES]);
+/* 1 / |row|; 0 for a row of zeros. */
+float row_factor(const int8_t row[ROW_VALUES]);
+void row_to_floats(float vector[ROW_VALUES], const int8_t row[ROW_VALUES]);
+
+/* An empty struct is a valid one. Returns -1 without memory. */
+int rows_add(struct rows *rows, const int8_t row[ROW_VALUES]);
+const int8_t *rows_at(const struct rows *rows, size_t row);
+void rows_set(struct rows *rows, size_t row, const int8_t values[ROW_VALUES]);
+/* The rows behind it move up; nothing of it stays in memory. */
+void rows_remove(struct rows *rows, size_t row);
+void rows_finish(struct rows *rows); /* wipes */
+
+/* The `limit` (at most ROWS_MAX_HITS) rows most like `query`, best first, of equal ones the
+ * earlier; returns how many. Every row is compared: none is missed by more than the rounding to
+ * bytes. */
+size_t rows_search(const struct rows *rows, const float query[ROW_VALUES], struct row_hit *hits,
+                   size_t limit);
+
+#endif
