@@ -28,7 +28,7 @@ static const char details[] =
 enum { ENDPOINT_BYTES = 256 };
 
 struct settings {
-    const char *data, *listen, *region, *endpoint, *ready_file;
+    const char *data, *listen, *region, *endpoint, *ready_file, *isolation;
     long ready_fd;
 };
 
@@ -135,6 +135,8 @@ static void print_start(const struct cloud *cloud, const struct cloud_credential
     printf("  endpoint     %s\n", cloud->endpoint);
     printf("  region       %s\n", cloud->region);
     printf("  data folder  %s\n", cloud->data_folder);
+    if (cloud->isolation_text)
+        printf("  isolation    %s\n", cloud->isolation_text);
     if (fresh->made) {
         printf("\nA new access key was made; it is kept in %s/credentials.\n"
                "For a shell that shall speak to this cloud:\n\n",
@@ -144,12 +146,24 @@ static void print_start(const struct cloud *cloud, const struct cloud_credential
     fflush(stdout);
 }
 
+/* -1: neither. */
+static int find_isolation(const char *text)
+{
+    if (!text)
+        return ISOLATION_BEST;
+    if (strcmp(text, "full") == 0)
+        return ISOLATION_FULL;
+    return strcmp(text, "basic") == 0 ? ISOLATION_BASIC : -1;
+}
+
 static int run(const struct command_line *line, const struct settings *settings)
 {
     struct err err = {0};
     struct cloud_options options = {.data_folder = settings->data,
                                     .listen = settings->listen ? settings->listen : DEFAULT_LISTEN,
-                                    .region = settings->region};
+                                    .region = settings->region,
+                                    .isolation =
+                                        (enum isolation)find_isolation(settings->isolation)};
     struct cloud_credentials key = {0};
     sigset_t stop;
     sigemptyset(&stop);
@@ -186,6 +200,8 @@ int verb_cloud(int argc, char **argv)
          "where to listen, port 0: any free one (default 127.0.0.1:4566)"},
         {"region", 'r', OPTION_TEXT, &settings.region, "REGION",
          "the region it plays (default AWS_REGION, else us-east-1)"},
+        {"isolation", 0, OPTION_TEXT, &settings.isolation, "full|basic",
+         "of functions from the machine, see docs/lambda.md (default full where possible)"},
         {"ready-fd", 0, OPTION_INT, &settings.ready_fd, "N",
          "write {\"endpoint\", \"pid\"} to this descriptor when ready", 0, 1 << 20},
         {"ready-file", 0, OPTION_TEXT, &settings.ready_file, "FILE", "the same into a file"},
@@ -206,6 +222,8 @@ int verb_cloud(int argc, char **argv)
     if (argc - first > is_env)
         err_set(&err, ERR_INVALID, "%s: takes no such argument (see ken cloud --help)",
                 argv[first + is_env]);
+    else if (find_isolation(settings.isolation) < 0)
+        err_set(&err, ERR_INVALID, "--isolation %s: is neither full nor basic", settings.isolation);
     else if (!settings.data)
         err_set(&err, ERR_INVALID, "--data DIR is missing (see ken cloud --help)");
     if (err.code != ERR_NONE) {

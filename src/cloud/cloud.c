@@ -99,6 +99,7 @@ static int start(struct cloud *cloud, const struct cloud_options *options, struc
 {
     cloud->region = strdup(options->region);
     cloud->account_id = CLOUD_ACCOUNT_ID;
+    cloud->isolation = options->isolation;
     if (!cloud->region)
         return err_set(err, ERR_NO_MEMORY, "start the cloud: out of memory");
     if (open_folder(cloud, options->data_folder, err) < 0 ||

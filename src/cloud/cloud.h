@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "cloud/exchange.h"
+#include "cloud/lambda/isolation.h"
 
 #include <stdint.h>
 
@@ -30,13 +31,16 @@ struct cloud_options {
     const char *region;        /* "us-east-1" */
     const char *access_key_id; /* the administrator's; NULL: from (or new in) DIR/credentials */
     const char *secret_access_key;
-    unsigned workers; /* threads that run handle(); 0: a default */
+    enum isolation isolation; /* of functions */
+    unsigned workers;         /* threads that run handle(); 0: a default */
 };
 
 struct cloud {
     const char *data_folder, *region, *account_id;
     const char *endpoint; /* "http://127.0.0.1:4566": once the port is open, so from start() on */
     const char *spool_folder; /* for large bodies; on the data folder's disk, emptied at start */
+    enum isolation isolation;
+    const char *isolation_text; /* for people; set by the lambda service's start() */
     struct identities *identities;
     struct front *front;
     struct metrics *metrics; /* set by the cloudwatch service; NULL before */

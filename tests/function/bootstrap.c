@@ -5,10 +5,15 @@
  *   "exit N"      ends in mid-request      "abort"      dies by a signal
  *   "env NAME"    answers its value        "large N"    answers N bytes
  *   "wrong-id"    answers someone else's request first, and says what it was told
- *   "child"       leaves a child that sleeps for an hour, and answers its pid
+ *   "child"       leaves a child, in a session of its own, that sleeps for an hour with a port
+ *                 open, and answers the port
+ *
+ * and what probe.h says.
  *
  * TEST_INIT in the environment: "error" reports an error of the initialisation, "exit" ends,
  * "hang" never asks for work. */
+#include "probe.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -129,17 +134,26 @@ static void answer_wrong_id(void)
 static void leave_child(void)
 {
     char text[32];
-    pid_t pid = fork();
-    if (pid == 0) {
-        sleep(3600);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof address;
+    int port = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(port, (struct sockaddr *)&address, size) < 0 || listen(port, 1) < 0 ||
+        getsockname(port, (struct sockaddr *)&address, &size) < 0)
+        die("listen");
+    if (fork() == 0) {
+        setsid();
+        if (fork() == 0)
+            sleep(3600);
         _exit(0);
     }
-    snprintf(text, sizeof text, "%d", (int)pid);
+    close(port);
+    snprintf(text, sizeof text, "%d", ntohs(address.sin_port));
     answer(text);
 }
 
 static void work(const char *what)
 {
+    char found[4096];
     static const char failed[] = "{\"errorType\":\"Test\",\"errorMessage\":\"as asked\"}";
     if (strncmp(what, "echo ", 5) == 0)
         answer(what + 5);
@@ -165,7 +179,7 @@ static void work(const char *what)
     else if (strcmp(what, "child") == 0)
         leave_child();
     else
-        answer("?");
+        answer(probe(what, found, sizeof found) ? found : "?");
 }
 
 static void initialise(void)

@@ -51,6 +51,7 @@ static void add_lambdas(struct variables *v, const struct manager *m, const stru
                         int port)
 {
     const struct function *f = i->function;
+    const char *code = m->sandbox->is_full ? JAIL_CODE : f->code->folder;
     add(v, "AWS_LAMBDA_FUNCTION_NAME=%s", f->name);
     add(v, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%ld", f->memory_mb);
     add(v, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST");
@@ -61,10 +62,10 @@ static void add_lambdas(struct variables *v, const struct manager *m, const stru
     add(v, "AWS_EXECUTION_ENV=AWS_Lambda_%s", f->runtime);
     add(v, "AWS_REGION=%s", m->options.region);
     add(v, "AWS_DEFAULT_REGION=%s", m->options.region);
-    add(v, "LAMBDA_TASK_ROOT=%s", f->code->folder);
-    add(v, "LAMBDA_RUNTIME_DIR=%s", f->code->folder);
+    add(v, "LAMBDA_TASK_ROOT=%s", code);
+    add(v, "LAMBDA_RUNTIME_DIR=%s", code);
     add(v, "_HANDLER=%s", f->handler);
-    add(v, "TMPDIR=%s", i->temporary);
+    add(v, "TMPDIR=%s", m->sandbox->is_full ? JAIL_TEMPORARY : i->temporary);
 }
 
 static void add_keys(struct variables *v, const struct identity_credentials *keys)

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/lambda/peer.h"
 #include "cloud/lambda/private.h"
 
 #include <arpa/inet.h>
@@ -51,6 +52,8 @@ static int open_port(struct instance *instance, int *port, struct err *err)
 static int make_temporary(struct manager *m, struct instance *instance, struct err *err)
 {
     char id[17];
+    if (m->sandbox->is_full)
+        return 0; /* it has its own /tmp */
     random_text(id, 16, RANDOM_HEX);
     int size =
         snprintf(instance->temporary, sizeof instance->temporary, "%s/%s", m->options.folder, id);
@@ -79,24 +82,19 @@ static int issue_keys(struct manager *m, struct instance *instance,
 
 static int start_process(struct manager *m, struct instance *instance, int port, struct err *err)
 {
-    char program[PATH_MAX];
     struct identity_credentials keys;
     const struct function *function = instance->function;
-    int size = snprintf(program, sizeof program, "%s/bootstrap", function->code->folder);
-    if (size < 0 || (size_t)size >= sizeof program)
-        return err_set(err, ERR_TOO_BIG, "start function: path too long");
     if (issue_keys(m, instance, &keys, err) < 0)
         return -1;
     char **environment = environment_create(m, instance, port, &keys);
     explicit_bzero(&keys, sizeof keys);
     if (!environment)
         return err_set(err, ERR_NO_MEMORY, "start function: no memory");
-    const struct process_options options = {.program = program,
-                                            .folder = function->code->folder,
+    const struct process_options options = {.folder = function->code->folder,
                                             .environment = environment,
                                             .memory_mb = function->memory_mb,
                                             .storage_mb = function->storage_mb};
-    int result = process_start(&options, &instance->process, err);
+    int result = process_start(m->sandbox, &options, &instance->process, err);
     environment_destroy(environment);
     return result;
 }
@@ -107,8 +105,8 @@ static int watch_all(struct manager *m, struct instance *instance, struct err *e
     instance->output_watch = (struct watch){WATCH_OUTPUT, instance};
     instance->exit_watch = (struct watch){WATCH_EXIT, instance};
     if (manager_watch(m, instance->listen_fd, &instance->accept_watch, err) < 0 ||
-        manager_watch(m, instance->process.output_fd, &instance->output_watch, err) < 0 ||
-        manager_watch(m, instance->process.pidfd, &instance->exit_watch, err) < 0)
+        manager_watch(m, instance->process.kept.output_fd, &instance->output_watch, err) < 0 ||
+        manager_watch(m, instance->process.kept.pidfd, &instance->exit_watch, err) < 0)
         return -1;
     return 0;
 }
@@ -117,8 +115,8 @@ static int watch_all(struct manager *m, struct instance *instance, struct err *e
 static void unwatch_all(struct manager *m, const struct instance *instance)
 {
     epoll_ctl(m->epoll_fd, EPOLL_CTL_DEL, instance->listen_fd, NULL);
-    epoll_ctl(m->epoll_fd, EPOLL_CTL_DEL, instance->process.output_fd, NULL);
-    epoll_ctl(m->epoll_fd, EPOLL_CTL_DEL, instance->process.pidfd, NULL);
+    epoll_ctl(m->epoll_fd, EPOLL_CTL_DEL, instance->process.kept.output_fd, NULL);
+    epoll_ctl(m->epoll_fd, EPOLL_CTL_DEL, instance->process.kept.pidfd, NULL);
 }
 
 static void release(struct manager *m, struct instance *instance)
@@ -146,10 +144,10 @@ static int start_parts(struct manager *m, struct instance *instance, struct err 
     if (open_port(instance, &port, err) < 0 || make_temporary(m, instance, err) < 0 ||
         start_process(m, instance, port, err) < 0)
         return -1;
-    undertaker_watch(m->undertaker, instance->process.pid);
+    undertaker_watch(m->undertaker, instance->process.kept.pid);
     if (watch_all(m, instance, err) == 0)
         return 0;
-    undertaker_forget(m->undertaker, instance->process.pid);
+    undertaker_forget(m->undertaker, instance->process.kept.pid);
     unwatch_all(m, instance);
     process_reap(&instance->process);
     return -1;
@@ -174,9 +172,11 @@ struct instance *instance_start(struct manager *m, struct pool *pool, struct err
         return NULL;
     }
     set_state(m, instance, INSTANCE_STARTING, in_ms(m->options.init_ms));
+    manager_weigh_later(m);
     pool_put_first(pool, instance);
     m->instance_count++;
     m->started++;
+    manager_prepare_later(m);
     output_line(&instance->output, "INIT_START Runtime Version: %s", instance->function->runtime);
     return instance;
 }
@@ -197,7 +197,7 @@ void instance_end(struct manager *m, struct instance *instance)
 static int read_output(struct instance *instance)
 {
     char data[INSTANCE_READ_BYTES];
-    ssize_t size = read(instance->process.output_fd, data, sizeof data);
+    ssize_t size = read(instance->process.kept.output_fd, data, sizeof data);
     if (size > 0)
         output_take(&instance->output, data, (size_t)size);
     return size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR)) ? (int)(size > 0) : -1;
@@ -206,7 +206,8 @@ static int read_output(struct instance *instance)
 void instance_on_output(struct instance *instance)
 {
     if (read_output(instance) < 0) /* closed; an end of file would be reported for ever */
-        epoll_ctl(instance->manager->epoll_fd, EPOLL_CTL_DEL, instance->process.output_fd, NULL);
+        epoll_ctl(instance->manager->epoll_fd, EPOLL_CTL_DEL, instance->process.kept.output_fd,
+                  NULL);
 }
 
 static void drain_output(struct instance *instance)
@@ -241,7 +242,7 @@ void instance_on_exit(struct manager *m, struct instance *instance)
     struct pool *pool = instance->pool;
     runtime_api_drop(m->api, instance);
     process_kill(&instance->process);
-    undertaker_forget(m->undertaker, instance->process.pid);
+    undertaker_forget(m->undertaker, instance->process.kept.pid);
     drain_output(instance);
     unwatch_all(m, instance);
     describe_exit(process_reap(&instance->process), cause, sizeof cause);
@@ -254,6 +255,20 @@ void instance_on_exit(struct manager *m, struct instance *instance)
     m->gone = instance;
     m->instance_count--;
     pool_pump_all(m); /* any of them may have waited for room */
+}
+
+void instance_weigh(struct manager *m, struct instance *instance)
+{
+    char text[96];
+    long memory_mb = instance->function->memory_mb;
+    if (process_resident_bytes(&instance->process) <= (size_t)memory_mb * 1024 * 1024)
+        return;
+    snprintf(text, sizeof text, "Runtime exited with error: signal: Killed (more than %ld MB)",
+             memory_mb);
+    instance->peak_memory_bytes = (size_t)memory_mb * 1024 * 1024;
+    drain_output(instance);
+    fail_request(m, instance, "Runtime.OutOfMemory", text);
+    instance_end(m, instance);
 }
 
 void instance_on_deadline(struct manager *m, struct instance *instance)
@@ -273,11 +288,25 @@ void instance_on_deadline(struct manager *m, struct instance *instance)
 
 /* Work */
 
+/* The port is on a loopback that all share, but only the instance's own user may speak there. */
+static int is_its_own(const struct manager *m, const struct instance *instance, int fd)
+{
+    uid_t uid = sandbox_uid(m->sandbox, instance->process.kept.slot), peer;
+    return !uid || (peer_uid(fd, &peer) == 0 && peer == uid);
+}
+
 void instance_on_accept(struct manager *m, struct instance *instance)
 {
     int fd = accept4(instance->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
+    if (fd < 0)
+        return;
+    if (is_its_own(m, instance, fd)) {
         runtime_api_accept(m->api, fd, instance);
+        return;
+    }
+    log_line(LOG_WARN, "lambda: %s: another process wanted to be its instance",
+             instance->function->name);
+    close(fd);
 }
 
 static void make_trace_id(char *out, size_t size)
@@ -301,6 +330,7 @@ void instance_give(struct manager *m, struct instance *instance, struct job *job
     instance->job = job;
     job->begun_ns = clock_monotonic_ns();
     set_state(m, instance, INSTANCE_BUSY, in_ms(timeout_ms));
+    manager_weigh_later(m);
     outcome_started(m, instance);
     runtime_api_deliver(poll,
                         &(struct runtime_work){.request_id = job->request_id,

@@ -13,12 +13,26 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { MANAGER_EVENTS_A_ROUND = 64 };
+enum { MANAGER_EVENTS_A_ROUND = 64, MANAGER_PREPARE_MS = 50, MANAGER_WEIGH_MS = 100 };
 
 void manager_arm(struct manager *m, uint64_t deadline_ns)
 {
     if (deadline_ns && (!m->next_deadline_ns || deadline_ns < m->next_deadline_ns))
         m->next_deadline_ns = deadline_ns;
+}
+
+void manager_prepare_later(struct manager *m)
+{
+    m->prepare_ns = clock_monotonic_ns() + MANAGER_PREPARE_MS * 1000000ULL;
+    manager_arm(m, m->prepare_ns);
+}
+
+void manager_weigh_later(struct manager *m)
+{
+    if (m->weigh_ns || !m->sandbox->cgroups.version[CGROUPS_MEMORY])
+        return;
+    m->weigh_ns = clock_monotonic_ns() + MANAGER_WEIGH_MS * 1000000ULL;
+    manager_arm(m, m->weigh_ns);
 }
 
 int manager_watch(struct manager *m, int fd, struct watch *watch, struct err *err)
@@ -157,12 +171,37 @@ void manager_drain(struct manager *m)
 
 /* The clock. */
 
+static void weigh_all(struct manager *m)
+{
+    m->weigh_ns = 0;
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        for (struct instance *i = pool->instances; i; i = i->next) {
+            if (i->state == INSTANCE_IDLE || i->state >= INSTANCE_ENDING)
+                continue;
+            instance_weigh(m, i);
+            manager_weigh_later(m);
+        }
+}
+
+static void expire_own(struct manager *m, uint64_t now_ns)
+{
+    if (m->prepare_ns && m->prepare_ns <= now_ns) {
+        sandbox_prepare(m->sandbox);
+        m->prepare_ns = 0;
+    }
+    if (m->weigh_ns && m->weigh_ns <= now_ns)
+        weigh_all(m);
+    manager_arm(m, m->prepare_ns);
+    manager_arm(m, m->weigh_ns);
+}
+
 static void expire(struct manager *m)
 {
     uint64_t now_ns = clock_monotonic_ns();
     if (!m->next_deadline_ns || now_ns < m->next_deadline_ns)
         return;
     m->next_deadline_ns = 0;
+    expire_own(m, now_ns);
     for (struct pool *pool = m->pools; pool; pool = pool->next) {
         for (struct instance *i = pool->instances, *next; i; i = next) {
             next = i->next; /* ending one does not unlink it: its exit does */
@@ -289,6 +328,7 @@ static void end_all(struct manager *m)
 static void free_options(struct manager_options *o)
 {
     free((char *)(uintptr_t)o->folder);
+    free((char *)(uintptr_t)o->data_folder);
     free((char *)(uintptr_t)o->region);
     free((char *)(uintptr_t)o->account_id);
     free((char *)(uintptr_t)o->endpoint);
@@ -298,6 +338,7 @@ static int copy_options(struct manager_options *o, const struct manager_options 
 {
     *o = *from;
     o->folder = strdup(from->folder);
+    o->data_folder = strdup(from->data_folder);
     o->region = strdup(from->region);
     o->account_id = strdup(from->account_id);
     o->endpoint = strdup(from->endpoint);
@@ -306,12 +347,13 @@ static int copy_options(struct manager_options *o, const struct manager_options 
     o->queue_ms = from->queue_ms ? from->queue_ms : MANAGER_DEFAULT_QUEUE_MS;
     o->init_ms = from->init_ms ? from->init_ms : MANAGER_DEFAULT_INIT_MS;
     o->all_instances = from->all_instances ? from->all_instances : MANAGER_MAX_INSTANCES;
-    return o->folder && o->region && o->account_id && o->endpoint ? 0 : -1;
+    return o->folder && o->data_folder && o->region && o->account_id && o->endpoint ? 0 : -1;
 }
 
 static void manager_free(struct manager *m)
 {
     runtime_api_destroy(m->api);
+    sandbox_destroy(m->sandbox);
     undertaker_destroy(m->undertaker);
     if (m->epoll_fd >= 0)
         close(m->epoll_fd);
@@ -328,7 +370,13 @@ static int open_parts(struct manager *m, struct err *err)
         file_make_folders(m->options.folder, 0755, err) < 0)
         return err_wrap(err, "start functions");
     m->undertaker = undertaker_create(err);
-    m->api = m->undertaker ? runtime_api_create(&instance_events, err) : NULL;
+    if (!m->undertaker)
+        return -1;
+    m->sandbox = sandbox_create(&(struct sandbox_options){.folder = m->options.folder,
+                                                          .hide = m->options.data_folder,
+                                                          .isolation = m->options.isolation},
+                                err);
+    m->api = m->sandbox ? runtime_api_create(&instance_events, err) : NULL;
     if (!m->api)
         return -1;
     m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -385,6 +433,11 @@ void manager_destroy(struct manager *m)
     pthread_join(m->thread, NULL);
     end_all(m);
     manager_free(m);
+}
+
+const char *manager_isolation(const struct manager *m)
+{
+    return m->sandbox->description;
 }
 
 void manager_count(struct manager *m, struct manager_counts *out)

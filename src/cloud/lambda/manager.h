@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "cloud/lambda/function.h"
 #include "cloud/lambda/invoke.h"
+#include "cloud/lambda/isolation.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +34,9 @@ enum {
 };
 
 struct manager_options {
-    const char *folder; /* temporary folders of instances; emptied at the start */
+    const char *folder;      /* temporary folders of instances; emptied at the start */
+    const char *data_folder; /* what no instance may see */
+    enum isolation isolation;
     const char *region;
     const char *account_id;
     const char *endpoint;          /* AWS_ENDPOINT_URL of the functions */
@@ -70,6 +73,9 @@ void manager_retire(struct manager *manager, struct function *function);
 
 /* The cloud is about to stop: what waits is refused, what runs has a few seconds left. */
 void manager_drain(struct manager *manager);
+
+/* "full", or what is missing; for people. Lives as long as the manager. */
+const char *manager_isolation(const struct manager *manager);
 
 /* What runs now; for tests and the console. */
 struct manager_counts {

@@ -47,6 +47,9 @@ static void log_report(struct instance *instance, const char *request_id, double
     size_t used = process_memory_bytes(&instance->process);
     if (used > instance->peak_memory_bytes)
         instance->peak_memory_bytes = used;
+    size_t most = (size_t)instance->function->memory_mb * 1024 * 1024; /* files are on top */
+    if (instance->peak_memory_bytes > most)
+        instance->peak_memory_bytes = most;
     if (!instance->has_reported_init)
         snprintf(init, sizeof init, "\tInit Duration: %.2f ms", instance->init_ms);
     instance->has_reported_init = 1;

@@ -89,6 +89,7 @@ struct manager {
     struct watch message_watch, api_watch;
     struct runtime_api *api;
     struct undertaker *undertaker;
+    struct sandbox *sandbox;
 
     pthread_mutex_t lock; /* what other threads touch: from here ... */
     struct message *messages, **messages_end;
@@ -99,11 +100,17 @@ struct manager {
     struct instance *gone;
     size_t instance_count;
     uint64_t started;
+    uint64_t prepare_ns;       /* when the next spare process is made; 0: there is one */
+    uint64_t weigh_ns;         /* when busy instances are weighed next; 0: none is busy */
     uint64_t next_deadline_ns; /* the earliest; 0: none. May be too early, never too late */
 };
 
 /* manager.c */
 void manager_arm(struct manager *m, uint64_t deadline_ns);
+/* An instance took the spare process: make another, but not while the instance wants the CPU. */
+void manager_prepare_later(struct manager *m);
+/* An instance works: look at its memory now and then, as long as one does. */
+void manager_weigh_later(struct manager *m);
 int manager_watch(struct manager *m, int fd, struct watch *watch, struct err *err) MUST_USE;
 
 /* dispatch.c */
@@ -127,6 +134,8 @@ void instance_end(struct manager *m, struct instance *instance); /* kill it; its
 void instance_on_accept(struct manager *m, struct instance *instance);
 void instance_on_output(struct instance *instance);
 void instance_on_exit(struct manager *m, struct instance *instance);
+/* Ends it when it has more memory than it may. */
+void instance_weigh(struct manager *m, struct instance *instance);
 void instance_on_deadline(struct manager *m, struct instance *instance);
 void instance_free(struct instance *instance);
 

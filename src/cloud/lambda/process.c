@@ -2,137 +2,154 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-/* Room above the function's memory size: RLIMIT_DATA counts what is reserved (thread stacks, heaps
- * of language runtimes), not what is used. */
-enum { PROCESS_RESERVED_MB = 1024, PROCESS_MAX_FILES = 1024 };
+/* Room above the function's memory size where no control group counts: RLIMIT_DATA counts what is
+ * reserved (thread stacks, heaps of language runtimes), not what is used. */
+enum { PROCESS_RESERVED_MB = 1024, PROCESS_MAX_DEPTH = 16 };
 
-static void limit(int resource, rlim_t value)
-{
-    struct rlimit now, wanted = {value, value};
-    if (getrlimit(resource, &now) == 0 && now.rlim_max < value)
-        wanted = (struct rlimit){now.rlim_max, now.rlim_max};
-    setrlimit(resource, &wanted);
-}
+static const uint64_t mb = 1024 * 1024;
 
-static void reset_signals(void)
-{
-    sigset_t none;
-    sigemptyset(&none);
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL); /* an ignored signal would stay ignored behind exec */
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
+struct texts {
+    struct keeper_order order;
+    char data[KEEPER_MAX_TEXT_BYTES];
+};
 
-/* Between fork and exec of a program with threads: system calls only. */
-static void confine(const struct process_options *options, pid_t parent)
+static int add(struct texts *texts, const char *text, struct err *err)
 {
-    const rlim_t mb = 1024 * 1024;
-    setsid();
-    reset_signals();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_NOFILE, PROCESS_MAX_FILES);
-    limit(RLIMIT_DATA, ((rlim_t)options->memory_mb + PROCESS_RESERVED_MB) * mb);
-    limit(RLIMIT_FSIZE, (rlim_t)options->storage_mb * mb);
-    umask(022);
-}
-
-__attribute__((noreturn)) static void become(const struct process_options *options, pid_t parent,
-                                             int output)
-{
-    confine(options, parent);
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
-        _exit(127);
-    syscall(SYS_close_range, 3U, ~0U, 0U);
-    char *const arguments[] = {(char *)options->program, NULL};
-    if (chdir(options->folder) == 0)
-        execve(options->program, arguments, options->environment);
-    const char *cause = strerrordesc_np(errno);
-    static const char text[] = "cannot start bootstrap: ";
-    if (write(2, text, sizeof text - 1) < 0 || write(2, cause, strlen(cause)) < 0 ||
-        write(2, "\n", 1) < 0)
-        _exit(127);
-    _exit(127);
-}
-
-static int open_output(int ends[2], struct err *err)
-{
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set_errno(err, "start function: make a pipe");
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    struct keeper_order *order = &texts->order;
+    size_t size = strlen(text) + 1;
+    if (size > sizeof texts->data - order->text_bytes || order->texts == KEEPER_MAX_TEXTS)
+        return err_set(err, ERR_TOO_BIG, "start function: its environment is too large");
+    memcpy(texts->data + order->text_bytes, text, size);
+    order->text_bytes += (uint32_t)size;
+    order->texts++;
     return 0;
 }
 
-int process_start(const struct process_options *options, struct process *process, struct err *err)
+static int fill(struct texts *texts, const struct sandbox *sandbox,
+                const struct process_options *options, const char *program, struct err *err)
 {
-    int ends[2];
-    if (access(options->program, X_OK) < 0)
-        return err_set_errno(err, "start function: %s", options->program);
-    if (open_output(ends, err) < 0)
+    char mount_options[96];
+    int is_full = sandbox->is_full;
+    snprintf(mount_options, sizeof mount_options, "size=%ldm,nr_inodes=%ldk,mode=1777",
+             options->storage_mb, options->storage_mb);
+    texts->order = (struct keeper_order){
+        .max_data_bytes = sandbox->cgroups.version[CGROUPS_MEMORY]
+                              ? 0
+                              : ((uint64_t)options->memory_mb + PROCESS_RESERVED_MB) * mb,
+        .max_file_bytes = (uint64_t)options->storage_mb * mb,
+        .max_processes = is_full ? CGROUPS_MAX_PROCESSES : 0};
+    const char *first[KEEPER_VARIABLES] = {[KEEPER_CODE] = options->folder,
+                                           [KEEPER_TEMPORARY] = mount_options,
+                                           [KEEPER_PROGRAM] =
+                                               is_full ? JAIL_CODE "/bootstrap" : program,
+                                           [KEEPER_FOLDER] = is_full ? JAIL_CODE : options->folder};
+    for (int i = 0; i < KEEPER_VARIABLES; i++)
+        if (add(texts, first[i], err) < 0)
+            return -1;
+    for (char *const *variable = options->environment; *variable; variable++)
+        if (add(texts, *variable, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* One write, smaller than the pipe: the keeper need not be reading yet. */
+static int give(const struct kept *kept, const struct texts *texts, struct err *err)
+{
+    size_t size = offsetof(struct texts, data) + texts->order.text_bytes;
+    return write(kept->orders_fd, texts, size) == (ssize_t)size
+               ? 0
+               : err_set_errno(err, "start function: its process is gone");
+}
+
+static int start_kept(struct sandbox *sandbox, const struct process_options *options,
+                      const struct texts *texts, struct process *process, struct err *err)
+{
+    const struct cgroups_size size = {.memory_mb = options->memory_mb,
+                                      .storage_mb = options->storage_mb};
+    process->sandbox = sandbox;
+    if (sandbox_take(sandbox, &process->kept, err) < 0)
         return -1;
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0)
-        become(options, parent, ends[1]);
-    int cause = errno;
-    close(ends[1]);
-    int pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0U);
-    if (pidfd >= 0) {
-        *process = (struct process){.pid = pid, .pidfd = pidfd, .output_fd = ends[0]};
+    if (cgroups_set(&sandbox->cgroups, process->kept.slot, &size, err) == 0 &&
+        give(&process->kept, texts, err) == 0)
         return 0;
-    }
-    close(ends[0]);
-    if (pid > 0) {
-        cause = errno;
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
-    errno = cause;
-    return err_set_errno(err, "start function: make a process");
+    process_reap(process);
+    return -1;
+}
+
+int process_start(struct sandbox *sandbox, const struct process_options *options,
+                  struct process *process, struct err *err)
+{
+    char program[PATH_MAX];
+    int size = snprintf(program, sizeof program, "%s/bootstrap", options->folder);
+    if (size < 0 || (size_t)size >= sizeof program)
+        return err_set(err, ERR_TOO_BIG, "start function: path too long");
+    if (access(program, X_OK) < 0)
+        return err_set_errno(err, "start function: %s", program);
+    struct texts *texts = malloc(sizeof *texts);
+    if (!texts)
+        return err_set(err, ERR_NO_MEMORY, "start function: no memory");
+    int result = fill(texts, sandbox, options, program, err);
+    if (result == 0)
+        result = start_kept(sandbox, options, texts, process, err);
+    explicit_bzero(texts, sizeof *texts); /* keys */
+    free(texts);
+    return result;
 }
 
 void process_kill(const struct process *process)
 {
-    kill(-process->pid, SIGKILL);
-    kill(process->pid, SIGKILL); /* it may not lead its group yet */
+    kill(-process->kept.pid, SIGKILL);
+    kill(process->kept.pid, SIGKILL); /* it may not lead its group yet */
 }
 
 int process_reap(struct process *process)
 {
-    int status = 0;
-    process_kill(process); /* the pid is ours until waitpid() returns */
-    while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    close(process->pidfd);
-    close(process->output_fd);
-    *process = (struct process){.pid = -1, .pidfd = -1, .output_fd = -1};
-    return status;
+    return sandbox_end(process->sandbox, &process->kept);
 }
 
-size_t process_memory_bytes(const struct process *process)
+static size_t resident_bytes(pid_t pid)
 {
     char path[64], text[128] = "";
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)process->pid);
+    size_t total, resident;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
     ssize_t size = read(fd, text, sizeof text - 1);
     close(fd);
-    size_t total, resident;
     if (size <= 0 || sscanf(text, "%zu %zu", &total, &resident) != 2)
         return 0;
     return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t tree_bytes(pid_t pid, int depth)
+{
+    char path[64];
+    int child;
+    size_t bytes = resident_bytes(pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *children = depth < PROCESS_MAX_DEPTH ? fopen(path, "re") : NULL;
+    while (children && fscanf(children, "%d", &child) == 1)
+        bytes += tree_bytes(child, depth + 1);
+    if (children)
+        fclose(children);
+    return bytes;
+}
+
+size_t process_memory_bytes(const struct process *process)
+{
+    size_t bytes = cgroups_peak_bytes(&process->sandbox->cgroups, process->kept.slot);
+    return bytes ? bytes : tree_bytes(process->kept.pid, 0);
+}
+
+size_t process_resident_bytes(const struct process *process)
+{
+    return cgroups_resident_bytes(&process->sandbox->cgroups, process->kept.slot);
 }

@@ -2,38 +2,41 @@
 #define CLOUD_LAMBDA_PROCESS_H
 
 #include "base/err.h"
+#include "cloud/lambda/sandbox.h"
 
 #include <sys/types.h>
 
-/* The process of one instance: how it is started, confined and ended. Everything that keeps a
- * function apart from the machine is in process.c; namespaces and system call filters belong there
- * too. */
+/* The function's process of one instance: how it is started and ended. What keeps it apart from the
+ * machine is in sandbox.h, keeper.h (the processes), jail.h (namespaces, root, user), cgroups.h
+ * (limits groups) and filter.h (system calls). */
 struct process {
-    pid_t pid;     /* leads its own session and process group */
-    int pidfd;     /* readable when it has ended */
-    int output_fd; /* its stdout and stderr, not blocking */
+    struct sandbox *sandbox; /* borrowed */
+    struct kept kept;
 };
 
 struct process_options {
-    const char *program;      /* absolute path of `bootstrap` */
-    const char *folder;       /* working folder */
+    const char *folder;       /* the code, with `bootstrap` in it */
     char *const *environment; /* "NAME=value", ends with NULL: nothing else is inherited */
     long memory_mb;           /* memory size of the function */
-    long storage_mb;          /* largest file it may write */
+    long storage_mb;          /* of its temporary files */
 };
 
 /* Fails with ERR_NOT_FOUND when there is no such program, ERR_DENIED when it is not executable. */
-int process_start(const struct process_options *options, struct process *process,
-                  struct err *err) MUST_USE;
+int process_start(struct sandbox *sandbox, const struct process_options *options,
+                  struct process *process, struct err *err) MUST_USE;
 
-/* End the whole group, at once. */
+/* End the whole of it, at once. */
 void process_kill(const struct process *process);
 
-/* After pidfd turned readable (or process_kill()): ends what is left of the group, waits, closes
- * both descriptors and returns the wait status. */
+/* After its pidfd turned readable (or process_kill()): ends what is left, waits, closes, and
+ * returns the wait status of the function. */
 int process_reap(struct process *process);
 
-/* Pages in memory now, in bytes; 0 when it cannot be told. */
+/* The most it had in memory, in bytes; where no control group says so, what it and its children
+ * have now; 0 when it cannot be told. */
 size_t process_memory_bytes(const struct process *process);
+
+/* What it has now that is not files; 0 without a control group. */
+size_t process_resident_bytes(const struct process *process);
 
 #endif

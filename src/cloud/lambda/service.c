@@ -143,6 +143,8 @@ static int start(void *self, struct err *err)
     if (cloud_path(cloud, "lambda/tmp", folder, sizeof folder, err) < 0)
         return -1;
     lambda->manager = manager_create(&(struct manager_options){.folder = folder,
+                                                               .data_folder = cloud->data_folder,
+                                                               .isolation = cloud->isolation,
                                                                .region = cloud->region,
                                                                .account_id = cloud->account_id,
                                                                .endpoint = cloud->endpoint,
@@ -150,7 +152,10 @@ static int start(void *self, struct err *err)
                                                                .metrics = cloud->metrics,
                                                                .logs = cloud->logs},
                                      err);
-    return lambda->manager ? 0 : -1;
+    if (!lambda->manager)
+        return -1;
+    lambda->cloud->isolation_text = manager_isolation(lambda->manager);
+    return 0;
 }
 
 static void stop(void *self)
