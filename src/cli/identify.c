@@ -1,4 +1,5 @@
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/verbs.h"
 #include "face/gallery.h"
@@ -38,34 +39,6 @@ static json_t *number(double value, double steps)
     return json_real(round(value * steps) / steps);
 }
 
-/* File names need not be UTF-8, JSON must be. */
-static json_t *file_name(const char *name)
-{
-    json_t *text = json_string(name);
-    if (text)
-        return text;
-    char *copy = strdup(name);
-    for (char *c = copy; c && *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    text = json_string(copy ? copy : "?");
-    free(copy);
-    return text;
-}
-
-static json_t *quality_to_json(const struct face_quality *quality)
-{
-    json_t *out = json_object();
-    json_object_set_new(out, "eye_distance_px", number(quality->eye_distance_px, 10));
-    json_object_set_new(out, "blur_px", number(quality->blur_px, 100));
-    json_object_set_new(out, "yaw_deg", number(quality->yaw_deg, 10));
-    json_object_set_new(out, "pitch_deg", number(quality->pitch_deg, 10));
-    json_object_set_new(out, "roll_deg", number(quality->roll_deg, 10));
-    json_object_set_new(out, "brightness", number(quality->brightness, 10));
-    json_object_set_new(out, "contrast", number(quality->contrast, 10));
-    return out;
-}
-
 static json_t *face_to_json(const struct face *face, const struct match *match)
 {
     json_t *box = json_array(), *landmarks = json_array();
@@ -81,7 +54,7 @@ static json_t *face_to_json(const struct face *face, const struct match *match)
     json_object_set_new(out, "box", box);
     json_object_set_new(out, "landmarks", landmarks);
     json_object_set_new(out, "score", number(face->score, 1e4));
-    json_object_set_new(out, "quality", quality_to_json(&face->quality));
+    json_object_set_new(out, "quality", json_quality(&face->quality));
     json_object_set_new(out, "name", json_string(match->name ? match->name : "unknown"));
     json_object_set_new(out, "similarity", number(match->similarity, 1e4));
     return out;
@@ -96,7 +69,7 @@ static void add_json(struct identify *identify, const char *file, const struct i
         gallery_match(identify->gallery, identify->faces[i].embedding, &match);
         json_array_append_new(faces, face_to_json(&identify->faces[i], &match));
     }
-    json_object_set_new(photo, "file", file_name(file));
+    json_object_set_new(photo, "file", json_file_name(file));
     json_object_set_new(photo, "width", json_integer(image->width));
     json_object_set_new(photo, "height", json_integer(image->height));
     json_object_set_new(photo, "faces", faces);
@@ -143,8 +116,8 @@ static void report_failure(struct identify *identify, const struct command_line 
     if (!identify->json)
         return;
     json_t *photo = json_object();
-    json_object_set_new(photo, "file", file_name(file));
-    json_object_set_new(photo, "error", file_name(err->message));
+    json_object_set_new(photo, "file", json_file_name(file));
+    json_object_set_new(photo, "error", json_file_name(err->message));
     json_array_append_new(identify->photos, photo);
 }
 

@@ -1,10 +1,12 @@
 #include "face/train.h"
 #include "base/file.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/verbs.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,25 +16,70 @@
 struct train {
     const char *output, *models;
     double threshold;
-    int plain, quiet;
+    long threads;
+    int plain, quiet, json;
+    json_t *photos, *alike; /* with --json */
 };
 
 static const char details[] =
     "FOLDER holds one folder a person, named after the person, with photos (JPEG, PNG) in it.\n"
+    "Each photo is used, or refused with a reason: no face, several, too small, too blurred, "
+    "turned\n"
+    "away, a duplicate, unlike the person's other photos, like somebody else. People who look\n"
+    "alike are named. The exit code is 1 when nobody is enrolled.\n"
     "The names also go to labels.json beside the gallery. The gallery is encrypted with the key\n"
     "in KEN_GALLERY_KEY (64 hex digits), else with that in GALLERY.key, made when absent.\n\n"
     "examples:\n"
     "  ken train data/real_images -o gallery.ken\n"
     "  ken train people --plain -o test.ken";
 
-static void print_photo(void *context, const struct train_photo *photo)
+static json_t *number(double value, double steps)
 {
-    const struct train *train = context;
-    if (photo->refusal)
-        printf("refused  %s: %s\n", photo->file, photo->refusal);
+    return json_real(round(value * steps) / steps);
+}
+
+static void photo_to_json(struct train *train, const struct album_photo *photo,
+                          const struct train_verdict *verdict)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "file", json_file_name(photo->path));
+    json_object_set_new(out, "person", json_file_name(photo->person));
+    json_object_set_new(out, "reason", json_string(train_reason_name(verdict->reason)));
+    if (verdict->reason != TRAIN_USED)
+        json_object_set_new(out, "message", json_file_name(verdict->text));
+    if (photo->state == ALBUM_FACE)
+        json_object_set_new(out, "quality", json_quality(&photo->face.quality));
+    json_array_append_new(train->photos, out);
+}
+
+static void take_photo(void *context, const struct album_photo *photo,
+                       const struct train_verdict *verdict)
+{
+    struct train *train = context;
+    if (train->json)
+        photo_to_json(train, photo, verdict);
+    else if (verdict->reason != TRAIN_USED)
+        printf("refused  %s: %s\n", photo->path, verdict->text);
     else if (!train->quiet)
-        printf("used     %s\n", photo->file);
-    fflush(stdout);
+        printf("used     %s\n", photo->path);
+}
+
+static void take_alike(void *context, const struct train_pair *pair)
+{
+    struct train *train = context;
+    if (train->json) {
+        json_t *out = json_object();
+        json_t *people = json_array();
+        json_array_append_new(people, json_file_name(pair->a));
+        json_array_append_new(people, json_file_name(pair->b));
+        json_object_set_new(out, "people", people);
+        json_object_set_new(out, "similarity", number((double)pair->similarity, 1e4));
+        json_array_append_new(train->alike, out);
+        return;
+    }
+    printf("alike    %s and %s (similarity %.2f): one may be taken for the other; check that no\n"
+           "         photo lies in the wrong folder, or set a higher --threshold\n",
+           pair->a, pair->b, (double)pair->similarity);
 }
 
 /* labels.json in the gallery's folder: the names in the order of enrolment. */
@@ -54,37 +101,105 @@ static int write_labels(const struct gallery *gallery, const char *gallery_path,
     return result;
 }
 
-static int train_and_save(const struct train *train, const char *folder,
-                          struct recognizer *recognizer, struct gallery *gallery, struct err *err)
+static void print_json(struct train *train, const struct gallery *gallery,
+                       const struct train_summary *summary, const char *path)
 {
-    struct train_options options = {recognizer, print_photo, (void *)train};
-    struct train_summary summary;
-    if (train_folder(gallery, folder, &options, &summary, err) < 0)
-        return -1;
-    if (train->threshold > 0)
-        gallery_set_threshold(gallery, (float)train->threshold);
-    const char *path = paths_gallery(train->output);
-    int result =
-        train->plain ? gallery_save_plain(gallery, path, err) : gallery_save(gallery, path, err);
-    if (result < 0 || write_labels(gallery, path, err) < 0)
-        return -1;
-    printf("%zu %s enrolled from %zu photos, %zu refused: %s%s\n", summary.people,
-           summary.people == 1 ? "person" : "people", summary.used, summary.refused, path,
+    json_t *reasons = json_object();
+    for (int i = TRAIN_USED + 1; i < TRAIN_REASONS; i++)
+        if (summary->reasons[i])
+            json_object_set_new(reasons, train_reason_name((enum train_reason)i),
+                                json_integer((json_int_t)summary->reasons[i]));
+    json_t *out = json_pack("{s:o, s:I, s:I, s:I, s:o, s:f, s:O, s:O}", "gallery",
+                            json_file_name(path), "people", (json_int_t)summary->people, "used",
+                            (json_int_t)summary->used, "refused", (json_int_t)summary->refused,
+                            "reasons", reasons, "threshold", (double)gallery_threshold(gallery),
+                            "alike", train->alike, "photos", train->photos);
+    if (out && json_dumpf(out, stdout, JSON_REAL_PRECISION(6)) == 0)
+        putchar('\n');
+    json_decref(out);
+}
+
+static void print_summary(const struct train *train, const struct train_summary *summary,
+                          const char *path)
+{
+    static const char *const plain_words[TRAIN_REASONS] = {
+        [TRAIN_UNREADABLE] = "unreadable",
+        [TRAIN_NO_FACE] = "without a face",
+        [TRAIN_SEVERAL_FACES] = "several faces",
+        [TRAIN_TOO_SMALL] = "too small",
+        [TRAIN_TOO_BLURRED] = "too blurred",
+        [TRAIN_TURNED_AWAY] = "turned away",
+        [TRAIN_DUPLICATE] = "duplicates",
+        [TRAIN_OUTLIER] = "unlike the person's others",
+        [TRAIN_LIKE_OTHER] = "like somebody else",
+        [TRAIN_BAD_NAME] = "in a folder that is no name"};
+    for (int i = TRAIN_USED + 1; i < TRAIN_REASONS; i++)
+        if (summary->reasons[i])
+            printf("%8zu %s\n", summary->reasons[i], plain_words[i]);
+    printf("%zu %s enrolled from %zu photos, %zu refused: %s%s\n", summary->people,
+           summary->people == 1 ? "person" : "people", summary->used, summary->refused, path,
            train->plain ? " (not encrypted)" : "");
+}
+
+static int train_and_save(struct train *train, const struct album *album, struct gallery *gallery,
+                          struct err *err)
+{
+    float threshold = train->threshold > 0 ? (float)train->threshold : gallery_threshold(gallery);
+    struct train_options options = {take_photo, take_alike, train, threshold};
+    struct train_summary summary;
+    gallery_set_threshold(gallery, threshold);
+    int result = train_album(gallery, album, &options, &summary, err);
+    const char *path = paths_gallery(train->output);
+    if (result == 0)
+        result = train->plain ? gallery_save_plain(gallery, path, err)
+                              : gallery_save(gallery, path, err);
+    if (result == 0)
+        result = write_labels(gallery, path, err);
+    if (result < 0)
+        return -1;
+    if (train->json)
+        print_json(train, gallery, &summary, path);
+    else
+        print_summary(train, &summary, path);
     return 0;
 }
 
-static int run(const struct train *train, const char *folder, struct err *err)
+static int find_faces(const struct train *train, struct album *album, const char *folder,
+                      struct err *err)
 {
-    int result = -1;
+    struct progress progress = {0};
     struct face_models *models = paths_open_models(train->models, err);
-    struct recognizer *recognizer = models ? recognizer_create(models, NULL, err) : NULL;
-    struct gallery *gallery = recognizer ? gallery_create(err) : NULL;
-    if (gallery)
-        result = train_and_save(train, folder, recognizer, gallery, err);
-    gallery_destroy(gallery);
-    recognizer_destroy(recognizer);
+    if (!models)
+        return -1;
+    struct album_options options = {.models = models,
+                                    .threads = (size_t)train->threads,
+                                    .progress = progress_show,
+                                    .context = &progress};
+    int result = album_add_people(album, folder, err);
+    if (result == 0)
+        result = album_find_faces(album, &options, err);
+    progress_end(&progress);
     face_models_close(models);
+    return result;
+}
+
+static int run(struct train *train, const char *folder, struct err *err)
+{
+    struct album album;
+    album_init(&album);
+    train->photos = json_array();
+    train->alike = json_array();
+    struct gallery *gallery = NULL;
+    int result = find_faces(train, &album, folder, err);
+    if (result == 0)
+        gallery = gallery_create(err);
+    result = gallery ? train_and_save(train, &album, gallery, err) : -1;
+    if (result < 0 && err->code == ERR_INVALID)
+        err_wrap(err, "%s", folder);
+    gallery_destroy(gallery);
+    json_decref(train->photos);
+    json_decref(train->alike);
+    album_finish(&album);
     return result;
 }
 
@@ -98,6 +213,9 @@ int verb_train(int argc, char **argv)
         {"threshold", 't', OPTION_REAL, &train.threshold, "X",
          "least similarity of a known face, 0 to 1 (default: the built-in one)", 0, 1},
         {"plain", 0, OPTION_FLAG, &train.plain, NULL, "do not encrypt the gallery", 0, 0},
+        {"threads", 0, OPTION_INT, &train.threads, "N",
+         "threads, 1 to 256 (default: one a processor)", 1, 256},
+        {"json", 0, OPTION_FLAG, &train.json, NULL, "print one JSON document", 0, 0},
         {"quiet", 'q', OPTION_FLAG, &train.quiet, NULL, "print only refused photos and the summary",
          0, 0},
         {0}};

@@ -1,160 +1,412 @@
 #include "face/train.h"
+#include "face/seal.h"
+#include "simd/kernels.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-struct training {
-    struct gallery *gallery;
-    const struct train_options *options;
-    struct train_summary *summary;
+static const char *const reason_names[TRAIN_REASONS] = {
+    [TRAIN_USED] = "used",
+    [TRAIN_UNREADABLE] = "unreadable",
+    [TRAIN_NO_FACE] = "no_face",
+    [TRAIN_SEVERAL_FACES] = "several_faces",
+    [TRAIN_TOO_SMALL] = "too_small",
+    [TRAIN_TOO_BLURRED] = "too_blurred",
+    [TRAIN_TURNED_AWAY] = "turned_away",
+    [TRAIN_DUPLICATE] = "duplicate",
+    [TRAIN_OUTLIER] = "outlier",
+    [TRAIN_LIKE_OTHER] = "like_other",
+    [TRAIN_BAD_NAME] = "bad_name",
 };
 
-static float area(const struct face *face)
+const char *train_reason_name(enum train_reason reason)
 {
-    return face->box[2] * face->box[3];
+    return reason_names[reason];
+}
+
+__attribute__((format(printf, 3, 4))) static void
+refuse(struct train_verdict *verdict, enum train_reason reason, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    verdict->reason = reason;
+    vsnprintf(verdict->text, sizeof verdict->text, format, arguments);
+    va_end(arguments);
+}
+
+static void judge_view(const struct face_quality *quality, struct train_verdict *verdict)
+{
+    double eyes = (double)quality->eye_distance_px, blur = (double)quality->blur_px;
+    double yaw = (double)quality->yaw_deg, pitch = (double)quality->pitch_deg;
+    if (quality->eye_distance_px < TRAIN_MIN_EYE_DISTANCE)
+        refuse(verdict, TRAIN_TOO_SMALL,
+               "too small: %.0f pixels between the eyes, %.0f are needed: go closer", eyes,
+               (double)TRAIN_MIN_EYE_DISTANCE);
+    else if (quality->blur_px > TRAIN_MAX_BLUR)
+        refuse(verdict, TRAIN_TOO_BLURRED, "too blurred: edges are %.1f pixels wide, at most %.1f",
+               blur, (double)TRAIN_MAX_BLUR);
+    else if (fabs(yaw) > (double)TRAIN_MAX_YAW)
+        refuse(verdict, TRAIN_TURNED_AWAY,
+               "turned away: %.0f degrees to the %s of the picture, at most %.0f", fabs(yaw),
+               yaw > 0 ? "right" : "left", (double)TRAIN_MAX_YAW);
+    else if (fabs(pitch) > (double)TRAIN_MAX_PITCH)
+        refuse(verdict, TRAIN_TURNED_AWAY, "turned away: looks %.0f degrees %s, at most %.0f",
+               fabs(pitch), pitch > 0 ? "up" : "down", (double)TRAIN_MAX_PITCH);
+}
+
+void train_judge(const struct album_photo *photo, struct train_verdict *verdict)
+{
+    *verdict = (struct train_verdict){0};
+    if (photo->state == ALBUM_UNREADABLE)
+        refuse(verdict, TRAIN_UNREADABLE, "%s", photo->failure ? photo->failure : "unreadable");
+    else if (photo->state == ALBUM_NO_FACE)
+        refuse(verdict, TRAIN_NO_FACE, "no face in it");
+    /* People in the background do not matter; a second person beside the first does. */
+    else if (photo->similar > 1)
+        refuse(verdict, TRAIN_SEVERAL_FACES, "%d faces of like size: show one person",
+               photo->similar);
+    else
+        judge_view(&photo->face.quality, verdict);
+}
+
+/* A folder's photos among all of the album, and what they have in common. */
+struct folder {
+    const char *name;
+    size_t first, count;               /* photos of the album */
+    size_t used;                       /* of them, so far */
+    double sum[FACE_EMBEDDING_FLOATS]; /* of the used templates */
+};
+
+struct training {
+    const struct album *album;
+    struct train_verdict *verdicts; /* one a photo */
+    struct folder *folders;
+    size_t folder_count;
+    float *means; /* folder_count x FACE_EMBEDDING_FLOATS: the direction of each sum */
+};
+
+static double length_of(const double *vector)
+{
+    double square = 0;
+    for (int i = 0; i < FACE_EMBEDDING_FLOATS; i++)
+        square += vector[i] * vector[i];
+    return sqrt(square);
+}
+
+static void add_to(struct folder *folder, const float *embedding, int sign)
+{
+    for (int i = 0; i < FACE_EMBEDDING_FLOATS; i++)
+        folder->sum[i] += sign * (double)embedding[i];
+    folder->used += (size_t)sign; /* wraps around for -1, as it should */
+}
+
+/* Cosine to the mean direction of a folder's used photos; without the photo itself if it is one. */
+static double similarity(const struct folder *folder, const float *embedding, int inside)
+{
+    double rest[FACE_EMBEDDING_FLOATS], product = 0;
+    for (int i = 0; i < FACE_EMBEDDING_FLOATS; i++) {
+        rest[i] = folder->sum[i] - (inside ? (double)embedding[i] : 0);
+        product += rest[i] * (double)embedding[i];
+    }
+    double length = length_of(rest);
+    return length > 0 ? product / length : -1;
+}
+
+static const float *template_of(const struct training *training, size_t photo)
+{
+    return training->album->photos[photo].face.embedding;
+}
+
+static int is_used(const struct training *training, size_t photo)
+{
+    return training->verdicts[photo].reason == TRAIN_USED;
+}
+
+static void update_means(struct training *training)
+{
+    for (size_t i = 0; i < training->folder_count; i++) {
+        const struct folder *folder = &training->folders[i];
+        double length = folder->used ? length_of(folder->sum) : 0;
+        float *mean = training->means + i * FACE_EMBEDDING_FLOATS;
+        for (int k = 0; k < FACE_EMBEDDING_FLOATS; k++)
+            mean[k] = length > 0 ? (float)(folder->sum[k] / length) : 0;
+    }
+}
+
+/* The person, not the photo's owner, whose photos are most like it; NULL for nobody at all. */
+static const struct folder *find_other(const struct training *training, const struct folder *own,
+                                       const float *embedding, float *best)
+{
+    const struct kernels *kernels = simd_kernels(simd_best());
+    const struct folder *found = NULL;
+    *best = -1;
+    for (size_t i = 0; i < training->folder_count; i++) {
+        const struct folder *folder = &training->folders[i];
+        if (folder == own || folder->used == 0)
+            continue;
+        float value = kernels->dot_f32(embedding, training->means + i * FACE_EMBEDDING_FLOATS,
+                                       FACE_EMBEDDING_FLOATS);
+        if (value > *best) {
+            *best = value;
+            found = folder;
+        }
+    }
+    return found;
+}
+
+static int by_digest(const void *a, const void *b)
+{
+    const struct album_photo *const *first = a, *const *second = b;
+    int order = memcmp((*first)->digest, (*second)->digest, ALBUM_DIGEST_BYTES);
+    return order ? order : (*first > *second) - (*first < *second);
+}
+
+static void judge_copy(struct training *training, const struct album_photo *first,
+                       const struct album_photo *copy)
+{
+    struct train_verdict *of_first = &training->verdicts[first - training->album->photos];
+    struct train_verdict *of_copy = &training->verdicts[copy - training->album->photos];
+    if (of_copy->reason != TRAIN_USED)
+        return;
+    if (strcmp(first->person, copy->person) == 0) {
+        refuse(of_copy, TRAIN_DUPLICATE, "the same file as %s", first->path);
+        return;
+    }
+    refuse(of_copy, TRAIN_DUPLICATE, "the same file as %s, of another person: whose is it?",
+           first->path);
+    if (of_first->reason == TRAIN_USED)
+        refuse(of_first, TRAIN_DUPLICATE, "the same file as %s, of another person: whose is it?",
+               copy->path);
+}
+
+static int refuse_copies(struct training *training, struct err *err)
+{
+    const struct album *album = training->album;
+    const struct album_photo **sorted = calloc(album->count + 1, sizeof *sorted);
+    if (!sorted)
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu photos", album->count);
+    for (size_t i = 0; i < album->count; i++)
+        sorted[i] = &album->photos[i];
+    qsort(sorted, album->count, sizeof *sorted, by_digest);
+    for (size_t i = 1, first = 0; i < album->count; i++) {
+        if (memcmp(sorted[first]->digest, sorted[i]->digest, ALBUM_DIGEST_BYTES) != 0)
+            first = i;
+        else
+            judge_copy(training, sorted[first], sorted[i]);
+    }
+    free(sorted);
+    return 0;
+}
+
+/* Photos that are one and the same, saved twice. */
+static void refuse_near_copies(struct training *training, const struct folder *folder)
+{
+    const struct kernels *kernels = simd_kernels(simd_best());
+    for (size_t i = folder->first + 1; i < folder->first + folder->count; i++)
+        for (size_t j = folder->first; j < i && is_used(training, i); j++)
+            if (is_used(training, j) &&
+                kernels->dot_f32(template_of(training, i), template_of(training, j),
+                                 FACE_EMBEDDING_FLOATS) >= TRAIN_MIN_DUPLICATE)
+                refuse(&training->verdicts[i], TRAIN_DUPLICATE, "the same picture as %s",
+                       training->album->photos[j].path);
+}
+
+static void gather_folder(struct training *training, struct folder *folder)
+{
+    for (size_t i = folder->first; i < folder->first + folder->count; i++)
+        if (is_used(training, i))
+            add_to(folder, template_of(training, i), 1);
+}
+
+/* The used photo least like the others of its folder; -1 where there are no others. */
+static double least_alike(const struct training *training, const struct folder *folder,
+                          size_t *photo)
+{
+    double least = 2;
+    for (size_t i = folder->first; i < folder->first + folder->count; i++) {
+        double value = is_used(training, i) ? similarity(folder, template_of(training, i), 1) : 2;
+        if (value < least) {
+            least = value;
+            *photo = i;
+        }
+    }
+    return least;
+}
+
+/* Takes out one photo after the other until those left are alike. Two that are not alike go both:
+ * which one is the person cannot be told. */
+static void refuse_outliers(struct training *training, struct folder *folder)
+{
+    size_t photo = 0;
+    double value;
+    while (folder->used > 1 &&
+           (value = least_alike(training, folder, &photo)) < (double)TRAIN_MIN_ALIKE) {
+        int last_two = folder->used == 2;
+        for (size_t i = folder->first; i < folder->first + folder->count; i++) {
+            if (!is_used(training, i) || !(last_two || i == photo))
+                continue;
+            refuse(&training->verdicts[i], TRAIN_OUTLIER,
+                   "unlike the other photo%s of %s (similarity %.2f)%s", last_two ? "" : "s",
+                   folder->name, value, last_two ? ": which one is right?" : "");
+            add_to(folder, template_of(training, i), -1);
+        }
+    }
+}
+
+/* A photo that would be recognised as somebody else, and not as its owner. */
+static void name_the_other(struct training *training, struct folder *folder, size_t photo)
+{
+    struct train_verdict *verdict = &training->verdicts[photo];
+    const float *embedding = template_of(training, photo);
+    int outlier = verdict->reason == TRAIN_OUTLIER;
+    if (!outlier && (!is_used(training, photo) || folder->used < 2))
+        return;
+    float value;
+    double own = similarity(folder, embedding, !outlier);
+    const struct folder *other = find_other(training, folder, embedding, &value);
+    if (!other || value < GALLERY_DEFAULT_THRESHOLD || own >= (double)GALLERY_DEFAULT_THRESHOLD)
+        return; /* people who look alike are reported, not refused */
+    refuse(verdict, TRAIN_LIKE_OTHER, "looks like %s (similarity %.2f), unlike %s's other photos",
+           other->name, (double)value, folder->name);
+    if (!outlier)
+        add_to(folder, embedding, -1);
+}
+
+static void judge_persons(struct training *training)
+{
+    for (size_t i = 0; i < training->folder_count; i++) {
+        refuse_near_copies(training, &training->folders[i]);
+        gather_folder(training, &training->folders[i]);
+        refuse_outliers(training, &training->folders[i]);
+    }
+    update_means(training);
+    for (size_t i = 0; i < training->folder_count; i++) {
+        struct folder *folder = &training->folders[i];
+        for (size_t photo = folder->first; photo < folder->first + folder->count; photo++)
+            name_the_other(training, folder, photo);
+    }
+    update_means(training);
+}
+
+/* The album's runs of photos of one name. */
+static int find_folders(struct training *training, struct err *err)
+{
+    const struct album *album = training->album;
+    training->verdicts = calloc(album->count + 1, sizeof *training->verdicts);
+    training->folders = calloc(album->count + 1, sizeof *training->folders);
+    training->means = calloc((album->count + 1) * FACE_EMBEDDING_FLOATS, sizeof *training->means);
+    if (!training->verdicts || !training->folders || !training->means)
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu photos", album->count);
+    for (size_t i = 0; i < album->count; i++) {
+        struct folder *last = &training->folders[training->folder_count];
+        if (training->folder_count == 0 || strcmp(last[-1].name, album->photos[i].person) != 0) {
+            *last = (struct folder){.name = album->photos[i].person, .first = i};
+            training->folder_count++;
+        }
+        training->folders[training->folder_count - 1].count++;
+        train_judge(&album->photos[i], &training->verdicts[i]);
+    }
+    return 0;
+}
+
+/* A folder's name that is no name is the photo's fault too: the others go on. */
+static int add_photo(struct gallery *gallery, const struct album_photo *photo,
+                     struct train_verdict *verdict, struct err *err)
+{
+    if (gallery_add(gallery, photo->person, photo->face.embedding, err) == 0)
+        return 0;
+    if (err->code != ERR_INVALID)
+        return -1;
+    refuse(verdict, TRAIN_BAD_NAME, "%s", err->message);
+    return 0;
+}
+
+static int enrol(struct training *training, struct gallery *gallery,
+                 const struct train_options *options, struct train_summary *summary,
+                 struct err *err)
+{
+    size_t before = gallery_people(gallery);
+    for (size_t i = 0; i < training->album->count; i++) {
+        const struct album_photo *photo = &training->album->photos[i];
+        struct train_verdict *verdict = &training->verdicts[i];
+        if (is_used(training, i) && add_photo(gallery, photo, verdict, err) < 0)
+            return -1;
+        summary->reasons[verdict->reason]++;
+        if (options->report)
+            options->report(options->context, photo, verdict);
+    }
+    summary->people = gallery_people(gallery) - before;
+    summary->used = summary->reasons[TRAIN_USED];
+    summary->refused = training->album->count - summary->used;
+    return summary->used ? 0
+                         : err_set(err, ERR_INVALID,
+                                   "no usable photo (one folder a person is wanted, with photos "
+                                   "in it)");
+}
+
+/* Every two people whose mean directions are near. */
+static void report_alike(const struct training *training, const struct train_options *options)
+{
+    const struct kernels *kernels = simd_kernels(simd_best());
+    for (size_t i = 0; i < training->folder_count; i++) {
+        const float *mean = training->means + i * FACE_EMBEDDING_FLOATS;
+        for (size_t j = 0; j < i; j++) {
+            struct train_pair pair = {training->folders[j].name, training->folders[i].name,
+                                      kernels->dot_f32(mean,
+                                                       training->means + j * FACE_EMBEDDING_FLOATS,
+                                                       FACE_EMBEDDING_FLOATS)};
+            if (pair.similarity >= options->alike_from)
+                options->alike(options->context, &pair);
+        }
+    }
+}
+
+static void finish_training(struct training *training)
+{
+    if (training->folders)
+        seal_wipe(training->folders, training->folder_count * sizeof *training->folders);
+    if (training->means)
+        seal_wipe(training->means,
+                  training->folder_count * FACE_EMBEDDING_FLOATS * sizeof *training->means);
+    free(training->folders);
+    free(training->means);
+    free(training->verdicts);
+}
+
+int train_album(struct gallery *gallery, const struct album *album,
+                const struct train_options *options, struct train_summary *summary, struct err *err)
+{
+    *summary = (struct train_summary){0};
+    struct training training = {.album = album};
+    int result = find_folders(&training, err);
+    if (result == 0)
+        result = refuse_copies(&training, err);
+    if (result == 0) {
+        judge_persons(&training);
+        result = enrol(&training, gallery, options, summary, err);
+    }
+    if (result == 0 && options->alike)
+        report_alike(&training, options);
+    finish_training(&training);
+    return result;
 }
 
 int train_photo(struct gallery *gallery, const char *person, const struct image *image,
                 struct recognizer *recognizer, struct err *err)
 {
-    enum { LOOK_AT = 8 };
-    struct face faces[LOOK_AT];
-    int count = recognizer_run(recognizer, image, faces, LOOK_AT, NULL, err);
-    if (count < 0)
+    struct album_photo photo = {.person = person};
+    struct train_verdict verdict;
+    if (album_find_face(&photo, recognizer, image, ALBUM_LARGEST, err) < 0)
         return -1;
-    if (count == 0)
-        return err_set(err, ERR_INVALID, "no face in it");
-    /* People in the background do not matter; a second person beside the first does. */
-    int similar = 1;
-    while (similar < count && area(&faces[similar]) > area(&faces[0]) / 4)
-        similar++;
-    if (similar > 1)
-        return err_set(err, ERR_INVALID, "%d faces of like size: show one person", similar);
-    if (faces[0].box[2] < TRAIN_MIN_FACE_WIDTH)
-        return err_set(err, ERR_INVALID, "the face is %.0f pixels wide, %d are needed: go closer",
-                       (double)faces[0].box[2], TRAIN_MIN_FACE_WIDTH);
-    return gallery_add(gallery, person, faces[0].embedding, err);
-}
-
-static void report(struct training *training, const char *person, const char *file,
-                   const char *refusal)
-{
-    if (refusal)
-        training->summary->refused++;
-    else
-        training->summary->used++;
-    struct train_photo photo = {person, file, refusal};
-    if (training->options->report)
-        training->options->report(training->options->context, &photo);
-}
-
-static int join(char out[PATH_MAX], const char *folder, const char *name, struct err *err)
-{
-    if ((size_t)snprintf(out, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
-        return err_set(err, ERR_TOO_BIG, "%s/%s: the path is too long", folder, name);
-    return 0;
-}
-
-static int use_photo(struct training *training, const char *person, const char *path,
-                     struct err *err)
-{
-    struct image image;
-    if (image_read(&image, path, err) < 0)
-        return -1;
-    int result = train_photo(training->gallery, person, &image, training->options->recognizer, err);
-    image_finish(&image);
-    return result;
-}
-
-static int train_file(struct training *training, const char *person, const char *path,
-                      struct err *err)
-{
-    struct err reason = {0};
-    if (use_photo(training, person, path, &reason) == 0) {
-        report(training, person, path, NULL);
-        return 0;
-    }
-    report(training, person, path, reason.message);
-    if (reason.code != ERR_NO_MEMORY)
-        return 0;
-    *err = reason;
-    return -1;
-}
-
-static int is_visible(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
-/* The entries of a folder in the order of their bytes; each name and the list are to be freed. */
-static int list_folder(const char *folder, struct dirent ***entries, struct err *err)
-{
-    int count = scandir(folder, entries, is_visible, alphasort);
-    if (count < 0)
-        return err_set_errno(err, "read folder %s", folder);
-    return count;
-}
-
-static void free_entries(struct dirent **entries, int count)
-{
-    for (int i = 0; i < count; i++)
-        free(entries[i]);
-    free(entries);
-}
-
-static int train_person(struct training *training, const char *person, const char *folder,
-                        struct err *err)
-{
-    struct dirent **entries;
-    int count = list_folder(folder, &entries, err), result = count < 0 ? -1 : 0;
-    if (count < 0)
-        return -1;
-    for (int i = 0; i < count && result == 0; i++) {
-        char path[PATH_MAX];
-        result = join(path, folder, entries[i]->d_name, err);
-        if (result == 0)
-            result = train_file(training, person, path, err);
-    }
-    free_entries(entries, count);
-    return result;
-}
-
-static int train_entry(struct training *training, const char *folder, const char *name,
-                       struct err *err)
-{
-    char path[PATH_MAX];
-    struct stat status;
-    if (join(path, folder, name, err) < 0)
-        return -1;
-    if (stat(path, &status) < 0)
-        return err_set_errno(err, "read %s", path);
-    if (S_ISDIR(status.st_mode))
-        return train_person(training, name, path, err);
-    return 0; /* a note beside the people's folders */
-}
-
-int train_folder(struct gallery *gallery, const char *folder, const struct train_options *options,
-                 struct train_summary *summary, struct err *err)
-{
-    *summary = (struct train_summary){0};
-    struct training training = {gallery, options, summary};
-    struct dirent **entries;
-    int count = list_folder(folder, &entries, err), result = 0;
-    if (count < 0)
-        return -1;
-    size_t before = gallery_people(gallery);
-    for (int i = 0; i < count && result == 0; i++)
-        result = train_entry(&training, folder, entries[i]->d_name, err);
-    free_entries(entries, count);
-    summary->people = gallery_people(gallery) - before;
-    if (result == 0 && summary->used == 0)
-        return err_set(err, ERR_INVALID,
-                       "%s: no usable photo (one folder a person is wanted, with photos in it)",
-                       folder);
-    return result;
+    train_judge(&photo, &verdict);
+    if (verdict.reason != TRAIN_USED)
+        return err_set(err, ERR_INVALID, "%s", verdict.text);
+    struct match match;
+    if (gallery_match(gallery, photo.face.embedding, &match) && strcmp(match.name, person) != 0)
+        return err_set(err, ERR_INVALID, "looks like %s (similarity %.2f), who is enrolled",
+                       match.name, (double)match.similarity);
+    return gallery_add(gallery, person, photo.face.embedding, err);
 }

@@ -1,38 +1,73 @@
 #ifndef FACE_TRAIN_H
 #define FACE_TRAIN_H
 
+#include "face/album.h"
 #include "face/gallery.h"
 #include "face/recognizer.h"
 
-/* Enrolment from a folder that holds one sub-folder of photos a person, named after the person. */
+/* Enrolment from photos: which are good enough, and whether they show whom they should. What the
+ * limits were chosen by is in docs/accuracy.md. */
 
-enum {
-    TRAIN_MIN_FACE_WIDTH = 32, /* pixels */
-    TRAIN_REASON_BYTES = 512,
+#define TRAIN_MIN_EYE_DISTANCE 14.0f /* pixels */
+#define TRAIN_MAX_BLUR 1.6f          /* pixels of the aligned face */
+#define TRAIN_MAX_YAW 40.0f          /* degrees, either side */
+#define TRAIN_MAX_PITCH 35.0f        /* degrees, up or down */
+#define TRAIN_MIN_ALIKE 0.25f        /* cosine to a person's other photos */
+#define TRAIN_MIN_DUPLICATE 0.998f   /* cosine of two photos */
+
+enum train_reason {
+    TRAIN_USED,
+    TRAIN_UNREADABLE,
+    TRAIN_NO_FACE,
+    TRAIN_SEVERAL_FACES,
+    TRAIN_TOO_SMALL,
+    TRAIN_TOO_BLURRED,
+    TRAIN_TURNED_AWAY,
+    TRAIN_DUPLICATE,
+    TRAIN_OUTLIER,    /* unlike the person's other photos */
+    TRAIN_LIKE_OTHER, /* and like somebody else's */
+    TRAIN_BAD_NAME,   /* of the folder */
+    TRAIN_REASONS
+};
+/* "no_face", for programs. */
+const char *train_reason_name(enum train_reason reason);
+
+enum { TRAIN_TEXT_BYTES = 512 };
+struct train_verdict {
+    enum train_reason reason;
+    char text[TRAIN_TEXT_BYTES]; /* in plain words; "" when used */
 };
 
-struct train_photo {
-    const char *person, *file; /* `file` is the path */
-    const char *refusal;       /* why it was not used, in plain words; NULL when it was */
-};
-
-struct train_options {
-    struct recognizer *recognizer;                                  /* borrowed */
-    void (*report)(void *context, const struct train_photo *photo); /* each photo; or NULL */
-    void *context;
+/* Two people enrolled who may be taken for each other. */
+struct train_pair {
+    const char *a, *b;
+    float similarity; /* cosine of their mean directions */
 };
 
 struct train_summary {
     size_t people, used, refused; /* people: with a used photo */
+    size_t reasons[TRAIN_REASONS];
 };
 
-/* Adds every usable photo to `gallery`, in the order of names. Fails where the folder cannot be
- * read or not one photo is usable; a photo that is not usable is reported and passed over. */
-int train_folder(struct gallery *gallery, const char *folder, const struct train_options *options,
-                 struct train_summary *summary, struct err *err) MUST_USE;
+struct train_options {
+    void (*report)(void *context, const struct album_photo *photo,
+                   const struct train_verdict *verdict);         /* each photo; or NULL */
+    void (*alike)(void *context, const struct train_pair *pair); /* or NULL */
+    void *context;
+    float alike_from; /* cosine from which two people are reported; GALLERY_DEFAULT_THRESHOLD */
+};
 
-/* One photo of one person: adds its face to `gallery`. A photo must show one face, or one that is
- * much larger than the others. ERR_INVALID with the reason otherwise. */
+/* Judge the photos of an album whose faces have been found (persons' photos one after the other)
+ * and add the good ones to `gallery`. Fails where not one is usable. */
+int train_album(struct gallery *gallery, const struct album *album,
+                const struct train_options *options, struct train_summary *summary,
+                struct err *err) MUST_USE;
+
+/* The photo by itself: not whether it shows the right person. */
+void train_judge(const struct album_photo *photo, struct train_verdict *verdict);
+
+/* One photo of one person: adds its face to `gallery`. The photo must pass train_judge() and not
+ * show another enrolled person. ERR_INVALID with the reason otherwise. */
 int train_photo(struct gallery *gallery, const char *person, const struct image *image,
                 struct recognizer *recognizer, struct err *err) MUST_USE;
 

@@ -79,6 +79,31 @@ class Faces(unittest.TestCase):
         self.assertEqual(json.loads((self.gallery.parent / "labels.json").read_text()), ["franck"])
         self.assertNotIn(b"franck", self.gallery.read_bytes())
 
+    def test_training_refuses_for_plain_reasons_and_counts_them(self):
+        people = self.folder / "mixed"
+        for name in ("franck", "audrey"):
+            (people / name).mkdir(parents=True)
+        for photo in MAN:
+            shutil.copy(photo, people / "franck")
+        shutil.copy(MAN[0], people / "franck" / "again.jpg")
+        shutil.copy(MEDIA / "cage.jpg", people / "franck" / "stranger.jpg")
+        shutil.copy(MEDIA / "audrey.jpg", people / "audrey")
+        shutil.copy(MAN[1], people / "audrey" / "wrong.jpg")
+        (people / "audrey" / "broken.jpg").write_bytes(MAN[2].read_bytes()[:5000])
+        result = ken("train", people, "-o", self.folder / "mixed.ken", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        figures = json.loads(result.stdout)
+        reasons = {pathlib.Path(photo["file"]).name: photo["reason"] for photo in figures["photos"]}
+        self.assertEqual(sorted(name for name in reasons if reasons[name] == "duplicate"),
+                         sorted([MAN[0].name, MAN[1].name, "wrong.jpg"]), reasons)
+        self.assertEqual(reasons["stranger.jpg"], "outlier")
+        self.assertEqual(reasons["broken.jpg"], "unreadable")
+        self.assertEqual(reasons["audrey.jpg"], "used")
+        self.assertEqual(figures["used"], len(MAN))  # all but one of his, and hers
+        self.assertEqual(figures["reasons"], {"duplicate": 3, "outlier": 1, "unreadable": 1})
+        self.assertEqual(figures["alike"], [])
+        self.assertIn("yaw_deg", figures["photos"][0]["quality"])
+
     def test_the_man_is_recognised_in_his_other_photos(self):
         result, photos = self.identify(*MAN[ENROLLED:])
         self.assertEqual(result.returncode, 0, result.stderr)

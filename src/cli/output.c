@@ -1,0 +1,62 @@
+#include "cli/output.h"
+#include "base/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+json_t *json_file_name(const char *name)
+{
+    json_t *text = json_string(name);
+    if (text)
+        return text;
+    char *copy = strdup(name);
+    for (char *c = copy; c && *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    text = json_string(copy ? copy : "?");
+    free(copy);
+    return text;
+}
+
+/* Rounded to what the measures can tell. */
+static json_t *number(float value, double steps)
+{
+    return json_real(round((double)value * steps) / steps);
+}
+
+json_t *json_quality(const struct face_quality *quality)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "eye_distance_px", number(quality->eye_distance_px, 10));
+    json_object_set_new(out, "blur_px", number(quality->blur_px, 100));
+    json_object_set_new(out, "yaw_deg", number(quality->yaw_deg, 10));
+    json_object_set_new(out, "pitch_deg", number(quality->pitch_deg, 10));
+    json_object_set_new(out, "roll_deg", number(quality->roll_deg, 10));
+    json_object_set_new(out, "brightness", number(quality->brightness, 10));
+    json_object_set_new(out, "contrast", number(quality->contrast, 10));
+    return out;
+}
+
+static const double between_ms = 200;
+
+void progress_show(void *context, size_t done, size_t all)
+{
+    struct progress *progress = context;
+    double now_ms = (double)clock_monotonic_ns() / 1e6;
+    if (!isatty(STDERR_FILENO) || (progress->shown && now_ms - progress->shown_ms < between_ms))
+        return;
+    fprintf(stderr, "\r%zu of %zu photos", done, all);
+    fflush(stderr);
+    progress->shown = 1;
+    progress->shown_ms = now_ms;
+}
+
+void progress_end(struct progress *progress)
+{
+    if (progress->shown)
+        fputs("\r\033[K", stderr);
+    progress->shown = 0;
+}

@@ -1,0 +1,23 @@
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include "face/quality.h"
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* What several verbs print alike. */
+
+/* A name as JSON: files' names need not be UTF-8, JSON must be; other bytes become '?'. */
+json_t *json_file_name(const char *name);
+json_t *json_quality(const struct face_quality *quality);
+
+/* "123 of 456 photos", on standard error where that is a terminal, five times a second at most. */
+struct progress {
+    double shown_ms;
+    int shown;
+};
+void progress_show(void *progress, size_t done, size_t all);
+void progress_end(struct progress *progress); /* wipes the line */
+
+#endif
