@@ -10,10 +10,10 @@ struct pool {
     pthread_cond_t work, done;
     void (*job)(void *context, size_t index);
     void *context;
-    size_t count, threads, busy;
-    atomic_size_t next;
-    unsigned long round; /* counts pool_run() calls, so that a thread works once a call */
-    int stop;
+    size_t count, threads;
+    atomic_size_t next, busy;
+    atomic_ulong round; /* counts pool_run() calls, so that a thread works once a call */
+    atomic_int stop;
     pthread_t ids[];
 };
 
@@ -27,24 +27,49 @@ static void take_jobs(struct pool *pool)
     }
 }
 
+/* The next job, a network's next layer, mostly comes within microseconds, and to sleep and be woken
+ * takes tens of them. So wait awake for a moment, giving way to whoever else wants the processor.
+ */
+enum { PATIENCE = 100 };
+
+/* Returns 0 when the pool stops. */
+static int await_round(struct pool *pool, unsigned long *seen)
+{
+    for (int i = 0; i < PATIENCE && pool->round == *seen && !pool->stop; i++)
+        sched_yield();
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->stop && pool->round == *seen)
+        pthread_cond_wait(&pool->work, &pool->lock);
+    *seen = pool->round;
+    int stop = pool->stop;
+    pthread_mutex_unlock(&pool->lock);
+    return !stop;
+}
+
+static void await_others(struct pool *pool)
+{
+    for (int i = 0; i < PATIENCE && pool->busy > 0; i++)
+        sched_yield();
+    if (pool->busy == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->busy > 0)
+        pthread_cond_wait(&pool->done, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void *serve(void *argument)
 {
     struct pool *pool = argument;
     unsigned long seen = 0;
-    pthread_mutex_lock(&pool->lock);
-    for (;;) {
-        while (!pool->stop && pool->round == seen)
-            pthread_cond_wait(&pool->work, &pool->lock);
-        if (pool->stop)
-            break;
-        seen = pool->round;
-        pthread_mutex_unlock(&pool->lock);
+    while (await_round(pool, &seen)) {
         take_jobs(pool);
+        if (atomic_fetch_sub(&pool->busy, 1) != 1)
+            continue;
         pthread_mutex_lock(&pool->lock);
-        if (--pool->busy == 0)
-            pthread_cond_signal(&pool->done);
+        pthread_cond_signal(&pool->done);
+        pthread_mutex_unlock(&pool->lock);
     }
-    pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
@@ -111,10 +136,7 @@ void pool_run(struct pool *pool, size_t count, void (*job)(void *context, size_t
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
     take_jobs(pool);
-    pthread_mutex_lock(&pool->lock);
-    while (pool->busy > 0)
-        pthread_cond_wait(&pool->done, &pool->lock);
-    pthread_mutex_unlock(&pool->lock);
+    await_others(pool);
 }
 
 size_t pool_processors(void)

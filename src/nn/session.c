@@ -7,10 +7,10 @@
 #include <sys/mman.h>
 
 enum {
-    SPLIT_MACS = 400 * 1000, /* a smaller layer is done before another thread has woken up */
+    SPLIT_MACS = 150 * 1000, /* a smaller layer is done before another thread has begun */
     PAGE_BYTES = 4096,
     LARGE_PAGE_BYTES = 2 * 1024 * 1024,
-    GEMM_TILE_ROWS = 84, /* splits fall on multiples of the kernels' tile heights 14, 12, 6 */
+    GEMM_TILE_ROWS = 14, /* splits fall on multiples of the tallest tile */
 };
 
 /* A node with its addresses and kernel, ready to run. */
