@@ -30,14 +30,16 @@ static double (*const peaks[SIMD_LEVELS])(long) = {
 #endif
 };
 
-/* The best of several short bursts; 0 where it is not known. */
+/* The best of several short bursts at that level (NULL: the highest); 0 where it is not known. */
 static double peak_gflops(const char *name)
 {
     enum { BURSTS = 20, ROUNDS = 200000 };
     double best = 0, (*peak)(long) = NULL;
-    for (int i = 0; i < SIMD_LEVELS; i++)
-        if (simd_has((enum simd_level)i) && strcmp(name, simd_level_name((enum simd_level)i)) == 0)
+    for (int i = 0; i <= (int)simd_best(); i++) {
+        enum simd_level level = (enum simd_level)i;
+        if (peaks[i] && simd_has(level) && (!name || strcmp(name, simd_level_name(level)) == 0))
             peak = peaks[i];
+    }
     for (int i = 0; peak && i < BURSTS; i++) {
         uint64_t start = clock_monotonic_ns();
         double operations = peak(ROUNDS);
@@ -152,8 +154,7 @@ int main(int argc, char **argv)
     struct err err = {0};
     int result;
     if (argc >= 2 && strcmp(argv[1], "peak") == 0)
-        result =
-            printf("%.1f\n", peak_gflops(argc > 2 ? argv[2] : simd_level_name(simd_best()))) < 0;
+        result = printf("%.1f\n", peak_gflops(argc > 2 ? argv[2] : NULL)) < 0;
     else if (argc == 4 && strcmp(argv[1], "run") == 0)
         result = bench_runs(argv[2], strtol(argv[3], NULL, 10), &err);
     else if (argc >= 4 && strcmp(argv[1], "cold") == 0)
