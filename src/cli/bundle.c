@@ -139,6 +139,8 @@ int bundle_gallery_key(const char *gallery, char key[BUNDLE_KEY_BYTES], struct e
                            "%.300s: there is no such gallery; make it with ken train", gallery);
         return -1;
     }
+    int plain = gallery_is_plain(opened);
     gallery_destroy(opened);
-    return read_key(gallery, key, err);
+    *key = 0; /* a plain gallery needs none */
+    return plain ? 0 : read_key(gallery, key, err);
 }

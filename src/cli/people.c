@@ -1,3 +1,4 @@
+#include "cli/enrol.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 
@@ -5,6 +6,7 @@
 #include "aws/dynamodb.h"
 #include "base/file.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,14 +15,22 @@
 #define MAX_FILE_BYTES ((size_t)256 * 1024 * 1024)
 
 static const char details[] =
+    "records, kept in the table of the cloud:\n"
     "  import FILE   store the records of a JSON file: [{\"name\": \"..\", ...}, ...], or\n"
     "                {\"NAME\": {...}, ...}. Any members are kept, numbers with all their digits.\n"
     "  list          show all records\n"
     "  get NAME      show one\n"
     "  delete NAME   remove one\n\n"
+    "faces, kept in the gallery (--gallery, else $KEN_GALLERY, else gallery.ken):\n"
+    "  enrol NAME PHOTO...   add photos of a person, who is new or known\n"
+    "  forget NAME           remove the person's templates for good\n"
+    "  rename OLD NEW        give the person another name\n"
+    "  enrolled              show who is enrolled; so does list with --gallery\n\n"
     "examples:\n"
     "  ken people import demo/people.json\n"
-    "  ken people get person-a --json";
+    "  ken people get person-a --json\n"
+    "  ken people enrol ada door-1.jpg door-2.jpg\n"
+    "  ken people list --gallery gallery.ken";
 
 struct people {
     const char *table;
@@ -272,27 +282,41 @@ static int remove_record(struct people *people, const char *name, struct err *er
     return gone < 0 ? -1 : 0;
 }
 
+/* On the records in the cloud's table, or on the gallery here. */
 struct action {
     const char *name;
-    int operands;
+    int least, most; /* operands behind the name */
+    const char *wants;
     int (*run)(struct people *people, const char *operand, struct err *err);
+    int (*run_here)(const struct enrolment *enrolment, int count, char **operands, struct err *err);
 };
 
 static const struct action actions[] = {
-    {"import", 1, import}, {"list", 0, list}, {"get", 1, get}, {"delete", 1, remove_record}};
+    {"import", 1, 1, "one FILE", import, NULL},
+    {"list", 0, 0, "no argument", list, enrol_list}, /* here with --gallery */
+    {"get", 1, 1, "one NAME", get, NULL},
+    {"delete", 1, 1, "one NAME", remove_record, NULL},
+    {"enrol", 2, INT_MAX, "a NAME and photos", NULL, enrol_photos},
+    {"forget", 1, 1, "one NAME", NULL, enrol_forget},
+    {"rename", 2, 2, "the OLD name and the NEW one", NULL, enrol_rename},
+    {"enrolled", 0, 0, "no argument", NULL, enrol_list},
+};
 
 static const struct action *find_action(int count, char **operands, struct err *err)
 {
     for (size_t i = 0; count > 0 && i < sizeof actions / sizeof *actions; i++) {
-        if (strcmp(operands[0], actions[i].name) != 0)
+        const struct action *action = &actions[i];
+        if (strcmp(operands[0], action->name) != 0)
             continue;
-        if (count - 1 == actions[i].operands)
-            return &actions[i];
-        err_set(err, ERR_INVALID, "%s: takes %s (see ken people --help)", actions[i].name,
-                actions[i].operands ? "one argument" : "no argument");
+        if (count - 1 >= action->least && count - 1 <= action->most)
+            return action;
+        err_set(err, ERR_INVALID, "%s: takes %s (see ken people --help)", action->name,
+                action->wants);
         return NULL;
     }
-    err_set(err, ERR_INVALID, "%s: not import, list, get or delete (see ken people --help)",
+    err_set(err, ERR_INVALID,
+            "%s: not import, list, get, delete, enrol, forget, rename or enrolled (see ken people "
+            "--help)",
             count > 0 ? operands[0] : "nothing to do");
     return NULL;
 }
@@ -315,14 +339,20 @@ static int run(struct people *people, const struct action *action, const char *o
 int verb_people(int argc, char **argv)
 {
     struct people people = {.table = "ken-people"};
+    struct enrolment enrolment = {0};
     const struct option_spec options[] = {
+        {"gallery", 'g', OPTION_TEXT, &enrolment.gallery, "FILE",
+         "gallery of enrolled people (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
+        {"models", 0, OPTION_TEXT, &enrolment.models, "DIR",
+         "folder of the networks, for enrol (default: $KEN_MODELS, else build/models)", 0, 0},
         {"table", 0, OPTION_TEXT, &people.table, "NAME", "table of records (default ken-people)", 0,
          0},
         {"json", 0, OPTION_FLAG, &people.json, NULL, "print JSON", 0, 0},
         {0},
     };
-    const struct command_line line = {"people", "Keep the records of people.", "ACTION [ARGUMENT]",
-                                      details, options};
+    const struct command_line line = {"people",
+                                      "Keep the records of people, and their faces in a gallery.",
+                                      "ACTION [ARGUMENT...]", details, options};
     struct err err = {0};
     int first, code = options_start(&line, argc, argv, &first);
     if (code >= 0)
@@ -332,6 +362,11 @@ int verb_people(int argc, char **argv)
         options_fail(&line, &err);
         return EXIT_USAGE;
     }
-    const char *operand = action->operands ? argv[first + 1] : NULL;
-    return run(&people, action, operand, &err) < 0 ? options_fail(&line, &err) : EXIT_OK;
+    int count = argc - first - 1, done;
+    enrolment.json = people.json;
+    if (action->run_here && (!action->run || enrolment.gallery))
+        done = action->run_here(&enrolment, count, argv + first + 1, &err);
+    else
+        done = run(&people, action, count ? argv[first + 1] : NULL, &err);
+    return done < 0 ? options_fail(&line, &err) : EXIT_OK;
 }

@@ -1,15 +1,12 @@
 #include "face/train.h"
-#include "base/file.h"
+#include "cli/gallery_files.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/verbs.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <jansson.h>
 
@@ -82,25 +79,6 @@ static void take_alike(void *context, const struct train_pair *pair)
            pair->a, pair->b, (double)pair->similarity);
 }
 
-/* labels.json in the gallery's folder: the names in the order of enrolment. */
-static int write_labels(const struct gallery *gallery, const char *gallery_path, struct err *err)
-{
-    char path[PATH_MAX];
-    const char *slash = strrchr(gallery_path, '/');
-    int folder = slash ? (int)(slash - gallery_path + 1) : 0;
-    snprintf(path, sizeof path, "%.*slabels.json", folder, gallery_path);
-    json_t *names = json_array();
-    for (size_t i = 0; i < gallery_people(gallery); i++)
-        json_array_append_new(names, json_string(gallery_name(gallery, i)));
-    char *text = json_dumps(names, JSON_INDENT(2));
-    json_decref(names);
-    if (!text)
-        return err_set(err, ERR_NO_MEMORY, "write %s: no memory", path);
-    int result = file_write(path, text, strlen(text), 0644, err);
-    free(text);
-    return result;
-}
-
 static void print_json(struct train *train, const struct gallery *gallery,
                        const struct train_summary *summary, const char *path)
 {
@@ -151,10 +129,7 @@ static int train_and_save(struct train *train, const struct album *album, struct
     int result = train_album(gallery, album, &options, &summary, err);
     const char *path = paths_gallery(train->output);
     if (result == 0)
-        result = train->plain ? gallery_save_plain(gallery, path, err)
-                              : gallery_save(gallery, path, err);
-    if (result == 0)
-        result = write_labels(gallery, path, err);
+        result = gallery_files_save(gallery, path, train->plain, err);
     if (result < 0)
         return -1;
     if (train->json)

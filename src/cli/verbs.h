@@ -11,7 +11,7 @@
     X(frames, "take photos out of a video")                                                        \
     X(identify, "say who is in photos")                                                            \
     X(model, "import a network from ONNX, or show one")                                            \
-    X(people, "keep the records of people")                                                        \
+    X(people, "keep the records of people, enrol and forget faces")                                \
     X(summary, "add up the reports of edge runs")                                                  \
     X(train, "enrol people from a folder of photos")                                               \
     X(videos, "fetch recordings and check that they play")

@@ -4,11 +4,14 @@
 #include "base/hex.h"
 #include "base/random.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -79,19 +82,46 @@ static int parse_key(const char *text, size_t length, uint8_t key[SEAL_KEY_BYTES
     return length == KEY_HEX_DIGITS ? hex_decode(text, key, SEAL_KEY_BYTES) : -1;
 }
 
-static int read_key(const char *path, uint8_t key[SEAL_KEY_BYTES], struct err *err)
+/* A key that others can read is no secret, and one that others can replace opens nothing later. */
+static int check_key_file(const char *path, const struct stat *status, struct err *err)
 {
-    struct buf text;
-    buf_init(&text, KEY_HEX_DIGITS + 1);
-    int result = file_read(path, &text, err);
-    if (result == 0 && text.size > 0 && text.data[text.size - 1] == '\n')
-        text.size--;
-    if (result == 0 && parse_key(text.data, text.size, key) < 0)
-        result = err_set(err, ERR_INVALID, "read %s: not %d hex digits", path, KEY_HEX_DIGITS);
-    if (text.data)
-        seal_wipe(text.data, text.capacity);
-    buf_finish(&text);
-    return result;
+    if (!S_ISREG(status->st_mode))
+        return err_set(err, ERR_DENIED, "%s: not a file", path);
+    if (status->st_mode & 077)
+        return err_set(err, ERR_DENIED,
+                       "%s: others may read this key (mode %03o): chmod 600 it, or give the key in "
+                       "KEN_GALLERY_KEY",
+                       path, (unsigned)status->st_mode & 0777);
+    if (status->st_uid != geteuid() && status->st_uid != 0 && geteuid() != 0)
+        return err_set(err, ERR_DENIED, "%s: this key belongs to another user: chown it", path);
+    return 0;
+}
+
+/* One byte more than a key, so that a longer file is told. */
+static int read_key(int fd, const char *path, uint8_t key[SEAL_KEY_BYTES], struct err *err)
+{
+    char text[KEY_HEX_DIGITS + 2];
+    size_t size = 0;
+    for (ssize_t got = 1; got > 0 && size<sizeof text; size += got> 0 ? (size_t)got : 0)
+        got = read(fd, text + size, sizeof text - size);
+    size_t digits = size > 0 && text[size - 1] == '\n' ? size - 1 : size;
+    int result = parse_key(text, digits, key);
+    seal_wipe(text, sizeof text);
+    if (result < 0)
+        return err_set(err, ERR_INVALID, "read %s: not %d hex digits", path, KEY_HEX_DIGITS);
+    return 0;
+}
+
+/* What is checked is what is read: one descriptor. */
+static int check_and_read_key(int fd, const char *path, uint8_t key[SEAL_KEY_BYTES],
+                              struct err *err)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return err_set_errno(err, "read %s", path);
+    if (check_key_file(path, &status, err) < 0)
+        return -1;
+    return read_key(fd, path, key, err);
 }
 
 static int make_key(const char *path, uint8_t key[SEAL_KEY_BYTES], struct err *err)
@@ -115,16 +145,17 @@ int seal_find_key(const char *gallery_path, int make, uint8_t key[SEAL_KEY_BYTES
         return 0;
     }
     char path[PATH_MAX];
-    struct stat status;
     if ((size_t)snprintf(path, sizeof path, "%s.key", gallery_path) >= sizeof path)
         return err_set(err, ERR_TOO_BIG, "%s: the path is too long", gallery_path);
-    if (stat(path, &status) < 0) {
-        if (make)
-            return make_key(path, key, err);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT && make)
+        return make_key(path, key, err);
+    if (fd < 0 && errno == ENOENT)
         return err_set(err, ERR_NOT_FOUND,
                        "it is encrypted, and there is neither KEN_GALLERY_KEY nor %s", path);
-    }
-    if (status.st_mode & 077)
-        return err_set(err, ERR_DENIED, "%s: others may read this key (chmod 600 it)", path);
-    return read_key(path, key, err);
+    if (fd < 0)
+        return err_set_errno(err, "open %s", path);
+    int result = check_and_read_key(fd, path, key, err);
+    close(fd);
+    return result;
 }

@@ -22,8 +22,8 @@ int seal_encrypt(const struct seal *seal, uint8_t *data, size_t size, uint8_t ta
 int seal_decrypt(const struct seal *seal, uint8_t *data, size_t size,
                  const uint8_t tag[SEAL_TAG_BYTES], struct err *err) MUST_USE;
 
-/* KEN_GALLERY_KEY, or the file GALLERY.key beside the gallery, which must be its owner's alone.
- * With `make` an absent file is made. */
+/* KEN_GALLERY_KEY, or the file GALLERY.key beside the gallery: ERR_DENIED where others may read it
+ * or it belongs to another user. With `make` an absent file is made. */
 int seal_find_key(const char *gallery_path, int make, uint8_t key[SEAL_KEY_BYTES],
                   struct err *err) MUST_USE;
 

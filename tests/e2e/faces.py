@@ -48,16 +48,16 @@ class Faces(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-faces-"))
-        cls.people, cls.gallery = cls.folder / "people", cls.folder / "out" / "g.ken"
-        (cls.people / "franck").mkdir(parents=True)
-        (cls.people / "nobody").mkdir()
+        cls.people_folder, cls.gallery = cls.folder / "people", cls.folder / "out" / "g.ken"
+        (cls.people_folder / "franck").mkdir(parents=True)
+        (cls.people_folder / "nobody").mkdir()
         cls.gallery.parent.mkdir()
         for photo in MAN[:ENROLLED]:
-            shutil.copy(photo, cls.people / "franck")
-        (cls.people / "nobody" / "grey.png").write_bytes(png(64, 64, (b"\0" + b"\x80" * 64) * 64))
-        (cls.people / "nobody" / "note.png").write_text("not a picture")
-        (cls.people / "README").write_text("a note beside the folders")
-        cls.training = ken("train", cls.people, "-o", cls.gallery)
+            shutil.copy(photo, cls.people_folder / "franck")
+        (cls.people_folder / "nobody" / "grey.png").write_bytes(png(64, 64, (b"\0" + b"\x80" * 64) * 64))
+        (cls.people_folder / "nobody" / "note.png").write_text("not a picture")
+        (cls.people_folder / "README").write_text("a note beside the folders")
+        cls.training = ken("train", cls.people_folder, "-o", cls.gallery)
 
     @classmethod
     def tearDownClass(cls):
@@ -174,6 +174,79 @@ class Faces(unittest.TestCase):
         self.assertEqual(result.stdout, "")
         self.assertEqual(len(result.stderr.splitlines()), 1)
         self.assertIn("the key is another one", result.stderr)
+
+    def people(self, *arguments, status=0, **environment):
+        result = ken("people", *arguments, **environment)
+        self.assertEqual(result.returncode, status, result.stderr)
+        return result
+
+    def gallery_to_change(self, *train):
+        """A gallery of its own for one test, with the man in it."""
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        gallery = folder / "g.ken"
+        result = ken("train", self.people_folder, "-o", gallery, "-q", *train)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return folder, gallery, result
+
+    def test_a_person_is_enrolled_renamed_and_forgotten(self):
+        folder, gallery, _ = self.gallery_to_change()
+        answer = self.people("enrol", "audrey", STRANGERS[0], "--gallery", gallery).stdout
+        self.assertIn("enrolled audrey (1 photo)", answer)
+        self.assertIn("2 people", answer)
+        labels = folder / "labels.json"
+        self.assertEqual(json.loads(labels.read_text()), ["franck", "audrey"])
+        found = json.loads(ken("identify", "--json", "-g", gallery, STRANGERS[0]).stdout)["photos"][0]["faces"][0]
+        self.assertEqual(found["name"], "audrey")
+        self.assertIn("renamed Audrey H", self.people("rename", "audrey", "Audrey H", "-g", gallery).stdout)
+        self.assertEqual(json.loads(labels.read_text()), ["franck", "Audrey H"])
+        listed = json.loads(self.people("list", "--gallery", gallery, "--json").stdout)
+        self.assertEqual(listed["people"], [{"name": "franck", "photos": ENROLLED}, {"name": "Audrey H", "photos": 1}])
+        self.assertTrue(listed["encrypted"])
+        self.assertEqual(self.people("enrolled", KEN_GALLERY=str(gallery)).stdout.splitlines()[1].split(),
+                         ["Audrey", "H", "1", "photo"])
+        self.assertIn("forgotten franck", self.people("forget", "franck", "-g", gallery).stdout)
+        self.assertEqual(json.loads(labels.read_text()), ["Audrey H"])
+        found = json.loads(ken("identify", "--json", "-g", gallery, MAN[0]).stdout)["photos"][0]["faces"][0]
+        self.assertEqual(found["name"], "unknown")
+        self.assertEqual(sorted(path.name for path in folder.iterdir()), ["g.ken", "g.ken.key", "labels.json"])
+
+    def test_enrolling_makes_the_gallery_and_forgetting_may_empty_it(self):
+        gallery = pathlib.Path(tempfile.mkdtemp(dir=self.folder)) / "new.ken"
+        self.people("enrol", "franck", MAN[0], MAN[1], "-g", gallery)
+        self.assertEqual(json.loads(self.people("enrolled", "-g", gallery, "--json").stdout)["people"],
+                         [{"name": "franck", "photos": 2}])
+        self.people("forget", "franck", "-g", gallery)
+        self.assertEqual(self.people("enrolled", "-g", gallery).stdout, "")
+
+    def test_changes_that_cannot_be_are_refused_and_change_nothing(self):
+        _, gallery, _ = self.gallery_to_change()
+        before = gallery.read_bytes()
+        grey = self.people_folder / "nobody" / "grey.png"
+        for arguments, status, text in (
+                (("forget", "nobody"), 1, "nobody is not enrolled"), (("rename", "nobody", "x"), 1, "not enrolled"),
+                (("rename", "franck", "unknown"), 1, "unknown"), (("enrol", "x", grey), 1, "no usable photo"),
+                (("enrol", "x"), 2, "takes a NAME and photos"), (("rename", "franck"), 2, "the OLD name"),
+                (("forget",), 2, "takes one NAME")):
+            with self.subTest(arguments=arguments):
+                self.assertIn(text, self.people(*arguments, "--gallery", gallery, status=status).stderr)
+        self.assertEqual(gallery.read_bytes(), before)
+        absent = self.folder / "absent.ken"
+        self.assertIn("No such file", self.people("forget", "franck", "-g", absent, status=1).stderr)
+        self.assertFalse(absent.exists())
+
+    def test_a_gallery_without_encryption_is_called_that_each_time(self):
+        _, gallery, result = self.gallery_to_change("--plain")
+        self.assertIn("NOT encrypted", result.stderr)
+        self.assertIn(b"franck", gallery.read_bytes())
+        self.assertIn("NOT encrypted", self.people("rename", "franck", "frank", "-g", gallery).stderr)
+        self.assertFalse(json.loads(self.people("enrolled", "-g", gallery, "--json").stdout)["encrypted"])
+        self.people("forget", "frank", "-g", gallery)
+        self.assertNotIn(b"frank", gallery.read_bytes())
+
+    def test_a_key_that_others_may_read_is_refused(self):
+        folder, gallery, _ = self.gallery_to_change()
+        (folder / "g.ken.key").chmod(0o644)
+        self.assertIn("chmod 600", self.people("enrolled", "-g", gallery, status=1).stderr)
 
     def test_a_missing_network_is_named(self):
         result, _ = self.identify(MAN[0], KEN_MODELS=str(self.folder))

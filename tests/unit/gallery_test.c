@@ -274,7 +274,23 @@ static void open_refuses_the_wrong_key_and_none(void **state)
     assert_open_fails(ERR_INVALID, "KEN_GALLERY_KEY: not 64 hex digits");
     unsetenv("KEN_GALLERY_KEY");
     chmod(key_path, 0644);
+    assert_open_fails(ERR_DENIED, "others may read this key (mode 644): chmod 600");
+    chmod(key_path, 0620);
     assert_open_fails(ERR_DENIED, "others may read this key");
+    chmod(key_path, 0600);
+    struct err err = {0};
+    assert_int_equal(file_write(key_path, "0123", 4, 0600, &err), 0);
+    assert_open_fails(ERR_INVALID, "not 64 hex digits");
+    char too_long[67];
+    memset(too_long, 'a', sizeof too_long);
+    assert_int_equal(file_write(key_path, too_long, sizeof too_long, 0600, &err), 0);
+    assert_open_fails(ERR_INVALID, "not 64 hex digits");
+    unlink(key_path);
+    assert_int_equal(mkdir(key_path, 0700), 0);
+    assert_open_fails(ERR_DENIED, "not a file");
+    rmdir(key_path);
+    assert_int_equal(mkfifo(key_path, 0600), 0); /* must not wait for a writer */
+    assert_open_fails(ERR_DENIED, "not a file");
     unlink(key_path);
     assert_open_fails(ERR_NOT_FOUND, "neither KEN_GALLERY_KEY nor");
 }

@@ -1,0 +1,42 @@
+#include "cli/gallery_files.h"
+#include "base/file.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+static int write_labels(const struct gallery *gallery, const char *gallery_path, struct err *err)
+{
+    char path[PATH_MAX];
+    const char *slash = strrchr(gallery_path, '/');
+    int folder = slash ? (int)(slash - gallery_path + 1) : 0;
+    if ((size_t)snprintf(path, sizeof path, "%.*slabels.json", folder, gallery_path) >= sizeof path)
+        return err_set(err, ERR_TOO_BIG, "write labels.json beside %s: the path is too long",
+                       gallery_path);
+    json_t *names = json_array();
+    for (size_t i = 0; i < gallery_people(gallery); i++)
+        json_array_append_new(names, json_string(gallery_name(gallery, i)));
+    char *text = json_dumps(names, JSON_INDENT(2));
+    json_decref(names);
+    if (!text)
+        return err_set(err, ERR_NO_MEMORY, "write %s: no memory", path);
+    int result = file_write(path, text, strlen(text), 0644, err);
+    free(text);
+    return result;
+}
+
+int gallery_files_save(const struct gallery *gallery, const char *path, int plain, struct err *err)
+{
+    int result = plain ? gallery_save_plain(gallery, path, err) : gallery_save(gallery, path, err);
+    if (result < 0)
+        return -1;
+    if (plain)
+        fprintf(stderr,
+                "WARNING: %s is NOT encrypted: whoever can read it has everybody's name and face "
+                "template. Train without --plain to encrypt it.\n",
+                path);
+    return write_labels(gallery, path, err);
+}
