@@ -131,7 +131,7 @@ class DeployTest(unittest.TestCase):
         for text in ("", "5", "[1]", "[{}]", '[{"name": 5}]', '[{"name": "a"}, {"name": "a"}]', '{"a": 1}',
                      '{"a": {"name": "b"}}', '[{"name": "a"', '[{"name": "a", "x": NaN}]'):
             self.assertIn("people.json", self.people(text, status=1))
-        self.assertIn("import, list, get or delete", self.ken("people", "burn", status=2))
+        self.assertIn("not import, list, get, delete", self.ken("people", "burn", status=2))
 
 
 if __name__ == "__main__":
