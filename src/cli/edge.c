@@ -1,5 +1,6 @@
 #include "edge/edge.h"
 #include "cli/options.h"
+#include "cli/photo_format.h"
 #include "cli/verbs.h"
 #include "edge/report.h"
 
@@ -113,10 +114,11 @@ static void print_end(const struct edge_settings *settings, const struct edge_to
     fputc('\n', out);
 }
 
-static int fill_options(const struct edge_settings *settings, struct edge_options *options,
-                        struct err *err)
+static struct edge_options options_of(const struct edge_settings *settings,
+                                      const struct deployment *deployment)
 {
-    *options = (struct edge_options){
+    return (struct edge_options){
+        .deployment = deployment,
         .video = settings->video,
         .source = {.start_s = settings->start_s,
                    .seconds = settings->seconds,
@@ -134,28 +136,19 @@ static int fill_options(const struct edge_settings *settings, struct edge_option
         .record = !settings->no_record,
         .retry_s = settings->retry_s,
     };
-    if (strcmp(settings->format, "png") == 0)
-        options->format = IMAGE_PNG;
-    else if (strcmp(settings->format, "jpeg") == 0 || strcmp(settings->format, "jpg") == 0)
-        options->format = IMAGE_JPEG;
-    else
-        return err_set(err, ERR_INVALID, "--format: \"%s\" is neither png nor jpeg",
-                       settings->format);
-    return 0;
 }
 
-static int run(const struct edge_settings *settings, struct err *err)
+static int run(const struct edge_settings *settings, enum image_format format, struct err *err)
 {
     struct deployment deployment;
-    struct edge_options options;
-    struct edge_totals totals;
+    struct edge_totals totals = {0};
     struct console console = {.settings = settings};
     const struct edge_listener listener = {
         .context = &console, .frame = on_frame, .notice = on_notice, .stop = should_stop};
-    if (fill_options(settings, &options, err) < 0 ||
-        deployment_read(&deployment, settings->deployment, err) < 0)
+    if (deployment_read(&deployment, settings->deployment, err) < 0)
         return -1;
-    options.deployment = &deployment;
+    struct edge_options options = options_of(settings, &deployment);
+    options.format = format;
     sigemptyset(&console.stop_signals);
     sigaddset(&console.stop_signals, SIGINT);
     sigaddset(&console.stop_signals, SIGTERM);
@@ -176,6 +169,13 @@ static const char details[] =
     "  ken edge --video walk.mp4 --loop --seconds 300 --json       five minutes, JSON lines\n"
     "  ken edge --video walk.mp4 --expect person-a --report r.jsonl   measure; see ken summary\n"
     "  ken edge --video walk.mp4 --fast --no-record --format jpeg  as fast as the cloud answers";
+
+static int check(const struct edge_settings *settings, enum image_format *format, struct err *err)
+{
+    if (!settings->video)
+        return err_set(err, ERR_INVALID, "--video FILE is missing (see ken edge --help)");
+    return photo_format_parse(settings->format, format, err);
+}
 
 int verb_edge(int argc, char **argv)
 {
@@ -226,14 +226,14 @@ int verb_edge(int argc, char **argv)
         .details = details,
         .options = specs,
     };
+    enum image_format format;
     struct err err = {0};
     int first, code = options_start(&line, argc, argv, &first);
     if (code >= 0)
         return code;
-    if (!s.video) {
-        err_set(&err, ERR_INVALID, "--video FILE is missing (see ken edge --help)");
+    if (check(&s, &format, &err) < 0) {
         options_fail(&line, &err);
         return EXIT_USAGE;
     }
-    return run(&s, &err) < 0 ? options_fail(&line, &err) : EXIT_OK;
+    return run(&s, format, &err) < 0 ? options_fail(&line, &err) : EXIT_OK;
 }

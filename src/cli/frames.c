@@ -1,46 +1,32 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "cli/options.h"
+#include "cli/photo_format.h"
 #include "cli/verbs.h"
-#include "image/image.h"
 #include "video/picture.h"
 #include "video/source.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { MAX_PATH = 4096 };
 
 struct frames_options {
-    const char *video, *folder, *format;
+    const char *video, *folder;
+    enum image_format format;
     double start_s, seconds, every_s;
     long quality;
 };
 
-static int parse_format(const char *name, enum image_format *format, struct err *err)
-{
-    if (strcmp(name, "png") == 0)
-        *format = IMAGE_PNG;
-    else if (strcmp(name, "jpeg") == 0 || strcmp(name, "jpg") == 0)
-        *format = IMAGE_JPEG;
-    else
-        return err_set(err, ERR_INVALID, "--format: \"%s\" is neither png nor jpeg", name);
-    return 0;
-}
-
 static int write_photo(const struct frames_options *options, const struct image *image,
                        unsigned long long number, struct buf *bytes, struct err *err)
 {
-    enum image_format format;
     char path[MAX_PATH];
-    if (parse_format(options->format, &format, err) < 0)
-        return -1;
     int length = snprintf(path, sizeof path, "%s/%04llu.%s", options->folder, number,
-                          format == IMAGE_PNG ? "png" : "jpg");
+                          options->format == IMAGE_PNG ? "png" : "jpg");
     if (length < 0 || (size_t)length >= sizeof path)
         return err_set(err, ERR_TOO_BIG, "write into %s: the name is too long", options->folder);
     buf_clear(bytes);
-    if (image_encode(image, format, (int)options->quality, bytes, err) < 0)
+    if (image_encode(image, options->format, (int)options->quality, bytes, err) < 0)
         return -1;
     return file_write(path, bytes->data, bytes->size, 0600, err);
 }
@@ -67,9 +53,6 @@ static int extract(const struct frames_options *options, struct source *source,
 
 static int run(const struct frames_options *options, struct err *err)
 {
-    enum image_format format;
-    if (parse_format(options->format, &format, err) < 0)
-        return -1;
     struct source_options how = {
         .start_s = options->start_s, .seconds = options->seconds, .fps = 1 / options->every_s};
     struct source *source = source_open(options->video, &how, err);
@@ -89,7 +72,8 @@ static int run(const struct frames_options *options, struct err *err)
 
 int verb_frames(int argc, char **argv)
 {
-    struct frames_options options = {.format = "png", .every_s = 1, .quality = 95};
+    struct frames_options options = {.every_s = 1, .quality = 95};
+    const char *format = "png";
     const struct option_spec specs[] = {
         {"output", 'o', OPTION_TEXT, &options.folder, "FOLDER", "where the photos go (made)"},
         {"start", 0, OPTION_REAL, &options.start_s, "S", "skip the first S seconds (0)", 0, 1e6},
@@ -97,7 +81,7 @@ int verb_frames(int argc, char **argv)
          1e6},
         {"every-seconds", 0, OPTION_REAL, &options.every_s, "S", "one photo every S seconds (1)",
          1.0 / SOURCE_MAX_FPS, 1e5},
-        {"format", 0, OPTION_TEXT, &options.format, "F", "png or jpeg (png)"},
+        {"format", 0, OPTION_TEXT, &format, "F", "png or jpeg (png)"},
         {"quality", 0, OPTION_INT, &options.quality, "Q", "of JPEG, 1 to 100 (95)", 1, 100},
         {0},
     };
@@ -116,6 +100,10 @@ int verb_frames(int argc, char **argv)
         return code;
     if (first != argc - 1 || !options.folder) {
         err_set(&err, ERR_INVALID, "give one VIDEO and -o FOLDER (see ken frames --help)");
+        options_fail(&line, &err);
+        return EXIT_USAGE;
+    }
+    if (photo_format_parse(format, &options.format, &err) < 0) {
         options_fail(&line, &err);
         return EXIT_USAGE;
     }

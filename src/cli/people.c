@@ -235,10 +235,10 @@ static int print_item(void *context, const json_t *item, struct err *err)
     struct buf plain;
     buf_init(&plain, 4 * ATTRIBUTE_MAX_ITEM_BYTES);
     int done = attribute_to_plain(item, &plain, err);
-    if (done == 0)
-        printf("%s%s", people->json && people->count ? ",\n " : "", plain.data);
-    if (done == 0 && !people->json)
-        printf("\n");
+    if (done == 0 && people->json)
+        printf("%s%s", people->count ? ",\n " : "{\"people\": [", plain.data);
+    else if (done == 0)
+        printf("%s\n", plain.data);
     people->count++;
     buf_finish(&plain);
     return done;
@@ -247,12 +247,11 @@ static int print_item(void *context, const json_t *item, struct err *err)
 static int list(struct people *people, const char *unused, struct err *err)
 {
     (void)unused;
+    if (aws_dynamodb_scan(people->client, people->table, print_item, people, err) < 0)
+        return err_wrap(err, "table %s", people->table);
     if (people->json)
-        printf("{\"people\": [");
-    int done = aws_dynamodb_scan(people->client, people->table, print_item, people, err);
-    if (people->json)
-        printf("]}\n");
-    return done;
+        printf("%s]}\n", people->count ? "" : "{\"people\": [");
+    return 0;
 }
 
 static int get(struct people *people, const char *name, struct err *err)
@@ -263,23 +262,27 @@ static int get(struct people *people, const char *name, struct err *err)
     if (found == 1)
         printf("%s\n", plain.data);
     buf_finish(&plain);
-    return found == 0  ? err_set(err, ERR_NOT_FOUND, "%s: there is no record in table %s", name,
-                                 people->table)
-           : found > 0 ? 0
-                       : -1;
+    if (found < 0)
+        return err_wrap(err, "table %s", people->table);
+    if (found == 0)
+        return err_set(err, ERR_NOT_FOUND, "%s: there is no record in table %s", name,
+                       people->table);
+    return 0;
 }
 
 static int remove_record(struct people *people, const char *name, struct err *err)
 {
     int gone = aws_dynamodb_delete_item(people->client, people->table, "name", name, err);
+    if (gone < 0)
+        return err_wrap(err, "table %s", people->table);
     if (gone == 0)
         return err_set(err, ERR_NOT_FOUND, "%s: there is no record in table %s", name,
                        people->table);
-    if (gone > 0 && people->json)
+    if (people->json)
         printf("{\"deleted\": 1}\n");
-    else if (gone > 0)
+    else
         printf("%s deleted from table %s\n", name, people->table);
-    return gone < 0 ? -1 : 0;
+    return 0;
 }
 
 /* On the records in the cloud's table, or on the gallery here. */

@@ -38,9 +38,18 @@ class VerbsTest(unittest.TestCase):
                 self.refused(ken(verb, "--no-such-option"), 2, "--no-such-option: no such option")
                 self.refused(ken(verb, "--help=yes"), 2, "--help")
         self.refused(ken("edge", "--json=1", "--video", "x"), 2, "--json=1: takes no value")
+        self.refused(ken("edge", "--video", "x", "--format", "gif"), 2, "neither png nor jpeg")
+        self.refused(ken("frames", "x", "-o", "y", "--format", "gif"), 2, "neither png nor jpeg")
         self.refused(ken("edge", "--every"), 2, "--every: a value is missing")
         self.refused(ken("edge", "--every", "0"), 2, "--every: 0 is not from 1")
         self.refused(ken("edge", "--every", "x"), 2, "not a number")
+
+    def test_a_failure_prints_no_json(self):
+        nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "A",
+                   "AWS_SECRET_ACCESS_KEY": "B"}
+        for words in (["list"], ["get", "x"], ["delete", "x"]):
+            with self.subTest(words=words):
+                self.refused(ken("people", *words, "--json", env=nowhere), 1, "table ken-people")
 
     def test_help_is_readable(self):
         for verb in verbs():
