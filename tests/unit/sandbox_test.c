@@ -1,6 +1,11 @@
+#include "cloud/lambda/cgroups.h"
 #include "lambda_fixture.h"
 
 #include <dirent.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* What a function cannot do. Where the machine permits no full isolation, this is not a test. */
@@ -83,7 +88,8 @@ static void only_the_temporary_folder_takes_files(void **state)
         snprintf(payload, sizeof payload, "\"write %s\"", closed[i]);
         begin(&f, payload, &o);
         await(&o);
-        if (!strstr(o.payload, "Read-only file system") && !strstr(o.payload, "Permission denied"))
+        if (!strstr(o.payload, "Read-only file system") &&
+            !strstr(o.payload, "Permission denied") && !strstr(o.payload, "Text file busy"))
             fail_msg("%s: %s", closed[i], o.payload);
         drop(&o);
     }
@@ -143,14 +149,16 @@ static void system_calls_that_reach_out_are_refused(void **state)
     struct fixture f;
     start_full(&f);
     static const char *const calls[] = {
-        "ptrace", "trace me", "mount",  "unmount",   "user namespace", "clone namespace",
-        "bpf",    "module",   "kexec",  "perf",      "keyctl",         "userfaultfd",
-        "chroot", "setuid",   "device", "raw socket"};
+        "ptrace",          "trace me",    "mount",  "unmount", "user namespace",
+        "clone namespace", "bpf",         "module", "kexec",   "perf",
+        "keyctl",          "userfaultfd", "chroot", "device",  "raw socket"};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         char what[64];
         snprintf(what, sizeof what, "try %s", calls[i]);
         probe(&f, what, "Operation not permitted");
     }
+    /* a user namespace knows no such user at all */
+    probe(&f, "try setuid", geteuid() == 0 ? "Operation not permitted" : "Invalid argument");
     probe(&f, "try packet socket", "Address family not supported by protocol");
     probe(&f, "try vsock", "Address family not supported by protocol");
     probe(&f, "try clone3", "Function not implemented");
@@ -224,37 +232,151 @@ static void an_escape_by_setsid_ends_with_the_instance(void **state)
     assert_false(is_open(port)); /* at once */
 }
 
+/* A part of a test that needs another user's or fewer rights: it asserts nothing, since it runs in
+ * a process of its own. */
+static int is_answered(struct fixture *f, const char *what, const char *answer)
+{
+    char payload[512];
+    struct outcome o;
+    snprintf(payload, sizeof payload, "\"%s\"", what);
+    begin(f, payload, &o);
+    await(&o);
+    int result = strstr(o.payload, answer) != NULL;
+    if (!result)
+        print_message("%s: %s, not %s\n", what, o.payload, answer);
+    drop(&o);
+    return result;
+}
+
+static int run_apart(int (*part)(void))
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(part());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 100;
+}
+
+static struct manager *create(const char *folder, enum isolation isolation, struct err *err)
+{
+    return manager_create(&(struct manager_options){.folder = folder,
+                                                    .data_folder = folder,
+                                                    .region = "r",
+                                                    .account_id = "a",
+                                                    .endpoint = "e",
+                                                    .isolation = isolation},
+                          err);
+}
+
+/* As root has it in a container. */
+static int start_without_rights(void)
+{
+    struct err err = {0};
+    char folder[] = "/tmp/ken-lambda-XXXXXX";
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct rights[2];
+    if (!mkdtemp(folder) || syscall(SYS_capget, &header, rights) < 0)
+        return 2;
+    rights[0].effective &= ~(1U << CAP_SYS_ADMIN);
+    rights[0].permitted &= ~(1U << CAP_SYS_ADMIN);
+    if (syscall(SYS_capset, &header, rights) < 0)
+        return 3;
+    struct manager *manager = create(folder, ISOLATION_FULL, &err);
+    if (manager || !strstr(err.message, "--isolation full") ||
+        !strstr(err.message, "Operation not permitted"))
+        return 4;
+    manager = create(folder, ISOLATION_BEST, &err);
+    if (!manager || strncmp(manager_isolation(manager), "basic (", 7) != 0)
+        return 5;
+    manager_destroy(manager);
+    return file_remove_tree(folder, &err) == 0 ? 0 : 6;
+}
+
 static void full_isolation_that_is_not_to_be_had_is_an_error(void **state)
 {
     (void)state;
-    struct err err = {0};
     if (geteuid() != 0)
         skip();
+    assert_int_equal(run_apart(start_without_rights), 0);
+}
+
+enum { NOT_HERE = 77 };
+
+static int start_as_user(void)
+{
+    struct fixture f;
+    if (setresgid(12345, 12345, 12345) < 0 || setresuid(12345, 12345, 12345) < 0 ||
+        access(TEST_FUNCTION, R_OK) < 0)
+        return NOT_HERE;
+    prctl(PR_SET_DUMPABLE, 1); /* as after exec; its /proc/self is its own again */
     pid_t pid = fork();
-    if (pid == 0) { /* as another user, where user namespaces are used up */
-        struct fixture f;
-        prepare(&f);
-        if (chown(f.folder, 12345, 12345) < 0)
-            _exit(2);
-        char code[128];
-        snprintf(code, sizeof code, "%s/code", f.folder);
-        if (chown(code, 12345, 12345) < 0 || setresgid(12345, 12345, 12345) < 0 ||
-            setresuid(12345, 12345, 12345) < 0)
-            _exit(2);
-        struct manager_options options = {.folder = code,
-                                          .data_folder = f.folder,
-                                          .region = "r",
-                                          .account_id = "a",
-                                          .endpoint = "e",
-                                          .isolation = ISOLATION_FULL};
-        struct manager *manager = manager_create(&options, &err);
-        if (!manager) /* a machine without user namespaces: it says so */
-            _exit(strstr(err.message, "--isolation full") ? 0 : 1);
-        _exit(strncmp(manager_isolation(manager), "full", 4) == 0 ? 0 : 1);
-    }
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 ? 0 : NOT_HERE);
     int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
+    if (waitpid(pid, &status, 0) != pid || status != 0)
+        return NOT_HERE;
+    prepare(&f);
+    start_with(&f, &(struct manager_options){0}, make_function(f.folder, NULL, 5, -1, 1));
+    char look[128];
+    snprintf(look, sizeof look, "list %s", f.folder);
+    int result = strncmp(manager_isolation(f.manager), "full", 4) == 0 &&
+                 is_answered(&f, look, "No such file") &&
+                 is_answered(&f, "read /proc/1/environ", "Permission denied") &&
+                 is_answered(&f, "write /var/task/file", "Read-only file system") &&
+                 is_answered(&f, "write /file", "Read-only file system") &&
+                 is_answered(&f, "write /tmp/file", "done") &&
+                 is_answered(&f, "try mount", "Operation not permitted") &&
+                 is_answered(&f, "status CapEff", "0000000000000000") &&
+                 is_answered(&f, "status Uid", "993");
+    stop(&f);
+    return !result;
+}
+
+static void without_root_user_namespaces_do_the_same(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    int result = run_apart(start_as_user);
+    if (result == NOT_HERE)
+        skip();
+    assert_int_equal(result, 0);
+}
+
+static int be_killed(void)
+{
+    struct fixture f;
+    prepare(&f);
+    start_with(&f, &(struct manager_options){0}, make_function(f.folder, NULL, 5, -1, 1));
+    is_answered(&f, "echo x", "x");
+    raise(SIGKILL);
+    return 0;
+}
+
+static void the_next_cloud_sweeps_what_a_killed_one_left(void **state)
+{
+    (void)state;
+    struct cgroups groups;
+    char left[PATH_MAX + 32];
+    cgroups_open(&groups);
+    if (!groups.version[CGROUPS_PIDS])
+        skip();
+    char *own = strrchr(groups.folder[CGROUPS_PIDS], '/');
+    assert_non_null(own);
+    int parent_bytes = (int)(own - groups.folder[CGROUPS_PIDS]);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(be_killed());
+    waitpid(pid, NULL, 0);
+    snprintf(left, sizeof left, "%.*s/ken.%d", parent_bytes, groups.folder[CGROUPS_PIDS], (int)pid);
+    for (int i = 0; i < 200 && access(left, F_OK) == 0; i++) { /* its processes go first */
+        usleep(10000);
+        cgroups_close(&groups);
+        cgroups_open(&groups);
+    }
+    assert_int_equal(access(left, F_OK), -1);
+    cgroups_close(&groups);
 }
 
 static void without_namespaces_functions_run_all_the_same(void **state)
@@ -304,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_isolation_that_is_not_to_be_had_is_an_error),
+        cmocka_unit_test(without_root_user_namespaces_do_the_same),
         cmocka_unit_test(the_clouds_data_is_out_of_sight),
         cmocka_unit_test(other_processes_are_out_of_sight),
         cmocka_unit_test(only_the_temporary_folder_takes_files),
@@ -315,6 +438,7 @@ int main(void)
         cmocka_unit_test(nothing_of_the_cloud_is_open),
         cmocka_unit_test(no_instance_speaks_for_another),
         cmocka_unit_test(an_escape_by_setsid_ends_with_the_instance),
+        cmocka_unit_test(the_next_cloud_sweeps_what_a_killed_one_left),
         cmocka_unit_test(without_namespaces_functions_run_all_the_same),
         cmocka_unit_test(isolation_costs_little_at_the_start),
     };

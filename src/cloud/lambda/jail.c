@@ -161,7 +161,7 @@ static int seal(void)
 int jail_build(const struct jail *jail, const char **step)
 {
     *step = "map the user";
-    if (jail->is_rootless && map_user(jail->uid, getegid()) < 0)
+    if (jail->is_rootless && map_user(jail->uid, jail->gid) < 0)
         return -1;
     *step = "part from the machine's mounts";
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

@@ -15,6 +15,7 @@
 struct jail {
     int is_rootless;  /* by a user namespace */
     uid_t uid;        /* of the instance, as this machine sees it */
+    gid_t gid;        /* when rootless, else as uid */
     const char *base; /* an existing folder: becomes the root, for the process alone */
     const char *hide; /* the cloud's data */
 };

@@ -235,6 +235,7 @@ static int choose(struct sandbox *sandbox, enum isolation wanted, struct err *er
     struct err cause = {0};
     sandbox->jail = (struct jail){.is_rootless = geteuid() != 0,
                                   .uid = geteuid(),
+                                  .gid = getegid(),
                                   .base = sandbox->base,
                                   .hide = sandbox->hide};
     sandbox->is_full = wanted != ISOLATION_BASIC;
