@@ -232,7 +232,9 @@ void cgroups_make(const struct cgroups *cgroups, unsigned slot, int fds[CGROUPS_
             continue;
         if (mkdir(folder, 0755) < 0 && errno != EEXIST)
             log_line(LOG_WARN, "lambda: make %s: %s", folder, strerrordesc_np(errno));
-        snprintf(path, sizeof path, "%s/cgroup.procs", folder);
+        /* A thread that moves itself waits for nobody; a process may wait 10 ms for all others. */
+        snprintf(path, sizeof path, "%s/%s", folder,
+                 cgroups->version[i] == 1 ? "tasks" : "cgroup.procs");
         fds[i] = open(path, O_WRONLY | O_CLOEXEC);
     }
 }

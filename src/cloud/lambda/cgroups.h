@@ -22,8 +22,8 @@ struct cgroups {
 void cgroups_open(struct cgroups *cgroups);
 void cgroups_close(struct cgroups *cgroups);
 
-/* Makes the groups of a slot. `fds` get their cgroup.procs, -1 where there is none: a process that
- * writes "0" there moves in. */
+/* Makes the groups of a slot. `fds` get their lists of members, -1 where there is none: a process
+ * that writes "0" there moves in. */
 void cgroups_make(const struct cgroups *cgroups, unsigned slot, int fds[CGROUPS_KINDS]);
 /* Sets the limits of a function. Files in /tmp are memory to the kernel, but not to the function's
  * memory size: so the kernel's limit is the sum of both, and one whose cgroups_resident_bytes() are

@@ -19,7 +19,7 @@ struct keeper_post {
     const struct filter *filter; /* NULL: none */
     pid_t parent;
     int output, orders, status;
-    int groups[CGROUPS_KINDS]; /* cgroup.procs, or -1 */
+    int groups[CGROUPS_KINDS]; /* lists of members, or -1 */
 };
 
 /* Comes over `status` when the jail stands; later, in a jail, the wait status, an int. */
