@@ -66,3 +66,22 @@ int http_add_header_line(struct http_response *response, const char *line, size_
     buf_append(&response->headers, line, size);
     return buf_puts(&response->headers, "\n");
 }
+
+int http_check_headers(const struct http_request *request, struct err *err)
+{
+    if (request->header_count > HTTP_MAX_HEADERS)
+        return err_set(err, ERR_TOO_BIG, "send request: more than %d headers", HTTP_MAX_HEADERS);
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strpbrk(request->headers[i].name, "\r\n: ") ||
+            strpbrk(request->headers[i].value, "\r\n"))
+            return err_set(err, ERR_INVALID, "send request: a line break in a header");
+    return 0;
+}
+
+int http_has_header(const struct http_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strcasecmp(request->headers[i].name, name) == 0)
+            return 1;
+    return 0;
+}

@@ -59,7 +59,10 @@ void http_response_clear(struct http_response *response); /* empties it, keeps t
  * length, or -1 when absent or too long for `out`. */
 int http_response_header(const struct http_response *response, const char *name, char *out,
                          size_t out_bytes);
-/* For the transports: store one header line, with or without its line end. -1 when it is past the
+/* For the transports. Too many headers, or one that would end its line, are an error. */
+int http_check_headers(const struct http_request *request, struct err *err) MUST_USE;
+int http_has_header(const struct http_request *request, const char *name);
+/* Store one header line, with or without its line end. -1 when it is past the
  * limit or holds a control character. */
 int http_add_header_line(struct http_response *response, const char *line, size_t size);
 

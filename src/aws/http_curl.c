@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 /* The transport over libcurl. */
@@ -103,14 +102,6 @@ static int on_seek(void *context, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-static int has_header(const struct http_request *request, const char *name)
-{
-    for (size_t i = 0; i < request->header_count; i++)
-        if (strcasecmp(request->headers[i].name, name) == 0)
-            return 1;
-    return 0;
-}
-
 static int add(struct curl_slist **list, const char *line)
 {
     struct curl_slist *longer = curl_slist_append(*list, line);
@@ -123,7 +114,7 @@ static struct curl_slist *make_headers(const struct http_request *request)
 {
     struct curl_slist *list = NULL;
     int failed = add(&list, "Expect:"); /* never wait for 100 Continue */
-    if (!has_header(request, "Content-Type"))
+    if (!http_has_header(request, "Content-Type"))
         failed |= add(&list, "Content-Type:");
     for (size_t i = 0; i < request->header_count && !failed; i++) {
         const struct http_header *header = &request->headers[i];
@@ -230,8 +221,8 @@ int http_send(struct http *http, const struct http_request *request, struct http
     http_response_clear(response);
     if (url_parse(&url, request->url, err) < 0)
         return -1;
-    if (request->header_count > HTTP_MAX_HEADERS)
-        return err_set(err, ERR_TOO_BIG, "send request: more than %d headers", HTTP_MAX_HEADERS);
+    if (http_check_headers(request, err) < 0)
+        return -1;
     struct transfer transfer = {.request = request, .response = response};
     struct curl_slist *headers = make_headers(request);
     if (!headers)

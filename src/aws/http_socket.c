@@ -312,14 +312,6 @@ static int read_response(struct exchange *x, struct err *err)
     return 0;
 }
 
-static int has_header(const struct http_request *request, const char *name)
-{
-    for (size_t i = 0; i < request->header_count; i++)
-        if (strcasecmp(request->headers[i].name, name) == 0)
-            return 1;
-    return 0;
-}
-
 /* The head, and a body in memory behind it: one write. */
 static void put_request(struct buf *out, const struct http_request *request, const struct url *url)
 {
@@ -327,11 +319,11 @@ static void put_request(struct buf *out, const struct http_request *request, con
                    strcmp(request->method, "PUT") == 0;
     buf_printf(out, "%s %s%s HTTP/1.1\r\n", request->method, url->target[0] == '?' ? "/" : "",
                url->target);
-    if (!has_header(request, "Host"))
+    if (!http_has_header(request, "Host"))
         buf_printf(out, "Host: %s\r\n", url->authority);
     for (size_t i = 0; i < request->header_count; i++)
         buf_printf(out, "%s: %s\r\n", request->headers[i].name, request->headers[i].value);
-    if (has_body && !has_header(request, "Content-Length"))
+    if (has_body && !http_has_header(request, "Content-Length"))
         buf_printf(out, "Content-Length: %zu\r\n", request->body_bytes);
     buf_puts(out, "\r\n");
     if (request->body)
@@ -427,15 +419,6 @@ static int is_idempotent(const char *method)
     return strcmp(method, "POST") != 0 && strcmp(method, "PATCH") != 0;
 }
 
-static int has_line_break(const struct http_request *request)
-{
-    for (size_t i = 0; i < request->header_count; i++)
-        if (strpbrk(request->headers[i].name, "\r\n: ") ||
-            strpbrk(request->headers[i].value, "\r\n"))
-            return 1;
-    return 0;
-}
-
 int http_send(struct http *http, const struct http_request *request, struct http_response *response,
               struct err *err)
 {
@@ -443,8 +426,8 @@ int http_send(struct http *http, const struct http_request *request, struct http
     http_response_clear(response);
     if (url_parse(&url, request->url, err) < 0)
         return -1;
-    if (request->header_count > HTTP_MAX_HEADERS || has_line_break(request))
-        return err_set(err, ERR_INVALID, "send request: too many headers, or a line break in one");
+    if (http_check_headers(request, err) < 0)
+        return -1;
     int timeout_ms = request->timeout_ms ? request->timeout_ms : HTTP_DEFAULT_TIMEOUT_MS, stale = 0;
     struct exchange x = {
         .request = request,

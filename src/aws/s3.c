@@ -80,22 +80,6 @@ int aws_s3_create_bucket(struct aws_client *client, const char *bucket, struct e
     return err_wrap(err, "bucket %s", bucket);
 }
 
-int aws_s3_put_object(struct aws_client *client, const char *bucket, const char *key,
-                      const struct s3_content *content, struct err *err)
-{
-    struct s3_call call;
-    struct http_header type = {"Content-Type",
-                               content->type ? content->type : "application/octet-stream"};
-    if (start_call(&call, "PutObject", "PUT", bucket, key, err) < 0)
-        return end_call(&call, -1);
-    call.request.headers = &type;
-    call.request.header_count = 1;
-    call.request.body = content->data;
-    call.request.body_bytes = content->size;
-    call.request.body_fd = content->fd;
-    return end_call(&call, aws_client_send(client, &call.request, aws_client_scratch(client), err));
-}
-
 int aws_s3_get_object(struct aws_client *client, const char *bucket, const char *key,
                       struct http_response *response, struct err *err)
 {
@@ -103,13 +87,4 @@ int aws_s3_get_object(struct aws_client *client, const char *bucket, const char 
     if (start_call(&call, "GetObject", "GET", bucket, key, err) < 0)
         return end_call(&call, -1);
     return end_call(&call, aws_client_send(client, &call.request, response, err));
-}
-
-int aws_s3_delete_object(struct aws_client *client, const char *bucket, const char *key,
-                         struct err *err)
-{
-    struct s3_call call;
-    if (start_call(&call, "DeleteObject", "DELETE", bucket, key, err) < 0)
-        return end_call(&call, -1);
-    return end_call(&call, aws_client_send(client, &call.request, aws_client_scratch(client), err));
 }

@@ -10,26 +10,13 @@
 
 enum { S3_MAX_KEY_BYTES = 1024 };
 
-/* What to store: in memory, or from an open file. */
-struct s3_content {
-    const void *data; /* NULL: from fd */
-    size_t size;
-    int fd;
-    const char *type; /* "image/png"; NULL: application/octet-stream */
-};
-
 /* 1: it exists and is reachable, 0: it does not exist, -1 with `err`. */
 int aws_s3_bucket_exists(struct aws_client *client, const char *bucket, struct err *err) MUST_USE;
 /* 1: made, 0: it was there and is ours, -1 with `err`. */
 int aws_s3_create_bucket(struct aws_client *client, const char *bucket, struct err *err) MUST_USE;
 
-int aws_s3_put_object(struct aws_client *client, const char *bucket, const char *key,
-                      const struct s3_content *content, struct err *err) MUST_USE;
 /* The object's bytes are the response's body; its limit is the largest object accepted. */
 int aws_s3_get_object(struct aws_client *client, const char *bucket, const char *key,
                       struct http_response *response, struct err *err) MUST_USE;
-/* Fine when the object does not exist. */
-int aws_s3_delete_object(struct aws_client *client, const char *bucket, const char *key,
-                         struct err *err) MUST_USE;
 
 #endif

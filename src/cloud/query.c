@@ -37,13 +37,3 @@ int query_decode(char *text, int plus_is_space)
     *out = 0;
     return 0;
 }
-
-int query_path_next(const char **at, const char **piece, size_t *size)
-{
-    if (**at != '/')
-        return 0;
-    *piece = *at + 1;
-    *size = strcspn(*piece, "/");
-    *at = *piece + *size;
-    return 1;
-}

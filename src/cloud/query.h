@@ -16,8 +16,4 @@ int query_next(const char **at, struct query_pair *pair);
 /* Decode %XX in place. -1 when an escape is wrong or stands for a 0 byte. */
 int query_decode(char *text, int plus_is_space);
 
-/* The parts of a path: '/'-separated pieces, as on the wire. Returns 0 at the end. Two slashes in a
- * row give an empty piece. */
-int query_path_next(const char **at, const char **piece, size_t *size);
-
 #endif

@@ -264,6 +264,22 @@ static void wrong_urls_are_refused(void **state)
     }
 }
 
+static void headers_that_would_be_two_are_refused(void **state)
+{
+    static const struct http_header wrong[] = {
+        {"X", "a\r\nY: b"}, {"X", "a\nY: b"}, {"X: a\r\nY", "b"}, {"X:", "b"}, {"X y", "b"}};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct http_request request = {.method = "GET",
+                                       .url = "http://127.0.0.1:1/",
+                                       .headers = &wrong[i],
+                                       .header_count = 1,
+                                       .body_fd = -1};
+        assert_int_equal(http_send(f->http, &request, &f->response, &f->err), -1);
+        assert_int_equal(f->err.code, ERR_INVALID);
+    }
+}
+
 static void urls_come_apart(void **state)
 {
     (void)state;
@@ -299,6 +315,7 @@ int main(void)
         TEST(headers_past_the_limit_are_refused),
         TEST(a_body_past_the_limit_is_refused),
         TEST(wrong_urls_are_refused),
+        TEST(headers_that_would_be_two_are_refused),
         TEST(urls_come_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
