@@ -152,12 +152,12 @@ static void *grow(void *old, size_t old_bytes, size_t new_bytes)
     return block;
 }
 
-static int reserve_person(struct gallery *gallery)
+int gallery_reserve(struct gallery *gallery, size_t count)
 {
     size_t size = sizeof *gallery->people, old = gallery->people_allocated;
-    if (gallery->people_count < old)
+    if (count <= old)
         return 0;
-    size_t wanted = old ? 2 * old : 16;
+    size_t wanted = count > 2 * old ? count : 2 * old;
     struct person *people = grow(gallery->people, old * size, wanted * size);
     if (!people)
         return -1;
@@ -173,7 +173,7 @@ static int append_person(struct gallery *gallery, const char *name, const int8_t
     if (gallery->people_count >= GALLERY_MAX_PEOPLE)
         return err_set(err, ERR_TOO_BIG, "add %s: %d people are enrolled, and no more fit", name,
                        GALLERY_MAX_PEOPLE);
-    if (reserve_person(gallery) < 0)
+    if (gallery_reserve(gallery, gallery->people_count + 1) < 0)
         return err_set(err, ERR_NO_MEMORY, "add %s: no memory", name);
     struct person *person = &gallery->people[gallery->people_count];
     *person = (struct person){.count = 1};

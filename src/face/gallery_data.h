@@ -30,6 +30,8 @@ struct gallery {
 };
 
 int gallery_check_name(const char *name, struct err *err) MUST_USE;
+/* Room for so many people. */
+int gallery_reserve(struct gallery *gallery, size_t count) MUST_USE;
 /* For gallery_file.c: one new person with a mean and `count` templates, which lie in gallery->file,
  * or NULL for one. */
 int gallery_take_person(struct gallery *gallery, const char *name, const int8_t *mean,
@@ -37,6 +39,7 @@ int gallery_take_person(struct gallery *gallery, const char *name, const int8_t 
 
 /* Finding names. After a change of anybody's number everything is to be indexed anew. */
 size_t names_find(const struct gallery *gallery, const char *name); /* SIZE_MAX: nobody */
+int names_reserve(struct gallery *gallery, size_t count);           /* -1 without memory */
 int names_add(struct gallery *gallery, size_t person);              /* -1 without memory */
 void names_remake(struct gallery *gallery);                         /* after removal or renaming */
 

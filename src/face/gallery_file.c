@@ -214,10 +214,12 @@ static int take_person(struct gallery *gallery, struct payload *left, struct err
     if (length > left->end - left->entry || count < 1 || rows > left->rows_left)
         return err_set(err, ERR_CORRUPT, "a person's entry is damaged");
     take(&left->entry, name, length);
-    if (strlen(name) != length || !(row_factor(left->mean) > 0))
+    if (strlen(name) != length)
         return err_set(err, ERR_CORRUPT, "a person's entry is damaged");
     if (gallery_take_person(gallery, name, left->mean, rows ? left->rows : NULL, count, err) < 0)
         return -1;
+    if (!(rows_factor(&gallery->means, gallery->people_count - 1) > 0))
+        return err_set(err, ERR_CORRUPT, "a person's template is all zeros");
     left->mean += ROW_VALUES;
     left->rows += rows * ROW_VALUES;
     left->rows_left -= rows;
@@ -234,6 +236,8 @@ static int take_payload(struct gallery *gallery, const struct header *header, st
                            .entry = at + means + rows,
                            .end = at + header->payload_bytes};
     gallery->threshold = header->threshold;
+    if (gallery_reserve(gallery, header->people) < 0 || names_reserve(gallery, header->people) < 0)
+        return err_set(err, ERR_NO_MEMORY, "no memory");
     for (uint32_t i = 0; i < header->people; i++)
         if (take_person(gallery, &left, err) < 0)
             return -1;

@@ -35,9 +35,13 @@ void names_remake(struct gallery *gallery)
         gallery->slots[slot_of(gallery, gallery->people[i].name)] = (uint32_t)(i + 1);
 }
 
-static int grow(struct gallery *gallery)
+int names_reserve(struct gallery *gallery, size_t count)
 {
-    size_t wanted = gallery->slot_count ? 2 * gallery->slot_count : 64;
+    size_t wanted = gallery->slot_count ? gallery->slot_count : 64;
+    while (wanted < 2 * count)
+        wanted *= 2;
+    if (wanted == gallery->slot_count)
+        return 0;
     uint32_t *slots = calloc(wanted, sizeof *slots);
     if (!slots)
         return -1;
@@ -50,7 +54,7 @@ static int grow(struct gallery *gallery)
 
 int names_add(struct gallery *gallery, size_t person)
 {
-    if (2 * (person + 1) > gallery->slot_count && grow(gallery) < 0)
+    if (names_reserve(gallery, person + 1) < 0)
         return -1;
     gallery->slots[slot_of(gallery, gallery->people[person].name)] = (uint32_t)(person + 1);
     return 0;

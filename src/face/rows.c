@@ -19,11 +19,16 @@ void row_from_floats(int8_t row[ROW_VALUES], const float vector[ROW_VALUES])
         row[i] = (int8_t)lrintf(vector[i] * scale);
 }
 
-float row_factor(const int8_t row[ROW_VALUES])
+static float factor_by(const struct kernels *kernels, const int8_t row[ROW_VALUES])
 {
     int32_t square;
-    simd_kernels(simd_best())->dots_i8(&square, row, row, ROW_VALUES, 1);
+    kernels->dots_i8(&square, row, row, ROW_VALUES, 1);
     return square > 0 ? 1 / sqrtf((float)square) : 0;
+}
+
+float row_factor(const int8_t row[ROW_VALUES])
+{
+    return factor_by(simd_kernels(SIMD_C), row); /* the same at every level */
 }
 
 void row_to_floats(float vector[ROW_VALUES], const int8_t row[ROW_VALUES])
@@ -83,6 +88,8 @@ static int8_t *values_at(const struct rows *rows, size_t row)
 
 int rows_add(struct rows *rows, const int8_t row[ROW_VALUES])
 {
+    if (!rows->kernels)
+        rows->kernels = simd_kernels(simd_best());
     if (rows->count == rows->chunk_count * ROWS_A_CHUNK && add_chunk(rows) < 0)
         return -1;
     rows_set(rows, rows->count++, row);
@@ -97,7 +104,13 @@ const int8_t *rows_at(const struct rows *rows, size_t row)
 void rows_set(struct rows *rows, size_t row, const int8_t values[ROW_VALUES])
 {
     memcpy(values_at(rows, row), values, ROW_VALUES);
-    rows->chunks[row / ROWS_A_CHUNK]->factors[row % ROWS_A_CHUNK] = row_factor(values);
+    rows->chunks[row / ROWS_A_CHUNK]->factors[row % ROWS_A_CHUNK] =
+        factor_by(rows->kernels, values);
+}
+
+float rows_factor(const struct rows *rows, size_t row)
+{
+    return rows->chunks[row / ROWS_A_CHUNK]->factors[row % ROWS_A_CHUNK];
 }
 
 void rows_remove(struct rows *rows, size_t row)
@@ -146,16 +159,16 @@ static void insert(struct best *best, size_t row, float similarity)
         best->least = best->hits[best->limit - 1].similarity;
 }
 
-static void search_chunk(const struct rows_chunk *chunk, size_t count, size_t first_row,
+static void search_chunk(const struct rows *rows, size_t first_row, size_t count,
                          const int8_t *query, struct best *best)
 {
     enum { BLOCK = 256 }; /* sums and products stay in the first cache */
-    const struct kernels *kernels = simd_kernels(simd_best());
+    const struct rows_chunk *chunk = rows->chunks[first_row / ROWS_A_CHUNK];
     int32_t dots[BLOCK];
     float similar[BLOCK];
     for (size_t from = 0; from < count; from += BLOCK) {
         size_t block = count - from < BLOCK ? count - from : BLOCK;
-        kernels->dots_i8(dots, query, chunk->values + from * ROW_VALUES, ROW_VALUES, block);
+        rows->kernels->dots_i8(dots, query, chunk->values + from * ROW_VALUES, ROW_VALUES, block);
         for (size_t i = 0; i < block; i++)
             similar[i] = (float)dots[i] * chunk->factors[from + i];
         for (size_t i = 0; i < block; i++)
@@ -174,7 +187,7 @@ static void refine(const struct rows *rows, const float *query, struct best *fou
     struct best best = {.hits = found->hits, .limit = found->limit};
     for (size_t i = 0; i < found->count; i++) {
         row_to_floats(vector, rows_at(rows, rough[i].row));
-        insert(&best, rough[i].row, simd_kernels(simd_best())->dot_f32(query, vector, ROW_VALUES));
+        insert(&best, rough[i].row, rows->kernels->dot_f32(query, vector, ROW_VALUES));
     }
     seal_wipe(vector, sizeof vector);
 }
@@ -185,10 +198,9 @@ size_t rows_search(const struct rows *rows, const float query[ROW_VALUES], struc
     struct best best = {hits, limit < ROWS_MAX_HITS ? limit : ROWS_MAX_HITS, 0, -HUGE_VALF};
     int8_t rounded[ROW_VALUES];
     row_from_floats(rounded, query);
-    for (size_t i = 0; best.limit > 0 && i * ROWS_A_CHUNK < rows->count; i++) {
-        size_t left = rows->count - i * ROWS_A_CHUNK;
-        search_chunk(rows->chunks[i], left < ROWS_A_CHUNK ? left : ROWS_A_CHUNK, i * ROWS_A_CHUNK,
-                     rounded, &best);
+    for (size_t row = 0; best.limit > 0 && row < rows->count; row += ROWS_A_CHUNK) {
+        size_t left = rows->count - row;
+        search_chunk(rows, row, left < ROWS_A_CHUNK ? left : ROWS_A_CHUNK, rounded, &best);
     }
     refine(rows, query, &best);
     return best.count;

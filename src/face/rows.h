@@ -19,7 +19,9 @@ struct rows_chunk {
     float factors[ROWS_A_CHUNK];
 };
 
+struct kernels;
 struct rows {
+    const struct kernels *kernels; /* looked up with the first row: that costs more than a row */
     struct rows_chunk **chunks;
     size_t chunk_count, chunk_capacity, count;
 };
@@ -34,9 +36,10 @@ void row_from_floats(int8_t row[ROW_VALUES], const float vector[ROW_VALUES]);
 float row_factor(const int8_t row[ROW_VALUES]);
 void row_to_floats(float vector[ROW_VALUES], const int8_t row[ROW_VALUES]);
 
-/* An empty struct is a valid one. Returns -1 without memory. */
+/* A struct of zeros is an empty one. Returns -1 without memory. */
 int rows_add(struct rows *rows, const int8_t row[ROW_VALUES]);
 const int8_t *rows_at(const struct rows *rows, size_t row);
+float rows_factor(const struct rows *rows, size_t row);
 void rows_set(struct rows *rows, size_t row, const int8_t values[ROW_VALUES]);
 /* The rows behind it move up; nothing of it stays in memory. */
 void rows_remove(struct rows *rows, size_t row);

@@ -122,6 +122,13 @@ class DeployTest(unittest.TestCase):
         self.assertIn("no record", self.ken("people", "get", "m1", status=1))
         self.assertIn("no record", self.ken("people", "delete", "m1", status=1))
 
+    def test_a_gallery_without_encryption_needs_no_key(self):
+        plain = self.folder / "plain.ken"
+        self.ken("train", self.folder / "photos", "-o", plain, "-q", "--plain")
+        self.deploy()
+        self.assertRegex(self.ken("deploy", "--gallery", plain, "--update-code-only"), r"updated\n$")
+        self.assertFalse((self.folder / "plain.ken.key").exists())
+
     def test_more_records_than_a_batch(self):
         self.deploy()
         self.people(json.dumps([{"name": f"p{i:03}"} for i in range(60)]))

@@ -478,6 +478,18 @@ static void a_file_with_a_name_twice_is_refused(void **state)
     assert_open_fails(ERR_CORRUPT, "Ada is there twice");
 }
 
+static void a_file_with_a_template_of_zeros_is_refused(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    const int8_t zeros[ROW_VALUES] = {0};
+    struct gallery *gallery = two_people();
+    rows_set(&gallery->means, 1, zeros);
+    assert_int_equal(gallery_save_plain(gallery, path, &err), 0);
+    gallery_destroy(gallery);
+    assert_open_fails(ERR_CORRUPT, "all zeros");
+}
+
 static void a_file_of_another_version_is_told_so(void **state)
 {
     (void)state;
@@ -602,6 +614,7 @@ int main(void)
         cmocka_unit_test(templates_come_back_as_they_were_given),
         cmocka_unit_test(many_names_are_told_apart),
         cmocka_unit_test(a_file_with_a_name_twice_is_refused),
+        cmocka_unit_test(a_file_with_a_template_of_zeros_is_refused),
         cmocka_unit_test(a_file_of_another_version_is_told_so),
         cmocka_unit_test(writers_wait_for_each_other_and_readers_always_read),
         cmocka_unit_test(a_save_that_fails_leaves_the_old_file),
