@@ -48,6 +48,8 @@ class VerbTest(unittest.TestCase):
     def test_wrong_command_lines(self):
         self.refused(2, "--data", self.ken("cloud"))
         self.refused(2, "no such argument", self.ken("cloud", "--data", self.folder, "start"))
+        self.refused(2, "neither full nor basic", self.ken("cloud", "--data", self.folder,
+                                                            "--isolation", "half"))
         for listen in ["4566", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536", "host:1", "[::1:0"]:
             self.refused(1, "not ADDRESS:PORT", self.ken("cloud", "--data", self.folder,
                                                          "--listen", listen))

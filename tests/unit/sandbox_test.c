@@ -379,6 +379,37 @@ static void the_next_cloud_sweeps_what_a_killed_one_left(void **state)
     cgroups_close(&groups);
 }
 
+/* The children of this process that are keepers without a function. */
+static void kill_spare(void)
+{
+    char path[64], name[32] = "";
+    int pid, killed = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *children = fopen(path, "re");
+    while (children && fscanf(children, "%d", &pid) == 1) {
+        snprintf(path, sizeof path, "/proc/%d/comm", pid);
+        FILE *comm = fopen(path, "re");
+        if (comm && fscanf(comm, "%31s", name) == 1 && strcmp(name, "ken-keeper") == 0)
+            killed += kill(pid, SIGKILL) == 0;
+        if (comm)
+            fclose(comm);
+    }
+    if (children)
+        fclose(children);
+    assert_int_equal(killed, 1);
+    usleep(50000);
+}
+
+static void a_killed_spare_is_replaced(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_full(&f);
+    kill_spare();
+    expect(&f, "\"echo x\"", "", "x");
+    stop(&f);
+}
+
 static void without_namespaces_functions_run_all_the_same(void **state)
 {
     (void)state;
@@ -439,6 +470,7 @@ int main(void)
         cmocka_unit_test(no_instance_speaks_for_another),
         cmocka_unit_test(an_escape_by_setsid_ends_with_the_instance),
         cmocka_unit_test(the_next_cloud_sweeps_what_a_killed_one_left),
+        cmocka_unit_test(a_killed_spare_is_replaced),
         cmocka_unit_test(without_namespaces_functions_run_all_the_same),
         cmocka_unit_test(isolation_costs_little_at_the_start),
     };

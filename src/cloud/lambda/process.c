@@ -74,12 +74,14 @@ static int start_kept(struct sandbox *sandbox, const struct process_options *opt
     const struct cgroups_size size = {.memory_mb = options->memory_mb,
                                       .storage_mb = options->storage_mb};
     process->sandbox = sandbox;
-    if (sandbox_take(sandbox, &process->kept, err) < 0)
-        return -1;
-    if (cgroups_set(&sandbox->cgroups, process->kept.slot, &size, err) == 0 &&
-        give(&process->kept, texts, err) == 0)
-        return 0;
-    process_reap(process);
+    for (int attempt = 0; attempt < 2; attempt++) { /* the spare may have been killed meanwhile */
+        if (sandbox_take(sandbox, &process->kept, err) < 0)
+            return -1;
+        if (cgroups_set(&sandbox->cgroups, process->kept.slot, &size, err) == 0 &&
+            give(&process->kept, texts, err) == 0)
+            return 0;
+        process_reap(process);
+    }
     return -1;
 }
 
