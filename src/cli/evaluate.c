@@ -1,3 +1,4 @@
+#include "cli/evaluate.h"
 #include "base/clock.h"
 #include "cli/options.h"
 #include "cli/paths.h"
@@ -36,7 +37,9 @@ static const char details[] =
     "cross-validation of the threshold; TAR at FAR 0.01 is the part of the same pairs accepted\n"
     "where 1 % of the others are.\n\n"
     "example:\n"
-    "  ken evaluate pairs --images lfw/images --pairs lfw/pairs.tsv";
+    "  ken evaluate pairs --images lfw/images --pairs lfw/pairs.tsv\n\n"
+    "\"ken evaluate identify\" measures a gallery with photos of its people and of strangers: see\n"
+    "ken evaluate identify --help";
 
 static const struct face *nearest_centre(const struct face *faces, int count,
                                          const struct image *image)
@@ -199,6 +202,8 @@ static void finish(struct evaluate *evaluate)
 
 int verb_evaluate(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "identify") == 0)
+        return evaluate_identify(argc - 1, argv + 1);
     struct evaluate evaluate = {.reporting = ATOMIC_FLAG_INIT};
     const struct option_spec options[] = {
         {"images", 0, OPTION_TEXT, &evaluate.images, "DIR", "folder of the photos", 0, 0},

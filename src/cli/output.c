@@ -40,6 +40,24 @@ json_t *json_quality(const struct face_quality *quality)
     return out;
 }
 
+json_t *json_rate(const struct rate *rate)
+{
+    if (rate->trials == 0)
+        return json_null();
+    return json_pack("{s:f, s:f, s:f, s:I, s:I}", "value", rate->value, "low", rate->low, "high",
+                     rate->high, "count", (json_int_t)rate->hits, "trials",
+                     (json_int_t)rate->trials);
+}
+
+void output_rate(const struct rate *rate)
+{
+    if (rate->trials == 0)
+        printf("unknown");
+    else
+        printf("%.2f %% (%zu of %zu; %.2f to %.2f %%)", 100 * rate->value, rate->hits, rate->trials,
+               100 * rate->low, 100 * rate->high);
+}
+
 static const double between_ms = 200;
 
 void progress_show(void *context, size_t done, size_t all)

@@ -1,6 +1,7 @@
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
+#include "face/identification.h"
 #include "face/quality.h"
 
 #include <jansson.h>
@@ -11,6 +12,10 @@
 /* A name as JSON: files' names need not be UTF-8, JSON must be; other bytes become '?'. */
 json_t *json_file_name(const char *name);
 json_t *json_quality(const struct face_quality *quality);
+/* {"value", "low", "high", "count", "trials"}; null without trials. */
+json_t *json_rate(const struct rate *rate);
+/* "1.20 % (12 of 1000; 0.62 to 2.09 %)" */
+void output_rate(const struct rate *rate);
 
 /* "123 of 456 photos", on standard error where that is a terminal, five times a second at most. */
 struct progress {

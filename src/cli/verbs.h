@@ -4,6 +4,7 @@
 /* The verbs of `ken`, one file each (cli/NAME.c). Each gets argv with argv[0] == its name and
  * returns an exit code of cli/options.h. This list is the only place where a verb is named. */
 #define VERB_LIST(X)                                                                               \
+    X(calibrate, "set when a face counts as unknown")                                              \
     X(cloud, "run the embedded cloud: AWS's protocols on one port")                                \
     X(deploy, "put the function, its data and its API on AWS or on ken cloud")                     \
     X(edge, "be the camera: send frames, print who is on them, keep the video")                    \

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.dom.minidom
 import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -282,6 +283,71 @@ class Faces(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertEqual(len(result.stderr.splitlines()), 1)
         self.assertIn("absent_", result.stderr)
+
+    def identification(self, **folders):
+        arguments = [part for name, folder in folders.items() for part in (f"--{name}", folder)]
+        return ken("evaluate", "identify", "--gallery", self.gallery, "--json", *arguments)
+
+    def make_probes(self, name, **people):
+        folder = self.folder / name
+        for person, photos in people.items():
+            (folder / person).mkdir(parents=True, exist_ok=True)
+            for photo in photos:
+                shutil.copy(photo, folder / person)
+        return folder
+
+    def test_identification_wants_probes_and_people_who_are_enrolled(self):
+        self.assertEqual(ken("evaluate", "identify", "--gallery", self.gallery).returncode, 2)
+        probes = self.make_probes("others", audrey=STRANGERS[:1])
+        result = self.identification(probes=probes)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no folder in it has the name of an enrolled person", result.stderr)
+
+    def test_identification_counts_right_wrong_and_faceless_photos(self):
+        probes = self.make_probes("probes", franck=[*MAN[ENROLLED:], STRANGERS[0],
+                                                    self.people / "nobody" / "grey.png"],
+                                  audrey=[STRANGERS[1]])
+        result = self.identification(probes=probes, impostors=self.make_probes("impostors", x=STRANGERS[2:]))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        figures = json.loads(result.stdout)
+        found = len(MAN) - ENROLLED
+        self.assertEqual(figures["mated"], found + 2)
+        self.assertEqual(figures["nonmated"], len(STRANGERS) - 1)
+        self.assertEqual(figures["no_face"], 1)
+        self.assertEqual(figures["as_enrolled"]["fnir"]["count"], 2)  # the stranger in his folder, no face
+        self.assertEqual(figures["as_enrolled"]["fpir"]["count"], 0)
+        self.assertEqual(figures["at_fpir"], {"0.01": None, "0.003": None})  # too few strangers to say
+        self.assertEqual(figures["confusions"], [])  # one person is enrolled: nobody to be taken for
+
+    def test_calibration_refuses_too_few_strangers_and_changes_nothing(self):
+        before = self.gallery.read_bytes()
+        impostors = self.make_probes("few", x=STRANGERS)
+        result = ken("calibrate", "--gallery", self.gallery, "--impostors", impostors, "--fpir", "0.003")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("needs 1000 photos", result.stderr)
+        self.assertEqual(self.gallery.read_bytes(), before)
+        self.assertEqual(ken("calibrate", "--gallery", self.gallery).returncode, 2)
+
+    def test_calibration_sets_the_threshold_just_above_the_strangers(self):
+        gallery, chart = self.folder / "calibrated.ken", self.folder / "det.svg"
+        self.assertEqual(ken("train", self.people, "-o", gallery, "--plain").returncode, 0)
+        impostors = self.make_probes("five", x=STRANGERS)
+        result = ken("calibrate", "--gallery", gallery, "--impostors", impostors, "--fpir", "0.003", "--force",
+                     "--svg", chart, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        figures = json.loads(result.stdout)
+        self.assertFalse(figures["enough"])
+        self.assertEqual(figures["fpir"]["count"], 0)
+        self.assertEqual(figures["fpir"]["trials"], len(STRANGERS))
+        self.assertEqual(figures["fnir"]["trials"], ENROLLED)
+        self.assertLess(figures["threshold"], 0.4)
+        self.assertGreater(len(figures["det"]), 2)
+        self.assertIn("</svg>", chart.read_text())
+        xml.dom.minidom.parse(str(chart))
+        again = json.loads(ken("calibrate", "--gallery", gallery, "--impostors", impostors, "--fpir", "0.7",
+                               "--json").stdout)
+        self.assertAlmostEqual(again["threshold_before"], figures["threshold"], places=5)
+        self.assertEqual(again["fpir"]["count"], 3)  # of five
 
 
 if __name__ == "__main__":
