@@ -305,7 +305,7 @@ class Faces(unittest.TestCase):
 
     def test_identification_counts_right_wrong_and_faceless_photos(self):
         probes = self.make_probes("probes", franck=[*MAN[ENROLLED:], STRANGERS[0],
-                                                    self.people / "nobody" / "grey.png"],
+                                                    self.people_folder / "nobody" / "grey.png"],
                                   audrey=[STRANGERS[1]])
         result = self.identification(probes=probes, impostors=self.make_probes("impostors", x=STRANGERS[2:]))
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -330,7 +330,7 @@ class Faces(unittest.TestCase):
 
     def test_calibration_sets_the_threshold_just_above_the_strangers(self):
         gallery, chart = self.folder / "calibrated.ken", self.folder / "det.svg"
-        self.assertEqual(ken("train", self.people, "-o", gallery, "--plain").returncode, 0)
+        self.assertEqual(ken("train", self.people_folder, "-o", gallery, "--plain").returncode, 0)
         impostors = self.make_probes("five", x=STRANGERS)
         result = ken("calibrate", "--gallery", gallery, "--impostors", impostors, "--fpir", "0.003", "--force",
                      "--svg", chart, "--json")
