@@ -1,3 +1,4 @@
+#include "base/utf8.h"
 #include "face/gallery_data.h"
 
 #include <math.h>
@@ -104,27 +105,6 @@ void gallery_set_threshold(struct gallery *gallery, float threshold)
     gallery->threshold = threshold;
 }
 
-/* RFC 3629: no stray or missing continuation, no overlong form, no surrogate, at most U+10FFFF. */
-static int is_utf8(const unsigned char *text)
-{
-    while (*text) {
-        uint32_t code = *text++;
-        int more = code < 0x80 ? 0 : code >= 0xf0 ? 3 : code >= 0xe0 ? 2 : 1;
-        static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-        if (more && (code < 0xc2 || code > 0xf4))
-            return 0;
-        code &= more ? 0x3fu >> more : 0x7fu;
-        for (int i = 0; i < more; i++, text++) {
-            if ((*text & 0xc0) != 0x80)
-                return 0;
-            code = code << 6 | (*text & 0x3fu);
-        }
-        if (code < least[more] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-            return 0;
-    }
-    return 1;
-}
-
 int gallery_check_name(const char *name, struct err *err)
 {
     size_t length = strlen(name);
@@ -134,7 +114,7 @@ int gallery_check_name(const char *name, struct err *err)
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)name[i] < 32 || name[i] == 127)
             return err_set(err, ERR_INVALID, "name with a control character");
-    if (!is_utf8((const unsigned char *)name))
+    if (!utf8_is_valid(name))
         return err_set(err, ERR_INVALID, "name that is not UTF-8");
     if (strcmp(name, "unknown") == 0)
         return err_set(err, ERR_INVALID, "the name \"unknown\" is taken: it stands for strangers");

@@ -202,6 +202,14 @@ class S3Test(unittest.TestCase):
         self.get("k", IfMatch=etag, IfUnmodifiedSince=before)
         self.get("k", IfNoneMatch='"0"', IfModifiedSince=before)
 
+    def test_conditions_without_a_date_are_none(self):
+        self.put("k")
+        client = self.cloud.client(boto3, "s3")
+        client.meta.events.register("before-sign.s3.GetObject", lambda request, **_:
+                                    request.headers.add_header("If-Unmodified-Since", "yesterday"))
+        answer = client.get_object(Bucket=self.bucket, Key="k")
+        self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 200)
+
     def test_conditions_on_writes(self):
         def put(condition, value, body):
             def add(request, **_):

@@ -1,5 +1,6 @@
 /* The target of a request: path and query, and where S3 finds bucket and key in it. */
 #include "cloud/query.h"
+#include "base/utf8.h"
 #include "cloud/reply.h"
 #include "cloud/s3/s3.h"
 
@@ -12,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_address(struct exchange *x)
 {
     struct s3_request r = {.x = x};
-    if (s3_address(&r) == 0 && r.key && (strlen(r.key) > S3_MAX_KEY_BYTES || !s3_is_utf8(r.key)))
+    if (s3_address(&r) == 0 && r.key && (strlen(r.key) > S3_MAX_KEY_BYTES || !utf8_is_valid(r.key)))
         abort(); /* a key that S3 cannot have */
 }
 

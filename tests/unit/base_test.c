@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -150,6 +151,16 @@ static void file_write_replaces_no_folder_and_no_device(void **state)
     assert_int_equal(file_remove_tree(folder, &err), 0);
 }
 
+static void utf8_refuses_what_is_none(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"\x80",         "\xc0\xaf",         "\xc3", "\xe0\x80\xaf",
+                                        "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "a\xe2\x82"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(utf8_is_valid(wrong[i]));
+    assert_true(utf8_is_valid("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
+}
+
 static void hex_reads_what_it_writes_and_refuses_the_rest(void **state)
 {
     (void)state;
@@ -216,6 +227,7 @@ int main(void)
         cmocka_unit_test(file_write_fails_where_the_folder_is_absent),
         cmocka_unit_test(file_write_replaces_no_folder_and_no_device),
         cmocka_unit_test(hex_reads_what_it_writes_and_refuses_the_rest),
+        cmocka_unit_test(utf8_refuses_what_is_none),
         cmocka_unit_test(pool_runs_every_job_once),
         cmocka_unit_test(clock_text_is_iso_8601),
         cmocka_unit_test(random_text_keeps_to_its_alphabet),

@@ -28,16 +28,6 @@ static void wrong_bucket_names(void **state)
     assert_true(s3_bucket_name_is_valid("a.b-c.1"));
 }
 
-static void wrong_utf8(void **state)
-{
-    (void)state;
-    static const char *const wrong[] = {"\x80",         "\xc0\xaf",         "\xc3", "\xe0\x80\xaf",
-                                        "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "a\xe2\x82"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_false(s3_is_utf8(wrong[i]));
-    assert_true(s3_is_utf8("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
-}
-
 static int address(const char *host, const char *path, char *out)
 {
     struct http_header headers[] = {{"Host", host}};
@@ -124,7 +114,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_bucket_names),
-        cmocka_unit_test(wrong_utf8),
         cmocka_unit_test(addresses),
         cmocka_unit_test(etag_lists),
         cmocka_unit_test(numbers),

@@ -88,21 +88,6 @@ static int read_tags(struct connection *connection, struct tags_job *job, struct
     return job->tags ? 0 : err_set(err, ERR_NOT_FOUND, "Requested resource not found");
 }
 
-static int write_tags(struct connection *connection, const struct tags_job *job, struct err *err)
-{
-    sqlite3_stmt *s =
-        connection_prepare(connection, "UPDATE tables SET tags = ?2 WHERE id = ?1", err);
-    char *text = json_dumps(job->tags, JSON_COMPACT);
-    int result = -1;
-    if (s && text) {
-        sqlite3_bind_int64(s, 1, job->table->id);
-        sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
-        result = connection_run(connection, s, err);
-    }
-    free(text);
-    return result;
-}
-
 static void remove_tag(json_t *tags, const char *key)
 {
     for (size_t i = json_array_size(tags); i-- > 0;) {
@@ -131,7 +116,8 @@ static int run_tags(struct connection *connection, void *context, struct err *er
     }
     if (json_array_size(job->tags) > 50)
         return err_set(err, ERR_INVALID, "Tag limit exceeded: 50");
-    return write_tags(connection, job, err);
+    return store_json(connection, "UPDATE tables SET tags = ?2 WHERE id = ?1", job->table->id,
+                      job->tags, err);
 }
 
 static int change_tags(struct request *r)

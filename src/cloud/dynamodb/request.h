@@ -65,6 +65,10 @@ const struct table_index *request_index(struct request *r, const struct table *t
                                         const char *name);
 char *table_arn(struct request *r, const char *name);
 
+/* Store JSON in the row of a table: `sql` has the id as ?1 and the text as ?2. */
+int store_json(struct connection *connection, const char *sql, int64_t id, const json_t *json,
+               struct err *err) MUST_USE;
+
 /* A failed SQL statement on a table: gone in the meantime, or an internal error. Returns -1. */
 int fail_table(struct request *r, const struct table *table);
 

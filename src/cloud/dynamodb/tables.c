@@ -334,20 +334,28 @@ int list_tables(struct request *r)
     return buf_puts(&r->out, "}");
 }
 
-static int run_update(struct connection *connection, void *context, struct err *err)
+int store_json(struct connection *connection, const char *sql, int64_t id, const json_t *json,
+               struct err *err)
 {
-    struct table_job *job = context;
-    sqlite3_stmt *s =
-        connection_prepare(connection, "UPDATE tables SET definition = ?2 WHERE id = ?1", err);
-    char *text = json_dumps(job->definition, JSON_COMPACT);
+    char *text = json_dumps(json, JSON_COMPACT);
+    if (!text)
+        return err_set(err, ERR_NO_MEMORY, "store table: out of memory");
+    sqlite3_stmt *s = connection_prepare(connection, sql, err);
     int result = -1;
-    if (s && text) {
-        sqlite3_bind_int64(s, 1, job->table->id);
+    if (s) {
+        sqlite3_bind_int64(s, 1, id);
         sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
         result = connection_run(connection, s, err);
     }
     free(text);
     return result;
+}
+
+static int run_update(struct connection *connection, void *context, struct err *err)
+{
+    struct table_job *job = context;
+    return store_json(connection, "UPDATE tables SET definition = ?2 WHERE id = ?1", job->table->id,
+                      job->definition, err);
 }
 
 /* The definition with the request's billing mode, throughput and protection. */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "cloud/sqlite/flusher.h"
 
 #include <pthread.h>
@@ -243,29 +244,11 @@ static void flush_later(void *context)
         log_line(LOG_ERROR, "logs: remove old events: %s", err.message);
 }
 
-/* Bytes of the UTF-8 character at `text`, 0 when it is wrong (RFC 3629). */
-static size_t utf8_character(const unsigned char *text, size_t size)
-{
-    unsigned char first = text[0];
-    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (!length || length > size || first > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if (length == 1)
-        return 1;
-    unsigned char second = text[1];
-    int wrong = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-                (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-    return wrong ? 0 : length;
-}
-
 /* A function may print anything; JSON carries only UTF-8. */
 static void make_utf8(char *text, size_t size)
 {
     for (size_t at = 0; at < size;) {
-        size_t length = utf8_character((const unsigned char *)text + at, size - at);
+        size_t length = utf8_length(text + at, size - at);
         if (!length)
             text[at] = '?';
         at += length ? length : 1;

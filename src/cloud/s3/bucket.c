@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "cloud/errors.h"
-#include "cloud/s3/meta.h"
+#include "cloud/s3/write.h"
 #include "cloud/xml.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 /* Operations on buckets. */
 
 /* Answers itself unless the bucket exists. */
-static int need_bucket(struct s3_request *r, struct meta_bucket *bucket)
+int s3_need_bucket(struct s3_request *r, struct meta_bucket *bucket)
 {
     struct err err = {0};
     int found = meta_bucket(r, r->bucket, bucket, &err);
@@ -116,7 +116,7 @@ void s3_create_bucket(struct s3_request *r)
 void s3_head_bucket(struct s3_request *r)
 {
     struct meta_bucket bucket;
-    if (need_bucket(r, &bucket) < 0)
+    if (s3_need_bucket(r, &bucket) < 0)
         return;
     exchange_reply_header(r->x, "x-amz-bucket-region", bucket.region);
     exchange_respond(r->x, 200, "application/xml", NULL, 0);
@@ -140,7 +140,7 @@ void s3_get_bucket_location(struct s3_request *r)
 {
     struct meta_bucket bucket;
     struct buf out;
-    if (need_bucket(r, &bucket) < 0)
+    if (s3_need_bucket(r, &bucket) < 0)
         return;
     s3_xml_begin(&out, "LocationConstraint");
     if (strcmp(bucket.region, "us-east-1") != 0)
@@ -152,7 +152,7 @@ void s3_get_bucket_location(struct s3_request *r)
 void s3_get_bucket_versioning(struct s3_request *r)
 {
     struct buf out;
-    if (need_bucket(r, NULL) < 0)
+    if (s3_need_bucket(r, NULL) < 0)
         return;
     s3_xml_begin(&out, "VersioningConfiguration");
     buf_puts(&out, "</VersioningConfiguration>");
@@ -161,6 +161,6 @@ void s3_get_bucket_versioning(struct s3_request *r)
 
 void s3_get_bucket_tagging(struct s3_request *r)
 {
-    if (need_bucket(r, NULL) == 0)
+    if (s3_need_bucket(r, NULL) == 0)
         exchange_fail(r->x, "NoSuchTagSet", "The TagSet does not exist");
 }

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "cloud/errors.h"
 #include "cloud/s3/write.h"
 
@@ -17,7 +18,7 @@ static int read_source(struct s3_request *r, char **bucket, char **key)
     const char *version = text[size] ? text + size + 1 : "versionId=null";
     char *decoded = exchange_decode(r->x, text, size, 0);
     char *slash = decoded ? strchr(decoded, '/') : NULL;
-    if (!slash || !slash[1] || slash == decoded || !s3_is_utf8(slash + 1)) {
+    if (!slash || !slash[1] || slash == decoded || !utf8_is_valid(slash + 1)) {
         exchange_fail(r->x, "InvalidArgument",
                       "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
         return -1;
@@ -32,12 +33,6 @@ static int read_source(struct s3_request *r, char **bucket, char **key)
     return 0;
 }
 
-static int is_newer(const struct meta_object *object, const char *date)
-{
-    int64_t unix_s;
-    return s3_read_http_time(date, &unix_s) < 0 || object->modified_ms / 1000 > unix_s;
-}
-
 static int holds(const struct exchange *x, const struct meta_object *object)
 {
     const char *match = exchange_header(x, "x-amz-copy-source-if-match");
@@ -46,8 +41,8 @@ static int holds(const struct exchange *x, const struct meta_object *object)
     const char *modified = exchange_header(x, "x-amz-copy-source-if-modified-since");
     return !(match && !s3_etag_listed(match, object->etag)) &&
            !(none_match && s3_etag_listed(none_match, object->etag)) &&
-           !(!match && unmodified && is_newer(object, unmodified)) &&
-           !(!none_match && modified && !is_newer(object, modified));
+           !(!match && unmodified && s3_changed_since(object->modified_ms, unmodified) == 1) &&
+           !(!none_match && modified && s3_changed_since(object->modified_ms, modified) == 0);
 }
 
 int s3_copy_source(struct s3_request *r, struct meta_object *source, int *is_self)

@@ -22,12 +22,6 @@ struct range {
 
 /* -- conditions: RFC 9110, 13.2.2 -- */
 
-static int is_newer(const struct meta_object *object, const char *date)
-{
-    int64_t unix_s;
-    return s3_read_http_time(date, &unix_s) < 0 || object->modified_ms / 1000 > unix_s;
-}
-
 /* 0 to go on, else the status: 304 or 412. */
 static int judge(const struct exchange *x, const struct meta_object *object)
 {
@@ -37,11 +31,11 @@ static int judge(const struct exchange *x, const struct meta_object *object)
     const char *modified = exchange_header(x, "If-Modified-Since");
     if (match && !s3_etag_listed(match, object->etag))
         return 412;
-    if (!match && unmodified && is_newer(object, unmodified))
+    if (!match && unmodified && s3_changed_since(object->modified_ms, unmodified) == 1)
         return 412;
     if (none_match)
         return s3_etag_listed(none_match, object->etag) ? 304 : 0;
-    return modified && !is_newer(object, modified) ? 304 : 0;
+    return modified && s3_changed_since(object->modified_ms, modified) == 0 ? 304 : 0;
 }
 
 /* -- ranges -- */

@@ -128,14 +128,7 @@ static int put_part(struct s3_request *r, const char *upload, int64_t number,
                              .blocks = content->blocks,
                              .block_count = content->block_count};
     int result = meta_put_part(r, upload, &part, &outcome, &err);
-    if (result == 0 && outcome == META_DONE)
-        return 0;
-    content_remove(r->s3, content->name);
-    if (result < 0)
-        s3_fail(r, &err);
-    else
-        s3_fail_outcome(r, outcome);
-    return -1;
+    return s3_settle(r, content, result, outcome, &err);
 }
 
 static void upload_part(struct s3_request *r, const struct meta_upload *upload, int64_t number,

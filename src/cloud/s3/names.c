@@ -1,3 +1,4 @@
+#include "base/utf8.h"
 #include "cloud/errors.h"
 #include "cloud/query.h"
 #include "cloud/s3/s3.h"
@@ -34,36 +35,6 @@ int s3_bucket_name_is_valid(const char *name)
     return !(length > 7 && strcmp(name + length - 7, "--ol-s3") == 0);
 }
 
-/* Length of the UTF-8 sequence at `p`, 0 when it is none (RFC 3629: no surrogates, no overlong
- * forms, nothing past U+10FFFF). */
-static size_t utf8_length(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || (p[1] & 0xc0) != 0x80)
-        return 0;
-    if (p[0] < 0xe0)
-        return 2;
-    if ((p[2] & 0xc0) != 0x80 || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
-        return 0;
-    if (p[0] < 0xf0)
-        return 3;
-    if ((p[3] & 0xc0) != 0x80 || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return 4;
-}
-
-int s3_is_utf8(const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        size_t length = utf8_length(p);
-        if (length == 0)
-            return 0;
-        p += length;
-    }
-    return 1;
-}
-
 /* The bucket in front of ".localhost" or ".s3." of a Host header, in the arena; NULL: none. */
 static char *bucket_of_host(struct exchange *x)
 {
@@ -86,7 +57,7 @@ static char *bucket_of_host(struct exchange *x)
 
 static int check_key(struct s3_request *r)
 {
-    if (!r->key || !s3_is_utf8(r->key))
+    if (!r->key || !utf8_is_valid(r->key))
         exchange_fail(r->x, "InvalidURI", "Couldn't parse the specified URI.");
     else if (strlen(r->key) > S3_MAX_KEY_BYTES)
         exchange_fail(r->x, "KeyTooLongError", "Your key is too long");

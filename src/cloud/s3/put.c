@@ -166,16 +166,17 @@ void s3_fail_outcome(struct s3_request *r, enum meta_outcome outcome)
                       "At least one of the pre-conditions you specified did not hold");
 }
 
-/* A look before anything is written; the write looks again. */
-static int need_bucket(struct s3_request *r)
+int s3_settle(struct s3_request *r, const struct content *content, int result,
+              enum meta_outcome outcome, const struct err *err)
 {
-    struct err err = {0};
-    int found = meta_bucket(r, r->bucket, NULL, &err);
-    if (found < 0)
-        s3_fail(r, &err);
-    else if (!found)
-        s3_fail_no_bucket(r);
-    return found > 0 ? 0 : -1;
+    if (result == 0 && outcome == META_DONE)
+        return 0;
+    content_remove(r->s3, content->name);
+    if (result < 0)
+        s3_fail(r, err);
+    else
+        s3_fail_outcome(r, outcome);
+    return -1;
 }
 
 void s3_full_checksum(const struct content *content, char out[S3_CHECKSUM_BYTES])
@@ -204,14 +205,7 @@ int s3_commit(struct s3_request *r, const struct content *content, const struct 
     struct meta_condition condition = {exchange_header(r->x, "If-Match"),
                                        exchange_header(r->x, "If-None-Match")};
     int result = meta_put_object(r, &object, &condition, commit->upload, &outcome, &err);
-    if (result == 0 && outcome == META_DONE)
-        return 0;
-    content_remove(r->s3, content->name);
-    if (result < 0)
-        s3_fail(r, &err);
-    else
-        s3_fail_outcome(r, outcome);
-    return -1;
+    return s3_settle(r, content, result, outcome, &err);
 }
 
 static void put(struct s3_request *r, struct content *content, const char *headers)
@@ -240,7 +234,7 @@ void s3_put_object(struct s3_request *r)
 {
     struct content content = {0};
     const char *headers = s3_kept_headers(r);
-    if (headers && need_bucket(r) == 0 && s3_take_body(r, CHECKSUM_NONE, &content) == 0)
+    if (headers && s3_need_bucket(r, NULL) == 0 && s3_take_body(r, CHECKSUM_NONE, &content) == 0)
         put(r, &content, headers);
     content_finish(&content);
 }

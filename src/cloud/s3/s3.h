@@ -46,13 +46,14 @@ struct s3_request {
 /* Fill bucket and key from Host and path. -1: the answer is in the exchange. */
 int s3_address(struct s3_request *r);
 int s3_bucket_name_is_valid(const char *name);
-int s3_is_utf8(const char *text);
 
 /* -- text.c: what goes over the wire -- */
 
 enum { S3_TIME_BYTES = 32 };
 void s3_http_time(int64_t unix_ms, char out[S3_TIME_BYTES]); /* "Mon, 23 Nov 2026 06:02:12 GMT" */
 int s3_read_http_time(const char *text, int64_t *unix_s);    /* -1: it is none */
+/* 1: modified after that date, 0: not, -1: it is no date, and a condition with it is none. */
+int s3_changed_since(int64_t modified_ms, const char *date);
 /* <name>text</name>, escaped. */
 void s3_xml(struct buf *out, const char *name, const char *text);
 void s3_xml_begin(struct buf *out, const char *root);

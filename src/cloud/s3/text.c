@@ -29,6 +29,12 @@ int s3_read_http_time(const char *text, int64_t *unix_s)
     return -1;
 }
 
+int s3_changed_since(int64_t modified_ms, const char *date)
+{
+    int64_t unix_s;
+    return s3_read_http_time(date, &unix_s) < 0 ? -1 : modified_ms / 1000 > unix_s;
+}
+
 void s3_xml(struct buf *out, const char *name, const char *text)
 {
     buf_printf(out, "<%s>", name);

@@ -8,6 +8,10 @@
 
 enum { S3_CHECKSUM_BYTES = 96 };
 
+/* bucket.c. The request's bucket is there, and `bucket` (may be NULL) filled: a look before
+ * anything is written; the write looks again. */
+int s3_need_bucket(struct s3_request *r, struct meta_bucket *bucket);
+
 /* put.c. The headers kept with an object, as "Name: value\n" lines in the arena; NULL: answered. */
 const char *s3_kept_headers(struct s3_request *r);
 /* Which checksum the client gave: its kind, and its text where that came too. */
@@ -28,6 +32,9 @@ struct s3_commit {
 int s3_commit(struct s3_request *r, const struct content *content, const struct s3_commit *commit);
 /* Answer for an outcome that is not META_DONE. */
 void s3_fail_outcome(struct s3_request *r, enum meta_outcome outcome);
+/* What the rows said of new content: 0 when it is theirs, else -1: answered, the file is gone. */
+int s3_settle(struct s3_request *r, const struct content *content, int result,
+              enum meta_outcome outcome, const struct err *err);
 
 /* multipart.c. The upload that the query names. */
 int s3_need_upload(struct s3_request *r, struct meta_upload *upload);
