@@ -41,8 +41,9 @@ void face_invert_similarity(const double m[2][3], double inverse[2][3]);
 
 struct detector {
     struct session *session;
-    struct image input; /* the letterboxed picture */
-    struct face_box *candidates;
+    struct image input;          /* what the network is shown */
+    struct face_box *candidates; /* `priors` of them */
+    struct face_box *proposals;  /* of detector_run_thorough() */
     size_t priors;
     size_t scores_output, boxes_output;
 };
@@ -50,9 +51,34 @@ struct detector {
 int detector_init(struct detector *detector, const struct model *model, struct pool *pool,
                   struct err *err) MUST_USE;
 void detector_finish(struct detector *detector);
-/* The faces found, best score first, borrowed until the next call. */
+/* The faces found in one pass over the whole picture, best score first, borrowed until the next
+ * call. */
 size_t detector_run(struct detector *detector, const struct image *image, float min_score,
                     const struct face_box **faces);
+/* The same in many passes (docs/recognition.md): small faces of large pictures, and fewer false
+ * alarms. Faces whose box is smaller than DETECT_MIN_SIDE squared are left out. */
+size_t detector_run_thorough(struct detector *detector, const struct image *image, float min_score,
+                             const struct face_box **faces);
+
+enum {
+    DETECT_INPUT_WIDTH = 320,
+    DETECT_INPUT_HEIGHT = 240,
+    DETECT_MIN_SIDE = 20,       /* pixels of the picture */
+    DETECT_MAX_PROPOSALS = 512, /* that are looked at again */
+    DETECT_VIEW_PROPOSALS = 64, /* of one view */
+};
+
+/* A part of the picture as the network sees it: `step` pixels of the picture make one of the input,
+ * which begins at left, top. It may reach outside the picture (black). */
+struct detector_view {
+    double left, top, step;
+    int mirrored;
+};
+
+/* Runs the network on one view. The candidates above `min_score`, in pixels of the picture, not
+ * suppressed and not sorted, are in detector->candidates; returns how many. */
+size_t detector_look(struct detector *detector, const struct image *image,
+                     const struct detector_view *view, float min_score);
 
 enum { LANDMARK_POINTS = 68 };
 

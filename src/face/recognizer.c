@@ -18,6 +18,7 @@ struct recognizer {
     struct landmarker landmarker;
     struct embedder embedder;
     float min_score;
+    enum face_detect detect;
 };
 
 const struct recognizer_options recognizer_defaults = {.min_score = 0.65f};
@@ -71,6 +72,7 @@ struct recognizer *recognizer_create(const struct face_models *models,
     if (!options)
         options = &recognizer_defaults;
     recognizer->min_score = options->min_score;
+    recognizer->detect = options->detect;
     if (detector_init(&recognizer->detector, models->detect, options->pool, err) < 0 ||
         landmarker_init(&recognizer->landmarker, models->landmark, options->pool, err) < 0 ||
         embedder_init(&recognizer->embedder, models->feature, options->pool, err) < 0) {
@@ -149,21 +151,50 @@ static int run_face(struct recognizer *recognizer, const struct image *image,
     return result == 0;
 }
 
-int recognizer_run(struct recognizer *recognizer, const struct image *image, struct face *faces,
-                   size_t max, struct face_timings *timings, struct err *err)
+static int is_thorough(const struct recognizer *recognizer, const struct image *image)
+{
+    if (recognizer->detect == FACE_DETECT_AUTO)
+        return (size_t)image->width * (size_t)image->height > FACE_FAST_PIXELS;
+    return recognizer->detect == FACE_DETECT_THOROUGH;
+}
+
+/* The `max` largest faces, largest first. Returns how many, or -1. */
+static int find_faces(struct recognizer *recognizer, const struct image *image,
+                      const struct face_box *chosen[FACE_MAX_FACES], size_t max, struct err *err)
 {
     if (image->width < FACE_MIN_PICTURE_SIDE || image->height < FACE_MIN_PICTURE_SIDE)
         return err_set(err, ERR_INVALID, "%dx%d pixels: too small to show a face, %d a side needed",
                        image->width, image->height, FACE_MIN_PICTURE_SIDE);
     simd_flush_denormals();
+    const struct face_box *boxes;
+    struct detector *detector = &recognizer->detector;
+    size_t count = is_thorough(recognizer, image)
+                       ? detector_run_thorough(detector, image, recognizer->min_score, &boxes)
+                       : detector_run(detector, image, recognizer->min_score, &boxes);
+    return (int)choose_largest(chosen, max < FACE_MAX_FACES ? max : FACE_MAX_FACES, boxes, count);
+}
+
+int recognizer_detect(struct recognizer *recognizer, const struct image *image, struct face *faces,
+                      size_t max, struct err *err)
+{
+    const struct face_box *chosen[FACE_MAX_FACES];
+    int count = find_faces(recognizer, image, chosen, max, err);
+    for (int i = 0; i < count; i++)
+        set_box(&faces[i], chosen[i], image);
+    return count;
+}
+
+int recognizer_run(struct recognizer *recognizer, const struct image *image, struct face *faces,
+                   size_t max, struct face_timings *timings, struct err *err)
+{
     struct face_timings times = {0};
-    const struct face_box *boxes, *chosen[FACE_MAX_FACES];
+    const struct face_box *chosen[FACE_MAX_FACES];
     uint64_t start = clock_monotonic_ns();
-    size_t count = detector_run(&recognizer->detector, image, recognizer->min_score, &boxes);
+    int count = find_faces(recognizer, image, chosen, max, err), found = 0;
+    if (count < 0)
+        return -1;
     times.detect_ms = clock_ms_since(start);
-    count = choose_largest(chosen, max < FACE_MAX_FACES ? max : FACE_MAX_FACES, boxes, count);
-    int found = 0;
-    for (size_t i = 0; i < count; i++)
+    for (int i = 0; i < count; i++)
         found += run_face(recognizer, image, chosen[i], &faces[found], &times);
     if (timings)
         *timings = times;

@@ -33,7 +33,18 @@ struct face_timings {
     double detect_ms, landmark_ms, embed_ms;
 };
 
+/* How faces are looked for. Fast is one pass over the whole picture, reduced to 320x240: for camera
+ * frames. Thorough takes 20 passes and more, and finds faces from about 24 pixels in photos of a
+ * megapixel. */
+enum face_detect {
+    FACE_DETECT_FAST,
+    FACE_DETECT_THOROUGH,
+    FACE_DETECT_AUTO, /* thorough for pictures of more than FACE_FAST_PIXELS */
+};
+enum { FACE_FAST_PIXELS = 640 * 480 };
+
 struct recognizer_options {
+    enum face_detect detect; /* default fast */
     float min_score;   /* detector score below which a candidate is no face, 0..1; default 0.65 */
     struct pool *pool; /* borrowed, or NULL */
 };
@@ -54,5 +65,10 @@ void recognizer_destroy(struct recognizer *recognizer); /* NULL is fine */
  * NULL. After the first picture nothing is allocated. */
 int recognizer_run(struct recognizer *recognizer, const struct image *image, struct face *faces,
                    size_t max, struct face_timings *timings, struct err *err) MUST_USE;
+
+/* The first stage alone: box and score of up to `max` faces, the largest first; the rest of each
+ * face is left as it was. Returns how many, or -1. */
+int recognizer_detect(struct recognizer *recognizer, const struct image *image, struct face *faces,
+                      size_t max, struct err *err) MUST_USE;
 
 #endif

@@ -1,0 +1,56 @@
+#ifndef FACE_DETECTION_H
+#define FACE_DETECTION_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* How well faces are found, on photos where every face is known: the list, and the figures. */
+
+enum { DETECTION_MAX_FACES = 1000000 };
+
+struct true_face {
+    const char *image; /* file name; points into the list's text */
+    float box[4];      /* x, y, w, h in pixels */
+    int ignore;        /* neither a hit nor, when found, a false alarm */
+    int found;         /* of detection_judge() */
+};
+
+struct true_faces {
+    struct true_face *faces; /* by image */
+    size_t count, wanted;    /* wanted: those not to be ignored */
+    struct buf text;
+};
+
+/* A TSV file: image, x, y, w, h, ignore (1 or 0) on each line; a first line whose last column is
+ * neither is a heading. An error names the line. */
+int true_faces_read(struct true_faces *list, const char *path, struct err *err) MUST_USE;
+void true_faces_finish(struct true_faces *list);
+
+/* How many faces from `first` on lie in the same image. */
+size_t true_faces_in_image(const struct true_faces *list, size_t first);
+
+struct detection {
+    float box[4]; /* x, y, w, h */
+    float score;
+    int hit; /* 1: a wanted face, 0: a false alarm, -1: an ignored face, counts for nothing */
+};
+
+/* One photo: fills `hit`. The best score chooses first; a hit overlaps the true face, which nobody
+ * has found yet, by at least half (shared by joint area). Sorts `found`. */
+void detection_judge(struct true_face *faces, size_t face_count, struct detection *found,
+                     size_t found_count);
+
+struct detection_result {
+    double recall_at_95, threshold; /* most faces found where 95 % of what is found is a face, and
+                                       the score that gives it; 0 and 1 where no score does */
+    double average_precision;       /* area below precision over recall, precision made monotonic */
+    double recall;                  /* whatever the score */
+};
+
+/* All photos' detections together. Sorts `found`. `wanted` > 0. */
+void detection_evaluate(struct detection *found, size_t count, size_t wanted,
+                        struct detection_result *result);
+
+#endif
