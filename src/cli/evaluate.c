@@ -1,5 +1,6 @@
 #include "cli/evaluate.h"
 #include "base/clock.h"
+#include "cli/detect_option.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/verbs.h"
@@ -17,7 +18,8 @@
 #include <jansson.h>
 
 struct evaluate {
-    const char *images, *pairs_path, *models_folder;
+    const char *images, *pairs_path, *models_folder, *detect_text;
+    enum face_detect detect;
     long threads;
     int json;
     struct face_models *models;
@@ -35,7 +37,8 @@ static const char details[] =
     "counts) and compares the pairs. FILE has the columns image_a, image_b, same (1 or 0),\n"
     "apart by tabs. A photo without a face makes its pairs wrong. Accuracy is by 10-fold\n"
     "cross-validation of the threshold; TAR at FAR 0.01 is the part of the same pairs accepted\n"
-    "where 1 % of the others are.\n\n"
+    "where 1 % of the others are.\n"
+    "\"ken evaluate detection\" (--help shows more) measures how well faces are found.\n\n"
     "example:\n"
     "  ken evaluate pairs --images lfw/images --pairs lfw/pairs.tsv\n\n"
     "\"ken evaluate identify\" measures a gallery with photos of its people and of strangers: see\n"
@@ -92,7 +95,9 @@ static void work(void *context, size_t thread)
     (void)thread;
     struct evaluate *evaluate = context;
     struct err err = {0};
-    struct recognizer *recognizer = recognizer_create(evaluate->models, NULL, &err);
+    struct recognizer_options options = recognizer_defaults;
+    options.detect = evaluate->detect;
+    struct recognizer *recognizer = recognizer_create(evaluate->models, &options, &err);
     if (!recognizer) {
         fail(evaluate, &err);
         return;
@@ -204,11 +209,14 @@ int verb_evaluate(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "identify") == 0)
         return evaluate_identify(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "detection") == 0)
+        return evaluate_detection(argc - 1, argv + 1);
     struct evaluate evaluate = {.reporting = ATOMIC_FLAG_INIT};
     const struct option_spec options[] = {
         {"images", 0, OPTION_TEXT, &evaluate.images, "DIR", "folder of the photos", 0, 0},
         {"pairs", 0, OPTION_TEXT, &evaluate.pairs_path, "FILE", "the list of pairs, TSV", 0, 0},
         {"models", 0, OPTION_TEXT, &evaluate.models_folder, "DIR", PATHS_MODELS_HELP, 0, 0},
+        DETECT_OPTION(&evaluate.detect_text),
         {"threads", 0, OPTION_INT, &evaluate.threads, "N",
          "threads, 1 to 256 (default: one a processor)", 1, 256},
         {"json", 0, OPTION_FLAG, &evaluate.json, NULL, "print one JSON document", 0, 0},
@@ -223,6 +231,10 @@ int verb_evaluate(int argc, char **argv)
         !evaluate.pairs_path) {
         err_set(&err, ERR_INVALID,
                 "\"pairs\", --images DIR and --pairs FILE are wanted (see ken evaluate --help)");
+        options_fail(&line, &err);
+        return EXIT_USAGE;
+    }
+    if (detect_option_read(evaluate.detect_text, &evaluate.detect, &err) < 0) {
         options_fail(&line, &err);
         return EXIT_USAGE;
     }

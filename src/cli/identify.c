@@ -1,3 +1,4 @@
+#include "cli/detect_option.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
@@ -16,7 +17,8 @@
 enum { MAX_FACES = FACE_MAX_FACES };
 
 struct identify {
-    const char *gallery_path, *models;
+    const char *gallery_path, *models, *detect_text;
+    enum face_detect detect;
     double min_score;
     int json;
     struct recognizer *recognizer;
@@ -138,6 +140,7 @@ static int run(struct identify *identify, const struct command_line *line, char 
 {
     struct recognizer_options options = recognizer_defaults;
     options.min_score = (float)identify->min_score;
+    options.detect = identify->detect;
     struct face_models *models = NULL;
     identify->gallery = open_gallery(identify->gallery_path, err);
     if (identify->gallery)
@@ -172,6 +175,7 @@ int verb_identify(int argc, char **argv)
         {"models", 0, OPTION_TEXT, &identify.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"min-score", 0, OPTION_REAL, &identify.min_score, "X",
          "least score of the detector, 0.05 to 1 (default: 0.65)", 0.05, 1},
+        DETECT_OPTION(&identify.detect_text),
         {"json", 0, OPTION_FLAG, &identify.json, NULL, "print one JSON document", 0, 0},
         {0}};
     const struct command_line line = {"identify", "Say who is in photos.", "PHOTO...", details,
@@ -182,6 +186,10 @@ int verb_identify(int argc, char **argv)
     struct err err = {0};
     if (first == argc) {
         err_set(&err, ERR_INVALID, "a PHOTO is wanted (see ken identify --help)");
+        options_fail(&line, &err);
+        return EXIT_USAGE;
+    }
+    if (detect_option_read(identify.detect_text, &identify.detect, &err) < 0) {
         options_fail(&line, &err);
         return EXIT_USAGE;
     }

@@ -1,4 +1,5 @@
 #include "face/train.h"
+#include "cli/detect_option.h"
 #include "cli/gallery_files.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -11,7 +12,8 @@
 #include <jansson.h>
 
 struct train {
-    const char *output, *models;
+    const char *output, *models, *detect_text;
+    enum face_detect detect;
     double threshold;
     long threads;
     int plain, quiet, json;
@@ -147,6 +149,7 @@ static int find_faces(const struct train *train, struct album *album, const char
     if (!models)
         return -1;
     struct album_options options = {.models = models,
+                                    .detect = train->detect,
                                     .threads = (size_t)train->threads,
                                     .progress = progress_show,
                                     .context = &progress};
@@ -187,6 +190,7 @@ int verb_train(int argc, char **argv)
         {"models", 0, OPTION_TEXT, &train.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"threshold", 't', OPTION_REAL, &train.threshold, "X",
          "least similarity of a known face, 0 to 1 (default: the built-in one)", 0, 1},
+        DETECT_OPTION(&train.detect_text),
         {"plain", 0, OPTION_FLAG, &train.plain, NULL, "do not encrypt the gallery", 0, 0},
         {"threads", 0, OPTION_INT, &train.threads, "N",
          "threads, 1 to 256 (default: one a processor)", 1, 256},
@@ -202,6 +206,10 @@ int verb_train(int argc, char **argv)
     struct err err = {0};
     if (argc - first != 1) {
         err_set(&err, ERR_INVALID, "one FOLDER is wanted (see ken train --help)");
+        options_fail(&line, &err);
+        return EXIT_USAGE;
+    }
+    if (detect_option_read(train.detect_text, &train.detect, &err) < 0) {
         options_fail(&line, &err);
         return EXIT_USAGE;
     }

@@ -202,7 +202,9 @@ static void work(void *context, size_t thread)
     (void)thread;
     struct search *search = context;
     struct err err = {0};
-    struct recognizer *recognizer = recognizer_create(search->options->models, NULL, &err);
+    struct recognizer_options options = recognizer_defaults;
+    options.detect = search->options->detect;
+    struct recognizer *recognizer = recognizer_create(search->options->models, &options, &err);
     if (!recognizer) {
         pthread_mutex_lock(&search->lock);
         search->err = err;

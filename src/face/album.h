@@ -42,6 +42,7 @@ enum album_choice { ALBUM_LARGEST, ALBUM_NEAREST_CENTRE };
 
 struct album_options {
     const struct face_models *models;
+    enum face_detect detect;
     size_t threads;                                           /* 0: one a processor */
     enum album_choice choice;                                 /* which face of several */
     void (*progress)(void *context, size_t done, size_t all); /* one call at a time; or NULL */

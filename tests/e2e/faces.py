@@ -68,6 +68,41 @@ class Faces(unittest.TestCase):
         result = ken("identify", "--json", "--gallery", self.gallery, *photos, **environment)
         return result, json.loads(result.stdout)["photos"] if result.stdout else []
 
+    def test_a_wrong_way_to_detect_is_refused(self):
+        for verb in (["identify", MAN[0]], ["train", self.people], ["evaluate", "pairs", "--images", "x", "--pairs", "y"],
+                     ["evaluate", "detection", "--images", "x", "--faces", "y"]):
+            result = ken(*verb, "--detect", "slow")
+            self.assertEqual(result.returncode, 2, verb)
+            self.assertIn("fast, thorough or auto", result.stderr)
+
+    def test_both_ways_to_detect_find_the_face(self):
+        boxes = []
+        for how in ("fast", "thorough"):
+            result = ken("identify", "--json", "--gallery", self.gallery, "--detect", how, MAN[ENROLLED])
+            faces = json.loads(result.stdout)["photos"][0]["faces"]
+            self.assertEqual([face["name"] for face in faces], ["franck"], how)
+            boxes.append(faces[0]["box"])
+        for fast, thorough in zip(*boxes):
+            self.assertLess(abs(fast - thorough), boxes[0][2] / 4)
+        self.assertNotEqual(boxes[0], boxes[1])
+
+    def test_detection_is_measured_against_a_list(self):
+        found = ken("identify", "--json", "--gallery", self.gallery, MAN[0])
+        box = json.loads(found.stdout)["photos"][0]["faces"][0]["box"]
+        listed = self.folder / "faces.tsv"
+        far = [box[0] + 3 * box[2], *box[1:]]
+        listed.write_text("image\tx\ty\tw\th\tignore\n" + "".join(
+            "\t".join([MAN[0].name, *map(str, values), "0"]) + "\n" for values in (box, far)))
+        missing = ken("evaluate", "detection", "--images", self.folder, "--faces", listed)
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("franck", missing.stderr)
+        for how in ("fast", "thorough"):
+            result = ken("evaluate", "detection", "--images", MEDIA, "--faces", listed, "--detect", how, "--json")
+            figures = json.loads(result.stdout)
+            self.assertEqual((figures["photos"], figures["faces"]), (1, 2))
+            self.assertEqual(figures["recall"], 0.5)
+            self.assertGreater(figures["ms_per_photo"], 0)
+
     def test_training_reports_each_photo_and_names_the_people(self):
         lines = self.training.stdout.splitlines()
         self.assertEqual(self.training.returncode, 0, self.training.stderr)
