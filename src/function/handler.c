@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_RECORD_BYTES ((size_t)1024 * 1024)
+#define KEEP_PICTURE_BYTES ((size_t)16 * 1024 * 1024) /* five megapixels: what cameras send */
 
 /* One request on its way. */
 struct run {
@@ -66,7 +67,7 @@ static int decode(struct run *run, const void *data, size_t size, struct image *
 {
     struct err err = {0};
     uint64_t start_ns = clock_monotonic_ns();
-    int done = image_decode(image, data, size, &err);
+    int done = image_decode_again(image, data, size, &err);
     run->decode_ms = clock_ms_since(start_ns);
     return done < 0 ? fail(run, 415, "UnreadableImage", err.message) : 0;
 }
@@ -118,13 +119,14 @@ static int go(struct run *run, const char *event, size_t event_bytes)
     struct err err = {0};
     const void *data = NULL;
     size_t size = 0;
-    struct image image = {0};
+    struct image own = {0}, *image = run->parts->picture ? run->parts->picture : &own;
     if (event_read(&run->event, event, event_bytes, &err) < 0)
         return fail(run, 400, "MissingParameter", err.message);
-    if (fetch(run, &data, &size) < 0 || decode(run, data, size, &image) < 0)
+    if (fetch(run, &data, &size) < 0 || decode(run, data, size, image) < 0)
         return -1;
-    int done = recognize(run, &image);
-    image_finish(&image);
+    int done = recognize(run, image);
+    if (image == &own || image->capacity > KEEP_PICTURE_BYTES)
+        image_finish(image);
     return done < 0 ? -1 : look_up(run);
 }
 

@@ -31,6 +31,9 @@ struct handler_parts {
     /* Append the person's record as plain JSON. 1: found, 0: none, -1. */
     int (*record)(void *self, const char *name, struct buf *plain, struct err *err);
     const char *table; /* its name, for messages */
+    /* Memory for pictures, kept from request to request unless one was unusually large; NULL: none
+     * is kept. */
+    struct image *picture;
 };
 
 /* What happened, for the log: nothing in it tells who was seen. */

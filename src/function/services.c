@@ -18,6 +18,7 @@ struct services {
     struct aws_client *client;
     struct http_response frame;
     char table[256];
+    struct image picture;
 };
 
 /* A path from a variable, or `name` in the function's folder. */
@@ -89,6 +90,7 @@ void services_close(struct services *services)
     face_models_close(services->models);
     aws_client_destroy(services->client);
     http_response_finish(&services->frame);
+    image_finish(&services->picture);
     free(services);
 }
 
@@ -143,5 +145,6 @@ static int record(void *self, const char *name, struct buf *plain, struct err *e
 
 struct handler_parts services_parts(struct services *services)
 {
-    return (struct handler_parts){services, fetch, recognize, match, record, services->table};
+    return (struct handler_parts){services, fetch,           recognize,         match,
+                                  record,   services->table, &services->picture};
 }

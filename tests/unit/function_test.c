@@ -23,6 +23,7 @@ struct fake {
     enum err_code failure;    /* of recognize, where faces is -1 */
     const char *record_text;
     char asked_bucket[64], asked_key[64], asked_name[64];
+    struct image picture; /* kept from request to request */
 };
 
 static enum frame_result fake_fetch(void *self, const char *bucket, const char *key,
@@ -90,6 +91,7 @@ static int teardown(void **state)
 {
     struct fake *fake = *state;
     buf_finish(&fake->png);
+    image_finish(&fake->picture);
     free(fake);
     return 0;
 }
@@ -98,7 +100,8 @@ static int teardown(void **state)
  * `raw`. */
 static json_t *run(struct fake *fake, const char *event, int status, char *raw, size_t raw_bytes)
 {
-    struct handler_parts parts = {fake, fake_fetch, fake_recognize, fake_match, fake_record, "t"};
+    struct handler_parts parts = {fake,        fake_fetch, fake_recognize, fake_match,
+                                  fake_record, "t",        &fake->picture};
     struct handler_outcome outcome;
     struct buf answer;
     buf_init(&answer, 1 << 20);
@@ -280,15 +283,36 @@ static void events_of_all_forms_are_read(void **state)
     }
 }
 
+static void a_pictures_memory_is_used_again(void **state)
+{
+    struct fake *fake = *state;
+    char raw[4096];
+    json_decref(run(fake, GOOD_EVENT, 200, raw, sizeof raw));
+    const uint8_t *pixels = fake->picture.pixels;
+    assert_non_null(pixels);
+    json_decref(run(fake, GOOD_EVENT, 200, raw, sizeof raw));
+    assert_ptr_equal(fake->picture.pixels, pixels);
+    size_t size = fake->png.size;
+    fake->png.size = size / 2; /* damaged: the next one must still be answered */
+    json_decref(run(fake, GOOD_EVENT, 415, raw, sizeof raw));
+    fake->png.size = size;
+    json_decref(run(fake, GOOD_EVENT, 200, raw, sizeof raw));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(bad_events_are_missing_parameters),    TEST(parameters_past_their_limits_are_refused),
-        TEST(every_failed_fetch_has_its_status),    TEST(broken_pictures_are_unreadable),
-        TEST(failures_of_the_parts_are_told_apart), TEST(an_unknown_face_is_listed_as_unknown),
-        TEST(a_known_face_gets_its_record),         TEST(any_record_will_do),
+        TEST(a_pictures_memory_is_used_again),
+        TEST(bad_events_are_missing_parameters),
+        TEST(parameters_past_their_limits_are_refused),
+        TEST(every_failed_fetch_has_its_status),
+        TEST(broken_pictures_are_unreadable),
+        TEST(failures_of_the_parts_are_told_apart),
+        TEST(an_unknown_face_is_listed_as_unknown),
+        TEST(a_known_face_gets_its_record),
+        TEST(any_record_will_do),
         TEST(events_of_all_forms_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
