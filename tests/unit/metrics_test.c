@@ -124,8 +124,8 @@ static void listing_filters_by_namespace(void **state)
     metrics_put(f->metrics, "N", "b", NULL, 0, 1, "None", 1000);
     metrics_put(f->metrics, "M", "c", NULL, 0, 1, "None", 1000);
     int seen = 0;
-    struct metrics_series filter = {"N", NULL, NULL};
-    assert_int_equal(metrics_list(f->metrics, &filter, 0, 0, see, &seen, &err), 0);
+    struct metrics_filter filter = {.name_space = "N"};
+    assert_int_equal(metrics_list(f->metrics, &filter, see, &seen, &err), 0);
     assert_int_equal(seen, 2);
 }
 

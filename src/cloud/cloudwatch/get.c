@@ -357,7 +357,7 @@ static int see_series(void *context, int64_t id, const struct metrics_series *se
 
 int list_metrics(struct metrics_call *call)
 {
-    struct metrics_series filter = {0};
+    struct metrics_filter filter = {0};
     struct listing listing = {.dimensions = json_object_get(call->body, "Dimensions"),
                               .metrics = json_array()};
     const char *token, *active;
@@ -368,11 +368,11 @@ int list_metrics(struct metrics_call *call)
         call_text(call, call->body, "RecentlyActive", 0, &active) < 0 ||
         call_text(call, call->body, "NextToken", 0, &token) < 0)
         return -1;
-    int64_t after = token ? strtoll(token, &end, 10) : 0;
-    if (token && (*end || after < 0))
+    filter.after_id = token ? strtoll(token, &end, 10) : 0;
+    if (token && (*end || filter.after_id < 0))
         return call_fail(call, "InvalidNextToken", "The NextToken is malformed.");
-    int64_t since_s = active ? call->now_ms / 1000 - 3 * 3600 : 0;
-    if (metrics_list(call->metrics, &filter, after, since_s, see_series, &listing, &call->err) < 0)
+    filter.since_s = active ? call->now_ms / 1000 - 3 * 3600 : 0;
+    if (metrics_list(call->metrics, &filter, see_series, &listing, &call->err) < 0)
         return -1;
     if (listing.more)
         json_object_set_new(call->answer, "NextToken",

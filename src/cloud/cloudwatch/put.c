@@ -127,8 +127,8 @@ static int put_one(struct metrics_call *call, const char *name_space, const json
     if (!dimensions)
         return -1;
     series.dimensions = dimensions;
-    int result = metrics_add(call->metrics, &series, unit, (int64_t)floor(time_s),
-                             resolution < 60 ? 1 : 60, &values, &call->err);
+    struct metrics_time time = {(int64_t)floor(time_s), resolution < 60 ? 1 : 60};
+    int result = metrics_add(call->metrics, &series, unit, time, &values, &call->err);
     free(dimensions);
     return result;
 }

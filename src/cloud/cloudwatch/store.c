@@ -113,13 +113,13 @@ static int64_t round_down(int64_t value, int64_t step)
 }
 
 int metrics_add(struct metrics *metrics, const struct metrics_series *series, const char *unit,
-                int64_t unix_s, int resolution_s, const struct statistic *values, struct err *err)
+                struct metrics_time time, const struct statistic *values, struct err *err)
 {
     struct pending *pending = make_pending(series, unit);
     if (!pending)
         return err_set(err, ERR_NO_MEMORY, "store a metric: out of memory");
-    pending->resolution_s = resolution_s;
-    pending->start_s = round_down(unix_s, resolution_s);
+    pending->resolution_s = time.resolution_s;
+    pending->start_s = round_down(time.unix_s, time.resolution_s);
     uint32_t bucket = hash_text(pending->text, pending->text_bytes) % BUCKETS;
     pthread_mutex_lock(&metrics->lock);
     struct pending *known = find_pending(metrics->pending[bucket], pending);
@@ -152,11 +152,12 @@ void metrics_put(struct metrics *metrics, const char *name_space, const char *na
     struct err err = {0};
     char *text = metrics_dimensions(dimensions, dimension_count);
     struct metrics_series series = {name_space, name, text};
+    struct metrics_time minute = {unix_ms / 1000, 60};
     struct statistic values = {0};
     statistic_add(&values, value, 1);
     if (!text)
         count_dropped(metrics, 1, "put a value: too many dimensions");
-    else if (metrics_add(metrics, &series, unit, unix_ms / 1000, 60, &values, &err) < 0)
+    else if (metrics_add(metrics, &series, unit, minute, &values, &err) < 0)
         count_dropped(metrics, 1, err.message);
     free(text);
 }
@@ -372,8 +373,8 @@ int metrics_read(struct metrics *metrics, const struct metrics_query *query, met
     return step == SQLITE_DONE ? 0 : -1;
 }
 
-int metrics_list(struct metrics *metrics, const struct metrics_series *filter, int64_t after_id,
-                 int64_t since_s, metrics_see *see, void *context, struct err *err)
+int metrics_list(struct metrics *metrics, const struct metrics_filter *filter, metrics_see *see,
+                 void *context, struct err *err)
 {
     struct connection *connection =
         metrics_flush(metrics, err) < 0 ? NULL : database_read_begin(metrics->database, err);
@@ -386,8 +387,8 @@ int metrics_list(struct metrics *metrics, const struct metrics_series *filter, i
         err);
     int step = SQLITE_ERROR;
     if (s) {
-        sqlite3_bind_int64(s, 1, after_id);
-        sqlite3_bind_int64(s, 2, since_s);
+        sqlite3_bind_int64(s, 1, filter->after_id);
+        sqlite3_bind_int64(s, 2, filter->since_s);
         sqlite3_bind_text(s, 3, filter->name_space, -1, SQLITE_STATIC);
         sqlite3_bind_text(s, 4, filter->name, -1, SQLITE_STATIC);
         step = sqlite3_step(s);

@@ -29,9 +29,12 @@ struct metrics_series {
 };
 
 /* Add values to a series at a time. Durable after the next metrics_flush(). */
+struct metrics_time {
+    int64_t unix_s;
+    int resolution_s; /* 1 or 60 */
+};
 int metrics_add(struct metrics *metrics, const struct metrics_series *series, const char *unit,
-                int64_t unix_s, int resolution_s, const struct statistic *values,
-                struct err *err) MUST_USE;
+                struct metrics_time time, const struct statistic *values, struct err *err) MUST_USE;
 int metrics_flush(struct metrics *metrics, struct err *err) MUST_USE;
 
 /* The values of [start_s, end_s) in bins of period_s from start_s: `add` is called for each stored
@@ -46,10 +49,14 @@ typedef void metrics_bin(void *context, size_t bin, const struct statistic *valu
 int metrics_read(struct metrics *metrics, const struct metrics_query *query, metrics_bin *add,
                  void *context, struct err *err) MUST_USE;
 
-/* Series in order, after `after_id` (0: from the start); `see` returns 0 to stop. NULL filters:
- * any. `since_s`: only those with a value since then; 0: all. */
+/* Series in order; `see` returns 0 to stop. */
+struct metrics_filter {
+    const char *name_space, *name; /* NULL: any */
+    int64_t after_id;              /* 0: from the start */
+    int64_t since_s;               /* only those with a value since then; 0: all */
+};
 typedef int metrics_see(void *context, int64_t id, const struct metrics_series *series);
-int metrics_list(struct metrics *metrics, const struct metrics_series *filter, int64_t after_id,
-                 int64_t since_s, metrics_see *see, void *context, struct err *err) MUST_USE;
+int metrics_list(struct metrics *metrics, const struct metrics_filter *filter, metrics_see *see,
+                 void *context, struct err *err) MUST_USE;
 
 #endif

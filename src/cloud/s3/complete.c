@@ -242,8 +242,8 @@ static int join_parts(struct completion *c, struct content *content)
                                            .size = (size_t)c->chosen[i]->size};
     if (!pieces)
         err_set(&err, ERR_NO_MEMORY, "join parts: out of memory");
-    else if (content_join(c->r->s3, c->r, pieces, c->count,
-                          c->is_composite ? CHECKSUM_NONE : c->kind, content, &err) == 0)
+    else if (content_join(c->r, pieces, c->count, c->is_composite ? CHECKSUM_NONE : c->kind,
+                          content, &err) == 0)
         return 0;
     s3_fail(c->r, &err);
     return -1;

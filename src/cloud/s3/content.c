@@ -267,9 +267,10 @@ static int add_piece(struct s3 *s3, struct digester *d, int out, const struct co
     return result;
 }
 
-int content_join(struct s3 *s3, const struct s3_request *r, const struct content_piece *pieces,
-                 size_t count, enum checksum_kind kind, struct content *out, struct err *err)
+int content_join(const struct s3_request *r, const struct content_piece *pieces, size_t count,
+                 enum checksum_kind kind, struct content *out, struct err *err)
 {
+    struct s3 *s3 = r->s3;
     struct digester d;
     size_t size = 0;
     for (size_t i = 0; i < count; i++)

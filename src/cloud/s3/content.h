@@ -37,9 +37,8 @@ struct content_piece {
     size_t block_count, whole_size; /* of the source */
     size_t offset, size;            /* the piece of it */
 };
-int content_join(struct s3 *s3, const struct s3_request *r, const struct content_piece *pieces,
-                 size_t count, enum checksum_kind kind, struct content *out,
-                 struct err *err) MUST_USE;
+int content_join(const struct s3_request *r, const struct content_piece *pieces, size_t count,
+                 enum checksum_kind kind, struct content *out, struct err *err) MUST_USE;
 /* Remove the file; fine when it is absent. */
 void content_remove(struct s3 *s3, const char *name);
 

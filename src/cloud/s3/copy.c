@@ -103,7 +103,7 @@ static int join_source(struct s3_request *r, struct meta_object *source, struct 
                                       .block_count = source->block_count,
                                       .whole_size = (size_t)source->size,
                                       .size = (size_t)source->size};
-        if (content_join(r->s3, r, &piece, 1, copy_checksum(r, source), content, &err) == 0)
+        if (content_join(r, &piece, 1, copy_checksum(r, source), content, &err) == 0)
             return 0;
         content_finish(content);
         if (err.code != ERR_NOT_FOUND)

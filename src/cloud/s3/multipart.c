@@ -210,8 +210,7 @@ void s3_upload_part_copy(struct s3_request *r)
                                   .size = (size_t)source.size};
     if (read_copy_range(r, &piece) < 0)
         return;
-    if (content_join(r->s3, r, &piece, 1, s3_upload_checksum(&upload, &ignored), &content, &err) <
-        0)
+    if (content_join(r, &piece, 1, s3_upload_checksum(&upload, &ignored), &content, &err) < 0)
         s3_fail(r, &err);
     else if (put_part(r, upload.id, number, &content, etag) == 0)
         s3_answer_copied(r, "CopyPartResult", etag);
