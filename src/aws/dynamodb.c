@@ -174,8 +174,7 @@ int aws_dynamodb_put_batch(struct aws_client *client, const char *table, const c
 
 /* One page; `*next` (taken, may be NULL) is where it starts, and then where the next one does. */
 static int scan_page(struct aws_client *client, const char *table, json_t **next,
-                     int (*each)(void *context, const json_t *item, struct err *err), void *context,
-                     struct err *err)
+                     const struct aws_dynamodb_reader *reader, struct err *err)
 {
     struct buf body;
     start(&body, table);
@@ -194,7 +193,7 @@ static int scan_page(struct aws_client *client, const char *table, json_t **next
     int done = 0;
     json_array_foreach(json_object_get(answer, "Items"), index, item)
     {
-        done = each(context, item, err);
+        done = reader->each(reader->context, item, err);
         if (done < 0)
             break;
     }
@@ -204,13 +203,12 @@ static int scan_page(struct aws_client *client, const char *table, json_t **next
 }
 
 int aws_dynamodb_scan(struct aws_client *client, const char *table,
-                      int (*each)(void *context, const json_t *item, struct err *err),
-                      void *context, struct err *err)
+                      const struct aws_dynamodb_reader *reader, struct err *err)
 {
     json_t *next = NULL;
     int done;
     do
-        done = scan_page(client, table, &next, each, context, err);
+        done = scan_page(client, table, &next, reader, err);
     while (done == 0 && next);
     json_decref(next);
     return done;

@@ -34,8 +34,11 @@ int aws_dynamodb_put_batch(struct aws_client *client, const char *table, const c
 
 /* All items, a page at a time; `each` gets a typed item and returns 0 to go on, or -1 with `err`.
  */
+struct aws_dynamodb_reader {
+    int (*each)(void *context, const json_t *item, struct err *err);
+    void *context;
+};
 int aws_dynamodb_scan(struct aws_client *client, const char *table,
-                      int (*each)(void *context, const json_t *item, struct err *err),
-                      void *context, struct err *err) MUST_USE;
+                      const struct aws_dynamodb_reader *reader, struct err *err) MUST_USE;
 
 #endif

@@ -247,7 +247,8 @@ static int print_item(void *context, const json_t *item, struct err *err)
 static int list(struct people *people, const char *unused, struct err *err)
 {
     (void)unused;
-    if (aws_dynamodb_scan(people->client, people->table, print_item, people, err) < 0)
+    struct aws_dynamodb_reader reader = {print_item, people};
+    if (aws_dynamodb_scan(people->client, people->table, &reader, err) < 0)
         return err_wrap(err, "table %s", people->table);
     if (people->json)
         printf("%s]}\n", people->count ? "" : "{\"people\": [");

@@ -240,7 +240,8 @@ static void scans_follow_the_pages(void **state)
     int count = 0;
     START(f, OK("{\"Items\":[{},{}],\"LastEvaluatedKey\":{\"name\":{\"S\":\"x\"}}}"),
           OK("{\"Items\":[{}]}"));
-    assert_int_equal(aws_dynamodb_scan(f->client, "t", count_item, &count, &f->err), 0);
+    struct aws_dynamodb_reader reader = {count_item, &count};
+    assert_int_equal(aws_dynamodb_scan(f->client, "t", &reader, &f->err), 0);
     assert_int_equal(count, 3);
     assert_non_null(
         strstr(f->server.last_request, "\"ExclusiveStartKey\":{\"name\":{\"S\":\"x\"}}"));
