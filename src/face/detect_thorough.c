@@ -17,7 +17,7 @@ struct look {
     double size;
     int mirrored;
 };
-static const struct look looks[] = {{24, 1}, {36, 0}, {16, 0}, {54, 1}};
+static const struct look looks[] = {{24, 0}, {36, 1}, {16, 1}, {54, 0}};
 enum { LOOKS = sizeof looks / sizeof looks[0] };
 
 static const float look_score = 0.02f;   /* answers below are all alike */
@@ -173,8 +173,9 @@ size_t detector_run_thorough(struct detector *detector, const struct image *imag
 {
     double step = fmax((double)image->width / DETECT_INPUT_WIDTH,
                        (double)image->height / DETECT_INPUT_HEIGHT);
-    struct detector_view whole = {.step = step};
+    struct detector_view whole = {.step = step}, mirrored = {.step = step, .mirrored = 1};
     size_t count = propose(detector, image, &whole, 0), kept = 0;
+    count = propose(detector, image, &mirrored, count);
     do {
         step /= 2;
         count = propose_tiles(detector, image, step, count);
