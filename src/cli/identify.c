@@ -4,8 +4,10 @@
 #include "cli/paths.h"
 #include "cli/verbs.h"
 #include "face/gallery.h"
+#include "face/liveness.h"
 #include "face/recognizer.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,8 @@ struct identify {
     const char *gallery_path, *models, *detect_text;
     enum face_detect detect;
     double min_score;
-    int json;
+    int json, wants_liveness;
+    struct liveness *liveness; /* or NULL */
     struct recognizer *recognizer;
     struct gallery *gallery;
     struct face *faces; /* MAX_FACES */
@@ -69,7 +72,12 @@ static void add_json(struct identify *identify, const char *file, const struct i
     for (int i = 0; i < count; i++) {
         struct match match;
         gallery_match(identify->gallery, identify->faces[i].embedding, &match);
-        json_array_append_new(faces, face_to_json(&identify->faces[i], &match));
+        json_t *face = face_to_json(&identify->faces[i], &match);
+        if (identify->liveness)
+            json_object_set_new(
+                face, "liveness",
+                number(liveness_score(identify->liveness, image, identify->faces[i].box), 1e4));
+        json_array_append_new(faces, face);
     }
     json_object_set_new(photo, "file", json_file_name(file));
     json_object_set_new(photo, "width", json_integer(image->width));
@@ -87,10 +95,13 @@ static void print_text(const struct identify *identify, const char *file, const 
         const struct face *face = &identify->faces[i];
         struct match match;
         gallery_match(identify->gallery, face->embedding, &match);
-        printf("  %-20s similarity %5.2f  at %.0f,%.0f, %.0fx%.0f pixels  score %.2f\n",
+        printf("  %-20s similarity %5.2f  at %.0f,%.0f, %.0fx%.0f pixels  score %.2f",
                match.name ? match.name : "unknown", (double)match.similarity, (double)face->box[0],
                (double)face->box[1], (double)face->box[2], (double)face->box[3],
                (double)face->score);
+        if (identify->liveness)
+            printf("  liveness %.2f", (double)liveness_score(identify->liveness, image, face->box));
+        putchar('\n');
     }
 }
 
@@ -147,9 +158,13 @@ static int run(struct identify *identify, const struct command_line *line, char 
         models = paths_open_models(identify->models, err);
     if (models)
         identify->recognizer = recognizer_create(models, &options, err);
+    char place[PATH_MAX];
+    if (models && identify->wants_liveness)
+        identify->liveness = liveness_create(paths_models(identify->models, place), err);
     identify->faces = calloc(MAX_FACES, sizeof *identify->faces);
     identify->photos = json_array();
-    int ready = identify->recognizer && identify->faces;
+    int ready = identify->recognizer && identify->faces &&
+                (identify->liveness || !identify->wants_liveness);
     for (; ready && *files; files++) {
         struct err failure = {0};
         if (identify_photo(identify, *files, &failure) < 0)
@@ -160,6 +175,7 @@ static int run(struct identify *identify, const struct command_line *line, char 
         putchar('\n');
     json_decref(out);
     free(identify->faces);
+    liveness_destroy(identify->liveness);
     recognizer_destroy(identify->recognizer);
     face_models_close(models);
     gallery_destroy(identify->gallery);
@@ -176,6 +192,8 @@ int verb_identify(int argc, char **argv)
         {"min-score", 0, OPTION_REAL, &identify.min_score, "X",
          "least score of the detector, 0.05 to 1 (default: 0.65)", 0.05, 1},
         DETECT_OPTION(&identify.detect_text),
+        {"liveness", 0, OPTION_FLAG, &identify.wants_liveness, NULL,
+         "say how likely each face is no picture of one, 0 to 1: a hint, no protection", 0, 0},
         {"json", 0, OPTION_FLAG, &identify.json, NULL, "print one JSON document", 0, 0},
         {0}};
     const struct command_line line = {"identify", "Say who is in photos.", "PHOTO...", details,

@@ -75,6 +75,13 @@ class Faces(unittest.TestCase):
             self.assertEqual(result.returncode, 2, verb)
             self.assertIn("fast, thorough or auto", result.stderr)
 
+    def test_liveness_comes_when_asked(self):
+        without, _ = self.identify(MAN[ENROLLED])
+        self.assertNotIn("liveness", without.stdout)
+        result, photos = self.identify("--liveness", MAN[ENROLLED])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(0 <= photos[0]["faces"][0]["liveness"] <= 1)
+
     def test_both_ways_to_detect_find_the_face(self):
         boxes = []
         for how in ("fast", "thorough"):
