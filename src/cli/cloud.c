@@ -1,5 +1,6 @@
 #include "cloud/cloud.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/options.h"
@@ -25,7 +26,7 @@ static const char details[] =
     "  aws s3 mb s3://photos";
 
 #define DEFAULT_LISTEN "127.0.0.1:4566"
-enum { ENDPOINT_BYTES = 256 };
+enum { ENDPOINT_BYTES = 256, ENV_WAIT_MS = 3000, ENV_STEP_MS = 10 };
 
 struct settings {
     const char *data, *listen, *region, *endpoint, *ready_file, *isolation;
@@ -97,13 +98,27 @@ static void keep_endpoint(const struct settings *settings, const char *endpoint)
         log_line(LOG_WARN, "%s", err.message);
 }
 
+/* A cloud that was started a moment ago may not have made its key yet. */
+static int await_key(const struct settings *settings, struct err *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/credentials", settings->data);
+    uint64_t start_ns = clock_monotonic_ns();
+    while (access(path, F_OK) < 0) {
+        if (clock_ms_since(start_ns) > ENV_WAIT_MS)
+            return err_set(err, ERR_NOT_FOUND, "%.300s: no cloud has been started with this folder",
+                           settings->data);
+        clock_sleep_until_ns(clock_monotonic_ns() + ENV_STEP_MS * 1000000u);
+    }
+    return 0;
+}
+
 static int print_env(const struct command_line *line, const struct settings *settings)
 {
     struct err err = {0};
     struct cloud_credentials key;
     char endpoint[ENDPOINT_BYTES];
-    if (file_make_folders(settings->data, 0700, &err) < 0 ||
-        cloud_credentials(settings->data, &key, &err) < 0)
+    if (await_key(settings, &err) < 0 || cloud_credentials(settings->data, &key, &err) < 0)
         return options_fail(line, &err);
     find_endpoint(settings, endpoint);
     print_exports(&key, endpoint, settings->region);

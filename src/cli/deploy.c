@@ -26,7 +26,7 @@ static const char details[] =
     "and the gallery), and the REST API in front of it. Endpoint, region and credentials come\n"
     "from AWS_... as for every AWS tool.\n\n"
     "examples:\n"
-    "  AWS_ENDPOINT_URL=http://127.0.0.1:4566 ken deploy --output build/deployment.json\n"
+    "  AWS_ENDPOINT_URL=http://127.0.0.1:4566 ken deploy --output deployment.json\n"
     "  ken deploy --auth key --frames-bucket my-frames --videos-bucket my-videos\n"
     "  ken deploy --update-code-only        a new gallery for the function that is there";
 
@@ -94,7 +94,7 @@ static int finish(struct deploy *deploy, const struct deployment_work *work, str
 {
     json_t *deployment = deployment_json(work);
     int done = 0;
-    if (!deploy->code_only && deploy->output)
+    if (!deploy->code_only)
         done = write_output(deploy, deployment, err);
     if (done == 0 && deploy->json) {
         json_t *all = deploy->code_only ? json_pack("{s:O}", "steps", deploy->steps)
@@ -153,13 +153,15 @@ int verb_deploy(int argc, char **argv)
     struct deploy deploy = {.wish = {"ken-frames", "ken-videos", "ken-people", "ken-function",
                                      "ken", "facerecognition", "prod", NULL, ARCHITECTURE},
                             .auth = "iam",
+                            .output = "deployment.json",
                             .memory_mb = 1769,
                             .timeout_s = 10};
     struct deployment_wish *wish = &deploy.wish;
     const struct option_spec options[] = {
         {"auth", 0, OPTION_TEXT, &deploy.auth, "iam|key|none",
          "who may call the API: signed requests, an API key, anybody (default iam)", 0, 0},
-        {"output", 'o', OPTION_TEXT, &deploy.output, "FILE", "write the deployment as JSON", 0, 0},
+        {"output", 'o', OPTION_TEXT, &deploy.output, "FILE",
+         "where the deployment is written for ken edge (default deployment.json)", 0, 0},
         {"function", 0, OPTION_TEXT, &deploy.function_file, "FILE",
          "the function's program (default: ken-function beside ken)", 0, 0},
         {"models", 0, OPTION_TEXT, &deploy.models, "DIR", PATHS_MODELS_HELP, 0, 0},

@@ -89,7 +89,7 @@ static const char details[] =
     "\n"
     "examples:\n"
     "  ken summary run.jsonl\n"
-    "  ken summary --deployment build/deployment.json -o summary.json runs/*.jsonl";
+    "  ken summary --deployment deployment.json -o summary.json runs/*.jsonl";
 
 int verb_summary(int argc, char **argv)
 {

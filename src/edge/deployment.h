@@ -7,7 +7,7 @@
  * API key when the API asks for one: never log it. */
 
 enum { DEPLOYMENT_TEXT_BYTES = 1024, DEPLOYMENT_MAX_FILE_BYTES = 64 * 1024 };
-#define DEPLOYMENT_DEFAULT_PATH "build/deployment.json"
+#define DEPLOYMENT_DEFAULT_PATH "deployment.json"
 
 struct deployment {
     char region[64], endpoint[DEPLOYMENT_TEXT_BYTES]; /* endpoint: "" for AWS's own hosts */

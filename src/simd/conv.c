@@ -92,8 +92,10 @@ static void run_panels(const struct run *r, struct conv_tile tile, size_t pixels
         tile.weights_offset += (size_t)tile.panels * tile.panel_floats;
         tile.out += channels;
         tile.bias += channels;
-        tile.slope += tile.slope ? channels : 0;
-        tile.residual += tile.residual ? channels : 0;
+        if (tile.slope)
+            tile.slope += channels;
+        if (tile.residual)
+            tile.residual += channels;
     }
 }
 

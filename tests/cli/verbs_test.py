@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 KEN = sys.argv.pop(1)
@@ -74,10 +75,23 @@ class VerbsTest(unittest.TestCase):
 
     def test_closed_streams_harm_no_file(self):
         with tempfile.TemporaryDirectory() as folder:
-            line = f"exec {KEN} cloud env --data {folder} >&- 2>&-"
-            self.assertEqual(subprocess.run(["sh", "-c", line], check=False).returncode, 0)
-            with open(folder + "/credentials") as credentials:
+            line = (f"exec {KEN} cloud --data {folder}/data --listen 127.0.0.1:0 "
+                    f"--ready-file {folder}/ready >&- 2>&-")
+            cloud = subprocess.Popen(["sh", "-c", line])
+            until = time.monotonic() + 15
+            while not os.path.exists(folder + "/ready") and time.monotonic() < until:
+                time.sleep(0.01)
+            cloud.terminate()
+            self.assertEqual(cloud.wait(15), 0)
+            with open(folder + "/data/credentials") as credentials:
                 self.assertTrue(credentials.read().startswith("[default]\naws_access_key_id"))
+
+    def test_the_environment_of_no_cloud(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = ken("cloud", "env", "--data", folder + "/typo")
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("no cloud has been started with this folder", result.stderr)
+            self.assertFalse(os.path.exists(folder + "/typo"))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ static __attribute__((noinline)) void store_part(const struct conv_tile *t, cons
             vec x = vec_load(sums + (r * vectors + v) * WIDTH);
             float *out = t->out + (size_t)r * t->out_pitch + channel;
             if (left > 0)
-                x = activate(x, t->activation, t->slope + channel);
+                x = activate(x, t->activation, t->slope ? t->slope + channel : NULL);
             if (left >= WIDTH)
                 vec_store(out, x);
             else if (left > 0)
