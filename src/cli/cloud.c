@@ -98,11 +98,11 @@ static void keep_endpoint(const struct settings *settings, const char *endpoint)
         log_line(LOG_WARN, "%s", err.message);
 }
 
-/* A cloud that was started a moment ago may not have made its key yet. */
-static int await_key(const struct settings *settings, struct err *err)
+/* A cloud that was started a moment ago may not have written its address yet; its key is older. */
+static int await_cloud(const struct settings *settings, struct err *err)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/credentials", settings->data);
+    endpoint_path(settings, path);
     uint64_t start_ns = clock_monotonic_ns();
     while (access(path, F_OK) < 0) {
         if (clock_ms_since(start_ns) > ENV_WAIT_MS)
@@ -113,15 +113,20 @@ static int await_key(const struct settings *settings, struct err *err)
     return 0;
 }
 
+/* Without the key where the cloud was given one by its environment and so made none. */
 static int print_env(const struct command_line *line, const struct settings *settings)
 {
     struct err err = {0};
     struct cloud_credentials key;
-    char endpoint[ENDPOINT_BYTES];
-    if (await_key(settings, &err) < 0 || cloud_credentials(settings->data, &key, &err) < 0)
+    char endpoint[ENDPOINT_BYTES], path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/credentials", settings->data);
+    if (await_cloud(settings, &err) < 0)
+        return options_fail(line, &err);
+    int has_key = access(path, F_OK) == 0;
+    if (has_key && cloud_credentials(settings->data, &key, &err) < 0)
         return options_fail(line, &err);
     find_endpoint(settings, endpoint);
-    print_exports(&key, endpoint, settings->region);
+    print_exports(has_key ? &key : NULL, endpoint, settings->region);
     return EXIT_OK;
 }
 
