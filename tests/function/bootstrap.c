@@ -5,8 +5,8 @@
  *   "exit N"      ends in mid-request      "abort"      dies by a signal
  *   "env NAME"    answers its value        "large N"    answers N bytes
  *   "wrong-id"    answers someone else's request first, and says what it was told
- *   "child"       leaves a child, in a session of its own, that sleeps for an hour with a port
- *                 open, and answers the port
+ *   "child"       leaves a child that sleeps for an hour with a port open, and answers the port
+ *   "escape"      the same, the child in a session of its own
  *
  * and what probe.h says.
  *
@@ -131,7 +131,7 @@ static void answer_wrong_id(void)
     answer(text);
 }
 
-static void leave_child(void)
+static void leave_child(int escapes)
 {
     char text[32];
     struct sockaddr_in address = {.sin_family = AF_INET};
@@ -141,7 +141,8 @@ static void leave_child(void)
         getsockname(port, (struct sockaddr *)&address, &size) < 0)
         die("listen");
     if (fork() == 0) {
-        setsid();
+        if (escapes)
+            setsid();
         if (fork() == 0)
             sleep(3600);
         _exit(0);
@@ -177,7 +178,9 @@ static void work(const char *what)
     else if (strcmp(what, "wrong-id") == 0)
         answer_wrong_id();
     else if (strcmp(what, "child") == 0)
-        leave_child();
+        leave_child(0);
+    else if (strcmp(what, "escape") == 0)
+        leave_child(1);
     else
         answer(probe(what, found, sizeof found) ? found : "?");
 }

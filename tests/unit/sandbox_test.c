@@ -16,8 +16,8 @@ static void start_full(struct fixture *f)
     start_with(f, &(struct manager_options){.instances = 4},
                make_function(f->folder, json_pack("{s:s}", "MINE", "secret-of-one"), 20, -1, 1));
     if (strncmp(manager_isolation(f->manager), "full", 4) != 0) {
-        stop(f);
         print_message("skipped: isolation is %s\n", manager_isolation(f->manager));
+        stop(f);
         skip();
     }
 }
@@ -223,7 +223,7 @@ static void an_escape_by_setsid_ends_with_the_instance(void **state)
     struct fixture f;
     struct outcome o;
     start_full(&f);
-    begin(&f, "\"child\"", &o);
+    begin(&f, "\"escape\"", &o);
     await(&o);
     int port = (int)strtol(o.payload + 1, NULL, 10);
     drop(&o);
