@@ -200,24 +200,9 @@ static struct node *parse_operand(struct parser *p)
     return parse_path_node(p);
 }
 
-static struct node *parse_parentheses(struct parser *p)
-{
-    if (parser_enter(p) < 0)
-        return NULL;
-    parser_advance(p);
-    struct node *node = parse_or(p);
-    parser_leave(p);
-    if (!node || parser_expect(p, ")") < 0)
-        return NULL;
-    if (node->parenthesised)
-        parser_error(p, RANK_PARENTHESES, "The expression has redundant parentheses;");
-    node->parenthesised = 1;
-    return node;
-}
-
 static struct node *parse_primary(struct parser *p)
 {
-    return parser_is(p, "(") ? parse_parentheses(p) : parse_operand(p);
+    return parser_is(p, "(") ? parser_parentheses(p, parse_or) : parse_operand(p);
 }
 
 static const struct comparator {

@@ -359,3 +359,18 @@ int node_literal_type(const struct node *node)
 {
     return node->type == NODE_VALUE ? (int)node->value->type : -1;
 }
+
+struct node *parser_parentheses(struct parser *p, parser_operand *inner)
+{
+    if (parser_enter(p) < 0)
+        return NULL;
+    parser_advance(p);
+    struct node *node = inner(p);
+    parser_leave(p);
+    if (!node || parser_expect(p, ")") < 0)
+        return NULL;
+    if (node->parenthesised)
+        parser_error(p, RANK_PARENTHESES, "The expression has redundant parentheses;");
+    node->parenthesised = 1;
+    return node;
+}

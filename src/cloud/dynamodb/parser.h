@@ -68,6 +68,8 @@ struct node *parser_value(struct parser *p); /* at a TOKEN_VALUE */
 /* `(a, b, ...)` by `operand` into out[0..max]; returns how many there were, or -1. */
 enum { PARSER_MAX_ARGUMENTS = 101 };
 typedef struct node *parser_operand(struct parser *p);
+/* "(" is next: what `inner` reads, in parentheses; NULL on failure. */
+struct node *parser_parentheses(struct parser *p, parser_operand *inner);
 int parser_arguments(struct parser *p, parser_operand *operand,
                      struct node *out[PARSER_MAX_ARGUMENTS]);
 /* At the end of the text: 0 when all is well. */

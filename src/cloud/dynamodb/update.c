@@ -68,27 +68,12 @@ static struct node *parse_function(struct parser *p)
     return make_call(p, &name, arguments, count);
 }
 
-static struct node *parse_parentheses(struct parser *p, parser_operand *inner)
-{
-    if (parser_enter(p) < 0)
-        return NULL;
-    parser_advance(p);
-    struct node *node = inner(p);
-    parser_leave(p);
-    if (!node || parser_expect(p, ")") < 0)
-        return NULL;
-    if (node->parenthesised)
-        parser_error(p, RANK_PARENTHESES, "The expression has redundant parentheses;");
-    node->parenthesised = 1;
-    return node;
-}
-
 static struct node *parse_sum(struct parser *p);
 
 static struct node *parse_operand(struct parser *p)
 {
     if (parser_is(p, "("))
-        return parse_parentheses(p, parse_sum);
+        return parser_parentheses(p, parse_sum);
     if (p->current.type == TOKEN_VALUE)
         return parser_value(p);
     if (p->current.type == TOKEN_WORD && parser_next_is(p, "("))
