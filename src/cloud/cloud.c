@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/deliver.h"
 #include "cloud/front.h"
 #include "cloud/identity.h"
 #include "cloud/services.h"
@@ -100,7 +101,8 @@ static int start(struct cloud *cloud, const struct cloud_options *options, struc
     cloud->region = strdup(options->region);
     cloud->account_id = CLOUD_ACCOUNT_ID;
     cloud->isolation = options->isolation;
-    if (!cloud->region)
+    cloud->targets = calloc(CLOUD_MAX_TARGETS, sizeof *cloud->targets);
+    if (!cloud->region || !cloud->targets)
         return err_set(err, ERR_NO_MEMORY, "start the cloud: out of memory");
     if (open_folder(cloud, options->data_folder, err) < 0 ||
         make_identities(cloud, options, err) < 0)
@@ -160,5 +162,6 @@ void cloud_stop(struct cloud *cloud)
     free((char *)cloud->spool_folder);
     free((char *)cloud->data_folder);
     free((char *)cloud->region);
+    free(cloud->targets);
     free(cloud);
 }

@@ -22,7 +22,14 @@
  * remaining exchanges answered; all destroy() in reverse order. When a create() fails after
  * cloud_add(), destroy() is still called for what was added. */
 
-enum { CLOUD_MAX_SERVICES = 32, CLOUD_DEFAULT_PORT = 4566, CLOUD_DRAIN_MS = 10000 };
+struct delivery_target; /* cloud/deliver.h */
+
+enum {
+    CLOUD_MAX_SERVICES = 32,
+    CLOUD_MAX_TARGETS = 4,
+    CLOUD_DEFAULT_PORT = 4566,
+    CLOUD_DRAIN_MS = 10000
+};
 #define CLOUD_ACCOUNT_ID "000000000000"
 
 struct cloud_options {
@@ -48,6 +55,8 @@ struct cloud {
     struct lambda *lambda;   /* set by the lambda service */
     struct service services[CLOUD_MAX_SERVICES];
     size_t service_count;
+    struct delivery_target *targets; /* CLOUD_MAX_TARGETS; what cloud_deliver() can reach */
+    size_t target_count;
     int lock_fd; /* of the data folder */
 };
 

@@ -1,0 +1,39 @@
+#include "cloud/deliver.h"
+
+#include <string.h>
+
+int cloud_add_target(struct cloud *cloud, const struct delivery_target *target, struct err *err)
+{
+    if (cloud->target_count == CLOUD_MAX_TARGETS)
+        return err_set(err, ERR_TOO_BIG, "add target %s: too many", target->service);
+    cloud->targets[cloud->target_count++] = *target;
+    return 0;
+}
+
+/* "arn:aws:sqs:...": the third part names the kind. */
+static const struct delivery_target *find_target(const struct cloud *cloud, const char *arn,
+                                                 struct err *err)
+{
+    static const char prefix[] = "arn:aws:";
+    const char *service = arn + sizeof prefix - 1;
+    if (strncmp(arn, prefix, sizeof prefix - 1) == 0)
+        for (size_t i = 0; i < cloud->target_count; i++) {
+            size_t length = strlen(cloud->targets[i].service);
+            if (strncmp(service, cloud->targets[i].service, length) == 0 && service[length] == ':')
+                return &cloud->targets[i];
+        }
+    err_set(err, ERR_INVALID, "deliver to %s: not the ARN of a queue, topic or function", arn);
+    return NULL;
+}
+
+int cloud_deliver(struct cloud *cloud, const struct delivery *delivery, struct err *err)
+{
+    const struct delivery_target *target = find_target(cloud, delivery->target_arn, err);
+    return target ? target->deliver(target->self, delivery, err) : -1;
+}
+
+int cloud_check_target(struct cloud *cloud, const char *arn, struct err *err)
+{
+    const struct delivery_target *target = find_target(cloud, arn, err);
+    return target ? target->check(target->self, arn, err) : -1;
+}
