@@ -173,11 +173,19 @@ static void fill_query(struct exchange *x, struct buf *body, const char *code, c
     buf_printf(body, "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", x->request_id);
 }
 
+/* A service of the query protocol is asked in JSON too, and then answers in it, with the query
+ * protocol's code beside. */
+static enum error_form form_of(const struct exchange *x)
+{
+    enum error_form form = x->service ? x->service->error_form : ERROR_FORM_S3;
+    return form == ERROR_FORM_QUERY && exchange_header(x, "X-Amz-Target") ? ERROR_FORM_JSON : form;
+}
+
 static void fill_json(struct exchange *x, struct buf *body, const char *code, const char *message)
 {
     const char *prefix = x->service ? x->service->error_prefix : NULL;
     json_t *json = json_object();
-    if (x->service && x->service->error_form == ERROR_FORM_JSON) {
+    if (form_of(x) == ERROR_FORM_JSON) {
         char type[256];
         snprintf(type, sizeof type, "%s%s", prefix ? prefix : "", code);
         json_object_set_new(json, "__type", json_string(type));
@@ -190,11 +198,21 @@ static void fill_json(struct exchange *x, struct buf *body, const char *code, co
     json_decref(json);
 }
 
+static void add_query_error(struct exchange *x, int status, const char *code)
+{
+    if (x->service->error_form != ERROR_FORM_QUERY)
+        return;
+    const char *side = status < 500 ? "Sender" : "Receiver";
+    char *text = arena_printf(&x->arena, "%s;%s", code, side);
+    if (text)
+        exchange_reply_header(x, "x-amzn-query-error", text);
+}
+
 void exchange_fail_status(struct exchange *x, int status, const char *code, const char *message)
 {
     static const char *const types[] = {"application/xml", "application/x-amz-json-1.0",
                                         "application/json", "text/xml"};
-    enum error_form form = x->service ? x->service->error_form : ERROR_FORM_S3;
+    enum error_form form = form_of(x);
     struct buf body;
     buf_init(&body, MAX_ERROR_BODY_BYTES);
     if (form == ERROR_FORM_S3)
@@ -203,6 +221,8 @@ void exchange_fail_status(struct exchange *x, int status, const char *code, cons
         fill_query(x, &body, code, message);
     else
         fill_json(x, &body, code, message);
+    if (form == ERROR_FORM_JSON)
+        add_query_error(x, status, code);
     if (form == ERROR_FORM_REST_JSON)
         exchange_reply_header(x, "X-Amzn-ErrorType", code);
     if (strcmp(x->method, "HEAD") == 0)
@@ -224,7 +244,7 @@ void exchange_fail(struct exchange *x, const char *code, const char *format, ...
 
 void exchange_fail_err(struct exchange *x, const struct err *err)
 {
-    const char *code = error_code(x->service ? x->service->error_form : ERROR_FORM_S3, err->code);
+    const char *code = error_code(form_of(x), err->code);
     int status = error_status(code);
     if (status < 500 || err->code == ERR_UNSUPPORTED) {
         exchange_fail_status(x, status, code, err->message);

@@ -1,4 +1,4 @@
-#include "cloud/cloudwatch/cbor.h"
+#include "cloud/cbor.h"
 
 #include <stdint.h>
 #include <stdlib.h>

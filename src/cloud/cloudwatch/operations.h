@@ -2,7 +2,7 @@
 #define CLOUD_CLOUDWATCH_OPERATIONS_H
 
 #include "cloud/cloudwatch/store.h"
-#include "cloud/cloudwatch/wire.h"
+#include "cloud/wire.h"
 
 /* CloudWatch's operations, from JSON to JSON. */
 struct metrics_call {

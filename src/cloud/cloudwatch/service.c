@@ -15,6 +15,28 @@ static const struct operation {
     {"PutMetricData", put_metric_data},
 };
 
+static const struct wire_name names[] = {
+    {"ExtendedStatistics", "ExtendedStatistics", WIRE_ENTRY, "GetMetricStatistics"},
+};
+
+static const struct wire_error errors[] = {
+    {"InvalidParameterValue", "InvalidParameterValueException", 400},
+    {"InvalidParameterCombination", "InvalidParameterCombinationException", 400},
+    {"MissingParameter", "MissingRequiredParameterException", 400},
+    {"InternalServiceError", "InternalServiceFault", 500},
+};
+
+static const struct wire_service wire_service = {
+    .target = "GraniteServiceVersion20100801",
+    .name_space = "http://monitoring.amazonaws.com/doc/2010-08-01/",
+    .shape_prefix = "com.amazonaws.cloudwatch.v2010_08_01#",
+    .has_times = 1,
+    .names = names,
+    .name_count = sizeof names / sizeof *names,
+    .errors = errors,
+    .error_count = sizeof errors / sizeof *errors,
+};
+
 static const struct operation *find_operation(const char *name)
 {
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
@@ -26,12 +48,12 @@ static const struct operation *find_operation(const char *name)
 static void fail(struct exchange *x, const struct wire *wire, const struct metrics_call *call)
 {
     if (call->code) {
-        wire_fail(x, wire, 400, call->code, call->err.message);
+        wire_fail(x, wire, call->code, call->err.message);
     } else if (call->err.code == ERR_INVALID) {
-        wire_fail(x, wire, 400, "InvalidParameterValue", call->err.message);
+        wire_fail(x, wire, "InvalidParameterValue", call->err.message);
     } else {
         log_line(LOG_ERROR, "cloudwatch: %s", call->err.message);
-        wire_fail(x, wire, 500, "InternalServiceError", "The service failed.");
+        wire_fail(x, wire, "InternalServiceError", "The service failed.");
     }
 }
 
@@ -39,16 +61,15 @@ static void handle(void *self, struct exchange *x)
 {
     struct wire wire;
     struct metrics_call call = {.metrics = self, .now_ms = x->received_unix_ms};
-    if (wire_read(x, &wire, &call.err) < 0) {
-        wire_fail(x, &wire, 400, "MalformedInput", call.err.message);
+    if (wire_read(x, &wire_service, &wire, &call.err) < 0) {
+        wire_fail(x, &wire, "MalformedInput", call.err.message);
         return;
     }
     const struct operation *operation = find_operation(wire.operation);
     call.body = wire.body;
     call.answer = json_object();
     if (!operation)
-        wire_fail(x, &wire, 400, "InvalidAction",
-                  "ken does not have this operation of CloudWatch.");
+        wire_fail(x, &wire, "InvalidAction", "ken does not have this operation of CloudWatch.");
     else if (operation->run(&call) < 0)
         fail(x, &wire, &call);
     else

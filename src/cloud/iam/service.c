@@ -3,7 +3,7 @@
 #include "base/random.h"
 #include "cloud/cloud.h"
 #include "cloud/errors.h"
-#include "cloud/iam/form.h"
+#include "cloud/form.h"
 #include "cloud/services.h"
 
 #include <jansson.h>

@@ -1,4 +1,4 @@
-#include "cloud/iam/form.h"
+#include "cloud/form.h"
 
 #include "cloud/errors.h"
 #include "cloud/query.h"

@@ -1,4 +1,4 @@
-#include "cloud/cloudwatch/cbor.h"
+#include "cloud/cbor.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -281,6 +281,13 @@ static void write_text(struct buf *out, const char *text, size_t size)
     buf_append(out, text, size);
 }
 
+/* "Timestamp", "StateUpdatedTimestamp", "Timestamps". */
+static int is_time(const char *key)
+{
+    const char *at = strstr(key, "Timestamp");
+    return at && (!strcmp(at, "Timestamp") || !strcmp(at, "Timestamps"));
+}
+
 static void write_value(struct buf *out, const json_t *json, int is_time);
 
 static void write_object(struct buf *out, const json_t *json)
@@ -291,7 +298,7 @@ static void write_object(struct buf *out, const json_t *json)
     json_object_foreach((json_t *)json, key, value)
     {
         write_text(out, key, strlen(key));
-        write_value(out, value, !strcmp(key, "Timestamp") || !strcmp(key, "Timestamps"));
+        write_value(out, value, is_time(key));
     }
 }
 

@@ -1,5 +1,5 @@
-#ifndef CLOUD_CLOUDWATCH_CBOR_H
-#define CLOUD_CLOUDWATCH_CBOR_H
+#ifndef CLOUD_CBOR_H
+#define CLOUD_CBOR_H
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -14,8 +14,8 @@ enum { CBOR_MAX_DEPTH = 32 };
 /* NULL with ERR_INVALID when the bytes are not one such value. */
 json_t *cbor_read(const void *data, size_t size, struct err *err);
 
-/* Members named Timestamp, and the elements of those named Timestamps, are written as times (tag
- * 1); json_real() always as a float of 64 bits. */
+/* Members whose names end in Timestamp, and the elements of those in Timestamps, are written as
+ * times (tag 1); json_real() always as a float of 64 bits. */
 void cbor_write(struct buf *out, const json_t *json);
 
 #endif

@@ -1,5 +1,5 @@
-#ifndef CLOUD_IAM_FORM_H
-#define CLOUD_IAM_FORM_H
+#ifndef CLOUD_FORM_H
+#define CLOUD_FORM_H
 
 #include "base/buf.h"
 #include "cloud/exchange.h"
