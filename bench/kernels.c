@@ -260,6 +260,54 @@ static void bench_normalize_u8_f32(const struct bench *b)
     bench_arrays(b, "normalize_u8_f32", run_normalize);
 }
 
+/* Pictures of as many bytes; a resize to a third. */
+static void run_halve(const struct kernels *k, const void *context)
+{
+    const struct array_run *r = context;
+    const uint8_t *row = (const void *)r->a;
+    k->halve_u8((uint8_t *)r->out, row, row + r->n / 2, r->n / 12);
+}
+
+static void run_mix(const struct kernels *k, const void *context)
+{
+    enum { PIXELS = 64 };
+    const struct array_run *r = context;
+    uint16_t weights[] = {5461, 5462, 5461};
+    struct taps taps[PIXELS];
+    for (int i = 0; i < PIXELS; i++)
+        taps[i] = (struct taps){3 * i % 48, 3, weights};
+    for (size_t i = 0; i + 9 * PIXELS <= r->n; i += 9 * PIXELS)
+        k->mix_u16_u8((uint8_t *)r->out + i / 3, (const uint16_t *)(const void *)r->a, taps,
+                      PIXELS);
+}
+
+static void run_sample(const struct kernels *k, const void *context)
+{
+    enum { PIXELS = 64 };
+    const struct array_run *r = context;
+    struct spot spots[PIXELS];
+    for (unsigned i = 0; i < PIXELS; i++)
+        spots[i] = (struct spot){3 * i, (uint16_t)(31 * i), (uint16_t)(17 * i)};
+    for (size_t i = 0; i + 3 * PIXELS <= r->n; i += 3 * PIXELS)
+        k->sample_u8((uint8_t *)r->out + i, (const uint8_t *)(const void *)r->a, 600, spots,
+                     PIXELS);
+}
+
+static void bench_halve_u8(const struct bench *b)
+{
+    bench_arrays(b, "halve_u8", run_halve);
+}
+
+static void bench_mix_u16_u8(const struct bench *b)
+{
+    bench_arrays(b, "mix_u16_u8", run_mix);
+}
+
+static void bench_sample_u8(const struct bench *b)
+{
+    bench_arrays(b, "sample_u8", run_sample);
+}
+
 static int make_stages(const char *network, struct layer_run stages[MOST_LAYERS])
 {
     int count = 0;

@@ -1,24 +1,20 @@
 #include "image/image.h"
+#include "simd/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-/* An output pixel is the average of its footprint: the box of input pixels that it covers, at least
- * one pixel wide, so that the same arithmetic is area averaging down and bilinear up. Rows are
- * summed first, over a chunk of columns, in 16 bits (8 of them weight); then columns. */
+/* An output pixel is the average of its taps, its footprint in the input: the box of input pixels
+ * that it covers, at least one pixel wide, so that the same arithmetic is area averaging down and
+ * bilinear up. Rows are summed first, over a chunk of columns, in 16 bits (8 of them weight); then
+ * columns. */
 enum {
     ROW_WEIGHT = 256,
-    COLUMN_WEIGHT = 16384,
-    SUM_SHIFT = 22,  /* of ROW_WEIGHT * COLUMN_WEIGHT */
-    MAX_TAPS = 1024, /* of one footprint; beyond this reduction its middle counts */
-    CHUNK_OUT = 256, /* output columns */
-    CHUNK_IN = 2048, /* input columns, at least MAX_TAPS */
+    COLUMN_WEIGHT = 16384, /* ROW_WEIGHT times this is what mix_u16_u8 divides by */
+    MAX_TAPS = 1024,       /* of one footprint; beyond this reduction its middle counts */
+    CHUNK_OUT = 256,       /* output columns */
+    CHUNK_IN = 2048,       /* input columns, at least MAX_TAPS */
     CHUNK_TAPS = CHUNK_IN + 2 * CHUNK_OUT,
-};
-
-struct footprint {
-    int first, count;
-    uint16_t *weights;
 };
 
 struct axis {
@@ -36,7 +32,7 @@ static int clamp(double value, int low, int high)
 
 /* Weights that add up to `total` exactly: differences of the rounded running sum. What lies outside
  * the picture counts for the border pixel. */
-static void find_footprint(struct footprint *out, const struct axis *axis, int index, int total)
+static void find_taps(struct taps *out, const struct axis *axis, int index, int total)
 {
     double width = axis->scale > 1 ? axis->scale : 1;
     double centre = axis->start + (index + 0.5) * axis->scale;
@@ -57,6 +53,35 @@ static void find_footprint(struct footprint *out, const struct axis *axis, int i
     out->weights[last - first] = (uint16_t)(total - given);
     out->first = first;
     out->count = last - first + 1;
+}
+
+/* Some columns of the output and the input columns that they cover. */
+struct chunk {
+    int out_first, out_count, in_first, in_count;
+    struct taps columns[CHUNK_OUT];
+    uint16_t weights[CHUNK_TAPS];
+};
+
+static void plan_chunk(struct chunk *chunk, const struct axis *axis, int first, int width)
+{
+    uint16_t *weights = chunk->weights;
+    *chunk = (struct chunk){.out_first = first};
+    int last = 0;
+    while (chunk->out_count < CHUNK_OUT && first + chunk->out_count < width) {
+        struct taps *column = &chunk->columns[chunk->out_count];
+        if (weights - chunk->weights > CHUNK_TAPS - MAX_TAPS)
+            break;
+        column->weights = weights;
+        find_taps(column, axis, first + chunk->out_count, COLUMN_WEIGHT);
+        if (chunk->out_count == 0)
+            chunk->in_first = column->first;
+        if (column->first + column->count - chunk->in_first > CHUNK_IN)
+            break;
+        last = column->first + column->count;
+        weights += column->count;
+        chunk->out_count++;
+    }
+    chunk->in_count = last - chunk->in_first;
 }
 
 static void set_row(uint16_t *restrict sum, const uint8_t *restrict row, size_t bytes,
@@ -81,77 +106,8 @@ static void add_row(uint16_t *restrict sum, const uint8_t *restrict row, size_t 
         sum[i] = (uint16_t)(sum[i] + row[i] * weight);
 }
 
-/* Two and three taps are what halving and small reductions have: worth their own lines. */
-static void mix_two(uint8_t *out, const uint16_t *sums, const uint16_t *weights)
-{
-    uint32_t half = 1u << (SUM_SHIFT - 1), first = weights[0], second = weights[1];
-    for (int c = 0; c < 3; c++)
-        out[c] = (uint8_t)((sums[c] * first + sums[c + 3] * second + half) >> SUM_SHIFT);
-}
-
-static void mix_three(uint8_t *out, const uint16_t *sums, const uint16_t *weights)
-{
-    uint32_t half = 1u << (SUM_SHIFT - 1), first = weights[0], second = weights[1];
-    uint32_t third = weights[2];
-    for (int c = 0; c < 3; c++)
-        out[c] = (uint8_t)((sums[c] * first + sums[c + 3] * second + sums[c + 6] * third + half) >>
-                           SUM_SHIFT);
-}
-
-static void mix_many(uint8_t *out, const uint16_t *sums, const uint16_t *weights, int count)
-{
-    uint32_t red = 1u << (SUM_SHIFT - 1), green = red, blue = red;
-    for (int i = 0; i < count; i++, sums += 3) {
-        red += sums[0] * (uint32_t)weights[i];
-        green += sums[1] * (uint32_t)weights[i];
-        blue += sums[2] * (uint32_t)weights[i];
-    }
-    out[0] = (uint8_t)(red >> SUM_SHIFT);
-    out[1] = (uint8_t)(green >> SUM_SHIFT);
-    out[2] = (uint8_t)(blue >> SUM_SHIFT);
-}
-
-static void mix_column(uint8_t *out, const uint16_t *sums, const struct footprint *column)
-{
-    if (column->count == 2)
-        mix_two(out, sums, column->weights);
-    else if (column->count == 3)
-        mix_three(out, sums, column->weights);
-    else
-        mix_many(out, sums, column->weights, column->count);
-}
-
-/* Some columns of the output and the input columns that they cover. */
-struct chunk {
-    int out_first, out_count, in_first, in_count;
-    struct footprint columns[CHUNK_OUT];
-    uint16_t weights[CHUNK_TAPS];
-};
-
-static void plan_chunk(struct chunk *chunk, const struct axis *axis, int first, int width)
-{
-    uint16_t *weights = chunk->weights;
-    *chunk = (struct chunk){.out_first = first};
-    int last = 0;
-    while (chunk->out_count < CHUNK_OUT && first + chunk->out_count < width) {
-        struct footprint *column = &chunk->columns[chunk->out_count];
-        if (weights - chunk->weights > CHUNK_TAPS - MAX_TAPS)
-            break;
-        column->weights = weights;
-        find_footprint(column, axis, first + chunk->out_count, COLUMN_WEIGHT);
-        if (chunk->out_count == 0)
-            chunk->in_first = column->first;
-        if (column->first + column->count - chunk->in_first > CHUNK_IN)
-            break;
-        last = column->first + column->count;
-        weights += column->count;
-        chunk->out_count++;
-    }
-    chunk->in_count = last - chunk->in_first;
-}
-
 static void sum_rows(uint16_t *sums, const uint8_t *from, size_t bytes, size_t stride,
-                     const struct footprint *rows)
+                     const struct taps *rows)
 {
     if (rows->count == 1)
         set_row(sums, from, bytes, rows->weights[0]);
@@ -162,32 +118,65 @@ static void sum_rows(uint16_t *sums, const uint8_t *from, size_t bytes, size_t s
             add_row(sums, from + (size_t)i * stride, bytes, rows->weights[i]);
 }
 
+/* Ask for `count` rows before they are needed: rows lie far apart, where the processor does not
+ * look ahead by itself. */
+static void prefetch_rows(const struct image *in, int first, int count, size_t offset, size_t bytes)
+{
+    enum { CACHE_LINE = 64 };
+    for (int y = first; y < first + count && y < in->height; y++)
+        for (size_t i = 0; i < bytes; i += CACHE_LINE)
+            __builtin_prefetch(in->pixels + (size_t)y * in->stride + offset + i);
+}
+
 static void resize_chunk(struct image *out, const struct image *in, const struct chunk *chunk,
                          const struct axis *rows)
 {
-    uint16_t weights[MAX_TAPS], sums[3 * CHUNK_IN];
-    struct footprint row = {.weights = weights};
-    size_t bytes = 3 * (size_t)chunk->in_count;
+    const struct kernels *kernels = simd_kernels(simd_best());
+    uint16_t weights[MAX_TAPS], sums[3 * CHUNK_IN + 1]; /* mix_u16_u8 reads one more */
+    struct taps row = {.weights = weights};
+    size_t bytes = 3 * (size_t)chunk->in_count, left = 3 * (size_t)chunk->in_first;
+    sums[bytes] = 0;
     for (int y = 0; y < out->height; y++) {
-        find_footprint(&row, rows, y, ROW_WEIGHT);
-        const uint8_t *from =
-            in->pixels + (size_t)row.first * in->stride + 3 * (size_t)chunk->in_first;
-        sum_rows(sums, from, bytes, in->stride, &row);
+        find_taps(&row, rows, y, ROW_WEIGHT);
+        const uint8_t *from = in->pixels + (size_t)row.first * in->stride + left;
+        prefetch_rows(in, row.first + row.count, row.count, left, bytes);
         uint8_t *to = out->pixels + (size_t)y * out->stride + 3 * (size_t)chunk->out_first;
-        for (int x = 0; x < chunk->out_count; x++, to += 3) {
-            const struct footprint *column = &chunk->columns[x];
-            mix_column(to, sums + 3 * (column->first - chunk->in_first), column);
-        }
+        sum_rows(sums, from, bytes, in->stride, &row);
+        kernels->mix_u16_u8(to, sums, chunk->columns, (size_t)chunk->out_count);
     }
+}
+
+/* Whether `box` is whole pixels of the picture, twice as many each way as there are in `out`. */
+static int is_half(const struct image *out, const struct image *in, const double box[4])
+{
+    return box[2] == 2.0 * out->width && box[3] == 2.0 * out->height && box[0] == floor(box[0]) &&
+           box[1] == floor(box[1]) && box[0] >= 0 && box[1] >= 0 && box[0] + box[2] <= in->width &&
+           box[1] + box[3] <= in->height;
+}
+
+/* The same result as below, a camera's frame to the detector's input. */
+static void halve(struct image *out, const struct image *in, const double box[4])
+{
+    const struct kernels *kernels = simd_kernels(simd_best());
+    const uint8_t *row = in->pixels + (size_t)box[1] * in->stride + 3 * (size_t)box[0];
+    for (int y = 0; y < out->height; y++, row += 2 * in->stride)
+        kernels->halve_u8(out->pixels + (size_t)y * out->stride, row, row + in->stride,
+                          (size_t)out->width);
 }
 
 void image_resize_part(struct image *out, const struct image *in, const double box[4])
 {
+    if (is_half(out, in, box)) {
+        halve(out, in, box);
+        return;
+    }
     struct axis columns = {box[0], box[2] / out->width, in->width};
     struct axis rows = {box[1], box[3] / out->height, in->height};
     struct chunk chunk;
     for (int x = 0; x < out->width; x += chunk.out_count) {
         plan_chunk(&chunk, &columns, x, out->width);
+        for (int i = 0; i < chunk.out_count; i++)
+            chunk.columns[i].first -= chunk.in_first;
         resize_chunk(out, in, &chunk, &rows);
     }
 }

@@ -45,6 +45,21 @@ struct conv {
     enum activation activation;
 };
 
+/* Pictures: bytes, 3 a pixel (red, green, blue). */
+
+/* The pixels that one pixel of a resized row is made of, and what each weighs. */
+struct taps {
+    int first, count;
+    uint16_t *weights;
+};
+
+/* A place between four pixels: its upper left pixel's offset in bytes, and how far to the right and
+ * down of that it lies, in 1/2048ths of a pixel. */
+struct spot {
+    uint32_t at;
+    uint16_t right, down;
+};
+
 /* A kernel is named once: declarations, table, checker and benchmark all come from this list.
  * X(name, return type, (arguments)). */
 #define KERNEL_LIST(X)                                                                             \
@@ -58,7 +73,17 @@ struct conv {
     X(dots_i8, void,                                                                               \
       (int32_t * out, const int8_t *query, const int8_t *rows, size_t n, size_t count))            \
     /* out[i] = (in[i] - offset) * factor of bytes: picture to network input */                    \
-    X(normalize_u8_f32, void, (float *out, const uint8_t *in, size_t n, float offset, float factor))
+    X(normalize_u8_f32, void,                                                                      \
+      (float *out, const uint8_t *in, size_t n, float offset, float factor))                       \
+    /* `n` pixels, each the rounded mean of two pixels of one row and the two below them */        \
+    X(halve_u8, void, (uint8_t * out, const uint8_t *row, const uint8_t *below, size_t n))         \
+    /* Pixel i of `out` = the sum of its taps' pixels of `sums`, weighted, plus 2^21, over 2^22.   \
+       The 2 bytes behind the last tap's pixel are read. */                                        \
+    X(mix_u16_u8, void, (uint8_t * out, const uint16_t *sums, const struct taps *taps, size_t n))  \
+    /* Pixel i of `out` is the picture at spot i, bilinear, rounded. Reads 8 bytes from a spot on, \
+       and 8 a row (`stride` bytes) below. */                                                      \
+    X(sample_u8, void,                                                                             \
+      (uint8_t * out, const uint8_t *pixels, size_t stride, const struct spot *spots, size_t n))
 
 struct kernels {
 #define X(name, result, arguments) result(*name) arguments;
