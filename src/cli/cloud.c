@@ -31,6 +31,7 @@ enum { ENDPOINT_BYTES = 256, ENV_WAIT_MS = 3000, ENV_STEP_MS = 10 };
 struct settings {
     const char *data, *listen, *region, *endpoint, *ready_file, *isolation;
     long ready_fd;
+    int anonymous;
 };
 
 static const char *default_region(void)
@@ -157,6 +158,8 @@ static void print_start(const struct cloud *cloud, const struct cloud_credential
     printf("  data folder  %s\n", cloud->data_folder);
     if (cloud->isolation_text)
         printf("  isolation    %s\n", cloud->isolation_text);
+    if (cloud->anonymous)
+        printf("  anonymous    whoever reaches this port may do everything\n");
     if (fresh->made) {
         printf("\nA new access key was made; it is kept in %s/credentials.\n"
                "For a shell that shall speak to this cloud:\n\n",
@@ -180,6 +183,7 @@ static int run(const struct command_line *line, const struct settings *settings)
 {
     struct err err = {0};
     struct cloud_options options = {.data_folder = settings->data,
+                                    .anonymous = settings->anonymous,
                                     .listen = settings->listen ? settings->listen : DEFAULT_LISTEN,
                                     .region = settings->region,
                                     .isolation =
@@ -222,6 +226,8 @@ int verb_cloud(int argc, char **argv)
          "the region it plays (default AWS_REGION, else us-east-1)"},
         {"isolation", 0, OPTION_TEXT, &settings.isolation, "full|basic",
          "of functions from the machine, see docs/lambda.md (default full where possible)"},
+        {"anonymous", 0, OPTION_FLAG, &settings.anonymous, NULL,
+         "take requests without a signature as the administrator's"},
         {"ready-fd", 0, OPTION_INT, &settings.ready_fd, "N",
          "write {\"endpoint\", \"pid\"} to this descriptor when ready", 0, 1 << 20},
         {"ready-file", 0, OPTION_TEXT, &settings.ready_file, "FILE", "the same into a file"},

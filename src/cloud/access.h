@@ -4,10 +4,30 @@
 #include "base/err.h"
 #include "cloud/exchange.h"
 
-/* May the signer of this request do `action` ("s3:GetObject", "sqs:SendMessage") on `resource` (an
- * ARN, or "*" for actions without one)? 0: yes. -1: the denial is answered already, in the form of
- * x->service; leave handle(). Every operation of every service asks once for each resource it
- * touches, before it does anything. The administrator may do everything. */
+/* Who may do what. A request is signed by the account's root, who may do everything, by a user, or
+ * by a session of a role; or by nobody (where a service takes unsigned requests). */
+
+/* What is asked: an action ("s3:GetObject") on a resource (an ARN; "*" for actions without one). */
+struct access_question {
+    const char *action, *resource;
+    const char *resource_policy; /* the document attached to the resource; NULL: none */
+};
+
+/* Who decides; IAM. 0: allowed; -1 with ERR_DENIED and AWS's words. */
+struct access_judge {
+    int (*decide)(void *self, struct exchange *x, const struct access_question *question,
+                  struct err *err);
+    void *self;
+};
+
+/* May the signer of this request do that? 0: yes. -1: the denial is answered already, in the form
+ * of x->service; leave handle(). Every operation of every service asks once for each resource that
+ * it touches, before it does anything. */
 int exchange_authorize(struct exchange *x, const char *action, const char *resource) MUST_USE;
+/* The same for resources that carry a policy of their own: buckets, queues, topics, functions. It
+ * is enough when either side allows and neither denies. */
+int exchange_authorize_with(struct exchange *x, const struct access_question *question) MUST_USE;
+/* The same without an answer, for lists of which some is left out and for batches. */
+int exchange_may(struct exchange *x, const struct access_question *question, struct err *err);
 
 #endif

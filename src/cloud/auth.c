@@ -87,6 +87,7 @@ static int find_identity(struct auth *auth, struct exchange *x, struct identitie
                                                  : AUTH_WRONG_TOKEN);
     x->identity.access_key_id = auth->claim.access_key_id;
     x->identity.arn = auth->secret.arn;
+    x->identity.is_administrator = auth->secret.is_administrator;
     x->region = auth->claim.region;
     return 0;
 }

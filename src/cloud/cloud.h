@@ -2,6 +2,7 @@
 #define CLOUD_CLOUD_H
 
 #include "base/err.h"
+#include "cloud/access.h"
 #include "cloud/exchange.h"
 #include "cloud/lambda/isolation.h"
 
@@ -39,6 +40,7 @@ struct cloud_options {
     const char *access_key_id; /* the administrator's; NULL: from (or new in) DIR/credentials */
     const char *secret_access_key;
     enum isolation isolation; /* of functions */
+    int anonymous;            /* take unsigned requests as the administrator's */
     unsigned workers;         /* threads that run handle(); 0: a default */
 };
 
@@ -57,7 +59,9 @@ struct cloud {
     size_t service_count;
     struct delivery_target *targets; /* CLOUD_MAX_TARGETS; what cloud_deliver() can reach */
     size_t target_count;
-    int lock_fd; /* of the data folder */
+    struct access_judge judge; /* set by the iam service */
+    int anonymous;             /* unsigned requests are the administrator's */
+    int lock_fd;               /* of the data folder */
 };
 
 /* Opens the data folder, makes the services and starts to answer. NULL on failure: ERR_BUSY when

@@ -17,7 +17,8 @@
 struct identity {
     const char *access_key_id; /* NULL: an anonymous request (only where the service allows it) */
     const char *account_id;    /* 12 digits */
-    const char *arn;           /* "arn:aws:iam::000000000000:user/admin" */
+    const char *arn;           /* "arn:aws:iam::000000000000:user/ada" */
+    int is_administrator;      /* the account's root, whom no policy binds */
 };
 
 /* The body: small ones in memory, large ones in a file that has no name and vanishes with the
@@ -42,9 +43,10 @@ struct exchange {
     const char *region;  /* of the signature's scope, or the cloud's own */
     const char *source_ip;
     int64_t received_unix_ms;
-    uint64_t received_ns;          /* monotonic */
-    const struct service *service; /* that handles it */
-    struct reply *reply;           /* the front's */
+    uint64_t received_ns;             /* monotonic */
+    const struct service *service;    /* that handles it */
+    const struct access_judge *judge; /* cloud/access.h; NULL: only the administrator may ask */
+    struct reply *reply;              /* the front's */
 };
 
 /* Request parts. Header names are case-insensitive. Query values come decoded; NULL when absent (""

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "cloud/exchange.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -9,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct temporary {
-    struct identity_credentials credentials;
+struct issued {
+    struct identity_credentials credentials; /* of a user: without a token */
     char arn[IDENTITY_ARN_BYTES];
     int64_t expires_unix_ms; /* 0: never */
 };
@@ -19,7 +20,7 @@ struct identities {
     pthread_mutex_t lock;
     char access_key_id[IDENTITY_KEY_BYTES], secret_access_key[IDENTITY_KEY_BYTES];
     char arn[IDENTITY_ARN_BYTES];
-    struct temporary *temporary;
+    struct issued *issued;
     size_t count, capacity;
 };
 
@@ -43,7 +44,7 @@ struct identities *identities_create(const char *access_key_id, const char *secr
         free(identities);
         return NULL;
     }
-    snprintf(identities->arn, sizeof identities->arn, "arn:aws:iam::%s:user/admin", account_id);
+    snprintf(identities->arn, sizeof identities->arn, "arn:aws:iam::%s:root", account_id);
     pthread_mutex_init(&identities->lock, NULL);
     return identities;
 }
@@ -52,31 +53,30 @@ void identities_destroy(struct identities *identities)
 {
     if (!identities)
         return;
-    if (identities->temporary)
-        OPENSSL_cleanse(identities->temporary,
-                        identities->capacity * sizeof *identities->temporary);
-    free(identities->temporary);
+    if (identities->issued)
+        OPENSSL_cleanse(identities->issued, identities->capacity * sizeof *identities->issued);
+    free(identities->issued);
     pthread_mutex_destroy(&identities->lock);
     OPENSSL_cleanse(identities, sizeof *identities);
     free(identities);
 }
 
 /* Under the lock. */
-static struct temporary *find_temporary(struct identities *identities, const char *access_key_id)
+static struct issued *find_issued(struct identities *identities, const char *access_key_id)
 {
     for (size_t i = 0; i < identities->count; i++)
-        if (strcmp(identities->temporary[i].credentials.access_key_id, access_key_id) == 0)
-            return &identities->temporary[i];
+        if (strcmp(identities->issued[i].credentials.access_key_id, access_key_id) == 0)
+            return &identities->issued[i];
     return NULL;
 }
 
-static void remove_temporary(struct identities *identities, struct temporary *t)
+static void remove_issued(struct identities *identities, struct issued *t)
 {
-    *t = identities->temporary[--identities->count];
-    OPENSSL_cleanse(&identities->temporary[identities->count], sizeof *t);
+    *t = identities->issued[--identities->count];
+    OPENSSL_cleanse(&identities->issued[identities->count], sizeof *t);
 }
 
-static int has_expired(const struct temporary *t, int64_t now)
+static int has_expired(const struct issued *t, int64_t now)
 {
     return t->expires_unix_ms && t->expires_unix_ms <= now;
 }
@@ -85,8 +85,8 @@ static void remove_expired(struct identities *identities)
 {
     int64_t now = clock_unix_ms();
     for (size_t i = identities->count; i-- > 0;)
-        if (has_expired(&identities->temporary[i], now))
-            remove_temporary(identities, &identities->temporary[i]);
+        if (has_expired(&identities->issued[i], now))
+            remove_issued(identities, &identities->issued[i]);
 }
 
 /* Under the lock: room for one more. The old memory held secrets, so no realloc(). */
@@ -97,50 +97,78 @@ static int make_room(struct identities *identities, struct err *err)
     remove_expired(identities);
     if (identities->count < identities->capacity)
         return 0;
-    if (identities->capacity >= IDENTITY_MAX_TEMPORARY)
-        return err_set(err, ERR_BUSY, "issue credentials: %d are in use", IDENTITY_MAX_TEMPORARY);
+    if (identities->capacity >= IDENTITY_MAX_ISSUED)
+        return err_set(err, ERR_BUSY, "issue credentials: %d are in use", IDENTITY_MAX_ISSUED);
     size_t capacity = identities->capacity ? identities->capacity * 2 : 16;
-    struct temporary *bigger = calloc(capacity, sizeof *bigger);
+    struct issued *bigger = calloc(capacity, sizeof *bigger);
     if (!bigger)
         return err_set(err, ERR_NO_MEMORY, "issue credentials: out of memory");
-    if (identities->temporary) {
-        memcpy(bigger, identities->temporary, identities->count * sizeof *bigger);
-        OPENSSL_cleanse(identities->temporary, identities->count * sizeof *bigger);
-        free(identities->temporary);
+    if (identities->issued) {
+        memcpy(bigger, identities->issued, identities->count * sizeof *bigger);
+        OPENSSL_cleanse(identities->issued, identities->count * sizeof *bigger);
+        free(identities->issued);
     }
-    identities->temporary = bigger;
+    identities->issued = bigger;
     identities->capacity = capacity;
     return 0;
+}
+
+static int add_issued(struct identities *identities, const struct issued *fresh, struct err *err)
+{
+    pthread_mutex_lock(&identities->lock);
+    int result = make_room(identities, err);
+    if (result == 0)
+        identities->issued[identities->count++] = *fresh;
+    pthread_mutex_unlock(&identities->lock);
+    return result;
 }
 
 int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
                    struct identity_credentials *out, struct err *err)
 {
     enum { ID_LETTERS = 16, SECRET_LETTERS = 40, TOKEN_LETTERS = 64 };
-    struct temporary fresh = {.expires_unix_ms = lifetime_ms ? clock_unix_ms() + lifetime_ms : 0};
+    struct issued fresh = {.expires_unix_ms = lifetime_ms ? clock_unix_ms() + lifetime_ms : 0};
     if (copy_text(fresh.arn, sizeof fresh.arn, arn) < 0)
         return err_set(err, ERR_TOO_BIG, "issue credentials: the ARN is too long");
     memcpy(fresh.credentials.access_key_id, "ASIA", 4);
     random_text(fresh.credentials.access_key_id + 4, ID_LETTERS, RANDOM_UPPER);
     random_text(fresh.credentials.secret_access_key, SECRET_LETTERS, RANDOM_LOWER);
     random_text(fresh.credentials.session_token, TOKEN_LETTERS, RANDOM_LOWER);
-    pthread_mutex_lock(&identities->lock);
-    int result = make_room(identities, err);
-    if (result == 0)
-        identities->temporary[identities->count++] = fresh;
-    pthread_mutex_unlock(&identities->lock);
+    int result = add_issued(identities, &fresh, err);
     if (result == 0)
         *out = fresh.credentials;
     OPENSSL_cleanse(&fresh, sizeof fresh);
     return result;
 }
 
+int identity_add_user(struct identities *identities, const char *arn, const char *access_key_id,
+                      const char *secret_access_key, struct err *err)
+{
+    struct issued fresh = {0};
+    if (copy_text(fresh.arn, sizeof fresh.arn, arn) < 0 ||
+        copy_text(fresh.credentials.access_key_id, IDENTITY_KEY_BYTES, access_key_id) < 0 ||
+        copy_text(fresh.credentials.secret_access_key, IDENTITY_KEY_BYTES, secret_access_key) < 0)
+        return err_set(err, ERR_TOO_BIG, "add an access key: a part of it is too long");
+    int result = add_issued(identities, &fresh, err);
+    OPENSSL_cleanse(&fresh, sizeof fresh);
+    return result;
+}
+
+void identity_forget_users(struct identities *identities)
+{
+    pthread_mutex_lock(&identities->lock);
+    for (size_t i = identities->count; i-- > 0;)
+        if (!*identities->issued[i].credentials.session_token)
+            remove_issued(identities, &identities->issued[i]);
+    pthread_mutex_unlock(&identities->lock);
+}
+
 void identity_revoke(struct identities *identities, const char *access_key_id)
 {
     pthread_mutex_lock(&identities->lock);
-    struct temporary *t = find_temporary(identities, access_key_id);
+    struct issued *t = find_issued(identities, access_key_id);
     if (t)
-        remove_temporary(identities, t);
+        remove_issued(identities, t);
     pthread_mutex_unlock(&identities->lock);
 }
 
@@ -150,18 +178,26 @@ static int same_secret(const char *a, const char *b)
     return size == strlen(b) && CRYPTO_memcmp(a, b, size) == 0;
 }
 
+void identity_administrator(const struct identities *identities, struct identity *out)
+{
+    out->access_key_id = identities->access_key_id;
+    out->arn = identities->arn;
+    out->is_administrator = 1;
+}
+
 static int find_locked(struct identities *identities, const char *access_key_id,
                        const char *session_token, struct identity_secret *out, struct err *err)
 {
-    struct temporary *t = find_temporary(identities, access_key_id);
+    struct issued *t = find_issued(identities, access_key_id);
     if (!t)
         return err_set(err, ERR_NOT_FOUND, "access key %s: unknown", access_key_id);
     if (has_expired(t, clock_unix_ms()))
         return err_set(err, ERR_TIMEOUT, "access key %s: expired", access_key_id);
-    if (!session_token || !same_secret(session_token, t->credentials.session_token))
+    if (!same_secret(session_token ? session_token : "", t->credentials.session_token))
         return err_set(err, ERR_DENIED, "access key %s: wrong session token", access_key_id);
     memcpy(out->secret_access_key, t->credentials.secret_access_key, IDENTITY_KEY_BYTES);
     memcpy(out->arn, t->arn, IDENTITY_ARN_BYTES);
+    out->is_administrator = 0;
     return 0;
 }
 
@@ -173,6 +209,7 @@ int identity_find(struct identities *identities, const char *access_key_id,
             return err_set(err, ERR_DENIED, "access key %s: has no session token", access_key_id);
         memcpy(out->secret_access_key, identities->secret_access_key, IDENTITY_KEY_BYTES);
         memcpy(out->arn, identities->arn, IDENTITY_ARN_BYTES);
+        out->is_administrator = 1;
         return 0;
     }
     pthread_mutex_lock(&identities->lock);

@@ -5,12 +5,13 @@
 
 #include <stdint.h>
 
-/* Whose keys the cloud knows: one administrator, and temporary credentials that services issue (the
- * lambda service for its functions). Temporary ones live in memory only. Thread safe. */
+/* Whose keys the cloud knows: the administrator's, those of IAM's users, and temporary credentials
+ * that services issue (to functions, to who assumes a role). All live in memory only; IAM keeps its
+ * users' and tells them at the start. Thread safe. */
 struct identities;
 
 enum {
-    IDENTITY_MAX_TEMPORARY = 4096,
+    IDENTITY_MAX_ISSUED = 16384, /* keys of users and temporary ones together */
     IDENTITY_KEY_BYTES = 129,
     IDENTITY_TOKEN_BYTES = 129,
     IDENTITY_ARN_BYTES = 257,
@@ -31,13 +32,23 @@ struct identity_credentials {
  * `lifetime_ms` has passed (0: until revoked). */
 int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
                    struct identity_credentials *out, struct err *err) MUST_USE;
+/* A key of a user, which has no session token. */
+int identity_add_user(struct identities *identities, const char *arn, const char *access_key_id,
+                      const char *secret_access_key, struct err *err) MUST_USE;
+/* All keys of users, before they are told anew. */
+void identity_forget_users(struct identities *identities);
 void identity_revoke(struct identities *identities, const char *access_key_id);
+
+/* Who the administrator is; the texts are borrowed. */
+struct identity;
+void identity_administrator(const struct identities *identities, struct identity *out);
 
 /* The secret behind a key id. `session_token` is the request's, or NULL. Returns ERR_NOT_FOUND for
  * an unknown key id, ERR_DENIED for a wrong or missing token, ERR_TIMEOUT when expired. */
 struct identity_secret {
     char secret_access_key[IDENTITY_KEY_BYTES];
     char arn[IDENTITY_ARN_BYTES];
+    int is_administrator;
 };
 int identity_find(struct identities *identities, const char *access_key_id,
                   const char *session_token, struct identity_secret *out, struct err *err) MUST_USE;

@@ -29,6 +29,7 @@ struct request *request_create(struct cloud *cloud, const char *uri)
     x->region = cloud->region;
     x->identity.account_id = cloud->account_id;
     x->service = &nobody;
+    x->judge = cloud->judge.decide ? &cloud->judge : NULL;
     x->received_unix_ms = clock_unix_ms();
     x->received_ns = clock_monotonic_ns();
     random_uuid(x->request_id);
@@ -90,6 +91,10 @@ static int check_head(struct request *request)
     if (parsed < 0) {
         auth_fail(x, AUTH_MALFORMED, request->auth.err.message);
         return -1;
+    }
+    if (parsed == 0 && request->cloud->anonymous) {
+        identity_administrator(request->cloud->identities, &x->identity);
+        return 0;
     }
     if (parsed == 0 && !service->anonymous) {
         auth_fail(x, AUTH_MISSING, NULL);

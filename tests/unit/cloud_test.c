@@ -207,7 +207,7 @@ static void only_so_many_credentials(void **state)
     struct identities *identities = make_identities();
     struct identity_credentials c;
     struct err err = {0};
-    for (int i = 0; i < IDENTITY_MAX_TEMPORARY; i++)
+    for (int i = 0; i < IDENTITY_MAX_ISSUED; i++)
         assert_int_equal(identity_issue(identities, "arn:x", 0, &c, &err), 0);
     assert_int_equal(identity_issue(identities, "arn:x", 0, &c, &err), -1);
     assert_int_equal(err.code, ERR_BUSY);
