@@ -76,7 +76,8 @@ int aws_iam_put_function_role(struct aws_client *client, const char *name, const
     }
     if (take_arn(client, arn, err) < 0 || call(client, "PutRolePolicy", policy, err) < 0)
         return err_wrap(err, "role %s", name);
-    if (made) /* a new role takes seconds until all of AWS knows it */
+    if (made && !aws_config_is_custom(aws_client_config(client), AWS_IAM))
+        /* a new role takes seconds until all of AWS knows it */
         clock_sleep_until_ns(clock_monotonic_ns() + SPREAD_S * 1000000000ull);
     return made;
 }

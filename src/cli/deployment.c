@@ -57,7 +57,8 @@ static int put_role(struct deployment_work *work, struct err *err)
         snprintf(work->role, sizeof work->role, "%s", wish->role);
         return 0;
     }
-    if (aws_config_is_custom(config, AWS_LAMBDA)) { /* which takes any role */
+    if (aws_config_is_custom(config, AWS_LAMBDA) && !aws_config_is_custom(config, AWS_IAM)) {
+        /* an engine for functions alone, which takes any role */
         snprintf(work->role, sizeof work->role, "arn:aws:iam::000000000000:role/%.150s",
                  wish->function);
         return 0;

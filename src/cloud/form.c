@@ -25,6 +25,27 @@ const char *form_get(struct exchange *x, const char *name)
     return value ? value : find(x, x->query, name);
 }
 
+const char *form_next(struct exchange *x, struct form_cursor *cursor)
+{
+    struct query_pair pair;
+    struct err err;
+    for (;;) {
+        if (cursor->at && query_next(&cursor->at, &pair)) {
+            const char *name = exchange_decode(x, pair.name, pair.name_size, 1);
+            if (name)
+                return name;
+        } else if (cursor->place == 0) {
+            cursor->at = x->body.size ? exchange_body(x, &err) : NULL;
+            cursor->place = 1;
+        } else if (cursor->place == 1) {
+            cursor->at = x->query;
+            cursor->place = 2;
+        } else {
+            return NULL;
+        }
+    }
+}
+
 void form_begin(struct buf *body, const char *action, const char *name_space, size_t limit_bytes)
 {
     buf_init(body, limit_bytes);

@@ -63,10 +63,10 @@ class Cloud:
         keys = self.keys()
         config = Config(retries={"max_attempts": 0}, read_timeout=60, connect_timeout=5,
                         parameter_validation=False)
-        return boto3.client(service, endpoint_url=self.endpoint, region_name="us-east-1",
-                            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-                            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-                            **{"config": config, **extra})
+        given = {"endpoint_url": self.endpoint, "region_name": "us-east-1", "config": config,
+                 "aws_access_key_id": keys["AWS_ACCESS_KEY_ID"],
+                 "aws_secret_access_key": keys["AWS_SECRET_ACCESS_KEY"], **extra}
+        return boto3.client(service, **given)
 
     def stop(self, how=signal.SIGTERM):
         if self.process:

@@ -1,6 +1,7 @@
-"""What tools ask of IAM and STS around a deploy. iam_test.py KEN"""
+"""Users, groups, roles, policies and keys, and what they allow. iam_test.py KEN"""
 import json
 import sys
+import time
 import unittest
 
 import cloud as clouds
@@ -12,71 +13,284 @@ except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
 KEN = sys.argv[1]
-TRUST = {"Version": "2012-10-17", "Statement": [
-    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
-     "Action": "sts:AssumeRole"}]}
+ACCOUNT = "000000000000"
+READ_ONLY = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
 
-class IamTest(unittest.TestCase):
+def statement(action, resource="*", effect="Allow", **more):
+    return {"Effect": effect, "Action": action, "Resource": resource, **more}
+
+
+def document(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def trust(principal, **more):
+    return json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **more}]})
+
+
+LAMBDA = trust({"Service": "lambda.amazonaws.com"})
+
+
+class Base(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.cloud = clouds.Cloud(KEN).start()
-        cls.client = cls.cloud.client(boto3, "iam")
+        cls.iam = cls.cloud.client(boto3, "iam")
 
     @classmethod
     def tearDownClass(cls):
         cls.cloud.close()
 
+    def restart(self):
+        self.cloud.stop()
+        self.cloud.start()
+        type(self).iam = self.cloud.client(boto3, "iam")
+
     def refused(self, code, call, **arguments):
         with self.assertRaises(botocore.exceptions.ClientError) as caught:
             call(**arguments)
         self.assertEqual(caught.exception.response["Error"]["Code"], code)
+        return caught.exception.response["Error"]["Message"]
 
-    def create(self, name):
-        return self.client.create_role(RoleName=name, Description="a & b <c>",
-                                       AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
+    def client_of(self, service, key, token=None):
+        return self.cloud.client(boto3, service, aws_access_key_id=key["AccessKeyId"],
+                                 aws_secret_access_key=key["SecretAccessKey"],
+                                 aws_session_token=token or key.get("SessionToken"))
 
-    def test_wrong_roles_are_refused(self):
-        self.refused("NoSuchEntity", self.client.get_role, RoleName="absent")
-        self.refused("ValidationError", self.client.create_role, RoleName="a/b",
-                     AssumeRolePolicyDocument="{}")
-        self.refused("MalformedPolicyDocument", self.client.create_role, RoleName="a",
+    def user(self, name, *policies):
+        """A new user with inline policies and a key."""
+        self.iam.create_user(UserName=name)
+        for number, policy in enumerate(policies):
+            self.iam.put_user_policy(UserName=name, PolicyName=f"p{number}", PolicyDocument=policy)
+        return self.iam.create_access_key(UserName=name)["AccessKey"]
+
+
+class Entities(Base):
+    def test_wrong_requests_are_refused_by_name(self):
+        iam = self.iam
+        self.refused("NoSuchEntity", iam.get_role, RoleName="absent")
+        self.refused("NoSuchEntity", iam.get_user, UserName="absent")
+        self.refused("ValidationError", iam.create_role, RoleName="a/b",
+                     AssumeRolePolicyDocument=LAMBDA)
+        self.refused("ValidationError", iam.create_user, UserName="x", Path="no-slash")
+        self.refused("MalformedPolicyDocument", iam.create_role, RoleName="a",
                      AssumeRolePolicyDocument="no json")
-        self.create("twice")
-        self.refused("EntityAlreadyExists", self.create, name="twice")
-        self.refused("InvalidAction", self.client.list_users)
+        self.refused("MalformedPolicyDocument", iam.create_role, RoleName="a",
+                     AssumeRolePolicyDocument=document(statement("s3:*")))
+        self.refused("MalformedPolicyDocument", iam.create_policy, PolicyName="p",
+                     PolicyDocument=LAMBDA)
+        self.refused("InvalidAction", iam.list_virtual_mfa_devices)
+        message = self.refused("ValidationError", iam.create_user, UserName="x",
+                               PermissionsBoundary=READ_ONLY)
+        self.assertIn("PermissionsBoundary", message)
+        self.refused("NoSuchEntity", iam.get_user, UserName="x")
 
     def test_a_role_is_kept_with_its_policies(self):
-        made = self.create("role")
-        self.assertEqual(made["Arn"], "arn:aws:iam::000000000000:role/role")
-        policy = {"Version": "2012-10-17", "Statement": []}
+        iam = self.iam
+        made = iam.create_role(RoleName="role", Description="a & b <c>", Tags=[
+            {"Key": "team", "Value": "red"}], AssumeRolePolicyDocument=LAMBDA)["Role"]
+        self.assertEqual(made["Arn"], f"arn:aws:iam::{ACCOUNT}:role/role")
+        self.refused("EntityAlreadyExists", iam.create_role, RoleName="role",
+                     AssumeRolePolicyDocument=LAMBDA)
+        policy = document(statement("s3:GetObject"))
         managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
-        self.client.attach_role_policy(RoleName="role", PolicyArn=managed)
-        self.client.attach_role_policy(RoleName="role", PolicyArn=managed)
-        self.client.put_role_policy(RoleName="role", PolicyName="own",
-                                    PolicyDocument=json.dumps(policy))
-        self.cloud.stop()
-        self.cloud.start()
-        client = type(self).client = self.cloud.client(boto3, "iam")
-        got = client.get_role(RoleName="role")["Role"]
-        self.assertEqual(got["AssumeRolePolicyDocument"], TRUST)
+        iam.attach_role_policy(RoleName="role", PolicyArn=managed)
+        iam.attach_role_policy(RoleName="role", PolicyArn=managed)
+        self.refused("NoSuchEntity", iam.attach_role_policy, RoleName="role",
+                     PolicyArn="arn:aws:iam::aws:policy/NoSuch")
+        iam.put_role_policy(RoleName="role", PolicyName="own", PolicyDocument=policy)
+        self.restart()
+        iam = self.iam
+        got = iam.get_role(RoleName="role")["Role"]
+        self.assertEqual(got["AssumeRolePolicyDocument"], json.loads(LAMBDA))
         self.assertEqual(got["Description"], "a & b <c>")
         self.assertEqual(got["CreateDate"], made["CreateDate"])
-        self.assertEqual(client.list_attached_role_policies(RoleName="role")["AttachedPolicies"],
+        self.assertEqual(got["Tags"], [{"Key": "team", "Value": "red"}])
+        self.assertEqual(iam.list_attached_role_policies(RoleName="role")["AttachedPolicies"],
                          [{"PolicyName": "AWSLambdaBasicExecutionRole", "PolicyArn": managed}])
-        self.assertEqual(client.get_role_policy(RoleName="role",
-                                                PolicyName="own")["PolicyDocument"], policy)
-        self.assertEqual(client.list_role_policies(RoleName="role")["PolicyNames"], ["own"])
-        self.refused("DeleteConflict", client.delete_role, RoleName="role")
-        client.detach_role_policy(RoleName="role", PolicyArn=managed)
-        client.delete_role_policy(RoleName="role", PolicyName="own")
-        client.delete_role(RoleName="role")
-        self.refused("NoSuchEntity", client.get_role, RoleName="role")
+        self.assertEqual(iam.get_role_policy(RoleName="role", PolicyName="own")["PolicyDocument"],
+                         json.loads(policy))
+        self.assertEqual(iam.list_role_policies(RoleName="role")["PolicyNames"], ["own"])
+        self.refused("DeleteConflict", iam.delete_role, RoleName="role")
+        iam.detach_role_policy(RoleName="role", PolicyArn=managed)
+        self.refused("NoSuchEntity", iam.detach_role_policy, RoleName="role", PolicyArn=managed)
+        iam.delete_role_policy(RoleName="role", PolicyName="own")
+        iam.delete_role(RoleName="role")
+        self.refused("NoSuchEntity", iam.get_role, RoleName="role")
 
-    def test_one_may_ask_who_one_is(self):
+    def test_users_are_listed_by_pages_in_order(self):
+        names = [f"page-{number:02}" for number in range(7)]
+        for name in reversed(names):
+            self.iam.create_user(UserName=name, Path="/pages/")
+        pages = self.iam.get_paginator("list_users").paginate(
+            PathPrefix="/pages/", PaginationConfig={"PageSize": 3})
+        self.assertEqual([user["UserName"] for page in pages for user in page["Users"]], names)
+
+    def test_a_user_is_renamed_with_its_memberships(self):
+        iam = self.iam
+        iam.create_user(UserName="old")
+        iam.create_group(GroupName="crew")
+        iam.add_user_to_group(GroupName="crew", UserName="old")
+        self.refused("DeleteConflict", iam.delete_user, UserName="old")
+        self.refused("DeleteConflict", iam.delete_group, GroupName="crew")
+        iam.update_user(UserName="old", NewUserName="new", NewPath="/a/")
+        self.assertEqual([u["Arn"] for u in iam.get_group(GroupName="crew")["Users"]],
+                         [f"arn:aws:iam::{ACCOUNT}:user/a/new"])
+        self.assertEqual([g["GroupName"] for g in iam.list_groups_for_user(
+            UserName="new")["Groups"]], ["crew"])
+        iam.remove_user_from_group(GroupName="crew", UserName="new")
+        iam.delete_user(UserName="new")
+        iam.delete_group(GroupName="crew")
+
+    def test_a_managed_policy_has_versions(self):
+        iam = self.iam
+        arn = iam.create_policy(PolicyName="versions",
+                                PolicyDocument=document(statement("s3:*")))["Policy"]["Arn"]
+        self.refused("EntityAlreadyExists", iam.create_policy, PolicyName="versions",
+                     PolicyDocument=document(statement("s3:*")))
+        second = document(statement("sqs:*"))
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=second, SetAsDefault=True)
+        self.assertEqual(iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"], "v2")
+        self.assertEqual(iam.get_policy_version(PolicyArn=arn, VersionId="v2")["PolicyVersion"]
+                         ["Document"], json.loads(second))
+        self.refused("DeleteConflict", iam.delete_policy_version, PolicyArn=arn, VersionId="v2")
+        self.refused("DeleteConflict", iam.delete_policy, PolicyArn=arn)
+        iam.set_default_policy_version(PolicyArn=arn, VersionId="v1")
+        iam.delete_policy_version(PolicyArn=arn, VersionId="v2")
+        iam.delete_policy(PolicyArn=arn)
+        self.refused("NoSuchEntity", iam.get_policy, PolicyArn=arn)
+        self.assertEqual(iam.get_policy(PolicyArn=READ_ONLY)["Policy"]["PolicyName"],
+                         "AmazonS3ReadOnlyAccess")
+
+
+class Access(Base):
+    def test_a_new_user_may_do_nothing(self):
+        key = self.user("nobody")
+        message = self.refused("AccessDenied", self.client_of("iam", key).list_roles)
+        self.assertIn(f"User: arn:aws:iam::{ACCOUNT}:user/nobody is not authorized to perform: "
+                      "iam:ListRoles", message)
+        who = self.client_of("sts", key).get_caller_identity()
+        self.assertEqual(who["Arn"], f"arn:aws:iam::{ACCOUNT}:user/nobody")
+        self.assertEqual(who["UserId"], self.iam.get_user(UserName="nobody")["User"]["UserId"])
+
+    def test_a_policy_allows_what_it_names_and_a_denial_wins(self):
+        key = self.user("reader", document(statement("iam:Get*"), statement("iam:List*")),
+                        document(statement("iam:ListUsers", effect="Deny")))
+        client = self.client_of("iam", key)
+        client.get_user()
+        client.list_roles()
+        self.assertIn("explicit deny", self.refused("AccessDenied", client.list_users))
+        self.refused("AccessDenied", client.create_user, UserName="another")
+
+    def test_groups_and_managed_policies_count(self):
+        iam = self.iam
+        key = self.user("member")
+        client = self.client_of("iam", key)
+        self.refused("AccessDenied", client.list_roles)
+        iam.create_group(GroupName="readers")
+        arn = iam.create_policy(PolicyName="lists", PolicyDocument=document(
+            statement("iam:ListRoles")))["Policy"]["Arn"]
+        iam.attach_group_policy(GroupName="readers", PolicyArn=arn)
+        iam.add_user_to_group(GroupName="readers", UserName="member")
+        client.list_roles()
+        iam.remove_user_from_group(GroupName="readers", UserName="member")
+        self.refused("AccessDenied", client.list_roles)
+
+    def test_conditions_and_variables_bind(self):
+        key = self.user("self", document(
+            statement("iam:*AccessKey*", f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}"),
+            statement("iam:ListUsers", Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}),
+            statement("iam:ListRoles", Condition={"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}})))
+        client = self.client_of("iam", key)
+        client.list_access_keys(UserName="self")
+        client.list_roles()
+        self.refused("AccessDenied", client.list_users)
+        self.refused("AccessDenied", client.create_access_key, UserName="other")
+
+    def test_keys_can_be_put_out_of_use(self):
+        iam = self.iam
+        key = self.user("keys", document(statement("iam:ListRoles")))
+        client = self.client_of("iam", key)
+        client.list_roles()
+        iam.create_access_key(UserName="keys")
+        self.refused("LimitExceeded", iam.create_access_key, UserName="keys")
+        self.refused("DeleteConflict", iam.delete_user, UserName="keys")
+        iam.update_access_key(UserName="keys", AccessKeyId=key["AccessKeyId"], Status="Inactive")
+        self.refused("InvalidClientTokenId", client.list_roles)
+        iam.update_access_key(UserName="keys", AccessKeyId=key["AccessKeyId"], Status="Active")
+        self.restart()
+        client = self.client_of("iam", key)
+        client.list_roles()
+        self.iam.delete_access_key(UserName="keys", AccessKeyId=key["AccessKeyId"])
+        self.refused("InvalidClientTokenId", client.list_roles)
+
+
+class Sessions(Base):
+    def role(self, name, who, *policies, **more):
+        made = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(who, **more))
+        for number, policy in enumerate(policies):
+            self.iam.put_role_policy(RoleName=name, PolicyName=f"p{number}", PolicyDocument=policy)
+        return made["Role"]["Arn"]
+
+    def test_a_role_is_assumed_by_whom_it_trusts(self):
+        key = self.user("trusted")
+        arn = self.role("by-name", {"AWS": f"arn:aws:iam::{ACCOUNT}:user/trusted"},
+                        document(statement("iam:ListRoles")))
+        session = self.client_of("sts", key).assume_role(RoleArn=arn, RoleSessionName="s1")
+        client = self.client_of("iam", session["Credentials"])
+        client.list_roles()
+        self.refused("AccessDenied", client.list_users)
+        who = self.client_of("sts", session["Credentials"]).get_caller_identity()
+        self.assertEqual(who["Arn"], f"arn:aws:sts::{ACCOUNT}:assumed-role/by-name/s1")
+        self.assertEqual(who["UserId"], session["AssumedRoleUser"]["AssumedRoleId"])
+        stranger = self.user("stranger")
+        self.refused("AccessDenied", self.client_of("sts", stranger).assume_role, RoleArn=arn,
+                     RoleSessionName="s2")
+
+    def test_trust_in_the_account_leaves_it_to_the_users_policies(self):
+        root = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+        arn = self.role("by-account", root)
+        without = self.client_of("sts", self.user("without"))
+        allowed = self.client_of("sts", self.user("allowed", document(
+            statement("sts:AssumeRole", arn))))
+        self.refused("AccessDenied", without.assume_role, RoleArn=arn, RoleSessionName="s")
+        allowed.assume_role(RoleArn=arn, RoleSessionName="s")
+        self.refused("AccessDenied", allowed.assume_role, RoleArn=arn + "x", RoleSessionName="s")
+
+    def test_an_external_id_and_a_session_policy_bind(self):
+        arn = self.role("bound", {"AWS": "*"}, document(statement("iam:List*")),
+                        Condition={"StringEquals": {"sts:ExternalId": "secret"}})
+        sts = self.client_of("sts", self.user("caller"))
+        self.refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="s")
+        session = sts.assume_role(RoleArn=arn, RoleSessionName="s", ExternalId="secret",
+                                  Policy=document(statement("iam:ListRoles")))
+        client = self.client_of("iam", session["Credentials"])
+        client.list_roles()
+        self.refused("AccessDenied", client.list_users)
+
+    def test_wrong_durations_and_tokens_are_refused(self):
+        arn = self.role("short", {"AWS": "*"})
+        key = self.user("hurried")
+        sts = self.client_of("sts", key)
+        self.refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="s",
+                     DurationSeconds=60)
+        self.refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="s",
+                     DurationSeconds=7200)
+        made = sts.assume_role(RoleArn=arn, RoleSessionName="s", DurationSeconds=900)
+        left = made["Credentials"]["Expiration"].timestamp() - time.time()
+        self.assertTrue(880 < left < 910, left)
+        self.refused("InvalidClientTokenId",
+                     self.client_of("sts", made["Credentials"], "wrong").get_caller_identity)
+        token = sts.get_session_token()["Credentials"]
+        who = self.client_of("sts", token).get_caller_identity()
+        self.assertEqual(who["Arn"], f"arn:aws:iam::{ACCOUNT}:user/hurried")
+
+    def test_root_is_root(self):
         who = self.cloud.client(boto3, "sts").get_caller_identity()
-        self.assertEqual(who["Account"], "000000000000")
-        self.assertTrue(who["Arn"].startswith("arn:aws:iam::000000000000:"))
+        self.assertEqual(who, {**who, "Account": ACCOUNT, "UserId": ACCOUNT,
+                               "Arn": f"arn:aws:iam::{ACCOUNT}:root"})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,196 @@
+#include "base/clock.h"
+#include "base/random.h"
+#include "cloud/errors.h"
+#include "cloud/form.h"
+#include "cloud/iam/iam.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct iam_kind iam_user = {"users", "User", "UserName", "user", "AIDA", IAM_MAX_NAME};
+const struct iam_kind iam_group = {"groups", "Group", "GroupName",
+                                   "group",  "AGPA",  IAM_MAX_GROUP_NAME};
+const struct iam_kind iam_role = {"roles", "Role", "RoleName", "role", "AROA", IAM_MAX_NAME};
+
+static int status_of(const char *code)
+{
+    static const char *const conflicts[] = {"EntityAlreadyExists", "DeleteConflict",
+                                            "LimitExceeded"};
+    if (strcmp(code, "NoSuchEntity") == 0)
+        return 404;
+    if (strcmp(code, "AccessDenied") == 0)
+        return 403;
+    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++)
+        if (strcmp(code, conflicts[i]) == 0)
+            return 409;
+    return 400;
+}
+
+int iam_refuse(struct iam_call *call, const char *code, const char *format, ...)
+{
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    exchange_fail_status(call->x, status_of(code), code, message);
+    return -1;
+}
+
+const char *iam_get(struct iam_call *call, const char *name)
+{
+    return form_get(call->x, name);
+}
+
+const char *iam_need(struct iam_call *call, const char *name, size_t most)
+{
+    const char *value = iam_get(call, name);
+    if (value && *value && strlen(value) <= most)
+        return value;
+    iam_refuse(call, "ValidationError", "%s is needed, at most %zu characters", name, most);
+    return NULL;
+}
+
+const char *iam_need_name(struct iam_call *call, const char *name, size_t most)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "+=,.@_-";
+    const char *value = iam_need(call, name, most);
+    if (!value || !value[strspn(value, allowed)])
+        return value;
+    iam_refuse(call, "ValidationError",
+               "The specified value for %s is invalid. It must contain only alphanumeric "
+               "characters and/or the following: +=,.@_-",
+               name);
+    return NULL;
+}
+
+const char *iam_path_parameter(struct iam_call *call)
+{
+    const char *path = iam_get(call, "Path");
+    if (!path)
+        return "/";
+    size_t size = strlen(path);
+    for (size_t i = 0; i < size; i++)
+        if (path[i] <= ' ' || path[i] > '~')
+            size = 0;
+    if (size && size <= IAM_MAX_PATH && path[0] == '/' && path[size - 1] == '/')
+        return path;
+    iam_refuse(call, "ValidationError",
+               "The specified value for path is invalid. It must begin and end with / and contain "
+               "only alphanumeric characters and/or / characters.");
+    return NULL;
+}
+
+const char *iam_need_document(struct iam_call *call, const char *name, enum policy_kind kind)
+{
+    struct err err = {0};
+    const char *text = iam_need(call, name, POLICY_MAX_DOCUMENT_BYTES);
+    json_t *document = text ? policy_parse(text, kind, &err) : NULL;
+    if (text && !document)
+        iam_refuse(call, "MalformedPolicyDocument", "%s", err.message);
+    json_decref(document);
+    return document ? text : NULL;
+}
+
+json_t *iam_members(const struct iam_call *call, const char *member)
+{
+    return json_object_get(call->state, member);
+}
+
+json_t *iam_find_named(struct iam_call *call, const struct iam_kind *kind, const char *name)
+{
+    json_t *entity = json_object_get(iam_members(call, kind->member), name);
+    if (!entity)
+        iam_refuse(call, "NoSuchEntity", "The %s with name %s cannot be found.", kind->word, name);
+    return entity;
+}
+
+int iam_find(struct iam_call *call)
+{
+    const char *name = iam_need(call, call->kind->parameter, call->kind->max_name);
+    call->entity = name ? iam_find_named(call, call->kind, name) : NULL;
+    return call->entity ? 0 : -1;
+}
+
+const char *iam_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+json_t *iam_now(void)
+{
+    char time[CLOCK_TEXT_BYTES];
+    clock_text(clock_unix_ms() / 1000 * 1000, time);
+    return json_sprintf("%.19sZ", time);
+}
+
+json_t *iam_new_id(const char *prefix)
+{
+    char id[18];
+    random_text(id, 17, RANDOM_UPPER);
+    return json_sprintf("%s%s", prefix, id);
+}
+
+size_t iam_index_of(const json_t *list, const char *text)
+{
+    size_t at = 0;
+    while (at < json_array_size(list) &&
+           strcmp(json_string_value(json_array_get(list, at)), text) != 0)
+        at++;
+    return at;
+}
+
+void iam_put(struct iam_call *call, const json_t *object, const char *name)
+{
+    if (*iam_text(object, name))
+        form_put(&call->body, name, iam_text(object, name));
+}
+
+/* -- lists -- */
+
+static int order_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static size_t collect(struct iam_call *call, const json_t *all, const char **names)
+{
+    const char *prefix = iam_get(call, "PathPrefix"), *marker = iam_get(call, "Marker"), *name;
+    json_t *one;
+    size_t count = 0;
+    json_object_foreach((json_t *)all, name, one)
+    {
+        if ((!prefix || strncmp(iam_text(one, "Path"), prefix, strlen(prefix)) == 0) &&
+            (!marker || strcmp(name, marker) > 0))
+            names[count++] = name;
+    }
+    qsort(names, count, sizeof *names, order_names);
+    return count;
+}
+
+int iam_list(struct iam_call *call, const char *element, const json_t *all, iam_put_one *put)
+{
+    const char **names = arena_new(&call->x->arena, const char *, json_object_size(all) + 1);
+    const char *limit = iam_get(call, "MaxItems");
+    char *end = NULL;
+    long most = limit ? strtol(limit, &end, 10) : 100;
+    if (most < 1 || most > 1000 || (end && *end))
+        return iam_refuse(call, "ValidationError", "MaxItems must be between 1 and 1000");
+    if (!names)
+        return iam_refuse(call, "ServiceFailure", "There is no memory for the list");
+    size_t count = collect(call, all, names), shown = count < (size_t)most ? count : (size_t)most;
+    buf_printf(&call->body, "<IsTruncated>%s</IsTruncated>", shown < count ? "true" : "false");
+    if (shown < count)
+        form_put(&call->body, "Marker", names[shown - 1]);
+    buf_printf(&call->body, "<%s>", element);
+    for (size_t i = 0; i < shown; i++) {
+        buf_puts(&call->body, "<member>");
+        put(call, names[i], json_object_get(all, names[i]));
+        buf_puts(&call->body, "</member>");
+    }
+    buf_printf(&call->body, "</%s>", element);
+    return 0;
+}

@@ -1,0 +1,414 @@
+#include "cloud/form.h"
+#include "cloud/iam/iam.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Users, groups and roles: made, shown, renamed, tagged, removed. */
+
+static void put_tags(struct iam_call *call, const json_t *tags)
+{
+    const char *key;
+    json_t *value;
+    if (!json_object_size(tags))
+        return;
+    buf_puts(&call->body, "<Tags>");
+    json_object_foreach((json_t *)tags, key, value)
+    {
+        buf_puts(&call->body, "<member>");
+        form_put(&call->body, "Key", key);
+        form_put(&call->body, "Value", json_string_value(value));
+        buf_puts(&call->body, "</member>");
+    }
+    buf_puts(&call->body, "</Tags>");
+}
+
+void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const json_t *entity)
+{
+    struct buf *body = &call->body;
+    form_put(body, "Path", iam_text(entity, "Path"));
+    form_put(body, kind->parameter, iam_text(entity, "Name"));
+    buf_printf(body, "<%sId>%s</%sId>", kind->element, iam_text(entity, "Id"), kind->element);
+    form_put(body, "Arn", iam_text(entity, "Arn"));
+    form_put(body, "CreateDate", iam_text(entity, "CreateDate"));
+    if (kind == &iam_role) {
+        form_put_encoded(body, "AssumeRolePolicyDocument",
+                         iam_text(entity, "AssumeRolePolicyDocument"));
+        iam_put(call, entity, "Description");
+        buf_printf(body, "<MaxSessionDuration>%lld</MaxSessionDuration>",
+                   (long long)json_integer_value(json_object_get(entity, "MaxSessionDuration")));
+    }
+    put_tags(call, json_object_get(entity, "tags"));
+}
+
+static void put_element(struct iam_call *call)
+{
+    buf_printf(&call->body, "<%s>", call->kind->element);
+    iam_put_entity(call, call->kind, call->entity);
+    buf_printf(&call->body, "</%s>", call->kind->element);
+}
+
+/* -- tags: "Tags.member.1.Key" -- */
+
+static int read_tags(struct iam_call *call, json_t *tags)
+{
+    for (int i = 1; i <= IAM_MAX_TAGS + 1; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "Tags.member.%d.Key", i);
+        const char *key = iam_get(call, name);
+        snprintf(name, sizeof name, "Tags.member.%d.Value", i);
+        const char *value = iam_get(call, name);
+        if (!key)
+            return 0;
+        if (!*key || strlen(key) > 128 || !value || strlen(value) > 256)
+            return iam_refuse(call, "ValidationError",
+                              "A tag has a key of 1 to 128 and a value "
+                              "of at most 256 characters");
+        if (json_object_set_new(tags, key, json_string(value)) < 0)
+            return iam_refuse(call, "ValidationError", "A tag is not UTF-8");
+        if (json_object_size(tags) > IAM_MAX_TAGS)
+            break;
+    }
+    return iam_refuse(call, "LimitExceeded", "There are more than %d tags", IAM_MAX_TAGS);
+}
+
+static int tag(struct iam_call *call)
+{
+    return iam_find(call) < 0 ? -1 : read_tags(call, json_object_get(call->entity, "tags"));
+}
+
+static int untag(struct iam_call *call)
+{
+    if (iam_find(call) < 0)
+        return -1;
+    for (int i = 1; i <= IAM_MAX_TAGS; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "TagKeys.member.%d", i);
+        const char *key = iam_get(call, name);
+        if (!key)
+            break;
+        json_object_del(json_object_get(call->entity, "tags"), key);
+    }
+    return 0;
+}
+
+static int list_tags(struct iam_call *call)
+{
+    if (iam_find(call) < 0)
+        return -1;
+    const json_t *tags = json_object_get(call->entity, "tags");
+    buf_puts(&call->body, "<IsTruncated>false</IsTruncated>");
+    if (json_object_size(tags))
+        put_tags(call, tags);
+    else
+        buf_puts(&call->body, "<Tags></Tags>");
+    return 0;
+}
+
+/* -- making -- */
+
+static json_t *make_entity(struct iam_call *call, const char *path, const char *name)
+{
+    const char *account = call->iam->cloud->account_id;
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{}, s:[], s:{}}", "Path", path, "Name", name,
+                     "Id", iam_new_id(call->kind->id_prefix), "Arn",
+                     json_sprintf("arn:aws:iam::%s:%s%s%s", account, call->kind->word, path, name),
+                     "CreateDate", iam_now(), "tags", "attached", "inline");
+}
+
+/* MaxSessionDuration, `absent` when it is not there; -1: answered. */
+static long session_seconds(struct iam_call *call, long absent)
+{
+    const char *text = iam_get(call, "MaxSessionDuration");
+    char *end = NULL;
+    long seconds = text ? strtol(text, &end, 10) : absent;
+    if (seconds >= IAM_DEFAULT_SESSION_S && seconds <= IAM_MAX_SESSION_S && !(end && *end))
+        return seconds;
+    return iam_refuse(call, "ValidationError", "MaxSessionDuration must be between %d and %d",
+                      IAM_DEFAULT_SESSION_S, IAM_MAX_SESSION_S);
+}
+
+static int complete_role(struct iam_call *call)
+{
+    const char *document = iam_need_document(call, "AssumeRolePolicyDocument", POLICY_OF_TRUST);
+    const char *description = iam_get(call, "Description");
+    long seconds = document ? session_seconds(call, IAM_DEFAULT_SESSION_S) : -1;
+    if (seconds < 0)
+        return -1;
+    json_object_set_new(call->entity, "AssumeRolePolicyDocument", json_string(document));
+    json_object_set_new(call->entity, "MaxSessionDuration", json_integer(seconds));
+    if (json_object_set_new(call->entity, "Description",
+                            json_string(description ? description : "")) < 0)
+        return iam_refuse(call, "ValidationError", "The description is not UTF-8");
+    return 0;
+}
+
+static int complete(struct iam_call *call)
+{
+    if (read_tags(call, json_object_get(call->entity, "tags")) < 0)
+        return -1;
+    if (call->kind == &iam_user)
+        return json_object_set_new(call->entity, "keys", json_array());
+    if (call->kind == &iam_group)
+        return json_object_set_new(call->entity, "members", json_array());
+    return complete_role(call);
+}
+
+static int create(struct iam_call *call)
+{
+    json_t *all = iam_members(call, call->kind->member);
+    const char *name = iam_need_name(call, call->kind->parameter, call->kind->max_name);
+    const char *path = name ? iam_path_parameter(call) : NULL;
+    if (!path)
+        return -1;
+    if (json_object_get(all, name))
+        return iam_refuse(call, "EntityAlreadyExists", "%s with name %s already exists.",
+                          call->kind->element, name);
+    if (json_object_size(all) >= IAM_MAX_ENTITIES)
+        return iam_refuse(call, "LimitExceeded", "There are %d %ss already", IAM_MAX_ENTITIES,
+                          call->kind->word);
+    call->entity = make_entity(call, path, name);
+    json_object_set_new(all, name, call->entity);
+    if (!call->entity || complete(call) < 0)
+        return -1;
+    put_element(call);
+    return 0;
+}
+
+/* -- showing -- */
+
+/* Without a name: who asks. */
+static int get(struct iam_call *call)
+{
+    const char *arn = call->x->identity.arn, *slash = arn ? strrchr(arn, '/') : NULL;
+    if (call->kind == &iam_user && !iam_get(call, "UserName") && slash && strstr(arn, ":user/"))
+        call->entity = iam_find_named(call, &iam_user, slash + 1);
+    else
+        iam_find(call);
+    if (!call->entity)
+        return -1;
+    put_element(call);
+    return 0;
+}
+
+static void put_listed(struct iam_call *call, const char *name, const json_t *entity)
+{
+    (void)name;
+    iam_put_entity(call, call->kind, entity);
+}
+
+static int list(struct iam_call *call)
+{
+    char element[16];
+    snprintf(element, sizeof element, "%ss", call->kind->element);
+    return iam_list(call, element, iam_members(call, call->kind->member), put_listed);
+}
+
+/* -- removing, renaming -- */
+
+static int is_in_a_group(struct iam_call *call, const char *user)
+{
+    const char *name;
+    json_t *group;
+    json_object_foreach(iam_members(call, "groups"), name, group)
+    {
+        const json_t *members = json_object_get(group, "members");
+        if (iam_index_of(members, user) < json_array_size(members))
+            return 1;
+    }
+    return 0;
+}
+
+static int delete (struct iam_call *call)
+{
+    if (iam_find(call) < 0)
+        return -1;
+    const json_t *e = call->entity;
+    const char *name = iam_text(e, "Name");
+    if (json_array_size(json_object_get(e, "attached")))
+        return iam_refuse(call, "DeleteConflict",
+                          "Cannot delete entity, must detach all policies first.");
+    if (json_object_size(json_object_get(e, "inline")))
+        return iam_refuse(call, "DeleteConflict",
+                          "Cannot delete entity, must delete policies first.");
+    if (json_array_size(json_object_get(e, "keys")))
+        return iam_refuse(call, "DeleteConflict",
+                          "Cannot delete entity, must delete access keys first.");
+    if (json_array_size(json_object_get(e, "members")) ||
+        (call->kind == &iam_user && is_in_a_group(call, name)))
+        return iam_refuse(call, "DeleteConflict",
+                          "Cannot delete entity, must remove users from group first.");
+    return json_object_del(iam_members(call, call->kind->member), name);
+}
+
+/* NewUserName, NewPath; members of groups follow. */
+static int rename_entity(struct iam_call *call)
+{
+    char parameter[32];
+    snprintf(parameter, sizeof parameter, "New%sName", call->kind->element);
+    if (iam_find(call) < 0)
+        return -1;
+    const char *old = arena_strdup(&call->x->arena, iam_text(call->entity, "Name"));
+    const char *path = iam_get(call, "NewPath"), *name = old;
+    json_t *all = iam_members(call, call->kind->member);
+    if (iam_get(call, parameter) && !(name = iam_need_name(call, parameter, call->kind->max_name)))
+        return -1;
+    if (path && (*path != '/' || path[strlen(path) - 1] != '/'))
+        return iam_refuse(call, "ValidationError", "NewPath must begin and end with /");
+    if (strcmp(name, old) != 0 && json_object_get(all, name))
+        return iam_refuse(call, "EntityAlreadyExists", "%s with name %s already exists.",
+                          call->kind->element, name);
+    json_t *entity = json_incref(call->entity);
+    json_object_del(all, old);
+    json_object_set_new(all, name, entity);
+    json_object_set_new(entity, "Name", json_string(name));
+    if (path)
+        json_object_set_new(entity, "Path", json_string(path));
+    json_object_set_new(entity, "Arn",
+                        json_sprintf("arn:aws:iam::%s:%s%s%s", call->iam->cloud->account_id,
+                                     call->kind->word, iam_text(entity, "Path"), name));
+    const char *group_name;
+    json_t *group;
+    if (call->kind == &iam_user)
+        json_object_foreach(iam_members(call, "groups"), group_name, group)
+        {
+            json_t *members = json_object_get(group, "members");
+            json_array_set_new(members, iam_index_of(members, old), json_string(name));
+        }
+    return 0;
+}
+
+static int update_role(struct iam_call *call)
+{
+    if (iam_find(call) < 0)
+        return -1;
+    const char *description = iam_get(call, "Description");
+    const json_t *had = json_object_get(call->entity, "MaxSessionDuration");
+    long seconds = session_seconds(call, (long)json_integer_value(had));
+    if (seconds < 0)
+        return -1;
+    json_object_set_new(call->entity, "MaxSessionDuration", json_integer(seconds));
+    if (description &&
+        json_object_set_new(call->entity, "Description", json_string(description)) < 0)
+        return iam_refuse(call, "ValidationError", "The description is not UTF-8");
+    return 0;
+}
+
+static int update_trust(struct iam_call *call)
+{
+    const char *document =
+        iam_find(call) == 0 ? iam_need_document(call, "PolicyDocument", POLICY_OF_TRUST) : NULL;
+    if (!document)
+        return -1;
+    return json_object_set_new(call->entity, "AssumeRolePolicyDocument", json_string(document));
+}
+
+/* -- groups and their members -- */
+
+static int change_member(struct iam_call *call, int add)
+{
+    const char *user = iam_need(call, "UserName", IAM_MAX_NAME);
+    if (!user || iam_find(call) < 0 || !iam_find_named(call, &iam_user, user))
+        return -1;
+    json_t *members = json_object_get(call->entity, "members");
+    size_t at = iam_index_of(members, user);
+    if (!add && at == json_array_size(members))
+        return iam_refuse(call, "NoSuchEntity", "The user with name %s is not in the group.", user);
+    if (!add)
+        return json_array_remove(members, at);
+    if (json_array_size(members) >= IAM_MAX_MEMBERS)
+        return iam_refuse(call, "LimitExceeded", "The group has %d users", IAM_MAX_MEMBERS);
+    return at < json_array_size(members) ? 0 : json_array_append_new(members, json_string(user));
+}
+
+static int add_member(struct iam_call *call)
+{
+    return change_member(call, 1);
+}
+
+static int remove_member(struct iam_call *call)
+{
+    return change_member(call, 0);
+}
+
+static int get_group(struct iam_call *call)
+{
+    size_t i;
+    json_t *member;
+    if (iam_find(call) < 0)
+        return -1;
+    put_element(call);
+    buf_puts(&call->body, "<IsTruncated>false</IsTruncated><Users>");
+    json_array_foreach(json_object_get(call->entity, "members"), i, member)
+    {
+        buf_puts(&call->body, "<member>");
+        iam_put_entity(call, &iam_user,
+                       json_object_get(iam_members(call, "users"), json_string_value(member)));
+        buf_puts(&call->body, "</member>");
+    }
+    buf_puts(&call->body, "</Users>");
+    return 0;
+}
+
+static int list_groups_of(struct iam_call *call)
+{
+    const char *name;
+    json_t *group;
+    if (iam_find(call) < 0)
+        return -1;
+    buf_puts(&call->body, "<IsTruncated>false</IsTruncated><Groups>");
+    json_object_foreach(iam_members(call, "groups"), name, group)
+    {
+        const json_t *members = json_object_get(group, "members");
+        if (iam_index_of(members, iam_text(call->entity, "Name")) == json_array_size(members))
+            continue;
+        buf_puts(&call->body, "<member>");
+        iam_put_entity(call, &iam_group, group);
+        buf_puts(&call->body, "</member>");
+    }
+    buf_puts(&call->body, "</Groups>");
+    return 0;
+}
+
+/* What tools ask for before they remove a user or a role, and what is never there. */
+static int list_nothing(struct iam_call *call)
+{
+    const char *action = iam_get(call, "Action");
+    const char *element = strcmp(action, "ListMFADevices") == 0 ? "MFADevices" : "InstanceProfiles";
+    if (iam_find(call) < 0)
+        return -1;
+    buf_printf(&call->body, "<IsTruncated>false</IsTruncated><%s></%s>", element, element);
+    return 0;
+}
+
+const struct iam_operation iam_entity_operations[] = {
+    {"CreateUser", &iam_user, 1, " UserName Path Tags ", create},
+    {"GetUser", &iam_user, 0, " UserName ", get},
+    {"ListUsers", &iam_user, 0, " PathPrefix Marker MaxItems ", list},
+    {"UpdateUser", &iam_user, 1, " UserName NewUserName NewPath ", rename_entity},
+    {"DeleteUser", &iam_user, 1, " UserName ", delete},
+    {"TagUser", &iam_user, 1, " UserName Tags ", tag},
+    {"UntagUser", &iam_user, 1, " UserName TagKeys ", untag},
+    {"ListUserTags", &iam_user, 0, " UserName Marker MaxItems ", list_tags},
+    {"ListGroupsForUser", &iam_user, 0, " UserName Marker MaxItems ", list_groups_of},
+    {"ListMFADevices", &iam_user, 0, " UserName Marker MaxItems ", list_nothing},
+    {"CreateGroup", &iam_group, 1, " GroupName Path ", create},
+    {"GetGroup", &iam_group, 0, " GroupName Marker MaxItems ", get_group},
+    {"ListGroups", &iam_group, 0, " PathPrefix Marker MaxItems ", list},
+    {"UpdateGroup", &iam_group, 1, " GroupName NewGroupName NewPath ", rename_entity},
+    {"DeleteGroup", &iam_group, 1, " GroupName ", delete},
+    {"AddUserToGroup", &iam_group, 1, " GroupName UserName ", add_member},
+    {"RemoveUserFromGroup", &iam_group, 1, " GroupName UserName ", remove_member},
+    {"CreateRole", &iam_role, 1,
+     " RoleName Path AssumeRolePolicyDocument Description MaxSessionDuration Tags ", create},
+    {"GetRole", &iam_role, 0, " RoleName ", get},
+    {"ListRoles", &iam_role, 0, " PathPrefix Marker MaxItems ", list},
+    {"UpdateRole", &iam_role, 1, " RoleName Description MaxSessionDuration ", update_role},
+    {"UpdateAssumeRolePolicy", &iam_role, 1, " RoleName PolicyDocument ", update_trust},
+    {"DeleteRole", &iam_role, 1, " RoleName ", delete},
+    {"TagRole", &iam_role, 1, " RoleName Tags ", tag},
+    {"UntagRole", &iam_role, 1, " RoleName TagKeys ", untag},
+    {"ListRoleTags", &iam_role, 0, " RoleName Marker MaxItems ", list_tags},
+    {"ListInstanceProfilesForRole", &iam_role, 0, " RoleName Marker MaxItems ", list_nothing},
+    {0},
+};

@@ -1,0 +1,147 @@
+#ifndef CLOUD_IAM_IAM_H
+#define CLOUD_IAM_IAM_H
+
+#include "base/buf.h"
+#include "cloud/cloud.h"
+#include "cloud/iam/policy.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <pthread.h>
+
+/* IAM and STS inside: what their operations share.
+ *
+ * Everything is one JSON document, DIR/iam/iam.json (mode 0600, as it holds secret keys), which a
+ * change replaces as a whole and which is synced before the answer:
+ *
+ *   {"users":    {NAME: entity + {"keys": [{"id", "secret", "status", "created"}]}},
+ *    "groups":   {NAME: entity + {"members": [NAME..]}},
+ *    "roles":    {NAME: entity + {"AssumeRolePolicyDocument", "Description",
+ *                 "MaxSessionDuration"}},
+ *    "policies": {ARN: {"PolicyName", "PolicyId", "Path", "Arn", "Description", "CreateDate",
+ *                 "UpdateDate", "default", "next", "tags", "versions": {"v1": {"document",
+ *                 "CreateDate"}}}}}
+ *   entity: {"Path", "Name", "Id", "Arn", "CreateDate", "tags": {KEY: VALUE},
+ *            "attached": [ARN..], "inline": {NAME: document}} */
+struct iam {
+    struct cloud *cloud;
+    char path[PATH_MAX];
+    pthread_mutex_t lock; /* of all below */
+    json_t *state;
+    json_t *compiled; /* parsed documents, by entity's ARN; emptied by every change */
+    json_t *sessions; /* key id of a session with a policy of its own: {"policy", "expires"} */
+};
+
+enum {
+    IAM_MAX_ENTITIES = 5000, /* of each kind */
+    IAM_MAX_ATTACHED = 20,
+    IAM_MAX_INLINE = 20,
+    IAM_MAX_KEYS = 2,
+    IAM_MAX_VERSIONS = 5,
+    IAM_MAX_TAGS = 50,
+    IAM_MAX_MEMBERS = 5000,
+    IAM_MAX_NAME = 64,
+    IAM_MAX_GROUP_NAME = 128,
+    IAM_MAX_POLICY_NAME = 128,
+    IAM_MAX_PATH = 512,
+    IAM_MAX_ARN = 2048,
+    IAM_MAX_FILE_BYTES = 64 * 1024 * 1024,
+    IAM_MAX_REPLY_BYTES = 16 * 1024 * 1024,
+    IAM_DEFAULT_SESSION_S = 3600,
+    IAM_MIN_SESSION_S = 900,
+    IAM_MAX_SESSION_S = 43200,
+};
+
+/* What users, groups and roles share. */
+struct iam_kind {
+    const char *member;    /* of the state: "users" */
+    const char *element;   /* in answers and parameters' names: "User" */
+    const char *parameter; /* "UserName" */
+    const char *word;      /* in messages and ARNs: "user" */
+    const char *id_prefix;
+    size_t max_name;
+};
+extern const struct iam_kind iam_user, iam_group, iam_role;
+
+/* One call. An operation answers errors by itself and then returns -1. */
+struct iam_call {
+    struct iam *iam;
+    struct exchange *x;
+    const struct iam_kind *kind; /* of the operation, or NULL */
+    json_t *state;               /* a copy of its own for operations that change it */
+    json_t *entity;              /* after iam_find() */
+    struct buf body;             /* of the answer */
+};
+
+/* One operation of IAM: `parameters` are the names it knows, up to the first '.', between blanks.
+ */
+struct iam_operation {
+    const char *action;
+    const struct iam_kind *kind;
+    int changes;
+    const char *parameters;
+    int (*run)(struct iam_call *call);
+};
+
+/* -- call.c -- */
+int iam_refuse(struct iam_call *call, const char *code, const char *format, ...) PRINTF(3, 4);
+const char *iam_get(struct iam_call *call, const char *name); /* NULL: absent */
+/* A parameter that must be there. NULL: the error is answered. */
+const char *iam_need(struct iam_call *call, const char *name, size_t most);
+/* The same, and of the letters that names may have. */
+const char *iam_need_name(struct iam_call *call, const char *name, size_t most);
+/* "Path": begins and ends with '/'; "/" when absent. NULL: answered. */
+const char *iam_path_parameter(struct iam_call *call);
+/* A policy document, checked. NULL: answered. */
+const char *iam_need_document(struct iam_call *call, const char *name, enum policy_kind kind);
+/* Finds the entity that the kind's parameter names. */
+int iam_find(struct iam_call *call);
+json_t *iam_find_named(struct iam_call *call, const struct iam_kind *kind, const char *name);
+json_t *iam_members(const struct iam_call *call, const char *member); /* "users" */
+const char *iam_text(const json_t *object, const char *name);         /* "" when absent */
+json_t *iam_now(void); /* "2026-11-23T08:00:00Z", a new reference */
+/* "AIDA" + 17 letters, a new reference. */
+json_t *iam_new_id(const char *prefix);
+/* Where `text` stands in a list of texts; its length when it does not. */
+size_t iam_index_of(const json_t *list, const char *text);
+/* Writes <name>text</name> for a member that has a text. */
+void iam_put(struct iam_call *call, const json_t *object, const char *name);
+
+/* A list by pages (MaxItems, Marker) in the order of names: the members of `all` whose Path begins
+ * with PathPrefix. `put` writes one, without its <member>. */
+typedef void iam_put_one(struct iam_call *call, const char *name, const json_t *one);
+int iam_list(struct iam_call *call, const char *element, const json_t *all, iam_put_one *put);
+
+/* Finds the action in a table and checks the names of its parameters, and begins the answer. NULL:
+ * answered. */
+const struct iam_operation *iam_begin(struct iam_call *call, const struct iam_operation *table,
+                                      const char *name_space);
+/* Sends the answer when `result` is 0, and frees it. */
+void iam_end(struct iam_call *call, int result);
+
+/* -- entities.c -- */
+void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const json_t *entity);
+
+/* -- managed.c: AWS's own policies that are here -- */
+json_t *iam_aws_policy(const char *arn); /* a new reference; NULL: none of that ARN */
+/* The document in force of a policy of either kind. A new reference, or NULL. */
+json_t *iam_policy_document(const json_t *state, const char *arn);
+
+/* -- operations, each table ends with an action of NULL -- */
+extern const struct iam_operation iam_entity_operations[], iam_policy_operations[],
+    iam_managed_operations[], iam_key_operations[];
+
+/* Every active key of every user becomes known to the front. */
+int iam_publish_keys(struct iam *iam, struct err *err) MUST_USE;
+
+/* -- judge.c -- */
+struct access_question;
+int iam_judge(void *self, struct exchange *x, const struct access_question *question,
+              struct err *why);
+/* May the signer assume the role? 0: yes. */
+int iam_may_assume(struct iam *iam, struct exchange *x, const json_t *role);
+
+/* -- sts.c -- */
+void iam_handle_sts(void *self, struct exchange *x);
+
+#endif

@@ -1,0 +1,312 @@
+#include "base/clock.h"
+#include "cloud/access.h"
+#include "cloud/form.h"
+#include "cloud/iam/iam.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Decides what a signer may do: the policies of the user with its groups, or of the session's role,
+ * the session's own, and the one attached to the resource. An explicit denial anywhere wins; in one
+ * account an allowance on either side, identity or resource, is enough. */
+
+enum { TIME_BYTES = 32 };
+
+/* Who asks, taken apart, and what the conditions may look at. */
+struct asking {
+    struct exchange *x;
+    const json_t *entity; /* the user or role; NULL: unknown, or nobody */
+    const char *name;     /* of user or role; NULL: nobody, or root */
+    const char *session;  /* NULL for users */
+    const char *role_arn; /* of a session; as if its role had no path when unknown */
+    const char *user_id;  /* NULL when the entity is unknown */
+    char current_time[TIME_BYTES], epoch_time[TIME_BYTES];
+};
+
+/* -- condition keys -- */
+
+static const char *tag_of(const struct asking *a, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(a->entity, "tags"), key));
+}
+
+static const char *principal_arn(const struct asking *a)
+{
+    return a->session ? a->role_arn : a->x->identity.arn;
+}
+
+static const char *principal_type(const struct asking *a)
+{
+    if (!a->x->identity.access_key_id)
+        return "Anonymous";
+    if (a->x->identity.is_administrator)
+        return "Account";
+    return a->session ? "AssumedRole" : "User";
+}
+
+static const char *auth_type(const struct asking *a)
+{
+    return exchange_header(a->x, "Authorization") ? "REST-HEADER" : "REST-QUERY-STRING";
+}
+
+/* Keys of the whole of AWS and of STS. */
+static const char *global_value(const struct asking *a, const char *key)
+{
+    const struct {
+        const char *key, *value;
+    } values[] = {
+        {"aws:CurrentTime", a->current_time},
+        {"aws:EpochTime", a->epoch_time},
+        {"aws:SourceIp", a->x->source_ip},
+        {"aws:SecureTransport", "false"},
+        {"aws:UserAgent", exchange_header(a->x, "User-Agent")},
+        {"aws:Referer", exchange_header(a->x, "Referer")},
+        {"aws:PrincipalArn", principal_arn(a)},
+        {"aws:PrincipalAccount", a->x->identity.arn ? a->x->identity.account_id : NULL},
+        {"aws:PrincipalType", principal_type(a)},
+        {"aws:RequestedRegion", a->x->region},
+        {"aws:username", a->session ? NULL : a->name},
+        {"aws:userid", a->user_id},
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (strcasecmp(values[i].key, key) == 0)
+            return values[i].value;
+    if (strncasecmp(key, "aws:PrincipalTag/", 17) == 0)
+        return tag_of(a, key + 17);
+    return strncasecmp(key, "sts:", 4) == 0 ? form_get(a->x, key + 4) : NULL;
+}
+
+/* "s3:prefix" is a parameter of the query, "s3:x-amz-acl" a header. */
+static const char *s3_value(const struct asking *a, const char *key)
+{
+    static const char *const queries[] = {"prefix", "delimiter", "max-keys", "versionId"};
+    if (strncasecmp(key, "x-amz-", 6) == 0)
+        return exchange_header(a->x, key);
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
+        if (strcasecmp(queries[i], key) == 0)
+            return exchange_query(a->x, queries[i]);
+    if (strcasecmp(key, "authType") == 0)
+        return auth_type(a);
+    return strcasecmp(key, "signatureversion") == 0 ? "AWS4-HMAC-SHA256" : NULL;
+}
+
+static const char *value_of(void *context, const char *key, size_t index)
+{
+    const struct asking *a = context;
+    if (index)
+        return NULL;
+    return strncasecmp(key, "s3:", 3) == 0 ? s3_value(a, key + 3) : global_value(a, key);
+}
+
+/* -- who asks -- */
+
+/* "arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION", from ROLE on. */
+static void read_session(struct asking *a, const char *role, const json_t *roles)
+{
+    struct arena *arena = &a->x->arena;
+    size_t length = strcspn(role, "/");
+    a->name = arena_copy(arena, role, length);
+    a->session = role + length + (role[length] != 0);
+    a->entity = a->name ? json_object_get(roles, a->name) : NULL;
+    a->role_arn = a->entity ? iam_text(a->entity, "Arn")
+                            : arena_printf(arena, "arn:aws:iam::%s:role/%s",
+                                           a->x->identity.account_id, a->name ? a->name : "");
+    if (a->entity)
+        a->user_id = arena_printf(arena, "%s:%s", iam_text(a->entity, "Id"), a->session);
+}
+
+/* "arn:aws:iam::ACCOUNT:user/PATH/NAME" */
+static void read_user(struct asking *a, const char *name, const json_t *users)
+{
+    a->name = name;
+    a->entity = json_object_get(users, name);
+    a->user_id = a->entity ? iam_text(a->entity, "Id") : NULL;
+}
+
+static void read_arn(struct asking *a, const json_t *state)
+{
+    static const char assumed[] = ":assumed-role/";
+    const char *arn = a->x->identity.arn;
+    const char *role = arn ? strstr(arn, assumed) : NULL, *name = arn ? strrchr(arn, '/') : NULL;
+    if (role)
+        read_session(a, role + sizeof assumed - 1, json_object_get(state, "roles"));
+    else if (name)
+        read_user(a, name + 1, json_object_get(state, "users"));
+}
+
+static void read_asking(struct asking *a, struct exchange *x, const json_t *state)
+{
+    char time[CLOCK_TEXT_BYTES];
+    *a = (struct asking){.x = x};
+    clock_text(x->received_unix_ms, time);
+    snprintf(a->current_time, sizeof a->current_time, "%.19sZ", time);
+    snprintf(a->epoch_time, sizeof a->epoch_time, "%lld", (long long)(x->received_unix_ms / 1000));
+    read_arn(a, state);
+}
+
+static struct policy_request make_request(struct asking *a, const struct access_question *question)
+{
+    return (struct policy_request){.action = question->action,
+                                   .resource = question->resource,
+                                   .principal_arn = a->x->identity.arn,
+                                   .role_arn = a->session ? a->role_arn : NULL,
+                                   .account_id = a->x->identity.account_id,
+                                   .value = value_of,
+                                   .context = a};
+}
+
+/* -- the documents of an entity, parsed once -- */
+
+static void add_document(json_t *documents, const char *text)
+{
+    struct err err;
+    json_t *document = policy_parse(text, POLICY_OF_IDENTITY, &err);
+    if (document)
+        json_array_append_new(documents, document);
+}
+
+static void add_documents(json_t *documents, const json_t *state, const json_t *entity)
+{
+    const char *name;
+    json_t *text, *arn;
+    size_t i;
+    json_object_foreach(json_object_get(entity, "inline"), name, text)
+    {
+        add_document(documents, json_string_value(text));
+    }
+    json_array_foreach(json_object_get(entity, "attached"), i, arn)
+    {
+        json_t *document = iam_policy_document(state, json_string_value(arn));
+        if (document)
+            json_array_append_new(documents, document);
+    }
+}
+
+static void add_groups(json_t *documents, const json_t *state, const char *user)
+{
+    const char *name;
+    json_t *group;
+    json_object_foreach(json_object_get(state, "groups"), name, group)
+    {
+        const json_t *members = json_object_get(group, "members");
+        if (iam_index_of(members, user) < json_array_size(members))
+            add_documents(documents, state, group);
+    }
+}
+
+static const json_t *documents_of(struct iam *iam, const struct asking *a)
+{
+    const char *arn = iam_text(a->entity, "Arn");
+    json_t *documents = json_object_get(iam->compiled, arn);
+    if (documents || !a->entity)
+        return documents;
+    documents = json_array();
+    add_documents(documents, iam->state, a->entity);
+    if (!a->session)
+        add_groups(documents, iam->state, a->name);
+    json_object_set_new(iam->compiled, arn, documents);
+    return documents;
+}
+
+/* -- deciding -- */
+
+static enum policy_effect evaluate_all(const json_t *documents,
+                                       const struct policy_request *request)
+{
+    enum policy_effect result = POLICY_SILENT;
+    for (size_t i = 0; i < json_array_size(documents) && result != POLICY_DENIES; i++) {
+        enum policy_effect one =
+            policy_evaluate(json_array_get(documents, i), POLICY_OF_IDENTITY, request);
+        result = one == POLICY_SILENT ? result : one;
+    }
+    return result;
+}
+
+/* A session's policy can only take away. */
+static enum policy_effect apply_session(struct iam *iam, enum policy_effect effect,
+                                        const struct policy_request *request,
+                                        const char *access_key_id)
+{
+    const json_t *session = access_key_id ? json_object_get(iam->sessions, access_key_id) : NULL;
+    if (!session || effect == POLICY_DENIES)
+        return effect;
+    enum policy_effect own =
+        policy_evaluate(json_object_get(session, "policy"), POLICY_OF_IDENTITY, request);
+    return own == POLICY_ALLOWS ? effect : own;
+}
+
+static enum policy_effect ask_identity(struct iam *iam, struct asking *a,
+                                       const struct policy_request *request)
+{
+    enum policy_effect effect = evaluate_all(documents_of(iam, a), request);
+    return apply_session(iam, effect, request, a->x->identity.access_key_id);
+}
+
+static enum policy_effect ask_resource(const char *text, const struct policy_request *request)
+{
+    struct err err;
+    json_t *document = text ? policy_parse(text, POLICY_OF_RESOURCE, &err) : NULL;
+    enum policy_effect effect =
+        document ? policy_evaluate(document, POLICY_OF_RESOURCE, request) : POLICY_SILENT;
+    json_decref(document);
+    return effect;
+}
+
+static int explain(const struct asking *a, const struct access_question *question,
+                   enum policy_effect identity, enum policy_effect resource, struct err *why)
+{
+    const char *who = a->x->identity.arn ? a->x->identity.arn : "anonymous";
+    const char *reason = "no identity-based policy allows";
+    if (identity == POLICY_DENIES)
+        reason = "an explicit deny in an identity-based policy forbids";
+    else if (resource == POLICY_DENIES)
+        reason = "an explicit deny in a resource-based policy forbids";
+    else if (!a->entity && a->session)
+        reason = "its role does not exist, so no identity-based policy allows";
+    return err_set(why, ERR_DENIED,
+                   "User: %.160s is not authorized to perform: %.64s on resource: %.160s because "
+                   "%s the %.64s action",
+                   who, question->action, question->resource, reason, question->action);
+}
+
+int iam_judge(void *self, struct exchange *x, const struct access_question *question,
+              struct err *why)
+{
+    struct iam *iam = self;
+    struct asking a;
+    pthread_mutex_lock(&iam->lock);
+    read_asking(&a, x, iam->state);
+    struct policy_request request = make_request(&a, question);
+    enum policy_effect identity = ask_identity(iam, &a, &request);
+    enum policy_effect resource = ask_resource(question->resource_policy, &request);
+    int is_allowed = identity != POLICY_DENIES && resource != POLICY_DENIES &&
+                     (identity == POLICY_ALLOWS || resource == POLICY_ALLOWS);
+    int result = is_allowed ? 0 : explain(&a, question, identity, resource, why);
+    pthread_mutex_unlock(&iam->lock);
+    return result;
+}
+
+/* The role's trust must allow it; one that names the whole account leaves it to the signer's own
+ * policies. */
+int iam_may_assume(struct iam *iam, struct exchange *x, const json_t *role)
+{
+    struct asking a;
+    struct err err;
+    json_t *trust = policy_parse(iam_text(role, "AssumeRolePolicyDocument"), POLICY_OF_TRUST, &err);
+    const struct access_question question = {.action = "sts:AssumeRole",
+                                             .resource = iam_text(role, "Arn")};
+    read_asking(&a, x, iam->state);
+    struct policy_request request = make_request(&a, &question);
+    enum policy_effect trusts =
+        trust ? policy_evaluate(trust, POLICY_OF_TRUST, &request) : POLICY_SILENT;
+    request.account_id = "";
+    int by_name = trust && policy_evaluate(trust, POLICY_OF_TRUST, &request) == POLICY_ALLOWS;
+    request.account_id = x->identity.account_id;
+    enum policy_effect own =
+        x->identity.is_administrator ? POLICY_ALLOWS : ask_identity(iam, &a, &request);
+    json_decref(trust);
+    return trusts == POLICY_ALLOWS && own != POLICY_DENIES && (by_name || own == POLICY_ALLOWS)
+               ? 0
+               : -1;
+}

@@ -1,0 +1,374 @@
+#include "cloud/form.h"
+#include "cloud/iam/iam.h"
+
+#include <string.h>
+
+/* Managed policies: AWS's own, as far as the services of this cloud go, and customers'. */
+
+#define AWS_POLICY "arn:aws:iam::aws:policy/"
+
+/* What each allows on every resource; a JSON list, as AWS's documentation of the policies gives
+ * it. */
+static const struct {
+    const char *name, *actions;
+} aws_policies[] = {
+    {"AdministratorAccess", "[\"*\"]"},
+    {"AmazonS3FullAccess", "[\"s3:*\"]"},
+    {"AmazonS3ReadOnlyAccess", "[\"s3:Get*\",\"s3:List*\",\"s3:Describe*\"]"},
+    {"AmazonDynamoDBFullAccess", "[\"dynamodb:*\"]"},
+    {"AmazonDynamoDBReadOnlyAccess",
+     "[\"dynamodb:BatchGetItem\",\"dynamodb:Describe*\",\"dynamodb:List*\",\"dynamodb:GetItem\","
+     "\"dynamodb:Query\",\"dynamodb:Scan\"]"},
+    {"AmazonSQSFullAccess", "[\"sqs:*\"]"},
+    {"AmazonSQSReadOnlyAccess",
+     "[\"sqs:GetQueueAttributes\",\"sqs:GetQueueUrl\",\"sqs:ListDeadLetterSourceQueues\","
+     "\"sqs:ListQueues\",\"sqs:ListMessageMoveTasks\",\"sqs:ListQueueTags\"]"},
+    {"AmazonSNSFullAccess", "[\"sns:*\"]"},
+    {"AmazonSNSReadOnlyAccess", "[\"sns:GetTopicAttributes\",\"sns:List*\"]"},
+    {"AWSLambda_FullAccess", "[\"lambda:*\",\"iam:GetRole\",\"iam:ListRoles\",\"logs:*\"]"},
+    {"AWSLambda_ReadOnlyAccess", "[\"lambda:Get*\",\"lambda:List*\"]"},
+    {"AmazonAPIGatewayAdministrator", "[\"apigateway:*\"]"},
+    {"AmazonAPIGatewayInvokeFullAccess", "[\"execute-api:Invoke\"]"},
+    {"CloudWatchFullAccess", "[\"cloudwatch:*\",\"logs:*\",\"sns:*\"]"},
+    {"CloudWatchReadOnlyAccess",
+     "[\"cloudwatch:Describe*\",\"cloudwatch:Get*\",\"cloudwatch:List*\",\"logs:Get*\","
+     "\"logs:List*\",\"logs:Describe*\",\"logs:FilterLogEvents\"]"},
+    {"CloudWatchLogsFullAccess", "[\"logs:*\"]"},
+    {"IAMFullAccess", "[\"iam:*\"]"},
+    {"IAMReadOnlyAccess", "[\"iam:Get*\",\"iam:List*\"]"},
+    {"AmazonEC2ContainerRegistryFullAccess", "[\"ecr:*\"]"},
+    {"AmazonEC2ContainerRegistryReadOnly",
+     "[\"ecr:GetAuthorizationToken\",\"ecr:BatchCheckLayerAvailability\","
+     "\"ecr:GetDownloadUrlForLayer\",\"ecr:BatchGetImage\",\"ecr:Describe*\",\"ecr:List*\"]"},
+    {"service-role/AWSLambdaBasicExecutionRole",
+     "[\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\"]"},
+    {"service-role/AWSLambdaSQSQueueExecutionRole",
+     "[\"sqs:ReceiveMessage\",\"sqs:DeleteMessage\",\"sqs:GetQueueAttributes\","
+     "\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\"]"},
+    {"service-role/AWSLambdaRole", "[\"lambda:InvokeFunction\"]"},
+};
+
+json_t *iam_aws_policy(const char *arn)
+{
+    static const size_t prefix = sizeof AWS_POLICY - 1;
+    if (strncmp(arn, AWS_POLICY, prefix) != 0)
+        return NULL;
+    for (size_t i = 0; i < sizeof aws_policies / sizeof *aws_policies; i++)
+        if (strcmp(arn + prefix, aws_policies[i].name) == 0)
+            return json_pack("{s:s, s:[{s:s, s:o, s:s}]}", "Version", "2012-10-17", "Statement",
+                             "Effect", "Allow", "Action",
+                             json_loads(aws_policies[i].actions, 0, NULL), "Resource", "*");
+    return NULL;
+}
+
+static const json_t *version_of(const json_t *policy, const char *id)
+{
+    return json_object_get(json_object_get(policy, "versions"), id);
+}
+
+json_t *iam_policy_document(const json_t *state, const char *arn)
+{
+    const json_t *policy = json_object_get(json_object_get(state, "policies"), arn);
+    struct err err;
+    if (!policy)
+        return iam_aws_policy(arn);
+    return policy_parse(iam_text(version_of(policy, iam_text(policy, "default")), "document"),
+                        POLICY_OF_IDENTITY, &err);
+}
+
+/* -- showing -- */
+
+static long count_attached(struct iam_call *call, const char *arn)
+{
+    static const char *const members[] = {"users", "groups", "roles"};
+    long count = 0;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        const char *name;
+        json_t *entity;
+        json_object_foreach(iam_members(call, members[i]), name, entity)
+        {
+            const json_t *attached = json_object_get(entity, "attached");
+            count += iam_index_of(attached, arn) < json_array_size(attached);
+        }
+    }
+    return count;
+}
+
+static void put_policy(struct iam_call *call, const char *arn, const json_t *policy)
+{
+    iam_put(call, policy, "PolicyName");
+    iam_put(call, policy, "PolicyId");
+    form_put(&call->body, "Arn", arn);
+    iam_put(call, policy, "Path");
+    iam_put(call, policy, "Description");
+    form_put(&call->body, "DefaultVersionId", iam_text(policy, "default"));
+    buf_printf(&call->body,
+               "<AttachmentCount>%ld</AttachmentCount><IsAttachable>true</IsAttachable>",
+               count_attached(call, arn));
+    iam_put(call, policy, "CreateDate");
+    iam_put(call, policy, "UpdateDate");
+}
+
+/* AWS's own, as an object of the form of customers'. A new reference, or NULL. */
+static json_t *show_aws_policy(const char *arn)
+{
+    json_t *document = iam_aws_policy(arn);
+    const char *name = strrchr(arn, '/');
+    if (!document)
+        return NULL;
+    char *text = json_dumps(document, JSON_COMPACT);
+    const char *path = arn + strlen(AWS_POLICY) - 1;
+    json_t *policy = json_pack(
+        "{s:s, s:s, s:o, s:s, s:s, s:s, s:{s:{s:s, s:s}}}", "PolicyName", name + 1, "PolicyId",
+        name + 1, "Path", json_stringn(path, (size_t)(name - path) + 1), "default", "v1",
+        "CreateDate", "2015-02-06T00:00:00Z", "UpdateDate", "2015-02-06T00:00:00Z", "versions",
+        "v1", "document", text, "CreateDate", "2015-02-06T00:00:00Z");
+    free(text);
+    json_decref(document);
+    return policy;
+}
+
+/* The policy of PolicyArn, for reading. A new reference; NULL: answered. */
+static json_t *find(struct iam_call *call)
+{
+    const char *arn = iam_need(call, "PolicyArn", IAM_MAX_ARN);
+    if (!arn)
+        return NULL;
+    json_t *policy = json_incref(json_object_get(iam_members(call, "policies"), arn));
+    if (!policy)
+        policy = show_aws_policy(arn);
+    if (!policy)
+        iam_refuse(call, "NoSuchEntity", "Policy %s was not found.", arn);
+    return policy;
+}
+
+/* The same for changing: a customer's, in the call's copy of the state. */
+static json_t *find_own(struct iam_call *call)
+{
+    const char *arn = iam_need(call, "PolicyArn", IAM_MAX_ARN);
+    json_t *policy = arn ? json_object_get(iam_members(call, "policies"), arn) : NULL;
+    if (arn && !policy)
+        iam_refuse(call, "NoSuchEntity", "Policy %s was not found.", arn);
+    return policy;
+}
+
+static int get(struct iam_call *call)
+{
+    json_t *policy = find(call);
+    if (!policy)
+        return -1;
+    buf_puts(&call->body, "<Policy>");
+    put_policy(call, iam_get(call, "PolicyArn"), policy);
+    buf_puts(&call->body, "</Policy>");
+    json_decref(policy);
+    return 0;
+}
+
+/* Scope: "Local" customers', "AWS" the built-in ones, "All". */
+static int list(struct iam_call *call)
+{
+    const char *scope = iam_get(call, "Scope");
+    int own = !scope || strcmp(scope, "AWS") != 0, aws = !scope || strcmp(scope, "Local") != 0;
+    json_t *all = own ? json_copy(iam_members(call, "policies")) : json_object();
+    for (size_t i = 0; aws && i < sizeof aws_policies / sizeof *aws_policies; i++) {
+        char arn[256];
+        snprintf(arn, sizeof arn, "%s%s", AWS_POLICY, aws_policies[i].name);
+        json_object_set_new(all, arn, show_aws_policy(arn));
+    }
+    int result = iam_list(call, "Policies", all, put_policy);
+    json_decref(all);
+    return result;
+}
+
+/* Who has the policy? */
+static int list_entities(struct iam_call *call)
+{
+    static const struct iam_kind *const kinds[] = {&iam_group, &iam_user, &iam_role};
+    json_t *policy = find(call);
+    const char *arn = iam_get(call, "PolicyArn");
+    if (!policy)
+        return -1;
+    json_decref(policy);
+    buf_puts(&call->body, "<IsTruncated>false</IsTruncated>");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *name;
+        json_t *entity;
+        buf_printf(&call->body, "<Policy%ss>", kinds[i]->element);
+        json_object_foreach(iam_members(call, kinds[i]->member), name, entity)
+        {
+            const json_t *attached = json_object_get(entity, "attached");
+            if (iam_index_of(attached, arn) == json_array_size(attached))
+                continue;
+            buf_puts(&call->body, "<member>");
+            form_put(&call->body, kinds[i]->parameter, name);
+            buf_printf(&call->body, "<%sId>%s</%sId></member>", kinds[i]->element,
+                       iam_text(entity, "Id"), kinds[i]->element);
+        }
+        buf_printf(&call->body, "</Policy%ss>", kinds[i]->element);
+    }
+    return 0;
+}
+
+/* -- making and removing -- */
+
+static int create(struct iam_call *call)
+{
+    json_t *all = iam_members(call, "policies");
+    const char *name = iam_need_name(call, "PolicyName", IAM_MAX_POLICY_NAME);
+    const char *path = name ? iam_path_parameter(call) : NULL;
+    const char *document =
+        path ? iam_need_document(call, "PolicyDocument", POLICY_OF_IDENTITY) : NULL;
+    const char *description = iam_get(call, "Description");
+    if (!document)
+        return -1;
+    const char *arn = arena_printf(&call->x->arena, "arn:aws:iam::%s:policy%s%s",
+                                   call->iam->cloud->account_id, path, name);
+    if (!arn || json_object_size(all) >= IAM_MAX_ENTITIES)
+        return iam_refuse(call, "LimitExceeded", "There are %d policies", IAM_MAX_ENTITIES);
+    if (json_object_get(all, arn))
+        return iam_refuse(call, "EntityAlreadyExists",
+                          "A policy called %s already exists. Duplicate names are not allowed.",
+                          name);
+    json_t *policy = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:i, s:{s:{s:s, s:o}}}",
+                               "PolicyName", name, "PolicyId", iam_new_id("ANPA"), "Path", path,
+                               "Description", description ? description : "", "CreateDate",
+                               iam_now(), "UpdateDate", iam_now(), "default", "v1", "next", 2,
+                               "versions", "v1", "document", document, "CreateDate", iam_now());
+    if (!policy)
+        return iam_refuse(call, "ValidationError", "The text is not UTF-8");
+    json_object_set_new(all, arn, policy);
+    buf_puts(&call->body, "<Policy>");
+    put_policy(call, arn, policy);
+    buf_puts(&call->body, "</Policy>");
+    return 0;
+}
+
+static int delete (struct iam_call *call)
+{
+    const json_t *policy = find_own(call);
+    const char *arn = iam_get(call, "PolicyArn");
+    if (!policy)
+        return -1;
+    if (count_attached(call, arn))
+        return iam_refuse(call, "DeleteConflict", "Cannot delete a policy attached to entities.");
+    if (json_object_size(json_object_get(policy, "versions")) > 1)
+        return iam_refuse(call, "DeleteConflict",
+                          "This policy has more than one version. Before you delete a policy, you "
+                          "must delete the policy's versions.");
+    return json_object_del(iam_members(call, "policies"), arn);
+}
+
+/* -- versions -- */
+
+static void put_version(struct iam_call *call, const json_t *policy, const char *id,
+                        int with_document)
+{
+    const json_t *version = version_of(policy, id);
+    if (with_document)
+        form_put_encoded(&call->body, "Document", iam_text(version, "document"));
+    form_put(&call->body, "VersionId", id);
+    buf_printf(&call->body, "<IsDefaultVersion>%s</IsDefaultVersion>",
+               strcmp(id, iam_text(policy, "default")) == 0 ? "true" : "false");
+    iam_put(call, version, "CreateDate");
+}
+
+static int create_version(struct iam_call *call)
+{
+    json_t *policy = find_own(call), *versions = json_object_get(policy, "versions");
+    const char *document =
+        policy ? iam_need_document(call, "PolicyDocument", POLICY_OF_IDENTITY) : NULL;
+    const char *make_default = iam_get(call, "SetAsDefault");
+    if (!document)
+        return -1;
+    if (json_object_size(versions) >= IAM_MAX_VERSIONS)
+        return iam_refuse(call, "LimitExceeded",
+                          "A managed policy can have up to %d versions. Before you create a new "
+                          "version, you must delete an existing version.",
+                          IAM_MAX_VERSIONS);
+    json_int_t next = json_integer_value(json_object_get(policy, "next"));
+    char id[32];
+    snprintf(id, sizeof id, "v%lld", (long long)next);
+    json_object_set_new(policy, "next", json_integer(next + 1));
+    json_object_set_new(policy, "UpdateDate", iam_now());
+    json_object_set_new(versions, id,
+                        json_pack("{s:s, s:o}", "document", document, "CreateDate", iam_now()));
+    if (make_default && strcmp(make_default, "true") == 0)
+        json_object_set_new(policy, "default", json_string(id));
+    buf_puts(&call->body, "<PolicyVersion>");
+    put_version(call, policy, id, 0);
+    buf_puts(&call->body, "</PolicyVersion>");
+    return 0;
+}
+
+static const char *need_version(struct iam_call *call, const json_t *policy)
+{
+    const char *id = policy ? iam_need(call, "VersionId", 32) : NULL;
+    if (!id || version_of(policy, id))
+        return id;
+    iam_refuse(call, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.",
+               iam_get(call, "PolicyArn"), id);
+    return NULL;
+}
+
+static int get_version(struct iam_call *call)
+{
+    json_t *policy = find(call);
+    const char *id = need_version(call, policy);
+    if (id) {
+        buf_puts(&call->body, "<PolicyVersion>");
+        put_version(call, policy, id, 1);
+        buf_puts(&call->body, "</PolicyVersion>");
+    }
+    json_decref(policy);
+    return id ? 0 : -1;
+}
+
+static int list_versions(struct iam_call *call)
+{
+    const char *id;
+    json_t *version, *policy = find(call);
+    if (!policy)
+        return -1;
+    buf_puts(&call->body, "<IsTruncated>false</IsTruncated><Versions>");
+    json_object_foreach(json_object_get(policy, "versions"), id, version)
+    {
+        buf_puts(&call->body, "<member>");
+        put_version(call, policy, id, 0);
+        buf_puts(&call->body, "</member>");
+    }
+    buf_puts(&call->body, "</Versions>");
+    json_decref(policy);
+    return 0;
+}
+
+static int delete_version(struct iam_call *call)
+{
+    json_t *policy = find_own(call);
+    const char *id = need_version(call, policy);
+    if (!id)
+        return -1;
+    if (strcmp(id, iam_text(policy, "default")) == 0)
+        return iam_refuse(call, "DeleteConflict", "Cannot delete the default version of a policy.");
+    return json_object_del(json_object_get(policy, "versions"), id);
+}
+
+static int set_default(struct iam_call *call)
+{
+    json_t *policy = find_own(call);
+    const char *id = need_version(call, policy);
+    return id ? json_object_set_new(policy, "default", json_string(id)) : -1;
+}
+
+const struct iam_operation iam_managed_operations[] = {
+    {"CreatePolicy", NULL, 1, " PolicyName Path PolicyDocument Description ", create},
+    {"GetPolicy", NULL, 0, " PolicyArn ", get},
+    {"ListPolicies", NULL, 0, " Scope PathPrefix Marker MaxItems ", list},
+    {"ListEntitiesForPolicy", NULL, 0, " PolicyArn Marker MaxItems ", list_entities},
+    {"DeletePolicy", NULL, 1, " PolicyArn ", delete},
+    {"CreatePolicyVersion", NULL, 1, " PolicyArn PolicyDocument SetAsDefault ", create_version},
+    {"GetPolicyVersion", NULL, 0, " PolicyArn VersionId ", get_version},
+    {"ListPolicyVersions", NULL, 0, " PolicyArn Marker MaxItems ", list_versions},
+    {"DeletePolicyVersion", NULL, 1, " PolicyArn VersionId ", delete_version},
+    {"SetDefaultPolicyVersion", NULL, 1, " PolicyArn VersionId ", set_default},
+    {0},
+};

@@ -1,0 +1,132 @@
+#include "cloud/iam/policy.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+/* Wildcards inside a pattern that has been filled in; a letter of its own keeps a '*' that came
+ * from a variable's value a plain '*'. Texts that hold these bytes match nothing. */
+enum { ANY = '\x01', ONE = '\x02' };
+
+static int same(char a, char b, int ignore_case)
+{
+    return a == b || (ignore_case && tolower((unsigned char)a) == tolower((unsigned char)b));
+}
+
+/* Goes back to the last ANY only, so it takes at most the product of both lengths. */
+static int match(const char *pattern, const char *text, int ignore_case)
+{
+    const char *any = NULL, *retry = NULL;
+    while (*text) {
+        if (*pattern == ANY) {
+            any = pattern++;
+            retry = text;
+        } else if (*pattern && (*pattern == ONE || same(*pattern, *text, ignore_case))) {
+            pattern++;
+            text++;
+        } else if (any) {
+            pattern = any + 1;
+            text = ++retry;
+        } else {
+            return 0;
+        }
+    }
+    while (*pattern == ANY)
+        pattern++;
+    return !*pattern;
+}
+
+struct filled {
+    char text[POLICY_MAX_TEXT_BYTES];
+    size_t size;
+    int plain; /* '*' and '?' of the pattern are letters too */
+    int wrong; /* too long, an absent variable, or a byte that may not be */
+};
+
+static void put(struct filled *f, const char *text, size_t size)
+{
+    if (size >= sizeof f->text - f->size) {
+        f->wrong = 1;
+        return;
+    }
+    memcpy(f->text + f->size, text, size);
+    f->text[f->size += size] = 0;
+}
+
+static int has_wildcard_bytes(const char *text)
+{
+    return text[strcspn(text, "\x01\x02")] != 0;
+}
+
+static void put_letter(struct filled *f, char letter)
+{
+    if (!f->plain && letter == '*')
+        letter = ANY;
+    else if (!f->plain && letter == '?')
+        letter = ONE;
+    put(f, &letter, 1);
+}
+
+/* "${aws:username}", "${aws:username, 'nobody'}", "${*}". Returns what follows the brace. */
+static const char *put_variable(struct filled *f, const char *at,
+                                const struct policy_request *request)
+{
+    char name[129];
+    size_t length = strcspn(at + 2, "}"), key = strcspn(at + 2, ",}");
+    const char *end = at + 2 + length;
+    if (!*end || key >= sizeof name) {
+        f->wrong = 1;
+        return end;
+    }
+    memcpy(name, at + 2, key);
+    name[key] = 0;
+    if (key == 1 && strchr("*?$", *name)) {
+        put(f, name, 1);
+        return end + 1;
+    }
+    const char *value = request->value(request->context, name, 0);
+    const char *quote = memchr(at + 2, '\'', length);
+    const char *last = quote ? memchr(quote + 1, '\'', (size_t)(end - quote - 1)) : NULL;
+    if (value && !has_wildcard_bytes(value))
+        put(f, value, strlen(value));
+    else if (last && !value)
+        put(f, quote + 1, (size_t)(last - quote - 1));
+    else
+        f->wrong = 1;
+    return end + 1;
+}
+
+static int fill(struct filled *f, const char *pattern, const struct policy_request *request)
+{
+    f->size = 0;
+    f->text[0] = 0;
+    f->wrong = has_wildcard_bytes(pattern);
+    while (*pattern && !f->wrong) {
+        if (request && pattern[0] == '$' && pattern[1] == '{')
+            pattern = put_variable(f, pattern, request);
+        else
+            put_letter(f, *pattern++);
+    }
+    return f->wrong ? -1 : 0;
+}
+
+int policy_matches_filled(const char *pattern, const char *text, int ignore_case,
+                          const struct policy_request *request)
+{
+    struct filled f = {.plain = 0};
+    return !has_wildcard_bytes(text) && fill(&f, pattern, request) == 0 &&
+           match(f.text, text, ignore_case);
+}
+
+int policy_equals_filled(const char *pattern, const char *text, int ignore_case,
+                         const struct policy_request *request)
+{
+    struct filled f = {.plain = 1};
+    return fill(&f, pattern, request) == 0 &&
+           (ignore_case ? strcasecmp(f.text, text) : strcmp(f.text, text)) == 0;
+}
+
+int policy_matches(const char *pattern, const char *text, int ignore_case)
+{
+    return policy_matches_filled(pattern, text, ignore_case, NULL);
+}

@@ -1,0 +1,183 @@
+#include "base/clock.h"
+#include "cloud/access.h"
+#include "cloud/errors.h"
+#include "cloud/form.h"
+#include "cloud/iam/iam.h"
+#include "cloud/identity.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STS_NAMESPACE "https://sts.amazonaws.com/doc/2011-06-15/"
+
+/* STS: who am I, and let me be somebody else for a while. */
+
+static void put_credentials(struct iam_call *call, const struct identity_credentials *keys,
+                            long seconds)
+{
+    char time[CLOCK_TEXT_BYTES];
+    clock_text(clock_unix_ms() + seconds * 1000, time);
+    buf_puts(&call->body, "<Credentials>");
+    form_put(&call->body, "AccessKeyId", keys->access_key_id);
+    form_put(&call->body, "SecretAccessKey", keys->secret_access_key);
+    form_put(&call->body, "SessionToken", keys->session_token);
+    buf_printf(&call->body, "<Expiration>%.19sZ</Expiration></Credentials>", time);
+}
+
+/* DurationSeconds; -1: answered. */
+static long read_seconds(struct iam_call *call, long most)
+{
+    const char *text = iam_get(call, "DurationSeconds");
+    char *end = NULL;
+    long seconds = text ? strtol(text, &end, 10) : IAM_DEFAULT_SESSION_S;
+    if (seconds < IAM_MIN_SESSION_S || seconds > IAM_MAX_SESSION_S || (end && *end))
+        return iam_refuse(call, "ValidationError",
+                          "1 validation error detected: Value at 'durationSeconds' failed to "
+                          "satisfy constraint: Member must be between %d and %d",
+                          IAM_MIN_SESSION_S, IAM_MAX_SESSION_S);
+    if (seconds > most)
+        return iam_refuse(call, "ValidationError",
+                          "The requested DurationSeconds exceeds the MaxSessionDuration set for "
+                          "this role.");
+    return seconds;
+}
+
+/* The role of RoleArn that the signer may assume; NULL: answered, and the same for a role that is
+ * not there and one that is not theirs. */
+static const json_t *find_role(struct iam_call *call)
+{
+    const char *arn = iam_need(call, "RoleArn", IAM_MAX_ARN), *name;
+    json_t *role;
+    if (!arn)
+        return NULL;
+    json_object_foreach(iam_members(call, "roles"), name, role)
+    {
+        if (strcmp(iam_text(role, "Arn"), arn) == 0 &&
+            iam_may_assume(call->iam, call->x, role) == 0)
+            return role;
+    }
+    iam_refuse(call, "AccessDenied",
+               "User: %s is not authorized to perform: sts:AssumeRole on resource: %s",
+               call->x->identity.arn, arn);
+    return NULL;
+}
+
+/* Sessions with a policy of their own end with their credentials. */
+static void keep_session_policy(struct iam *iam, const char *key_id, json_t *policy, long seconds)
+{
+    int64_t now = clock_unix_ms();
+    const char *id;
+    json_t *session;
+    void *next;
+    json_object_foreach_safe(iam->sessions, next, id, session)
+    {
+        if (json_integer_value(json_object_get(session, "expires")) < now)
+            json_object_del(iam->sessions, id);
+    }
+    json_object_set_new(
+        iam->sessions, key_id,
+        json_pack("{s:O, s:I}", "policy", policy, "expires", (json_int_t)(now + seconds * 1000)));
+}
+
+static int read_session_policy(struct iam_call *call, json_t **out)
+{
+    struct err err = {0};
+    const char *text = iam_get(call, "Policy");
+    *out = text ? policy_parse(text, POLICY_OF_IDENTITY, &err) : NULL;
+    return text && !*out ? iam_refuse(call, "MalformedPolicyDocument", "%s", err.message) : 0;
+}
+
+static int issue(struct iam_call *call, const char *arn, long seconds, json_t *policy)
+{
+    struct err err = {0};
+    struct identity_credentials keys;
+    if (identity_issue(call->iam->cloud->identities, arn, seconds * 1000, &keys, &err) < 0) {
+        exchange_fail_err(call->x, &err);
+        return -1;
+    }
+    if (policy)
+        keep_session_policy(call->iam, keys.access_key_id, policy, seconds);
+    put_credentials(call, &keys, seconds);
+    OPENSSL_cleanse(&keys, sizeof keys);
+    return 0;
+}
+
+static int assume_role(struct iam_call *call)
+{
+    const char *session = iam_need_name(call, "RoleSessionName", 64);
+    const json_t *role = session ? find_role(call) : NULL;
+    json_t *policy = NULL;
+    if (!role)
+        return -1;
+    long seconds =
+        read_seconds(call, (long)json_integer_value(json_object_get(role, "MaxSessionDuration")));
+    const char *arn = arena_printf(&call->x->arena, "arn:aws:sts::%s:assumed-role/%s/%s",
+                                   call->iam->cloud->account_id, iam_text(role, "Name"), session);
+    if (seconds < 0 || !arn || read_session_policy(call, &policy) < 0)
+        return -1;
+    int result = issue(call, arn, seconds, policy);
+    json_decref(policy);
+    buf_printf(&call->body,
+               "<AssumedRoleUser><AssumedRoleId>%s:%s</AssumedRoleId><Arn>%s</Arn>"
+               "</AssumedRoleUser>",
+               iam_text(role, "Id"), session, arn);
+    return result;
+}
+
+static int get_session_token(struct iam_call *call)
+{
+    const struct identity *who = &call->x->identity;
+    long seconds = read_seconds(call, IAM_MAX_SESSION_S);
+    if (seconds < 0)
+        return -1;
+    if (who->is_administrator || strstr(who->arn, ":assumed-role/"))
+        return iam_refuse(
+            call, "AccessDenied",
+            "Cannot call GetSessionToken with these credentials: a user's are needed");
+    return issue(call, who->arn, seconds, NULL);
+}
+
+/* As "aws:userid": the account for its root, the user's id, or the role's with the session. */
+static const char *user_id(struct iam_call *call)
+{
+    const struct identity *who = &call->x->identity;
+    const char *role = strstr(who->arn, ":assumed-role/"), *last = strrchr(who->arn, '/');
+    if (who->is_administrator || !last)
+        return who->account_id;
+    if (!role)
+        return iam_text(json_object_get(iam_members(call, "users"), last + 1), "Id");
+    role += strlen(":assumed-role/");
+    const char *name = arena_copy(&call->x->arena, role, (size_t)(last - role));
+    const char *id = iam_text(json_object_get(iam_members(call, "roles"), name ? name : ""), "Id");
+    return arena_printf(&call->x->arena, "%s:%s", id, last + 1);
+}
+
+static int get_caller_identity(struct iam_call *call)
+{
+    form_put(&call->body, "UserId", user_id(call));
+    form_put(&call->body, "Account", call->x->identity.account_id);
+    form_put(&call->body, "Arn", call->x->identity.arn);
+    return 0;
+}
+
+static const struct iam_operation operations[] = {
+    {"GetCallerIdentity", NULL, 0, " ", get_caller_identity},
+    {"AssumeRole", NULL, 0, " RoleArn RoleSessionName DurationSeconds Policy ExternalId ",
+     assume_role},
+    {"GetSessionToken", NULL, 0, " DurationSeconds ", get_session_token},
+    {0},
+};
+
+void iam_handle_sts(void *self, struct exchange *x)
+{
+    struct iam_call call = {.iam = self, .x = x};
+    const struct iam_operation *operation = iam_begin(&call, operations, STS_NAMESPACE);
+    if (!operation)
+        return;
+    pthread_mutex_lock(&call.iam->lock);
+    call.state = call.iam->state;
+    int result = operation->run(&call);
+    pthread_mutex_unlock(&call.iam->lock);
+    iam_end(&call, result);
+}

@@ -1,0 +1,276 @@
+#include "cloud/iam/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <cmocka.h>
+
+/* What the request says, for conditions and variables. */
+static const char *value_of(void *context, const char *key, size_t index)
+{
+    static const char *const values[][4] = {
+        {"aws:username", "ada"},
+        {"aws:SourceIp", "10.1.2.3"},
+        {"aws:CurrentTime", "2026-11-23T08:00:00Z"},
+        {"s3:max-keys", "50"},
+        {"s3:prefix", "home/ada/x"},
+        {"aws:SecureTransport", "false"},
+        {"star", "*"},
+        {"many", "a", "b"},
+        {"aws:PrincipalArn", "arn:aws:iam::000000000000:user/team/ada"},
+    };
+    (void)context;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (strcasecmp(values[i][0], key) == 0)
+            return index < 3 ? values[i][index + 1] : NULL;
+    return NULL;
+}
+
+static const struct policy_request request = {
+    .action = "s3:GetObject",
+    .resource = "arn:aws:s3:::bucket/home/ada/x.png",
+    .principal_arn = "arn:aws:iam::000000000000:user/team/ada",
+    .account_id = "000000000000",
+    .value = value_of,
+};
+
+static void refused(const char *text, enum policy_kind kind, const char *message)
+{
+    struct err err = {0};
+    json_t *document = policy_parse(text, kind, &err);
+    if (document)
+        fail_msg("taken: %s", text);
+    assert_int_equal(err.code, ERR_INVALID);
+    if (!strstr(err.message, message))
+        fail_msg("%s: \"%s\" instead of \"%s\"", text, err.message, message);
+}
+
+/* The effect of a document of one statement with these members. */
+static enum policy_effect effect(enum policy_kind kind, const char *members)
+{
+    struct err err = {0};
+    char text[2048];
+    snprintf(text, sizeof text, "{\"Version\":\"2012-10-17\",\"Statement\":[{%s}]}", members);
+    json_t *document = policy_parse(text, kind, &err);
+    if (!document)
+        fail_msg("%s: %s", text, err.message);
+    enum policy_effect result = policy_evaluate(document, kind, &request);
+    json_decref(document);
+    return result;
+}
+
+static int allows(const char *members)
+{
+    return effect(POLICY_OF_IDENTITY, members) == POLICY_ALLOWS;
+}
+
+/* Does the condition hold? */
+static int holds(const char *condition)
+{
+    char members[1024];
+    snprintf(members, sizeof members,
+             "\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":%s",
+             condition);
+    return allows(members);
+}
+
+static void malformed_documents_are_refused(void **state)
+{
+    (void)state;
+    refused("", POLICY_OF_IDENTITY, "invalid Json");
+    refused("[]", POLICY_OF_IDENTITY, "Syntax errors");
+    refused("{\"Statement\":[],\"Statements\":[]}", POLICY_OF_IDENTITY, "Syntax errors");
+    refused("{\"Version\":\"2013-01-01\",\"Statement\":[]}", POLICY_OF_IDENTITY, "version string");
+    refused("{\"Statement\":[{\"Effect\":\"Maybe\",\"Action\":\"*\",\"Resource\":\"*\"}]}",
+            POLICY_OF_IDENTITY, "Invalid effect");
+    refused("{\"Statement\":[{\"Effect\":\"Allow\",\"Resource\":\"*\"}]}", POLICY_OF_IDENTITY,
+            "must contain actions");
+    refused("{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"GetObject\",\"Resource\":\"*\"}]}",
+            POLICY_OF_IDENTITY, "prefaced by a vendor");
+    refused("{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\"}]}", POLICY_OF_IDENTITY,
+            "must contain resources");
+    refused("{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"bucket\"}]}",
+            POLICY_OF_IDENTITY, "ARN format");
+    refused("{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\","
+            "\"Principal\":\"*\"}]}",
+            POLICY_OF_IDENTITY, "should not specify a principal");
+    refused("{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}]}",
+            POLICY_OF_RESOURCE, "Principal");
+    refused("{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\","
+            "\"Condition\":{\"StringIs\":{\"a\":\"b\"}}}]}",
+            POLICY_OF_IDENTITY, "Invalid Condition type");
+    refused("{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"},"
+            "\"Action\":\"sts:AssumeRole\",\"Resource\":\"*\"}]}",
+            POLICY_OF_TRUST, "prohibited field Resource");
+}
+
+static void too_deep_and_too_long_documents_are_refused(void **state)
+{
+    char deep[POLICY_MAX_DOCUMENT_BYTES + 10];
+    (void)state;
+    memset(deep, '[', sizeof deep - 1);
+    deep[1000] = 0;
+    refused(deep, POLICY_OF_IDENTITY, "invalid Json");
+    memset(deep, ' ', sizeof deep - 1);
+    deep[sizeof deep - 1] = 0;
+    refused(deep, POLICY_OF_IDENTITY, "invalid Json");
+}
+
+static void wildcards_match_as_a_shells(void **state)
+{
+    (void)state;
+    assert_true(policy_matches("*", "", 0));
+    assert_true(policy_matches("a*c*e", "abcde", 0));
+    assert_true(policy_matches("a?c", "abc", 0));
+    assert_false(policy_matches("a?c", "ac", 0));
+    assert_false(policy_matches("a*c", "abd", 0));
+    assert_false(policy_matches("abc", "ABC", 0));
+    assert_true(policy_matches("s3:get*", "s3:GetObject", 1));
+    assert_false(policy_matches("*", "control \x01 byte", 0));
+}
+
+static void actions_and_resources_select(void **state)
+{
+    (void)state;
+    assert_true(allows("\"Effect\":\"Allow\",\"Action\":\"S3:getobject\",\"Resource\":\"*\""));
+    assert_true(allows("\"Effect\":\"Allow\",\"Action\":[\"sqs:*\",\"s3:Get*\"],"
+                       "\"Resource\":\"arn:aws:s3:::bucket/*\""));
+    assert_false(allows("\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\","
+                        "\"Resource\":\"arn:aws:s3:::BUCKET/*\""));
+    assert_false(allows("\"Effect\":\"Allow\",\"Action\":\"s3:PutObject\",\"Resource\":\"*\""));
+    assert_false(allows("\"Effect\":\"Allow\",\"NotAction\":\"s3:*\",\"Resource\":\"*\""));
+    assert_true(allows("\"Effect\":\"Allow\",\"NotAction\":\"iam:*\","
+                       "\"NotResource\":\"arn:aws:s3:::other/*\""));
+}
+
+static void variables_are_filled_in(void **state)
+{
+    (void)state;
+    assert_true(allows("\"Effect\":\"Allow\",\"Action\":\"*\","
+                       "\"Resource\":\"arn:aws:s3:::bucket/home/${aws:username}/*\""));
+    assert_false(allows("\"Effect\":\"Allow\",\"Action\":\"*\","
+                        "\"Resource\":\"arn:aws:s3:::bucket/${absent}*\""));
+    assert_true(allows("\"Effect\":\"Allow\",\"Action\":\"*\","
+                       "\"Resource\":\"arn:aws:s3:::${absent, 'bucket'}/*\""));
+    /* a wildcard in a value is a letter */
+    assert_false(allows("\"Effect\":\"Allow\",\"Action\":\"*\","
+                        "\"Resource\":\"arn:aws:s3:::bucket/${star}\""));
+}
+
+static void a_denial_wins(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    json_t *document =
+        policy_parse("{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"},"
+                     "{\"Effect\":\"Deny\",\"Action\":\"s3:*\",\"Resource\":\"*\"},"
+                     "{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}]}",
+                     POLICY_OF_IDENTITY, &err);
+    assert_non_null(document);
+    assert_int_equal(policy_evaluate(document, POLICY_OF_IDENTITY, &request), POLICY_DENIES);
+    json_decref(document);
+}
+
+static void conditions_compare_texts(void **state)
+{
+    (void)state;
+    assert_true(holds("{\"StringEquals\":{\"aws:username\":[\"bob\",\"ada\"]}}"));
+    assert_false(holds("{\"StringEquals\":{\"aws:username\":\"Ada\"}}"));
+    assert_false(holds("{\"StringEquals\":{\"aws:username\":\"a*\"}}"));
+    assert_true(holds("{\"StringEqualsIgnoreCase\":{\"aws:username\":\"Ada\"}}"));
+    assert_true(holds("{\"StringLike\":{\"s3:prefix\":\"home/${aws:username}/*\"}}"));
+    assert_false(holds("{\"StringNotLike\":{\"s3:prefix\":[\"x\",\"home/*\"]}}"));
+    assert_true(holds("{\"StringNotEquals\":{\"aws:username\":\"bob\"}}"));
+    assert_false(holds("{\"StringEquals\":{\"aws:username\":\"ada\",\"s3:prefix\":\"x\"}}"));
+}
+
+static void absent_keys_fail_all_but_negations(void **state)
+{
+    (void)state;
+    assert_false(holds("{\"StringEquals\":{\"absent\":\"x\"}}"));
+    assert_true(holds("{\"StringNotEquals\":{\"absent\":\"x\"}}"));
+    assert_true(holds("{\"StringEqualsIfExists\":{\"absent\":\"x\"}}"));
+    assert_true(holds("{\"Null\":{\"absent\":\"true\"}}"));
+    assert_false(holds("{\"Null\":{\"aws:username\":true}}"));
+    assert_true(holds("{\"ForAllValues:StringEquals\":{\"absent\":\"x\"}}"));
+    assert_false(holds("{\"ForAnyValue:StringEquals\":{\"absent\":\"x\"}}"));
+}
+
+static void several_values_are_quantified(void **state)
+{
+    (void)state;
+    assert_true(holds("{\"ForAllValues:StringEquals\":{\"many\":[\"a\",\"b\",\"c\"]}}"));
+    assert_false(holds("{\"ForAllValues:StringEquals\":{\"many\":[\"a\"]}}"));
+    assert_true(holds("{\"ForAnyValue:StringEquals\":{\"many\":[\"b\"]}}"));
+    assert_false(holds("{\"ForAnyValue:StringEquals\":{\"many\":[\"c\"]}}"));
+}
+
+static void conditions_compare_numbers_dates_and_addresses(void **state)
+{
+    (void)state;
+    assert_true(holds("{\"NumericLessThanEquals\":{\"s3:max-keys\":50}}"));
+    assert_false(holds("{\"NumericGreaterThan\":{\"s3:max-keys\":\"50\"}}"));
+    assert_false(holds("{\"NumericEquals\":{\"aws:username\":\"1\"}}"));
+    assert_true(holds("{\"DateLessThan\":{\"aws:CurrentTime\":\"2027-01-01T00:00:00Z\"}}"));
+    assert_false(holds("{\"DateLessThan\":{\"aws:CurrentTime\":\"2026-11-23\"}}"));
+    assert_true(holds("{\"Bool\":{\"aws:SecureTransport\":false}}"));
+    assert_true(holds("{\"IpAddress\":{\"aws:SourceIp\":[\"192.168.0.0/16\",\"10.0.0.0/8\"]}}"));
+    assert_false(holds("{\"IpAddress\":{\"aws:SourceIp\":\"10.1.2.4/31\"}}"));
+    assert_true(holds("{\"IpAddress\":{\"aws:SourceIp\":\"10.1.2.2/31\"}}"));
+    assert_false(holds("{\"NotIpAddress\":{\"aws:SourceIp\":\"10.1.2.3\"}}"));
+    assert_false(holds("{\"IpAddress\":{\"aws:SourceIp\":\"::/0\"}}"));
+    assert_true(holds("{\"ArnLike\":{\"aws:PrincipalArn\":\"arn:aws:iam::*:user/team/*\"}}"));
+    assert_false(holds("{\"ArnLike\":{\"aws:PrincipalArn\":\"arn:aws:*:user/team/ada\"}}"));
+}
+
+static void principals_are_named_or_everyone(void **state)
+{
+    static const struct {
+        const char *principal;
+        int is_it;
+    } cases[] = {
+        {"\"*\"", 1},
+        {"{\"AWS\":\"*\"}", 1},
+        {"{\"AWS\":\"000000000000\"}", 1},
+        {"{\"AWS\":\"arn:aws:iam::000000000000:root\"}", 1},
+        {"{\"AWS\":[\"arn:aws:iam::000000000000:user/team/ada\"]}", 1},
+        {"{\"AWS\":\"arn:aws:iam::000000000000:user/ada\"}", 0},
+        {"{\"AWS\":\"111111111111\"}", 0},
+        {"{\"Service\":\"lambda.amazonaws.com\"}", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char members[512];
+        snprintf(members, sizeof members,
+                 "\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\",\"Principal\":%s",
+                 cases[i].principal);
+        assert_int_equal(effect(POLICY_OF_RESOURCE, members) == POLICY_ALLOWS, cases[i].is_it);
+        snprintf(members, sizeof members,
+                 "\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"NotPrincipal\":%s",
+                 cases[i].principal);
+        assert_int_equal(effect(POLICY_OF_RESOURCE, members) == POLICY_DENIES, !cases[i].is_it);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(malformed_documents_are_refused),
+        cmocka_unit_test(too_deep_and_too_long_documents_are_refused),
+        cmocka_unit_test(wildcards_match_as_a_shells),
+        cmocka_unit_test(actions_and_resources_select),
+        cmocka_unit_test(variables_are_filled_in),
+        cmocka_unit_test(a_denial_wins),
+        cmocka_unit_test(conditions_compare_texts),
+        cmocka_unit_test(absent_keys_fail_all_but_negations),
+        cmocka_unit_test(several_values_are_quantified),
+        cmocka_unit_test(conditions_compare_numbers_dates_and_addresses),
+        cmocka_unit_test(principals_are_named_or_everyone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
