@@ -6,7 +6,7 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test bench bench-engine fuzz clean format
+.PHONY: all help packages build models demo test test-dynamodb-oracle bench bench-engine fuzz clean format
 
 all: build models
 
@@ -14,6 +14,7 @@ help:
 	@echo 'make               install what is missing, build, import the networks'
 	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
 	@echo 'make test          every test; closes with "N passed, N failed"'
+	@echo 'make test-dynamodb-oracle [ROUNDS=3000 SEED=7]  answers beside DynamoDB Local (needs java)'
 	@echo 'make bench         the figures of the README, bench-engine among them'
 	@echo 'make bench-engine  the engine beside others (oneDNN, XNNPACK, ONNX Runtime, OpenCV)'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
@@ -48,6 +49,13 @@ demo: build models
 test:
 	@tools/install-packages test
 	@tools/run-tests
+
+# DynamoDB Local is 300 MB of Java from npm: nobody needs it but this comparison.
+ORACLE := $(BUILD)/oracle
+test-dynamodb-oracle: build
+	@mkdir -p $(ORACLE) && npm install --silent --prefix $(ORACLE) amplify-dynamodb-simulator@2.9.30
+	@KEN_DYNAMODB_LOCAL=$(CURDIR)/$(ORACLE)/node_modules/amplify-dynamodb-simulator/emulator/DynamoDBLocal.jar \
+	 KEN_ORACLE_ROUNDS=$(or $(ROUNDS),3000) python3 tests/clients/dynamodb_oracle_test.py $(BUILD)/ken $(SEED)
 
 bench: bench-engine
 	@bench/run

@@ -116,8 +116,6 @@ class DynamodbTest(unittest.TestCase):
         self.refused(invalid, "unused in expressions: keys: {:v}", "put_item", TableName="people",
                      Item=wire(name="x"), ConditionExpression="attribute_exists(a)",
                      ExpressionAttributeValues={":v": {"S": "x"}})
-        self.refused(invalid, "Expected is a legacy parameter", "put_item", TableName="people",
-                     Item=wire(name="x"), Expected={"name": {"Exists": False}})
         self.refused(invalid, "This attribute is part of the key", "update_item",
                      TableName="people", Key=wire(name="x"), UpdateExpression="SET #n = :v",
                      ExpressionAttributeNames={"#n": "name"},
@@ -125,6 +123,65 @@ class DynamodbTest(unittest.TestCase):
         self.refused(invalid, "Provided list of item keys contains duplicates",
                      "batch_write_item", RequestItems={"people": [
                          {"PutRequest": {"Item": wire(name="x")}}] * 2})
+
+    def test_what_is_not_served_is_refused_by_name(self):
+        self.refused("UnknownOperationException", "not supported by ken: ExecuteStatement",
+                     "execute_statement", Statement="SELECT * FROM people")
+        self.refused("UnknownOperationException", "not supported by ken: ListBackups",
+                     "list_backups")
+        self.refused("ValidationException", "not supported by ken: ReplicaUpdates",
+                     "update_table", TableName="people",
+                     ReplicaUpdates=[{"Create": {"RegionName": "eu-west-1"}}])
+
+    def test_broken_constraints_are_reported_together(self):
+        self.refused("ValidationException", "3 validation errors detected: Value 'X' at "
+                     "'returnConsumedCapacity' failed to satisfy constraint: Member must satisfy "
+                     "enum value set: [INDEXES, TOTAL, NONE]; ", "put_item", TableName="people",
+                     Item=wire(name="a"), ReturnConsumedCapacity="X", ReturnValues="X",
+                     ReturnItemCollectionMetrics="X")
+        self.refused("ValidationException", "1 validation error detected: Value null at "
+                     "'tableName' failed to satisfy constraint: Member must not be null",
+                     "put_item", Item=wire(name="a"))
+        self.refused("ValidationException", "The parameter 'TableName' is required but was not "
+                     "present in the request", "describe_table")
+
+    def test_legacy_parameters_mean_what_their_expressions_mean(self):
+        self.client.put_item(TableName="people", Item=wire(name="old", n=1, tags={"a", "b"}))
+        self.refused("ConditionalCheckFailedException", "The conditional request failed",
+                     "put_item", TableName="people", Item=wire(name="old"),
+                     Expected={"name": {"Exists": False}})
+        self.refused("ValidationException", "Can not use both expression and non-expression "
+                     "parameters in the same request: Non-expression parameters: {Expected} "
+                     "Expression parameters: {ConditionExpression}", "put_item",
+                     TableName="people", Item=wire(name="old"),
+                     Expected={"name": {"Exists": False}}, ConditionExpression="attribute_exists(n)")
+        self.refused("ValidationException", "Invalid number of argument(s) for the EQ "
+                     "ComparisonOperator", "scan", TableName="people",
+                     ScanFilter={"n": {"ComparisonOperator": "EQ", "AttributeValueList": []}})
+        self.refused("ValidationException", "Attempted conditional constraint is not an indexable "
+                     "operation", "query", TableName="people", KeyConditions={
+                         "name": {"ComparisonOperator": "NE", "AttributeValueList": [{"S": "x"}]}})
+        got = self.client.update_item(
+            TableName="people", Key=wire(name="old"), ReturnValues="ALL_NEW",
+            Expected={"n": {"ComparisonOperator": "LE", "AttributeValueList": [{"N": "1"}]}},
+            AttributeUpdates={"n": {"Action": "ADD", "Value": {"N": "2"}},
+                              "tags": {"Action": "DELETE", "Value": {"SS": ["a"]}},
+                              "new": {"Value": {"S": "x"}}})
+        self.assertEqual(plain(got["Attributes"]),
+                         {"name": "old", "n": 3, "tags": {"b"}, "new": "x"})
+        found = self.client.query(
+            TableName="people", AttributesToGet=["n"], KeyConditions={
+                "name": {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "old"}]}},
+            QueryFilter={"tags": {"ComparisonOperator": "CONTAINS",
+                                  "AttributeValueList": [{"S": "b"}]}})
+        self.assertEqual([plain(item) for item in found["Items"]], [{"n": 3}])
+
+    def test_a_table_may_be_named_by_its_arn(self):
+        arn = self.client.describe_table(TableName="people")["Table"]["TableArn"]
+        self.client.put_item(TableName=arn, Item=wire(name="by-arn"))
+        self.assertIn("Item", self.client.get_item(TableName=arn, Key=wire(name="by-arn")))
+        self.refused("ResourceNotFoundException", "not found", "get_item", Key=wire(name="x"),
+                     TableName=arn.replace("us-east-1", "eu-west-1"))
 
     def test_every_type_comes_back_as_it_went(self):
         from decimal import Decimal

@@ -399,7 +399,6 @@ static void wrong_values_are_refused(void **state)
     value_refused("{\"S\":\"x\",\"N\":\"1\"}", "more than one datatypes set");
     value_refused("{\"S\":1}", "NUMBER_VALUE cannot be converted to String");
     value_refused("{\"N\":\"x\"}", "cannot be converted to a numeric value: x");
-    value_refused("{\"NULL\":false}", "Null attribute value types must have the value of true");
     value_refused("{\"SS\":[]}", "An string set  may not be empty");
     value_refused("{\"SS\":[\"a\",\"a\"]}", "Input collection [a, a] contains duplicates.");
     value_refused("{\"NS\":[\"1\",\"1.0\"]}", "Input collection contains duplicates");

@@ -16,6 +16,13 @@ static int wrong_type(struct err *err)
                    "An operand in the update expression has an incorrect data type");
 }
 
+static int wrong_attribute(const struct action *action, struct err *err)
+{
+    if (action->legacy)
+        return err_set(err, ERR_INVALID, "Type mismatch for attribute to update");
+    return wrong_type(err);
+}
+
 static int wrong_path(struct err *err)
 {
     return err_set(err, ERR_INVALID,
@@ -200,7 +207,7 @@ static int add(const struct action *action, struct value *item, struct arena *ar
     const struct value *known = path_find(&action->path, item), *value = action->operand->value;
     struct value sum = *value;
     if (known && known->type != value->type)
-        return wrong_type(err);
+        return wrong_attribute(action, err);
     if (known && value->type == VALUE_N) {
         if (number_add(&known->number, &value->number, &sum.number, err) < 0)
             return -1;
@@ -217,7 +224,7 @@ static int delete_elements(const struct action *action, struct value *item, stru
     if (!known)
         return action->path.count == 1 || find_parent(&action->path, item) ? 0 : wrong_path(err);
     if (known->type != value->type)
-        return wrong_type(err);
+        return wrong_attribute(action, err);
     struct value left = {.type = known->type}, sorted;
     if (sorted_copy(value, &sorted, arena, err) < 0)
         return -1;

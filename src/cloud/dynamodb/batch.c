@@ -242,10 +242,6 @@ static int read_table(struct request *r, const char *name, const json_t *from,
                       struct reading *reading)
 {
     reading->consistent = json_is_true(json_object_get(from, "ConsistentRead"));
-    if (json_object_get(from, "AttributesToGet"))
-        return err_set(&r->err, ERR_INVALID,
-                       "AttributesToGet is a legacy parameter that ken does not support: use "
-                       "ProjectionExpression");
     if (expressions_parse(r, from, USES_PROJECTION, &reading->expressions) < 0)
         return -1;
     struct table *table = request_find_table(r, name);
@@ -318,11 +314,12 @@ static const struct transaction_type {
     const char *name;
     enum write_type type;
     unsigned uses;
+    const char *action; /* to be allowed */
 } transaction_types[] = {
-    {"Put", WRITE_PUT, USES_CONDITION},
-    {"Delete", WRITE_DELETE, USES_CONDITION},
-    {"Update", WRITE_UPDATE, USES_CONDITION | USES_UPDATE},
-    {"ConditionCheck", WRITE_CHECK, USES_CONDITION},
+    {"Put", WRITE_PUT, USES_CONDITION, "dynamodb:PutItem"},
+    {"Delete", WRITE_DELETE, USES_CONDITION, "dynamodb:DeleteItem"},
+    {"Update", WRITE_UPDATE, USES_CONDITION | USES_UPDATE, "dynamodb:UpdateItem"},
+    {"ConditionCheck", WRITE_CHECK, USES_CONDITION, "dynamodb:ConditionCheckItem"},
 };
 
 static int add_transaction(struct request *r, struct batch *batch, const json_t *item)
@@ -352,7 +349,7 @@ static int add_transaction(struct request *r, struct batch *batch, const json_t 
     w->condition = batch->expressions[at].condition;
     w->update = batch->expressions[at].has_update ? &batch->expressions[at].update : NULL;
     w->wants_old = batch->wants_failed_item[at];
-    w->table = request_find_table(r, name);
+    w->table = request_find_table_for(r, type->action, name);
     if (!w->table)
         return -1;
     batch->count++;
@@ -457,7 +454,7 @@ static int get_one(struct request *r, struct connection *connection, const json_
         item_from_json(key_json, &item, r->arena, &r->err) < 0 ||
         expressions_parse(r, get, USES_PROJECTION, &expressions) < 0)
         return -1;
-    struct table *table = request_find_table(r, name);
+    struct table *table = request_find_table_for(r, "dynamodb:GetItem", name);
     if (!table)
         return -1;
     int found = table_check_key(table, &item, &r->err) < 0 ||

@@ -101,6 +101,7 @@ struct action {
     enum action_type type;
     struct path path;
     struct node *operand; /* NULL for REMOVE */
+    int legacy;           /* from AttributeUpdates, which has a message of its own */
 };
 struct update {
     struct action *actions;

@@ -30,7 +30,7 @@ static int read_write_params(struct request *r, struct item_write *w, unsigned u
         param_choice(r, "ReturnValuesOnConditionCheckFailure", on_failure, &w->wants_failed_item) <
             0 ||
         param_choice(r, "ReturnItemCollectionMetrics", metrics, &w->wants_metrics) < 0 ||
-        param_capacity(r, &w->capacity) < 0 || params_refuse_legacy(r) < 0)
+        param_capacity(r, &w->capacity) < 0)
         return -1;
     if (!(uses & USES_UPDATE) && w->returned > RETURN_ALL_OLD)
         return err_set(&r->err, ERR_INVALID, "ReturnValues can only be ALL_OLD or NONE");
@@ -244,7 +244,6 @@ int get_item(struct request *r)
     int consistent;
     if (param_table_name(r, NULL, &name) < 0 || param_item(r, "Key", &key) < 0 ||
         param_flag(r, "ConsistentRead", &consistent) < 0 || param_capacity(r, &capacity) < 0 ||
-        params_refuse_legacy(r) < 0 ||
         expressions_parse(r, r->body, USES_PROJECTION, &expressions) < 0)
         return -1;
     struct table *table = request_find_table(r, name);

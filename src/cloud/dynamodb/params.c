@@ -1,4 +1,4 @@
-#include "cloud/dynamodb/request.h"
+#include "cloud/dynamodb/legacy.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -119,22 +119,6 @@ int param_item(struct request *r, const char *name, struct value *out)
     return item_from_json(json, out, r->arena, &r->err);
 }
 
-int params_refuse_legacy(struct request *r)
-{
-    static const char *const legacy[][2] = {
-        {"Expected", "ConditionExpression"},         {"AttributeUpdates", "UpdateExpression"},
-        {"KeyConditions", "KeyConditionExpression"}, {"QueryFilter", "FilterExpression"},
-        {"ScanFilter", "FilterExpression"},          {"ConditionalOperator", "an expression"},
-        {"AttributesToGet", "ProjectionExpression"},
-    };
-    for (size_t i = 0; i < sizeof legacy / sizeof *legacy; i++)
-        if (get(r, legacy[i][0]))
-            return err_set(&r->err, ERR_INVALID,
-                           "%s is a legacy parameter that ken does not support: use %s",
-                           legacy[i][0], legacy[i][1]);
-    return 0;
-}
-
 int request_own(struct request *r, json_t *json)
 {
     struct owned_json *owned = arena_new(r->arena, struct owned_json, 1);
@@ -149,27 +133,8 @@ int request_own(struct request *r, json_t *json)
 
 int param_table_name(struct request *r, const json_t *json, const char **out)
 {
-    struct request part = *r;
-    part.body = json ? json : r->body;
-    if (param_string(&part, "TableName", out) < 0) {
-        r->err = part.err;
-        return -1;
-    }
-    const char *name = *out;
-    if (!name)
-        return fail_constraint(r, NULL, "TableName", "Member must not be null");
-    if (!strncmp(name, "arn:aws:dynamodb:", 17) && strstr(name, ":table/"))
-        name = *out = strstr(name, ":table/") + 7;
-    if (strlen(name) < 3)
-        return fail_constraint(r, name, "TableName",
-                               "Member must have length greater than or equal to 3");
-    if (strlen(name) > 255)
-        return fail_constraint(r, name, "TableName",
-                               "Member must have length less than or equal to 255");
-    if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
-        return fail_constraint(r, name, "TableName",
-                               "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+");
-    return 0;
+    *out = json_string_value(json_object_get(json ? json : r->body, "TableName"));
+    return *out ? 0 : fail_constraint(r, NULL, "TableName", "Member must not be null");
 }
 
 static int parse_one(struct request *r, const json_t *from, const char *kind,
@@ -188,10 +153,13 @@ static const struct use {
     unsigned flag;
     const char *name;
 } uses_by_name[] = {
-    {USES_UPDATE, "UpdateExpression"},         {USES_CONDITION, "ConditionExpression"},
-    {USES_FILTER, "FilterExpression"},         {USES_KEY_CONDITION, "KeyConditionExpression"},
+    {USES_UPDATE, "UpdateExpression"},
+    {USES_CONDITION, "ConditionExpression"},
     {USES_PROJECTION, "ProjectionExpression"},
+    {USES_FILTER, "FilterExpression"},
+    {USES_KEY_CONDITION, "KeyConditionExpression"},
 };
+enum { USES = sizeof uses_by_name / sizeof *uses_by_name };
 
 /* Names and values without an expression that could use them are an error of their own. */
 static int check_needed(struct request *r, const json_t *from, unsigned uses)
@@ -199,7 +167,7 @@ static int check_needed(struct request *r, const json_t *from, unsigned uses)
     unsigned given = 0;
     char list[128] = "";
     int listed = 0;
-    for (size_t i = 0; i < sizeof uses_by_name / sizeof *uses_by_name; i++) {
+    for (size_t i = 0; i < USES; i++) {
         const struct use *use = &uses_by_name[i];
         if (!(uses & use->flag))
             continue;
@@ -210,10 +178,11 @@ static int check_needed(struct request *r, const json_t *from, unsigned uses)
         size_t at = strlen(list);
         snprintf(list + at, sizeof list - at, "%s%s", listed++ ? " and " : "", use->name);
     }
-    if (json_object_get(from, "ExpressionAttributeNames") && !given)
+    if (json_is_object(json_object_get(from, "ExpressionAttributeNames")) && !given)
         return err_set(&r->err, ERR_INVALID,
                        "ExpressionAttributeNames can only be specified when using expressions");
-    if (json_object_get(from, "ExpressionAttributeValues") && !(given & ~(unsigned)USES_PROJECTION))
+    if (json_is_object(json_object_get(from, "ExpressionAttributeValues")) &&
+        !(given & ~(unsigned)USES_PROJECTION))
         return err_set(&r->err, ERR_INVALID,
                        "ExpressionAttributeValues can only be specified when using expressions: %s "
                        "%s null",
@@ -231,7 +200,8 @@ int expressions_parse(struct request *r, const json_t *from, unsigned uses, stru
 {
     struct substitutions *s = &out->substitutions;
     *out = (struct expressions){0};
-    if (check_needed(r, from, uses) < 0 ||
+    if (legacy_check_mixed(r, from, uses) < 0 || check_needed(r, from, uses) < 0 ||
+        legacy_parse(r, from, uses, out) < 0 ||
         substitutions_init(s, object_or_null(from, "ExpressionAttributeNames"),
                            object_or_null(from, "ExpressionAttributeValues"), r->arena,
                            &r->err) < 0)

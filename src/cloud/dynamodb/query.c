@@ -192,22 +192,23 @@ static int read_select(struct request *r, struct page *page)
     return 0;
 }
 
+/* Query's own text; Scan's limit is checked with its other parameters. */
 static int read_limit(struct request *r, struct page *page)
 {
     int present;
-    char value[32];
     if (param_integer(r, "Limit", &page->limit, &present) < 0)
         return -1;
     if (!present || page->limit >= 1)
         return 0;
-    snprintf(value, sizeof value, "%lld", (long long)page->limit);
-    return fail_constraint(r, value, "Limit", "Member must have value greater than or equal to 1");
+    return err_set(&r->err, ERR_INVALID,
+                   "1 validation error detected: Value at 'Limit' failed to satisfy constraint: "
+                   "Member must have value greater than or equal to 1");
 }
 
 static int read_common(struct request *r, struct page *page, unsigned uses)
 {
     if (read_limit(r, page) < 0 || param_flag(r, "ConsistentRead", &page->consistent) < 0 ||
-        param_capacity(r, &page->capacity) < 0 || params_refuse_legacy(r) < 0 ||
+        param_capacity(r, &page->capacity) < 0 ||
         expressions_parse(r, r->body, uses, &page->expressions) < 0)
         return -1;
     return read_select(r, page);
@@ -490,8 +491,8 @@ static int check_filter(struct request *r, const struct page *page, const struct
         return 0;
     if (node->type == NODE_PATH && key_schema_has(page->keys, node->path.steps[0].name))
         return err_set(&r->err, ERR_INVALID,
-                       "Filter Expression can only contain non-primary key attributes: Primary key "
-                       "attribute: %s",
+                       "%s can only contain non-primary key attributes: Primary key attribute: %s",
+                       page->expressions.legacy ? "QueryFilter" : "Filter Expression",
                        node->path.steps[0].name);
     for (size_t i = 0; i < node->count; i++)
         if (check_filter(r, page, node->args[i]) < 0)
@@ -524,23 +525,34 @@ static int set_query_range(struct request *r, struct page *page)
     return set_range(r, page, on_hash->values[0], on_range);
 }
 
+static int index_holds(const struct table_index *index, const char *name)
+{
+    for (size_t i = 0; i < index->projection.count; i++)
+        if (!strcmp(index->projection.paths[i].steps[0].name, name))
+            return 1;
+    return 0;
+}
+
 /* A global index gives only what it holds; a local one fetches the rest from the table. */
 static int check_projected(struct request *r, const struct page *page)
 {
     if (!page->index || !page->index->global || page->index->type == PROJECTION_ALL)
         return 0;
+    struct buf missing;
+    buf_init(&missing, 4096);
     for (size_t i = 0; i < page->expressions.projection.count; i++) {
         const char *name = page->expressions.projection.paths[i].steps[0].name;
-        int held = 0;
-        for (size_t j = 0; j < page->index->projection.count; j++)
-            held |= !strcmp(page->index->projection.paths[j].steps[0].name, name);
-        if (!held)
-            return err_set(&r->err, ERR_INVALID,
-                           "One or more parameter values were invalid: Global secondary index %s "
-                           "does not project [%s]",
-                           page->index->name, name);
+        if (!index_holds(page->index, name))
+            buf_printf(&missing, "%s%s", missing.size ? ", " : "", name);
     }
-    return 0;
+    int result = 0;
+    if (missing.size)
+        result = err_set(&r->err, ERR_INVALID,
+                         "One or more parameter values were invalid: Global secondary index %s "
+                         "does not project [%s]",
+                         page->index->name, missing.data);
+    buf_finish(&missing);
+    return result;
 }
 
 static int check_page(struct request *r, struct page *page)

@@ -23,10 +23,13 @@ enum { REQUEST_MAX_OUT_BYTES = 32 * 1024 * 1024 };
 
 struct request {
     struct dynamodb *service;
+    struct exchange *exchange;
+    const char *operation; /* "GetItem" */
     struct arena *arena;
     const json_t *body;
     struct buf out; /* the answer, JSON */
     struct err err;
+    const char *message;     /* of the error, when it is longer than err can hold; else NULL */
     const char *error_type;  /* AWS's code, where err.code does not say it */
     const char *error_extra; /* members to add to the error, ",\"Item\":{...}"; NULL for none */
     struct owned_json {
@@ -34,6 +37,8 @@ struct request {
         struct owned_json *next;
     } * owned; /* released with the request */
     int64_t now_ms;
+    int answered; /* access was denied, and the denial is answered */
+    int stale;    /* a table changed on the way: the request begins anew */
 };
 
 /* An operation: 0 with the answer in `out`, or -1 with err. */
@@ -52,8 +57,6 @@ int param_array(struct request *r, const char *name, const json_t **out) MUST_US
 /* One of `values` (ends with NULL) as its index; the first is the default. */
 int param_choice(struct request *r, const char *name, const char *const *values, int *out) MUST_USE;
 int param_item(struct request *r, const char *name, struct value *out) MUST_USE; /* required */
-/* Refuse what ken does not do, by name. */
-int params_refuse_legacy(struct request *r) MUST_USE;
 int fail_constraint(struct request *r, const char *value, const char *name, const char *constraint);
 int request_own(struct request *r, json_t *json) MUST_USE;
 
@@ -61,6 +64,12 @@ int request_own(struct request *r, json_t *json) MUST_USE;
 int param_table_name(struct request *r, const json_t *json, const char **out) MUST_USE;
 struct table *request_table(struct request *r);
 struct table *request_find_table(struct request *r, const char *name);
+/* The same for `action` ("dynamodb:GetItem"), in requests of several actions. */
+struct table *request_find_table_for(struct request *r, const char *action, const char *name);
+/* May the signer do the request's operation (or `action`, "dynamodb:GetItem", when not NULL) on
+ * that table, or its index (may be NULL)? -1: r->answered. */
+int request_authorize(struct request *r, const char *action, const char *table,
+                      const char *index) MUST_USE;
 const struct table_index *request_index(struct request *r, const struct table *table,
                                         const char *name);
 char *table_arn(struct request *r, const char *name);
@@ -73,6 +82,11 @@ int store_json(struct connection *connection, const char *sql, int64_t id, const
 int fail_table(struct request *r, const struct table *table);
 
 /* The catalogue. */
+struct table *catalogue_get(struct dynamodb *service, const char *name); /* a reference, or NULL */
+int catalogue_add(struct dynamodb *service, struct table *table, struct err *err) MUST_USE;
+void catalogue_remove(struct dynamodb *service, struct table *table);
+/* Index of the first table whose name is not below `name`. Under the lock. */
+size_t catalogue_place(const struct dynamodb *service, const char *name);
 int catalogue_open(struct dynamodb *service, struct err *err) MUST_USE;
 void catalogue_close(struct dynamodb *service);
 
@@ -83,6 +97,7 @@ struct expressions {
     struct projection projection;
     struct update update;
     int has_projection, has_update;
+    int legacy; /* the filter came as QueryFilter or ScanFilter */
 };
 enum {
     USES_CONDITION = 1,

@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cloud/dynamodb/request.h"
+#include "cloud/dynamodb/shape.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zlib.h>
 
 /* DynamoDB over HTTP: JSON 1.0, the operation in X-Amz-Target, a CRC-32 of the answer beside it. */
@@ -46,16 +48,60 @@ static const struct operation {
     {"UpdateTimeToLive", update_time_to_live, 1},
 };
 
+/* In AWS's service model, and not here. */
+static const char *const unserved[] = {
+    "BatchExecuteStatement",
+    "CreateBackup",
+    "CreateGlobalTable",
+    "DeleteBackup",
+    "DeleteResourcePolicy",
+    "DescribeBackup",
+    "DescribeContributorInsights",
+    "DescribeExport",
+    "DescribeGlobalTable",
+    "DescribeGlobalTableSettings",
+    "DescribeImport",
+    "DescribeKinesisStreamingDestination",
+    "DescribeTableReplicaAutoScaling",
+    "DisableKinesisStreamingDestination",
+    "EnableKinesisStreamingDestination",
+    "ExecuteStatement",
+    "ExecuteTransaction",
+    "ExportTableToPointInTime",
+    "GetResourcePolicy",
+    "ImportTable",
+    "ListBackups",
+    "ListContributorInsights",
+    "ListExports",
+    "ListGlobalTables",
+    "ListImports",
+    "PutResourcePolicy",
+    "RestoreTableFromBackup",
+    "RestoreTableToPointInTime",
+    "UpdateContinuousBackups",
+    "UpdateContributorInsights",
+    "UpdateGlobalTable",
+    "UpdateGlobalTableSettings",
+    "UpdateKinesisStreamingDestination",
+    "UpdateTableReplicaAutoScaling",
+};
+
 static const char content_type[] = "application/x-amz-json-1.0";
 static const char target_prefix[] = "DynamoDB_20120810.";
 
-static const struct operation *find_operation(const struct exchange *x)
+/* The name of the operation that is asked for; NULL when that is nothing of DynamoDB. */
+static const char *operation_name(const struct exchange *x)
 {
     const char *target = exchange_header(x, "X-Amz-Target");
     if (!target || strncmp(target, target_prefix, sizeof target_prefix - 1))
         return NULL;
-    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-        if (!strcmp(operations[i].name, target + sizeof target_prefix - 1))
+    return target + sizeof target_prefix - 1;
+}
+
+static const struct operation *find_operation(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof operations / sizeof *operations; i++)
+        if (!strcmp(operations[i].name, name))
             return &operations[i];
     return NULL;
 }
@@ -83,67 +129,111 @@ static void respond_error(struct exchange *x, int status, const char *type, cons
 
 #define DYNAMODB "com.amazonaws.dynamodb.v20120810#"
 
+static const struct failure {
+    enum err_code code;
+    const char *type;
+} failures[] = {
+    {ERR_INVALID, "com.amazon.coral.validate#ValidationException"},
+    {ERR_TOO_BIG, "com.amazon.coral.validate#ValidationException"},
+    {ERR_CORRUPT, "com.amazon.coral.service#SerializationException"},
+    {ERR_NOT_FOUND, DYNAMODB "ResourceNotFoundException"},
+    {ERR_EXISTS, DYNAMODB "ResourceInUseException"},
+    {ERR_DENIED, DYNAMODB "ConditionalCheckFailedException"},
+};
+
 static void fail(struct exchange *x, const struct request *r)
 {
-    const char *type = DYNAMODB "InternalServerError", *message = r->err.message;
+    const char *type = NULL, *message = r->message ? r->message : r->err.message;
     char named[128];
-    int status = 400;
-    switch (r->err.code) {
-    case ERR_INVALID:
-    case ERR_TOO_BIG:
-        type = "com.amazon.coral.validate#ValidationException";
-        break;
-    case ERR_CORRUPT:
-        type = "com.amazon.coral.service#SerializationException";
-        break;
-    case ERR_NOT_FOUND:
-        type = DYNAMODB "ResourceNotFoundException";
-        break;
-    case ERR_EXISTS:
-        type = DYNAMODB "ResourceInUseException";
-        break;
-    case ERR_DENIED:
-        type = DYNAMODB "ConditionalCheckFailedException";
-        break;
-    default:
-        log_line(LOG_ERROR, "dynamodb: %s", r->err.message);
-        message = "Internal server error";
-        status = 500;
-    }
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
+        if (failures[i].code == r->err.code)
+            type = failures[i].type;
+    int status = type || r->error_type ? 400 : 500;
     if (r->error_type) {
         snprintf(named, sizeof named, DYNAMODB "%s", r->error_type);
         type = named;
+    } else if (!type) {
+        log_line(LOG_ERROR, "dynamodb: %s", r->err.message);
+        type = DYNAMODB "InternalServerError";
+        message = "Internal server error";
     }
     respond_error(x, status, type, message, r->error_extra);
+}
+
+/* A wrong JSON type inside an attribute value comes before every other complaint. */
+static void prefer_types(struct request *r, const struct shape *shape)
+{
+    struct err err = {0};
+    if (r->err.code != ERR_INVALID || shape_check_values(shape, r->body, &err) == 0)
+        return;
+    r->err = err;
+    r->message = r->error_type = r->error_extra = NULL;
+}
+
+enum { MAX_ATTEMPTS = 1000, ATTEMPT_DELAY_NS = 1000000 };
+
+/* Once more where a table changed between reading its definition and writing to it. */
+static int run_operation(struct request *r, const struct operation *operation)
+{
+    int result = -1;
+    for (int i = 0; i < MAX_ATTEMPTS; i++) {
+        r->stale = 0;
+        buf_clear(&r->out);
+        result = operation->run(r);
+        if (result == 0 || !r->stale)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = ATTEMPT_DELAY_NS}, NULL);
+    }
+    return result;
 }
 
 static void run(struct dynamodb *service, struct exchange *x, const struct operation *operation,
                 const json_t *body)
 {
     struct request r = {.service = service,
+                        .exchange = x,
+                        .operation = operation->name,
                         .arena = &x->arena,
                         .body = body,
                         .now_ms = x->received_unix_ms ? x->received_unix_ms : clock_unix_ms()};
+    enum shape_style style = SHAPE_ALL;
+    const struct shape *shape = shape_of_operation(operation->name, &style);
     buf_init(&r.out, REQUEST_MAX_OUT_BYTES);
-    int result = operation->run(&r);
+    int result = shape_check(shape, style, body, r.arena, &r.message, &r.err);
+    if (result == 0)
+        result = run_operation(&r, operation);
     if (result == 0 && r.out.failed)
         result = err_set(&r.err, ERR_NO_MEMORY, "answer: out of memory");
-    if (result < 0)
+    if (result < 0 && !r.answered) {
+        prefer_types(&r, shape);
         fail(x, &r);
-    else
+    } else if (!r.answered) {
         respond(x, 200, r.out.data, r.out.size);
+    }
     for (struct owned_json *owned = r.owned; owned; owned = owned->next)
         json_decref(owned->json);
     buf_finish(&r.out);
 }
 
+static void refuse_operation(struct exchange *x, const char *name)
+{
+    char message[128] = "An unknown operation was requested.";
+    for (size_t i = 0; name && i < sizeof unserved / sizeof *unserved; i++) {
+        if (strcmp(unserved[i], name))
+            continue;
+        snprintf(message, sizeof message, "The operation is not supported by ken: %s", name);
+        log_line(LOG_WARN, "dynamodb: %s is not supported", name);
+    }
+    respond_error(x, 400, "com.amazon.coral.service#UnknownOperationException", message, NULL);
+}
+
 void dynamodb_handle(struct dynamodb *service, struct exchange *x)
 {
-    const struct operation *operation = find_operation(x);
+    const char *name = operation_name(x);
+    const struct operation *operation = find_operation(name);
     struct err err = {0};
     if (!operation) {
-        respond_error(x, 400, "com.amazon.coral.service#UnknownOperationException",
-                      "An unknown operation was requested.", NULL);
+        refuse_operation(x, name);
         return;
     }
     const char *data = exchange_body(x, &err);
@@ -158,7 +248,7 @@ void dynamodb_handle(struct dynamodb *service, struct exchange *x)
 
 int dynamodb_is_quick(const struct exchange *x)
 {
-    const struct operation *operation = find_operation(x);
+    const struct operation *operation = find_operation(operation_name(x));
     return operation && operation->run == get_item;
 }
 

@@ -4,130 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The catalogue of tables, and the operations on tables. */
+/* The operations on tables. */
 
 char *table_arn(struct request *r, const char *name)
 {
     return arena_printf(r->arena, "arn:aws:dynamodb:%s:%s:table/%s", r->service->region,
                         r->service->account_id, name);
-}
-
-/* Index of the first table whose name is not below `name`. Under the lock. */
-static size_t find_place(const struct dynamodb *service, const char *name)
-{
-    size_t low = 0, high = service->table_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (strcmp(service->tables[middle]->name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static int catalogue_add(struct dynamodb *service, struct table *table, struct err *err)
-{
-    pthread_rwlock_wrlock(&service->lock);
-    struct table **tables =
-        realloc(service->tables, (service->table_count + 1) * sizeof *service->tables);
-    if (tables) {
-        service->tables = tables;
-        size_t at = find_place(service, table->name);
-        memmove(tables + at + 1, tables + at, (service->table_count - at) * sizeof *tables);
-        tables[at] = table;
-        service->table_count++;
-    }
-    pthread_rwlock_unlock(&service->lock);
-    return tables ? 0 : err_set(err, ERR_NO_MEMORY, "open table: out of memory");
-}
-
-static void catalogue_remove(struct dynamodb *service, struct table *table)
-{
-    pthread_rwlock_wrlock(&service->lock);
-    size_t at = find_place(service, table->name);
-    if (at < service->table_count && service->tables[at] == table) {
-        service->table_count--;
-        memmove(service->tables + at, service->tables + at + 1,
-                (service->table_count - at) * sizeof *service->tables);
-        table_release(table);
-    }
-    pthread_rwlock_unlock(&service->lock);
-}
-
-static struct table *catalogue_get(struct dynamodb *service, const char *name)
-{
-    pthread_rwlock_rdlock(&service->lock);
-    size_t at = find_place(service, name);
-    struct table *table = at < service->table_count ? service->tables[at] : NULL;
-    if (table && strcmp(table->name, name))
-        table = NULL;
-    if (table)
-        atomic_fetch_add(&table->references, 1);
-    pthread_rwlock_unlock(&service->lock);
-    return table;
-}
-
-int catalogue_open(struct dynamodb *service, struct err *err)
-{
-    pthread_mutex_init(&service->changes, NULL);
-    pthread_rwlock_init(&service->lock, NULL);
-    struct connection *connection = database_read_begin(service->database, err);
-    if (!connection)
-        return -1;
-    sqlite3_stmt *s = connection_prepare(connection, "SELECT id, definition FROM tables", err);
-    int step = s ? sqlite3_step(s) : SQLITE_ERROR, result = s ? 0 : -1;
-    for (; result == 0 && step == SQLITE_ROW; step = sqlite3_step(s)) {
-        json_t *definition = json_loads((const char *)sqlite3_column_text(s, 1), 0, NULL);
-        struct table *table =
-            definition ? table_create(sqlite3_column_int64(s, 0), definition, err) : NULL;
-        if (!definition)
-            err_set(err, ERR_CORRUPT, "open table: its definition is damaged");
-        result = table ? catalogue_add(service, table, err) : -1;
-    }
-    if (result == 0 && step != SQLITE_DONE)
-        result = connection_fail(connection, "read the tables", err);
-    connection_reset(s);
-    database_read_end(service->database, connection);
-    return result;
-}
-
-void catalogue_close(struct dynamodb *service)
-{
-    for (size_t i = 0; i < service->table_count; i++)
-        table_release(service->tables[i]);
-    free(service->tables);
-    pthread_rwlock_destroy(&service->lock);
-    pthread_mutex_destroy(&service->changes);
-}
-
-struct table *request_find_table(struct request *r, const char *name)
-{
-    struct table *table = catalogue_get(r->service, name);
-    if (!table)
-        err_set(&r->err, ERR_NOT_FOUND, "Requested resource not found");
-    return table;
-}
-
-/* For operations on the table itself, whose message names it. */
-struct table *request_table(struct request *r)
-{
-    const char *name;
-    if (param_table_name(r, NULL, &name) < 0)
-        return NULL;
-    struct table *table = catalogue_get(r->service, name);
-    if (!table)
-        err_set(&r->err, ERR_NOT_FOUND, "Requested resource not found: Table: %s not found", name);
-    return table;
-}
-
-const struct table_index *request_index(struct request *r, const struct table *table,
-                                        const char *name)
-{
-    const struct table_index *index = table_find_index(table, name);
-    if (!index)
-        err_set(&r->err, ERR_INVALID, "The table does not have the specified index: %s", name);
-    return index;
 }
 
 static int count_items(struct request *r, const struct table *table, int64_t *items, int64_t *bytes)
@@ -231,7 +113,7 @@ static int run_create(struct connection *connection, void *context, struct err *
 static int create_alone(struct request *r)
 {
     struct table_job job = {.request = r};
-    if (param_table_name(r, NULL, &job.name) < 0)
+    if (param_table_name(r, NULL, &job.name) < 0 || request_authorize(r, NULL, job.name, NULL) < 0)
         return -1;
     job.definition = definition_make(r, job.name);
     if (!job.definition)
@@ -310,19 +192,13 @@ int list_tables(struct request *r)
     int64_t limit = 100;
     int present;
     if (param_string(r, "ExclusiveStartTableName", &start) < 0 ||
-        param_integer(r, "Limit", &limit, &present) < 0)
+        param_integer(r, "Limit", &limit, &present) < 0 ||
+        request_authorize(r, NULL, NULL, NULL) < 0)
         return -1;
-    if (present && (limit < 1 || limit > 100)) {
-        char value[32];
-        snprintf(value, sizeof value, "%lld", (long long)limit);
-        return fail_constraint(r, value, "limit",
-                               limit < 1 ? "Member must have value greater than or equal to 1"
-                                         : "Member must have value less than or equal to 100");
-    }
     struct dynamodb *service = r->service;
     buf_puts(&r->out, "{\"TableNames\":[");
     pthread_rwlock_rdlock(&service->lock);
-    size_t at = start ? find_place(service, start) : 0, shown = 0;
+    size_t at = start ? catalogue_place(service, start) : 0, shown = 0;
     if (start && at < service->table_count && !strcmp(service->tables[at]->name, start))
         at++;
     for (; at < service->table_count && shown < (size_t)limit; at++, shown++)

@@ -65,6 +65,10 @@ int value_from_json(const json_t *json, struct value *out, struct arena *arena,
 int item_from_json(const json_t *json, struct value *out, struct arena *arena,
                    struct err *err) MUST_USE;
 
+/* Whether the JSON types inside {"S": "text"} are right, whatever the values: a wrong one is a
+ * SerializationException (ERR_CORRUPT), which AWS reports before anything else. */
+int value_check_types(const json_t *json, struct err *err) MUST_USE;
+
 void value_write(struct buf *out, const struct value *value); /* {"S":"text"} */
 void item_write(struct buf *out, const struct value *item);   /* {"name":{"S":"text"},..} */
 void json_write_string(struct buf *out, const char *text, size_t size);

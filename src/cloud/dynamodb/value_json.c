@@ -227,11 +227,8 @@ static int read_boolean(const json_t *json, struct value *out, struct err *err)
         return json_is_string(json)
                    ? err_set(err, ERR_CORRUPT, "Unexpected token received from parser")
                    : wrong_json(json, "Boolean", err);
-    out->boolean = json_is_true(json);
-    if (out->type == VALUE_NULL && !out->boolean)
-        return err_set(err, ERR_INVALID,
-                       "One or more parameter values were invalid: Null attribute value types must "
-                       "have the value of true");
+    /* {"NULL": false} was refused once; AWS takes it now and gives back true. */
+    out->boolean = out->type == VALUE_NULL || json_is_true(json);
     return 0;
 }
 
@@ -294,6 +291,60 @@ int value_from_json(const json_t *json, struct value *out, struct arena *arena, 
 int item_from_json(const json_t *json, struct value *out, struct arena *arena, struct err *err)
 {
     return read_map(json, out, 0, arena, err);
+}
+
+static int check_content(enum value_type type, const json_t *json, struct err *err)
+{
+    struct value ignored = {.type = type};
+    size_t i;
+    json_t *element;
+    if (type == VALUE_BOOL || type == VALUE_NULL)
+        return read_boolean(json, &ignored, err);
+    if (type == VALUE_S || type == VALUE_N)
+        return json_is_string(json) ? 0 : wrong_json(json, "String", err);
+    if (type == VALUE_B)
+        return json_is_string(json) ? 0 : read_binary(json, &ignored, NULL, err);
+    if (type == VALUE_M) {
+        if (!json_is_object(json))
+            return read_map(json, &ignored, 1, NULL, err);
+        for (void *at = json_object_iter((json_t *)json); at;
+             at = json_object_iter_next((json_t *)json, at))
+            if (value_check_types(json_object_iter_value(at), err) < 0)
+                return -1;
+        return 0;
+    }
+    if (!json_is_array(json))
+        return json_is_object(json) ? wrong_json(json, "", err)
+                                    : err_set(err, ERR_CORRUPT, "Unexpected field type");
+    json_array_foreach(json, i, element)
+    {
+        int result = type == VALUE_L ? value_check_types(element, err)
+                                     : check_content(value_element_type(type), element, err);
+        if (result < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int value_check_types(const json_t *json, struct err *err)
+{
+    if (!json || json_is_null(json))
+        return 0;
+    if (!json_is_object(json))
+        return json_is_array(json) ? err_set(err, ERR_CORRUPT,
+                                             "Unrecognized collection type class "
+                                             "com.amazonaws.dynamodb.v20120810.AttributeValue")
+                                   : err_set(err, ERR_CORRUPT, "Unexpected value type in payload");
+    for (void *at = json_object_iter((json_t *)json); at;
+         at = json_object_iter_next((json_t *)json, at)) {
+        const char *key = json_object_iter_key(at);
+        const json_t *content = json_object_iter_value(at);
+        int type = value_type_find(key, strlen(key));
+        if (type >= 0 && !json_is_null(content) &&
+            check_content((enum value_type)type, content, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 void json_write_string(struct buf *out, const char *text, size_t size)
