@@ -56,6 +56,12 @@ enum model_op {
     MODEL_UNARY,     /* kind: model_unary */
     MODEL_SOFTMAX,   /* over the last dimension */
     MODEL_COPY,      /* out = a */
+    MODEL_RESIZE,    /* views as MODEL_POOL's; kind: model_resize; its tables lie at `weights` and
+                        `bias` */
+    MODEL_REDUCE,    /* kind: model_reduce; strides of 0 in `out` walk what becomes one number */
+    MODEL_MATMUL,    /* out (i, j, m, n) = sum over k of a (i, j, m, k) * b (i, j, k, n) */
+    MODEL_WINDOWS,   /* a convolution whose weights come about at run time: b (out, in of one group,
+                        kernel rows, columns); the other views as MODEL_POOL's */
     MODEL_OPS,
 };
 
@@ -68,6 +74,7 @@ enum model_binary {
     BINARY_MIN,
     BINARY_MAX,
     BINARY_PRELU, /* a < 0 ? a * b : a */
+    BINARY_POW,
     BINARY_KINDS
 };
 enum model_unary {
@@ -79,7 +86,30 @@ enum model_unary {
     UNARY_NEG,
     UNARY_ABS,
     UNARY_LOG,
+    UNARY_ERF,
+    UNARY_HARD_SWISH, /* x * clamp(x / 6 + 1 / 2, 0, 1) */
+    UNARY_GELU,       /* x * (1 + erf(x / sqrt 2)) / 2 */
+    UNARY_GELU_TANH,  /* the approximation by tanh */
+    UNARY_SOFTPLUS,   /* log(1 + e^x) */
+    UNARY_MISH,       /* x * tanh(softplus(x)) */
+    UNARY_RECIPROCAL,
     UNARY_KINDS
+};
+
+/* The tables of MODEL_RESIZE, one for the rows of `out` and one for its columns: for each a triple
+ * (low, high, part), which stands for (1 - part) * in[low] + part * in[high]. */
+enum model_resize { RESIZE_NEAREST /* in[low] */, RESIZE_LINEAR, RESIZE_KINDS };
+enum { RESIZE_TRIPLE = 3 };
+
+enum model_reduce {
+    REDUCE_SUM,
+    REDUCE_MEAN,
+    REDUCE_MAX,
+    REDUCE_MIN,
+    REDUCE_SUM_SQUARES,
+    REDUCE_MEAN_SQUARES,
+    REDUCE_L2, /* the square root of the sum of squares */
+    REDUCE_KINDS
 };
 
 /* No slope: MODEL_NO_SLOPE. Pads: top, left, bottom, right. */

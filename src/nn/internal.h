@@ -29,5 +29,20 @@ void op_unary(const struct kernels *kernels, enum model_unary kind, struct strid
               struct strided in);
 void op_softmax(const struct kernels *kernels, struct strided out, struct strided in);
 void op_copy(struct strided out, struct strided in);
+/* `rows` and `columns`: the tables. */
+void op_resize(enum model_resize kind, struct strided out, struct strided in, const float *rows,
+               const float *columns);
+void op_reduce(enum model_reduce kind, struct strided out, struct strided in);
+void op_matmul(struct strided out, struct strided a, struct strided b);
+void op_windows(const struct model_node *node, struct strided out, struct strided in,
+                struct strided weights);
+
+/* Any of the above: a node that is no convolution with packed weights. */
+struct operands {
+    struct strided out, a, b;
+    const float *weights; /* of the model */
+};
+void op_run(const struct model_node *node, const struct kernels *kernels,
+            const struct operands *operands);
 
 #endif

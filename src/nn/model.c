@@ -127,8 +127,9 @@ size_t model_macs(const struct model *model)
 
 void model_node_describe(const struct model *model, size_t index, struct model_node_text *text)
 {
-    static const char *const ops[MODEL_OPS] = {"conv",  "depthwise", "pool", "binary",
-                                               "unary", "softmax",   "copy"};
+    static const char *const ops[MODEL_OPS] = {"conv",   "depthwise", "pool",   "binary",
+                                               "unary",  "softmax",   "copy",   "resize",
+                                               "reduce", "matmul",    "windows"};
     const struct model_node *node = &model->nodes[index];
     *text = (struct model_node_text){
         .name = node->name, .op = ops[node->op], .macs = model_node_macs(node)};

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #define INLINE inline __attribute__((always_inline))
-#define EACH_BINARY(X) X(ADD) X(SUB) X(MUL) X(DIV) X(MIN) X(MAX) X(PRELU)
+#define EACH_BINARY(X) X(ADD) X(SUB) X(MUL) X(DIV) X(MIN) X(MAX) X(PRELU) X(POW)
 
 static ptrdiff_t step(const struct strided *view, int dim)
 {
@@ -89,6 +89,8 @@ static INLINE float binary(const enum model_binary kind, float a, float b)
         return a > b ? a : b;
     case BINARY_PRELU:
         return a < 0 ? a * b : a;
+    case BINARY_POW:
+        return powf(a, b);
     case BINARY_KINDS:
         break;
     }
@@ -178,6 +180,27 @@ static void exp_in_place(const struct kernels *kernels, float *data, ptrdiff_t d
     }
 }
 
+static float softplus(float x)
+{
+    return x > 0 ? x + log1pf(expf(-x)) : log1pf(expf(x));
+}
+
+static float hard_swish(float x)
+{
+    float part = x / 6.0f + 0.5f;
+    return x * (part < 0 ? 0.0f : part > 1 ? 1.0f : part);
+}
+
+static float gelu(float x)
+{
+    return 0.5f * x * (1.0f + erff(x * 0.70710678f));
+}
+
+static float gelu_by_tanh(float x)
+{
+    return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
+}
+
 static float unary(enum model_unary kind, float x)
 {
     switch (kind) {
@@ -191,6 +214,20 @@ static float unary(enum model_unary kind, float x)
         return fabsf(x);
     case UNARY_LOG:
         return logf(x);
+    case UNARY_ERF:
+        return erff(x);
+    case UNARY_HARD_SWISH:
+        return hard_swish(x);
+    case UNARY_GELU:
+        return gelu(x);
+    case UNARY_GELU_TANH:
+        return gelu_by_tanh(x);
+    case UNARY_SOFTPLUS:
+        return softplus(x);
+    case UNARY_MISH:
+        return x * tanhf(softplus(x));
+    case UNARY_RECIPROCAL:
+        return 1.0f / x;
     case UNARY_NEG:
     case UNARY_SIGMOID: /* -x; the rest of it in unary_row() */
         return -x;

@@ -19,7 +19,7 @@ struct step {
     void (*kernel)(const struct conv *c); /* convolutions */
     struct conv conv;
     size_t parts, rows_a_part;
-    struct strided out, a, b;
+    struct operands operands; /* of all others */
 };
 
 struct session {
@@ -128,9 +128,12 @@ static void prepare(struct session *session)
             prepare_conv(session, step);
             continue;
         }
-        step->out = resolve(session, &step->node->out);
-        step->a = resolve(session, &step->node->a);
-        step->b = resolve(session, &step->node->b);
+        step->operands = (struct operands){
+            .out = resolve(session, &step->node->out),
+            .a = resolve(session, &step->node->a),
+            .b = resolve(session, &step->node->b),
+            .weights = session->model->weights,
+        };
     }
 }
 
@@ -248,30 +251,6 @@ static void run_conv(struct session *session, struct step *step)
         run_part(session, 0);
 }
 
-static void run_step(const struct session *session, const struct step *step)
-{
-    const struct model_node *node = step->node;
-    switch (node->op) {
-    case MODEL_POOL:
-        op_pool(node, step->out, step->a);
-        break;
-    case MODEL_BINARY:
-        op_binary((enum model_binary)node->kind, step->out, step->a, step->b);
-        break;
-    case MODEL_UNARY:
-        op_unary(session->kernels, (enum model_unary)node->kind, step->out, step->a);
-        break;
-    case MODEL_SOFTMAX:
-        op_softmax(session->kernels, step->out, step->a);
-        break;
-    case MODEL_COPY:
-        op_copy(step->out, step->a);
-        break;
-    default:
-        break;
-    }
-}
-
 void session_run(struct session *session)
 {
     simd_flush_denormals();
@@ -280,6 +259,6 @@ void session_run(struct session *session)
         if (step->node->op <= MODEL_DEPTHWISE)
             run_conv(session, step);
         else
-            run_step(session, step);
+            op_run(step->node, session->kernels, &step->operands);
     }
 }

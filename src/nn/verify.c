@@ -147,6 +147,52 @@ static int check_pool(const struct model_node *node)
            node->a.dims[1] == node->out.dims[1] && work <= MODEL_MAX_NODE_WORK;
 }
 
+/* A table of places in `in` rows or columns, for each of `out`. */
+static int check_table(const struct model_header *h, uint32_t offset, int out, int in)
+{
+    if (!check_weights(h, offset, (uint64_t)out * RESIZE_TRIPLE))
+        return 0;
+    const float *table = (const float *)(const void *)((const char *)h + h->weights_at) + offset;
+    for (int i = 0; i < out; i++, table += RESIZE_TRIPLE)
+        if (!(table[0] >= 0 && table[0] < (float)in && table[1] >= 0 && table[1] < (float)in))
+            return 0;
+    return 1;
+}
+
+/* One picture to another. */
+static int check_pictures(const struct model_node *node)
+{
+    return node->a.dims[0] == 1 && node->out.dims[0] == 1;
+}
+
+static int check_resize(const struct model_header *h, const struct model_node *node)
+{
+    return node->kind < RESIZE_KINDS && node->b.space == SPACE_NONE && check_pictures(node) &&
+           node->a.dims[1] == node->out.dims[1] &&
+           check_table(h, node->weights, node->out.dims[2], node->a.dims[2]) &&
+           check_table(h, node->bias, node->out.dims[3], node->a.dims[3]);
+}
+
+static int check_matmul(const struct model_header *h, const struct model_node *node)
+{
+    const int32_t *out = node->out.dims, *a = node->a.dims, *b = node->b.dims;
+    return check_view(h, &node->b, 0) && out[0] == a[0] && out[0] == b[0] && out[1] == a[1] &&
+           out[1] == b[1] && out[2] == a[2] && out[3] == b[3] && a[3] == b[2] &&
+           model_node_macs(node) <= MODEL_MAX_NODE_WORK;
+}
+
+static int check_windows(const struct model_header *h, const struct model_node *node)
+{
+    const int32_t *in = node->a.dims, *weights = node->b.dims;
+    if (!check_view(h, &node->b, 0) || !check_pictures(node) || !check_window_axis(node, 0) ||
+        !check_window_axis(node, 1) || in[1] % weights[1] != 0)
+        return 0;
+    int groups = in[1] / weights[1];
+    return node->out.dims[1] == weights[0] && weights[0] % groups == 0 &&
+           node->kernel[0] == weights[2] && node->kernel[1] == weights[3] &&
+           model_node_macs(node) <= MODEL_MAX_NODE_WORK;
+}
+
 static int check_node(const struct model_header *h, const struct model_node *node)
 {
     if (!check_view(h, &node->out, 1) || !check_view(h, &node->a, 0) ||
@@ -167,6 +213,33 @@ static int check_node(const struct model_header *h, const struct model_node *nod
     case MODEL_SOFTMAX:
     case MODEL_COPY:
         return node->b.space == SPACE_NONE && same_dims(&node->a, &node->out);
+    case MODEL_RESIZE:
+        return check_resize(h, node);
+    case MODEL_REDUCE:
+        return node->kind < REDUCE_KINDS && node->b.space == SPACE_NONE &&
+               same_dims(&node->a, &node->out);
+    case MODEL_MATMUL:
+        return check_matmul(h, node);
+    case MODEL_WINDOWS:
+        return check_windows(h, node);
+    default:
+        return 0;
+    }
+}
+
+/* Multiply-adds of one number that the node makes. */
+static uint64_t macs_each(const struct model_node *node)
+{
+    uint64_t taps = (uint64_t)node->kernel[0] * (uint64_t)node->kernel[1];
+    switch (node->op) {
+    case MODEL_CONV:
+        return taps * (uint64_t)node->a.dims[1];
+    case MODEL_WINDOWS:
+        return taps * (uint64_t)node->b.dims[1];
+    case MODEL_DEPTHWISE:
+        return taps;
+    case MODEL_MATMUL:
+        return (uint64_t)node->a.dims[3];
     default:
         return 0;
     }
@@ -174,15 +247,10 @@ static int check_node(const struct model_header *h, const struct model_node *nod
 
 uint64_t model_node_macs(const struct model_node *node)
 {
-    if (node->op != MODEL_CONV && node->op != MODEL_DEPTHWISE)
-        return 0;
-    uint64_t out = 1;
+    uint64_t out = 1, work;
     for (int i = 0; i < 4; i++)
         out *= (uint64_t)node->out.dims[i];
-    uint64_t taps = (uint64_t)node->kernel[0] * (uint64_t)node->kernel[1];
-    uint64_t in = node->op == MODEL_CONV ? (uint64_t)node->a.dims[1] : 1;
-    uint64_t work;
-    return __builtin_mul_overflow(out, taps * in, &work) ? UINT64_MAX : work;
+    return __builtin_mul_overflow(out, macs_each(node), &work) ? UINT64_MAX : work;
 }
 
 static uint64_t view_end(const struct model_view *view)

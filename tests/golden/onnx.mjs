@@ -28,6 +28,25 @@ export function tensor(name, dims, data) {
 export const floats = (name, dims, data) => tensor(name, dims, Float32Array.from(data));
 export const integers = (name, data, dims = [data.length]) => tensor(name, dims, BigInt64Array.from(data, BigInt));
 
+// IEEE 754 binary16 of numbers that it can hold but for rounding (no NaN; what is too small becomes 0).
+export function halfBits(x) {
+  const sign = x < 0 || Object.is(x, -0) ? 0x8000 : 0, size = Math.abs(x);
+  if (size >= 65520) return sign | 0x7c00;
+  if (size < 2 ** -14) return sign | Math.round(size * 2 ** 24);
+  const exponent = Math.min(15, Math.floor(Math.log2(size))), fraction = Math.round((size / 2 ** exponent) * 1024);
+  return sign | ((exponent + 15) * 1024 + fraction - 1024);
+}
+
+export const HALF = 10, DOUBLE = 11;
+export function halves(name, dims, data) {
+  const raw = Buffer.from(Uint16Array.from(data, halfBits).buffer);
+  return Buffer.concat([...dims.map((d) => number(1, d)), number(2, HALF), bytes(8, name), bytes(9, raw)]);
+}
+export function doubles(name, dims, data) {
+  const raw = Buffer.from(Float64Array.from(data).buffer);
+  return Buffer.concat([...dims.map((d) => number(1, d)), number(2, DOUBLE), bytes(8, name), bytes(10, raw)]);
+}
+
 // Attribute types of onnx.proto: FLOAT 1, INT 2, STRING 3, TENSOR 4, INTS 7.
 function attribute(name, value) {
   const parts = [bytes(1, name)];
@@ -52,12 +71,12 @@ export function node(op, inputs, outputs, attributes = {}) {
 }
 
 function edge(name, dims) {
-  const shape = dims ? dims.map((d) => bytes(1, number(1, d))) : [];
+  const shape = dims ? dims.map((d) => bytes(1, typeof d === "string" ? bytes(2, d) : number(1, d))) : [];
   const type = Buffer.concat([number(1, FLOAT), ...(dims ? [bytes(2, Buffer.concat(shape))] : [])]);
   return Buffer.concat([bytes(1, name), bytes(2, bytes(1, type))]);
 }
 
-// inputs and outputs: name -> shape (null: not told).
+// inputs and outputs: name -> shape (null: not told); a dimension that is a string is left open under that name.
 export function network({ nodes, constants = [], inputs, outputs, opset = 13 }) {
   const graph = Buffer.concat([...nodes.map((n) => bytes(1, n)), bytes(2, "test"), ...constants.map((c) => bytes(5, c)),
     ...Object.entries(inputs).map(([n, d]) => bytes(11, edge(n, d))), ...Object.entries(outputs).map(([n, d]) => bytes(12, edge(n, d)))]);

@@ -2,7 +2,7 @@
 // level: fusing, layouts, padding, groups, concatenation in place, shape arithmetic.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { floats, integers, network, node, real } from "./onnx.mjs";
+import { doubles, floats, halves, integers, network, node, real } from "./onnx.mjs";
 import * as golden from "./oracle.mjs";
 
 const LIMIT = 1e-4;
@@ -129,6 +129,102 @@ test("transposed output", [1, 3, 4, 5], [node("Transpose", ["x"], ["y"], { perm:
 test("cast, constant of shape, arithmetic of constants", [1, 12], [node("ConstantOfShape", ["dims"], ["o"], { value: floats("v", [1], [2]) }),
   node("Cast", ["ints"], ["f"], { to: 1 }), node("Mul", ["f", "o"], ["m"]), node("Add", ["x", "m"], ["y"])],
   [integers("dims", [1, 12]), integers("ints", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [1, 12])]);
+
+// ---- Pad ----
+const pads = (list) => integers("p", list);
+const padded = (name, list, mode, more = []) => test(name, [1, 5, 6, 7], [node("Pad", ["x", "p", ...more], ["y"], { mode })], [pads(list), floats("v", [], [1.5])]);
+padded("pad", [0, 0, 1, 2, 0, 0, 3, 0], "constant");
+padded("pad of a number, channels too", [0, 2, 1, 2, 0, 1, 3, 0], "constant", ["v"]);
+padded("pad by the edge", [0, 1, 1, 2, 0, 0, 3, 2], "edge");
+padded("pad by reflection", [0, 1, 1, 2, 0, 2, 3, 4], "reflect");
+test("pad of some axes (opset 18)", [1, 5, 6, 7], [node("Pad", ["x", "p", "", "a"], ["y"])], [integers("p", [2, 1]), integers("a", [-2])], { opset: 18 });
+test("pad by attributes (opset 10)", [1, 5, 6, 7], [node("Pad", ["x"], ["y"], { pads: [0, 0, 1, 2, 0, 0, 0, 1], mode: "constant", value: real(-2) })], [], { opset: 10 });
+test("pad into a convolution", [1, 5, 6, 7], [node("Pad", ["x", "p"], ["q"]), node("Conv", ["q", "w"], ["y"], { kernel_shape: [3, 3], strides: [2, 2], pads: [0, 1, 1, 0] })],
+  [pads([0, 0, 1, 2, 0, 0, 0, 1]), weights("w", [8, 5, 3, 3])]);
+test("pad of 1 before a convolution", [1, 5, 6, 7], [node("Pad", ["x", "p", "v"], ["q"]), node("Conv", ["q", "w"], ["y"], { kernel_shape: [3, 3] })],
+  [pads([0, 0, 1, 1, 0, 0, 1, 1]), floats("v", [], [1]), weights("w", [8, 5, 3, 3])]);
+test("pad that a convolution and another use", [1, 5, 6, 7], [node("Pad", ["x", "p"], ["q"]), node("Conv", ["q", "w"], ["c"], { kernel_shape: [1, 1] }),
+  node("Add", ["c", "q"], ["y"])], [pads([0, 0, 1, 1, 0, 0, 1, 1]), weights("w", [5, 5, 1, 1])]);
+
+// ---- Resize ----
+const resize = (name, attributes, scales, more = {}) => test(`resize ${name}`, [1, 5, 6, 7],
+  [node("Resize", ["x", "", "s"], ["y"], attributes)], [floats("s", [4], [1, 1, ...scales])], more);
+resize("to twice", { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" }, [2, 2]);
+for (const nearest_mode of ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"])
+  for (const coordinate_transformation_mode of ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"])
+    resize(`nearest ${nearest_mode} ${coordinate_transformation_mode}`, { mode: "nearest", nearest_mode, coordinate_transformation_mode }, [1.7, 0.6]);
+for (const coordinate_transformation_mode of ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"])
+  for (const scales of [[2, 2], [0.5, 1.6]])
+    resize(`linear ${coordinate_transformation_mode} ${scales}`, { mode: "linear", coordinate_transformation_mode }, scales);
+test("resize to sizes of shape arithmetic, as a feature pyramid does", [1, 6, 5, 9], [node("Conv", ["x", "w"], ["a"], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }),
+  node("Shape", ["x"], ["s"]), node("Slice", ["s", "two", "four", "zero"], ["hw"]), node("Shape", ["a"], ["t"]), node("Slice", ["t", "zero", "two", "zero"], ["nc"]),
+  node("Concat", ["nc", "hw"], ["size"], { axis: 0 }), node("Resize", ["a", "", "", "size"], ["u"], { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" }),
+  node("Add", ["u", "x"], ["y"])], [weights("w", [6, 6, 3, 3]), integers("zero", [0]), integers("two", [2]), integers("four", [4])]);
+test("resize of opset 10", [1, 5, 6, 7], [node("Resize", ["x", "s"], ["y"], { mode: "nearest" })], [floats("s", [4], [1, 1, 2, 3])], { opset: 10 });
+test("upsample of opset 9", [1, 5, 6, 7], [node("Upsample", ["x", "s"], ["y"], { mode: "nearest" })], [floats("s", [4], [1, 1, 2, 2])], { opset: 9 });
+
+// ---- Reductions and normalisations ----
+for (const [op, axes, keepdims] of [["ReduceMean", [1], 1], ["ReduceMean", [-1], 0], ["ReduceMean", [2, 3], 1], ["ReduceMean", [1, 3], 0], ["ReduceMax", [1], 0],
+  ["ReduceMin", [2], 1], ["ReduceL2", [1], 1], ["ReduceSumSquare", [2, 3], 0]])
+  test(`${op} over ${axes}, keepdims ${keepdims}`, [1, 5, 6, 7], [node(op, ["x"], ["y"], { axes, keepdims })]);
+test("ReduceSum over axes of an input", [1, 5, 6, 7], [node("ReduceSum", ["x", "a"], ["y"])], [integers("a", [1])]);
+test("ReduceMean over all", [3, 4, 5], [node("ReduceMean", ["x"], ["y"])]);
+test("instance normalisation", [1, 6, 7, 5], [node("InstanceNormalization", ["x", "g", "h"], ["y"], { epsilon: real(0.01) })], [positive("g", [6]), weights("h", [6])]);
+test("group normalisation as PyTorch exports it", [1, 8, 6, 5], [node("Conv", ["x", "w"], ["c"], plain), node("Reshape", ["c", "s"], ["r"]),
+  node("InstanceNormalization", ["r", "one", "nil"], ["i"]), node("Shape", ["c"], ["t"]), node("Reshape", ["i", "t"], ["b"]), node("Mul", ["b", "g"], ["m"]),
+  node("Add", ["m", "h"], ["y"])], [weights("w", [16, 8, 3, 3]), integers("s", [0, 4, -1]), floats("one", [4], [1, 1, 1, 1]), floats("nil", [4], [0, 0, 0, 0]),
+  positive("g", [16, 1, 1]), weights("h", [16, 1, 1])]);
+test("layer normalisation", [1, 9, 24], [node("LayerNormalization", ["x", "g", "h"], ["y"])], [positive("g", [24]), weights("h", [24])], { opset: 17 });
+test("layer normalisation from axis 1, without bias", [2, 3, 8], [node("LayerNormalization", ["x", "g"], ["y"], { axis: 1 })], [positive("g", [3, 8])], { opset: 17 });
+test("layer normalisation in parts", [1, 9, 24], [node("ReduceMean", ["x"], ["m"], { axes: [-1] }), node("Sub", ["x", "m"], ["d"]), node("Pow", ["d", "two"], ["q"]),
+  node("ReduceMean", ["q"], ["v"], { axes: [-1] }), node("Add", ["v", "e"], ["ve"]), node("Sqrt", ["ve"], ["s"]), node("Div", ["d", "s"], ["n"]), node("Mul", ["n", "g"], ["y"])],
+  [floats("two", [], [2]), floats("e", [], [1e-5]), positive("g", [24])]);
+
+// ---- More functions ----
+for (const op of ["Erf", "Softplus", "Abs", "Elu", "HardSigmoid"]) test(op, [1, 5, 4, 3], [node(op, ["x"], ["y"])]);
+for (const op of ["HardSwish"]) test(op, [1, 5, 4, 3], [node("Mul", ["x", "k"], ["a"]), node(op, ["a"], ["y"])], [floats("k", [], [5])], { opset: 14 });
+test("Mish", [1, 5, 4, 3], [node("Mish", ["x"], ["y"])], [], { opset: 18 });
+for (const approximate of ["none", "tanh"]) test(`Gelu ${approximate}`, [1, 5, 4, 3], [node("Gelu", ["x"], ["y"], { approximate })], [], { opset: 20 });
+test("Gelu in parts", [1, 6, 8], [node("Div", ["x", "r"], ["a"]), node("Erf", ["a"], ["b"]), node("Add", ["b", "one"], ["c"]), node("Mul", ["x", "c"], ["d"]), node("Mul", ["d", "h"], ["y"])],
+  [floats("r", [], [Math.SQRT2]), floats("one", [], [1]), floats("h", [], [0.5])]);
+test("HardSigmoid with numbers", [1, 5, 4, 3], [node("HardSigmoid", ["x"], ["y"], { alpha: real(1 / 6), beta: real(0.4) })]);
+for (const power of [2, 0.5, 3, -1]) test(`Pow ${power}`, [2, 9], [node("Abs", ["x"], ["a"]), node("Add", ["a", "h"], ["b"]), node("Pow", ["b", "k"], ["y"])],
+  [floats("h", [], [0.5]), floats("k", [], [power])]);
+test("Pow of a row", [2, 3], [node("Abs", ["x"], ["a"]), node("Pow", ["a", "k"], ["y"])], [floats("k", [3], [1, 2.5, 0.3])]);
+test("Reciprocal", [2, 9], [node("Abs", ["x"], ["a"]), node("Add", ["a", "h"], ["b"]), node("Reciprocal", ["b"], ["y"])], [floats("h", [], [0.5])]);
+test("Sum of three", [1, 5, 4, 3], [node("Sum", ["x", "k", "x"], ["y"])], [positive("k", [5, 1, 1])]);
+test("Max of three", [1, 5, 4, 3], [node("Neg", ["x"], ["n"]), node("Max", ["x", "k", "n"], ["y"])], [positive("k", [5, 1, 1])]);
+conv("conv relu6", [8, 8, 8], 24, plain, [node("Clip", ["c", "lo", "hi"], ["y"])]);
+cases.at(-1).constants.push(floats("lo", [], [0]), floats("hi", [], [6]));
+conv("conv sum as residual", [24, 8, 8], 24, plain, [node("Sum", ["c", "x"], ["y"])]);
+test("expand", [1, 1, 4, 3], [node("Expand", ["x", "s"], ["e"]), node("Mul", ["e", "k"], ["y"])], [integers("s", [1, 5, 1, 1]), positive("k", [5, 1, 1])]);
+
+// ---- Products of two values ----
+test("matmul of three dimensions by a matrix", [1, 7, 20], [node("MatMul", ["x", "w"], ["f"]), node("Add", ["f", "b"], ["g"]), node("Relu", ["g"], ["y"])], [weights("w", [20, 31]), weights("b", [31])]);
+test("matmul of pixels by a matrix", [1, 8, 5, 6], [node("Transpose", ["x"], ["t"], { perm: [0, 2, 3, 1] }), node("MatMul", ["t", "w"], ["f"]), node("Transpose", ["f"], ["y"], { perm: [0, 3, 1, 2] })], [weights("w", [8, 12])]);
+test("attention over channels", [1, 12, 5, 4], [node("Reshape", ["x", "s"], ["r"]), node("Transpose", ["r"], ["k"], { perm: [0, 1, 3, 2] }), node("MatMul", ["r", "k"], ["a"]),
+  node("Mul", ["a", "scale"], ["m"]), node("Softmax", ["m"], ["p"], { axis: -1 }), node("MatMul", ["p", "r"], ["o"]), node("Reshape", ["o", "t"], ["y"])],
+  [integers("s", [1, 3, 4, 20]), floats("scale", [], [0.3]), integers("t", [1, 12, 5, 4])]);
+test("matmul, batches spread", [2, 3, 4], [node("MatMul", ["x", "w"], ["m"]), node("Reshape", ["m", "s"], ["y"])], [weights("w", [5, 2, 4, 6]), integers("s", [30, 6])]);
+test("matmul by a constant on the left", [4, 5], [node("MatMul", ["w", "x"], ["y"])], [weights("w", [3, 4])]);
+test("gemm of two values", null, [node("Gemm", ["x", "z", "c"], ["y"], { transA: 1, transB: 1, alpha: real(0.5), beta: real(2) })], [weights("c", [6])], { inputs: { x: [4, 3], z: [6, 4] } });
+test("gemm with a bias of rows", [3, 4], [node("Gemm", ["x", "w", "c"], ["y"])], [weights("w", [4, 5]), weights("c", [3, 5])]);
+for (const [name, group, dims] of [["", 1, [6, 4, 3, 3]], [" in groups", 2, [6, 2, 3, 3]], [" depthwise", 4, [4, 1, 3, 3]]])
+  test(`convolution with weights of the run${name}`, null, [node("Reshape", ["z", "s"], ["w"]), node("Conv", ["x", "w", "b"], ["y"], { ...plain, group, strides: [2, 1], dilations: [1, 2] })],
+    [weights("b", [dims[0]]), integers("s", dims)], { inputs: { x: [1, 4, 7, 8], z: [product(dims)] } });
+
+// ---- Constants ----
+test("weights made of constants", [1, 4, 6, 6], [node("ReduceMean", ["w"], ["m"], { axes: [1, 2, 3] }), node("Sub", ["w", "m"], ["d"]), node("Mul", ["d", "d"], ["q"]),
+  node("ReduceMean", ["q"], ["v"], { axes: [1, 2, 3] }), node("Sqrt", ["v"], ["s"]), node("Div", ["d", "s"], ["n"]), node("Conv", ["x", "n"], ["y"], plain)], [weights("w", [8, 4, 3, 3])]);
+test("weights turned", [1, 4, 6, 6], [node("Transpose", ["w"], ["t"], { perm: [3, 2, 0, 1] }), node("Conv", ["x", "t"], ["y"], plain)], [weights("w", [3, 3, 4, 8])]);
+test("weights split", [1, 4], [node("Split", ["w"], ["a", "b"], { axis: 1 }), node("MatMul", ["x", "a"], ["c"]), node("MatMul", ["x", "b"], ["d"]), node("Mul", ["c", "d"], ["y"])], [weights("w", [4, 10])]);
+test("weights of float16", [1, 4, 6, 6], [node("Cast", ["w"], ["f"], { to: 1 }), node("Conv", ["x", "f"], ["y"], plain)], [halves("w", [8, 4, 3, 3], noise(288, 0.2))]);
+test("numbers of float64", [1, 4], [node("Cast", ["k"], ["f"], { to: 1 }), node("Mul", ["x", "f"], ["y"])], [doubles("k", [4], [1.25, -3, 1e-3, 7])]);
+test("constants of the short forms", [2, 3], [node("Constant", [], ["k"], { value_float: real(1.5) }), node("Constant", [], ["s"], { value_ints: [3, 2] }),
+  node("Mul", ["x", "k"], ["m"]), node("Reshape", ["m", "s"], ["y"])]);
+test("a part of the shape (opset 15)", [1, 6, 4, 5], [node("Shape", ["x"], ["s"], { start: 0, end: 2 }), node("Concat", ["s", "rest"], ["n"], { axis: 0 }), node("Reshape", ["x", "n"], ["y"])],
+  [integers("rest", [-1])], { opset: 15 });
+test("average pool ceil", [1, 7, 11, 12], [node("AveragePool", ["x"], ["y"], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 })]);
 
 async function expected(bytes, inputs, samples) {
   const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });

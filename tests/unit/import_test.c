@@ -2,6 +2,7 @@
 #include "nn/import/import.h"
 #include "nn/import/wire.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,8 +86,8 @@ static void an_unknown_operator_is_named_with_its_node(void **state)
     (void)state;
     struct buf graph = usual_graph();
     put_node(&graph, "Conv", "first", "x w", "c", NULL);
-    put_node(&graph, "HardSwish", "swish_7", "c", "y", NULL);
-    assert_refuses(&graph, ERR_UNSUPPORTED, "operator HardSwish of node \"swish_7\"");
+    put_node(&graph, "QuickSwish", "swish_7", "c", "y", NULL);
+    assert_refuses(&graph, ERR_UNSUPPORTED, "operator QuickSwish of node \"swish_7\"");
 }
 
 static void a_cycle_is_refused(void **state)
@@ -192,12 +193,86 @@ static void wrong_attributes_are_refused(void **state)
     }
 }
 
-static void weights_that_come_at_run_time_are_refused(void **state)
+static void an_unknown_attribute_is_named_with_its_node(void **state)
+{
+    (void)state;
+    static const struct test_attribute modulated[] = {{"modulated", {1}, 0}, {0}};
+    struct buf graph = usual_graph();
+    put_node(&graph, "Conv", "c", "x w", "y", modulated);
+    assert_refuses(&graph, ERR_UNSUPPORTED, "node \"c\" (Conv): attribute \"modulated\"");
+}
+
+static void run_time_weights_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
     struct buf graph = usual_graph();
-    put_node(&graph, "Conv", "c", "x x", "y", NULL);
-    assert_refuses(&graph, ERR_UNSUPPORTED, "input 1 is not constant");
+    put_node(&graph, "Concat", "j", "x x", "twice", NULL);
+    put_node(&graph, "Conv", "c", "x twice", "y", NULL);
+    assert_refuses(&graph, ERR_INVALID, "do not match weights of 1 x 8");
+}
+
+static void pads_past_their_limits_are_refused(void **state)
+{
+    (void)state;
+    static const int64_t pads[][8] = {
+        {0, 0, -1, 0, 0, 0, 0, 0},
+        {0, 0, 0, 0, 0, 0, 0, INT64_MAX},
+        {0, 0, 0, 1 << 20, 0, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof pads / sizeof pads[0]; i++) {
+        struct buf graph = usual_graph();
+        put_integers(&graph, "p", pads[i], 8);
+        put_node(&graph, "Pad", "p1", "x p", "q", NULL);
+        put_node(&graph, "Conv", "c", "q w", "y", NULL);
+        assert_refuses(&graph, ERR_UNSUPPORTED, "node \"p1\" (Pad): pads");
+    }
+}
+
+static void absurd_scales_are_refused(void **state)
+{
+    (void)state;
+    static const float scales[][4] = {
+        {1, 1, 1e9f, 1}, {1, 1, 0, 1}, {1, 1, -2, 1}, {1, 1, NAN, 1}, {1, 1, 1, INFINITY}};
+    for (size_t i = 0; i < sizeof scales / sizeof scales[0]; i++) {
+        struct buf graph = usual_graph();
+        put_floats(&graph, "s", DIMS(4), scales[i], 4);
+        put_node(&graph, "Resize", "r", "x  s", "y", NULL);
+        assert_refuses(&graph, ERR_INVALID, "node \"r\" (Resize): a scale of");
+    }
+}
+
+static void a_picture_made_too_large_is_refused(void **state)
+{
+    (void)state;
+    static const float scales[4] = {1, 1, 1e5f, 1e5f};
+    struct buf graph = usual_graph();
+    put_floats(&graph, "s", DIMS(4), scales, 4);
+    put_node(&graph, "Resize", "r", "x  s", "y", NULL);
+    assert_refuses(&graph, ERR_TOO_BIG, "node \"r\" (Resize): makes a tensor past the limit");
+}
+
+static void spreading_past_the_limit_is_refused(void **state)
+{
+    (void)state;
+    static const int64_t shape[] = {1 << 20, 1 << 20, 4, 5, 6};
+    struct buf graph = usual_graph();
+    put_integers(&graph, "s", shape, 5);
+    put_node(&graph, "Expand", "e", "x s", "y", NULL);
+    assert_refuses(&graph, ERR_TOO_BIG, "node \"e\" (Expand)");
+}
+
+/* 2^22 constants, each with each: 2^44 numbers. */
+static void too_much_over_constants_is_refused(void **state)
+{
+    (void)state;
+    static const int64_t rows[] = {1 << 22, 1}, columns[] = {1, 1 << 22};
+    struct buf graph = usual_graph();
+    put_integers(&graph, "r", rows, 2);
+    put_integers(&graph, "s", columns, 2);
+    put_node(&graph, "ConstantOfShape", "a", "r", "a", NULL);
+    put_node(&graph, "ConstantOfShape", "b", "s", "b", NULL);
+    put_node(&graph, "Mul", "m", "a b", "y", NULL);
+    assert_refuses(&graph, ERR_TOO_BIG, "limit");
 }
 
 static void a_reshape_to_another_size_is_refused(void **state)
@@ -362,7 +437,13 @@ int main(void)
         cmocka_unit_test(absurd_constants_are_refused),
         cmocka_unit_test(a_result_past_the_limit_is_refused),
         cmocka_unit_test(wrong_attributes_are_refused),
-        cmocka_unit_test(weights_that_come_at_run_time_are_refused),
+        cmocka_unit_test(an_unknown_attribute_is_named_with_its_node),
+        cmocka_unit_test(run_time_weights_that_do_not_fit_are_refused),
+        cmocka_unit_test(pads_past_their_limits_are_refused),
+        cmocka_unit_test(absurd_scales_are_refused),
+        cmocka_unit_test(a_picture_made_too_large_is_refused),
+        cmocka_unit_test(spreading_past_the_limit_is_refused),
+        cmocka_unit_test(too_much_over_constants_is_refused),
         cmocka_unit_test(a_reshape_to_another_size_is_refused),
         cmocka_unit_test(axes_out_of_range_are_refused),
         cmocka_unit_test(a_network_without_nodes_inputs_or_outputs_is_refused),

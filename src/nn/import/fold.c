@@ -36,23 +36,53 @@ static const struct onnx_tensor *constant_input(const struct importer *im,
     return im->values[node->inputs[input]].constant;
 }
 
+/* The short forms of opset 12: a number, or a row of integers. */
+static const struct onnx_tensor *short_constant(struct importer *im, const struct import_node *node)
+{
+    const struct onnx_attribute *real = onnx_attribute(node->onnx, "value_float");
+    const struct onnx_attribute *row = onnx_attribute(node->onnx, "value_ints");
+    const struct onnx_attribute *one = onnx_attribute(node->onnx, "value_int");
+    int64_t length = row ? (int64_t)row->int_count : 1;
+    if (!real && !row && !one)
+        return NULL;
+    struct onnx_tensor *t = new_constant(im, row != NULL, &length, real != NULL);
+    if (t && real)
+        t->floats[0] = real->f;
+    else if (t && row && length)
+        memcpy(t->ints, row->ints, (size_t)length * sizeof *t->ints);
+    else if (t && one)
+        t->ints[0] = one->i;
+    return t;
+}
+
 int fold_constant(struct importer *im, struct import_node *node)
 {
     const struct onnx_attribute *a = onnx_attribute(node->onnx, "value");
-    if (!a || !a->tensor)
+    const struct onnx_tensor *t = a ? a->tensor : short_constant(im, node);
+    if (!t)
         return node_fail(im, node, ERR_UNSUPPORTED, "a constant of a kind that ken does not know");
-    define_constant(im, node->outputs[0], a->tensor);
+    define_constant(im, node->outputs[0], t);
     im->report->folded_nodes++;
     return 0;
+}
+
+static int64_t clamp_rank(int64_t x, int64_t rank)
+{
+    x = x < 0 ? x + rank : x;
+    return x < 0 ? 0 : x > rank ? rank : x;
 }
 
 int fold_shape(struct importer *im, struct import_node *node)
 {
     int64_t rank = value_rank(im, node->inputs[0]);
-    struct onnx_tensor *shape = new_constant(im, 1, &rank, 0);
+    int64_t start = clamp_rank(attribute_int(node, "start", 0), rank);
+    int64_t end = clamp_rank(attribute_int(node, "end", rank), rank);
+    int64_t length = end > start ? end - start : 0;
+    struct onnx_tensor *shape = new_constant(im, 1, &length, 0);
     if (!shape)
         return -1;
-    memcpy(shape->ints, value_dims(im, node->inputs[0]), (size_t)rank * sizeof shape->ints[0]);
+    for (int64_t i = 0; i < length; i++)
+        shape->ints[i] = value_dims(im, node->inputs[0])[start + i];
     define_constant(im, node->outputs[0], shape);
     im->report->folded_nodes++;
     return 0;

@@ -28,6 +28,7 @@ struct value {
     int known;                          /* made by a node before */
     int uses, consumer;                 /* how often it is used; one node that does */
     int constant_root;                  /* 1 + the root a constant was put in; 0: none yet */
+    int32_t pads[4];                    /* zeros about it that the one convolution using it adds */
 };
 
 struct import_node {
@@ -97,6 +98,24 @@ int attribute_ints(struct importer *im, const struct import_node *node, const ch
                    int64_t *out, int most);
 int normal_axis(int64_t axis, int rank); /* -1 when it is out of range */
 
+/* Operations on views, which make a view of a new root (lower_math.c, lower_norm.c). */
+int emit_unary(struct importer *im, const struct import_node *node, enum model_unary kind,
+               const struct view *in, struct view *out) MUST_USE;
+int emit_binary(struct importer *im, const struct import_node *node, enum model_binary kind,
+                const struct view *operands[2], struct view *out) MUST_USE;
+int emit_with_number(struct importer *im, const struct import_node *node, enum model_binary kind,
+                     const struct view *in, float number, struct view *out) MUST_USE;
+/* Over the dimensions whose bit is set in `axes`; they become 1. */
+int emit_reduce(struct importer *im, const struct import_node *node, enum model_reduce kind,
+                const struct view *in, unsigned axes, struct view *out) MUST_USE;
+/* A constant of one number in the weights. */
+int number_view(struct importer *im, float number, struct view *view) MUST_USE;
+/* The shape that two broadcast to, outermost first. Returns 0 when they do not go together. */
+int common_shape(const struct view *a, const struct view *b, int *rank, int64_t *dims);
+/* A matrix product of views, the last two dimensions each; up to four in all. */
+int emit_matmul(struct importer *im, const struct import_node *node, const struct view *a,
+                const struct view *b, struct view *out) MUST_USE;
+
 /* Node kinds: one function each. */
 int lower_conv(struct importer *im, struct import_node *node);
 int lower_gemm(struct importer *im, struct import_node *node);
@@ -107,6 +126,18 @@ int lower_binary(struct importer *im, struct import_node *node);
 int lower_unary(struct importer *im, struct import_node *node);
 int lower_clip(struct importer *im, struct import_node *node);
 int lower_leaky_relu(struct importer *im, struct import_node *node);
+int lower_elu(struct importer *im, struct import_node *node);
+int lower_gelu(struct importer *im, struct import_node *node);
+int lower_hard_sigmoid(struct importer *im, struct import_node *node);
+int lower_pow(struct importer *im, struct import_node *node);
+int lower_reduce(struct importer *im, struct import_node *node);
+int lower_instance_normalization(struct importer *im, struct import_node *node);
+int lower_layer_normalization(struct importer *im, struct import_node *node);
+int lower_pad(struct importer *im, struct import_node *node);
+int lower_resize(struct importer *im, struct import_node *node);
+int lower_expand(struct importer *im, struct import_node *node);
+int lower_run_time_conv(struct importer *im, struct import_node *node);
+int lower_run_time_gemm(struct importer *im, struct import_node *node);
 int lower_softmax(struct importer *im, struct import_node *node);
 int lower_view(struct importer *im, struct import_node *node);
 int lower_split(struct importer *im, struct import_node *node);
@@ -123,6 +154,10 @@ int fold_binary(struct importer *im, struct import_node *node, enum model_binary
 /* The elements of constant `from` that `view` (of a row-major root) shows, as a new constant. */
 int fold_view(struct importer *im, struct import_node *node, const struct onnx_tensor *from,
               const struct view *view, int output);
+/* A node over constants alone: emits its operations, runs them at once, and makes constants of what
+ * they make (evaluate.c). */
+int evaluate_node(struct importer *im, struct import_node *node,
+                  int (*lower)(struct importer *im, struct import_node *node)) MUST_USE;
 struct onnx_tensor *new_constant(struct importer *im, int rank, const int64_t *dims, int is_float);
 
 /* Makes `view`, a whole root, a part of another root at the places `target` shows, rewriting every
@@ -132,5 +167,8 @@ int move_root(struct importer *im, const struct view *view, const struct view *t
 int lower_graph(struct importer *im) MUST_USE;                  /* lower.c */
 int plan_arena(struct importer *im) MUST_USE;                   /* plan.c */
 int write_model(struct importer *im, struct buf *out) MUST_USE; /* write.c */
+/* Brings the operation's views to the form of its kind of node and puts them into it; the roots
+ * have their places. */
+int shape_operation(struct importer *im, struct operation *op) MUST_USE;
 
 #endif

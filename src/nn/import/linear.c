@@ -71,7 +71,7 @@ static float channel_number(const struct onnx_tensor *t, size_t channel)
  * failure. */
 static int fuse_batch(struct importer *im, struct linear *l, struct import_node *node)
 {
-    if (l->activation || l->has_residual || node->inputs[0] != l->result)
+    if (l->activation || l->has_residual || node->inputs[0] != l->result || l->final_rank)
         return 0;
     const float *numbers = batch_scale_shift(im, node, l->out_channels);
     if (!numbers)
@@ -80,6 +80,11 @@ static int fuse_batch(struct importer *im, struct linear *l, struct import_node 
         scale_channel(l, i, numbers[i], numbers[(size_t)l->out_channels + i]);
     im->report->folded_nodes++;
     return 1;
+}
+
+static int is_sum(const char *op)
+{
+    return strcmp(op, "Add") == 0 || strcmp(op, "Sum") == 0;
 }
 
 static int fuse_constant(struct importer *im, struct linear *l, struct import_node *node,
@@ -96,7 +101,7 @@ static int fuse_constant(struct importer *im, struct linear *l, struct import_no
             scale_channel(l, i, x, 0.0f);
         else if (strcmp(op, "Div") == 0)
             scale_channel(l, i, 1.0f / x, 0.0f);
-        else if (strcmp(op, "Add") == 0)
+        else if (is_sum(op))
             scale_channel(l, i, 1.0f, x);
         else
             scale_channel(l, i, backwards ? -1.0f : 1.0f, backwards ? x : -x);
@@ -108,7 +113,7 @@ static int fuse_constant(struct importer *im, struct linear *l, struct import_no
 /* The other side must be there already, and of the same shape. */
 static int fuse_residual(struct importer *im, struct linear *l, const struct value *other)
 {
-    if (l->activation || l->has_residual || other->view.rank != l->result_rank)
+    if (l->activation || l->has_residual || l->final_rank || other->view.rank != l->result_rank)
         return 0;
     for (int i = 0; i < other->view.rank; i++)
         if (other->view.dims[i] != l->out_dims[i])
@@ -137,7 +142,7 @@ static int fuse_binary(struct importer *im, struct linear *l, struct import_node
         return 0;
     if (other->constant)
         return fuse_constant(im, l, node, other->constant);
-    return strcmp(node->onnx->op, "Add") == 0 ? fuse_residual(im, l, other) : 0;
+    return is_sum(node->onnx->op) ? fuse_residual(im, l, other) : 0;
 }
 
 static int fuse_relu(struct importer *im, struct linear *l, struct import_node *node)
@@ -188,6 +193,7 @@ static const struct {
 } fusions[] = {
     {"BatchNormalization", fuse_batch},
     {"Add", fuse_binary},
+    {"Sum", fuse_binary},
     {"Sub", fuse_binary},
     {"Mul", fuse_binary},
     {"Div", fuse_binary},
@@ -275,7 +281,9 @@ int linear_finish(struct importer *im, struct linear *l)
     for (int group = 0; group < (depthwise ? 1 : l->groups); group++)
         if (emit_group(im, l, &out, group) < 0)
             return -1;
-    if (l->result_rank == 2)
+    if (l->final_rank)
+        out = view_rows(out.root, l->final_rank, l->final_dims);
+    else if (l->result_rank == 2)
         out = view_rows(out.root, 2, l->out_dims);
     define_value(im, l->result, &out);
     return 0;

@@ -16,6 +16,8 @@ struct linear {
     int64_t out_dims[4];
     int result;      /* the value it makes, after all fusing */
     int result_rank; /* 2 or 4 */
+    int final_rank;  /* where the result is a matrix in more dimensions; 0 otherwise */
+    int64_t final_dims[IMPORT_MAX_RANK];
     enum activation activation;
     struct view residual;
     int has_residual;
@@ -23,6 +25,10 @@ struct linear {
 
 /* Fuse what follows (linear.c), then emit the operation(s). */
 int linear_finish(struct importer *im, struct linear *linear) MUST_USE;
+
+/* Reads window and output shape of a convolution over l->in with weights of these dimensions. */
+int linear_read_conv(struct importer *im, struct linear *linear, int rank,
+                     const int64_t *weights) MUST_USE;
 
 /* Scale and shift of BatchNormalization as scale * x + shift, `channels` each; NULL on failure. */
 float *batch_scale_shift(struct importer *im, const struct import_node *node, int64_t channels);

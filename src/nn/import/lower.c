@@ -5,53 +5,84 @@
 #include <math.h>
 #include <string.h>
 
+/* `evaluated`: over constants alone it is computed at import by its own operations; the others see
+ * to constants themselves. An attribute that is not listed could mean anything: it is refused. */
 struct rule {
     const char *op;
     int (*lower)(struct importer *im, struct import_node *node);
+    int evaluated;
+    const char *attributes; /* separated by spaces */
 };
 
 static const struct rule rules[] = {
-    {"Add", lower_binary},
-    {"AveragePool", lower_pool},
-    {"BatchNormalization", lower_batch_normalization},
-    {"Cast", lower_cast},
-    {"Clip", lower_clip},
-    {"Concat", lower_concat},
-    {"Constant", fold_constant},
-    {"ConstantOfShape", fold_constant_of_shape},
-    {"Conv", lower_conv},
-    {"Div", lower_binary},
-    {"Dropout", lower_view},
-    {"Exp", lower_unary},
-    {"Flatten", lower_view},
-    {"Gather", fold_gather},
-    {"Gemm", lower_gemm},
-    {"GlobalAveragePool", lower_pool},
-    {"GlobalMaxPool", lower_pool},
-    {"Identity", lower_view},
-    {"LeakyRelu", lower_leaky_relu},
-    {"Log", lower_unary},
-    {"MatMul", lower_matmul},
-    {"Max", lower_binary},
-    {"MaxPool", lower_pool},
-    {"Min", lower_binary},
-    {"Mul", lower_binary},
-    {"Neg", lower_unary},
-    {"PRelu", lower_binary},
-    {"ReduceMean", lower_pool},
-    {"Relu", lower_unary},
-    {"Reshape", lower_view},
-    {"Shape", fold_shape},
-    {"Sigmoid", lower_unary},
-    {"Slice", lower_view},
-    {"Softmax", lower_softmax},
-    {"Split", lower_split},
-    {"Sqrt", lower_unary},
-    {"Squeeze", lower_view},
-    {"Sub", lower_binary},
-    {"Tanh", lower_unary},
-    {"Transpose", lower_view},
-    {"Unsqueeze", lower_view},
+    {"Abs", lower_unary, 1, ""},
+    {"Add", lower_binary, 1, ""},
+    {"AveragePool", lower_pool, 1,
+     "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides"},
+    {"BatchNormalization", lower_batch_normalization, 1,
+     "epsilon momentum spatial training_mode is_test"},
+    {"Cast", lower_cast, 0, "to saturate"},
+    {"Clip", lower_clip, 1, "min max"},
+    {"Concat", lower_concat, 0, "axis"},
+    {"Constant", fold_constant, 0, "value value_int value_ints value_float"},
+    {"ConstantOfShape", fold_constant_of_shape, 0, "value"},
+    {"Conv", lower_conv, 0, "auto_pad dilations group kernel_shape pads strides"},
+    {"Div", lower_binary, 1, ""},
+    {"Dropout", lower_view, 0, "ratio seed is_test"},
+    {"Elu", lower_elu, 1, "alpha"},
+    {"Erf", lower_unary, 1, ""},
+    {"Exp", lower_unary, 1, ""},
+    {"Expand", lower_expand, 1, ""},
+    {"Flatten", lower_view, 0, "axis"},
+    {"Gather", fold_gather, 0, "axis"},
+    {"Gelu", lower_gelu, 1, "approximate"},
+    {"Gemm", lower_gemm, 0, "alpha beta transA transB"},
+    {"GlobalAveragePool", lower_pool, 1, ""},
+    {"GlobalMaxPool", lower_pool, 1, ""},
+    {"HardSigmoid", lower_hard_sigmoid, 1, "alpha beta"},
+    {"HardSwish", lower_unary, 1, ""},
+    {"Identity", lower_view, 0, ""},
+    {"InstanceNormalization", lower_instance_normalization, 1, "epsilon"},
+    {"LayerNormalization", lower_layer_normalization, 1, "axis epsilon stash_type"},
+    {"LeakyRelu", lower_leaky_relu, 1, "alpha"},
+    {"Log", lower_unary, 1, ""},
+    {"MatMul", lower_matmul, 0, ""},
+    {"Max", lower_binary, 1, ""},
+    {"MaxPool", lower_pool, 1,
+     "auto_pad ceil_mode dilations kernel_shape pads storage_order strides"},
+    {"Min", lower_binary, 1, ""},
+    {"Mish", lower_unary, 1, ""},
+    {"Mul", lower_binary, 1, ""},
+    {"Neg", lower_unary, 1, ""},
+    {"PRelu", lower_binary, 1, ""},
+    {"Pad", lower_pad, 1, "mode pads value"},
+    {"Pow", lower_pow, 1, ""},
+    {"Reciprocal", lower_unary, 1, ""},
+    {"ReduceL2", lower_reduce, 1, "axes keepdims noop_with_empty_axes"},
+    {"ReduceMax", lower_reduce, 1, "axes keepdims noop_with_empty_axes"},
+    {"ReduceMean", lower_reduce, 1, "axes keepdims noop_with_empty_axes"},
+    {"ReduceMin", lower_reduce, 1, "axes keepdims noop_with_empty_axes"},
+    {"ReduceSum", lower_reduce, 1, "axes keepdims noop_with_empty_axes"},
+    {"ReduceSumSquare", lower_reduce, 1, "axes keepdims noop_with_empty_axes"},
+    {"Relu", lower_unary, 1, ""},
+    {"Reshape", lower_view, 0, "allowzero shape"},
+    {"Resize", lower_resize, 1,
+     "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside "
+     "extrapolation_value keep_aspect_ratio_policy mode nearest_mode"},
+    {"Shape", fold_shape, 0, "start end"},
+    {"Sigmoid", lower_unary, 1, ""},
+    {"Slice", lower_view, 0, "axes ends starts"},
+    {"Softmax", lower_softmax, 1, "axis"},
+    {"Softplus", lower_unary, 1, ""},
+    {"Split", lower_split, 0, "axis split num_outputs"},
+    {"Sqrt", lower_unary, 1, ""},
+    {"Squeeze", lower_view, 0, "axes"},
+    {"Sub", lower_binary, 1, ""},
+    {"Sum", lower_binary, 1, ""},
+    {"Tanh", lower_unary, 1, ""},
+    {"Transpose", lower_view, 0, "perm"},
+    {"Unsqueeze", lower_view, 0, "axes"},
+    {"Upsample", lower_resize, 1, "mode"},
 };
 
 static const struct rule *find_rule(const struct onnx_node *node)
@@ -246,6 +277,32 @@ int normal_axis(int64_t axis, int rank)
     return (int)(axis < 0 ? axis + rank : axis);
 }
 
+static int is_listed(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; *at; at += strspn(at, " ")) {
+        size_t word = strcspn(at, " ");
+        if (word == length && strncmp(at, name, length) == 0)
+            return 1;
+        at += word;
+    }
+    return 0;
+}
+
+/* Attributes that ask for training, or for what no network used so far asks. */
+static int check_attributes(struct importer *im, const struct import_node *node)
+{
+    const struct rule *rule = find_rule(node->onnx);
+    for (size_t i = 0; i < node->onnx->attribute_count; i++)
+        if (!is_listed(rule->attributes, node->onnx->attributes[i].name))
+            return node_fail(im, node, ERR_UNSUPPORTED,
+                             "attribute \"%s\" is not one that ken knows",
+                             node->onnx->attributes[i].name);
+    if (attribute_int(node, "training_mode", 0) || !attribute_int(node, "spatial", 1))
+        return node_fail(im, node, ERR_UNSUPPORTED, "training_mode, or spatial of 0");
+    return 0;
+}
+
 /* Every operator by name, before any work: the first thing to know about a network. */
 static int check_operators(struct importer *im)
 {
@@ -258,6 +315,8 @@ static int check_operators(struct importer *im)
                                node->onnx->name);
         if (node->onnx->output_count < 1)
             return node_fail(im, node, ERR_INVALID, "makes nothing");
+        if (check_attributes(im, node) < 0)
+            return -1;
     }
     return 0;
 }
@@ -279,6 +338,14 @@ static int check_node(struct importer *im, const struct import_node *node)
     return 0;
 }
 
+static int is_over_constants(const struct importer *im, const struct import_node *node)
+{
+    for (size_t i = 0; i < node->onnx->input_count; i++)
+        if (node->inputs[i] != NO_VALUE && !im->values[node->inputs[i]].constant)
+            return 0;
+    return 1;
+}
+
 static int lower_nodes(struct importer *im, int constants)
 {
     for (int i = 0; i < im->node_count; i++) {
@@ -286,7 +353,10 @@ static int lower_nodes(struct importer *im, int constants)
         const struct rule *rule = find_rule(node->onnx);
         if (node->done || (rule->lower == fold_constant) != constants)
             continue;
-        if (check_node(im, node) < 0 || rule->lower(im, node) < 0)
+        if (check_node(im, node) < 0)
+            return -1;
+        int evaluated = rule->evaluated && is_over_constants(im, node);
+        if ((evaluated ? evaluate_node(im, node, rule->lower) : rule->lower(im, node)) < 0)
             return -1;
     }
     return 0;
@@ -336,6 +406,9 @@ static int place_output(struct importer *im, int index)
     if (view.rank > 4)
         return import_fail(im, ERR_UNSUPPORTED, "output \"%s\": more than 4 dimensions",
                            value->name);
+    if (view.rank == 4 && view.dims[0] != 1)
+        return import_fail(im, ERR_UNSUPPORTED, "output \"%s\": a batch of %lld, not of 1",
+                           value->name, (long long)view.dims[0]);
     const struct root *root = &im->roots[view.root];
     struct view edge = view_pixels(view.root, view.rank, view.dims);
     if (root->is_constant || root->pinned || !view_same_places(&view, &edge)) {

@@ -54,7 +54,10 @@ static int read_pads(struct importer *im, struct linear *l)
     if (strncmp(mode, "SAME_", 5) == 0)
         for (int axis = 0; axis < 2; axis++)
             pad_same(l, axis, strcmp(mode, "SAME_UPPER") == 0, pads);
+    const struct value *input = &im->values[l->node->inputs[0]];
     for (int i = 0; i < 4; i++) {
+        if (pads[i] >= 0 && pads[i] <= MODEL_MAX_KERNEL)
+            pads[i] += input->pads[i]; /* of a Pad before it */
         if (pads[i] < 0 || pads[i] > MODEL_MAX_KERNEL)
             return node_fail(im, l->node, ERR_INVALID, "pads: %lld is not 0 to %d",
                              (long long)pads[i], MODEL_MAX_KERNEL);
@@ -109,29 +112,37 @@ static int take_weights(struct importer *im, struct linear *l, const float *weig
     return 0;
 }
 
-static int read_conv(struct importer *im, struct linear *l, const struct onnx_tensor *weights)
+int linear_read_conv(struct importer *im, struct linear *l, int rank, const int64_t *weights)
 {
     int64_t groups = attribute_int(l->node, "group", 1), channels = l->in.dims[1];
-    if (weights->rank != 4 || l->in.rank != 4 || l->in.dims[0] != 1)
+    if (rank != 4 || l->in.rank != 4 || l->in.dims[0] != 1)
         return node_fail(im, l->node, ERR_UNSUPPORTED, "not a two-dimensional convolution");
-    if (groups < 1 || groups > channels || weights->dims[0] % groups ||
-        weights->dims[1] * groups != channels)
+    if (groups < 1 || groups > channels || weights[0] % groups || weights[1] * groups != channels)
         return node_fail(im, l->node, ERR_INVALID,
                          "%lld channels in %lld groups do not match weights of %lld x %lld",
-                         (long long)channels, (long long)groups, (long long)weights->dims[0],
-                         (long long)weights->dims[1]);
+                         (long long)channels, (long long)groups, (long long)weights[0],
+                         (long long)weights[1]);
     l->groups = (int)groups;
-    l->out_channels = (int)weights->dims[0];
-    l->in_channels = (int)weights->dims[1];
+    l->out_channels = (int)weights[0];
+    l->in_channels = (int)weights[1];
     l->out_dims[0] = 1;
     l->out_dims[1] = l->out_channels;
     l->result_rank = 4;
     for (int i = 0; i < 2; i++)
-        l->kernel[i] = (int32_t)weights->dims[2 + i];
+        l->kernel[i] = (int32_t)weights[2 + i];
     if (read_window(im, l, 0) < 0)
         return -1;
-    if (l->kernel[0] != weights->dims[2] || l->kernel[1] != weights->dims[3])
+    if (l->kernel[0] != weights[2] || l->kernel[1] != weights[3])
         return node_fail(im, l->node, ERR_INVALID, "kernel_shape does not match the weights");
+    return 0;
+}
+
+/* Weights or bias. */
+static int is_made_at_run_time(const struct importer *im, const struct import_node *node)
+{
+    for (size_t i = 1; i < 3 && i < node->onnx->input_count; i++)
+        if (node->inputs[i] != NO_VALUE && !im->values[node->inputs[i]].constant)
+            return 1;
     return 0;
 }
 
@@ -139,14 +150,15 @@ int lower_conv(struct importer *im, struct import_node *node)
 {
     const struct onnx_tensor *weights, *bias;
     struct linear l = {.node = node, .result = node->outputs[0]};
-    int has_weights = constant_floats(im, node, 1, &weights);
-    if (has_weights < 0 || constant_floats(im, node, 2, &bias) < 0 ||
+    if (node->onnx->input_count < 2 || node->inputs[1] == NO_VALUE || l.result == NO_VALUE)
+        return node_fail(im, node, ERR_INVALID, "has no weights or no output");
+    if (is_made_at_run_time(im, node))
+        return lower_run_time_conv(im, node);
+    if (constant_floats(im, node, 1, &weights) < 0 || constant_floats(im, node, 2, &bias) < 0 ||
         value_view(im, node->inputs[0], &l.in) < 0)
         return -1;
-    if (!has_weights || l.result == NO_VALUE)
-        return node_fail(im, node, ERR_INVALID, "has no weights or no output");
-    if (read_conv(im, &l, weights) < 0 || ensure_pixels(im, node, &l.in) < 0 ||
-        take_weights(im, &l, weights->floats, bias, 1.0f) < 0)
+    if (linear_read_conv(im, &l, weights->rank, weights->dims) < 0 ||
+        ensure_pixels(im, node, &l.in) < 0 || take_weights(im, &l, weights->floats, bias, 1.0f) < 0)
         return -1;
     return linear_finish(im, &l);
 }
@@ -182,19 +194,42 @@ struct matrix_options {
     float alpha, beta;
 };
 
+/* A tensor of more dimensions as a matrix: all but the last are rows. */
+static int join_rows(struct importer *im, struct linear *l)
+{
+    struct view in = l->in;
+    if (in.rank < 2)
+        return node_fail(im, l->node, ERR_UNSUPPORTED, "a product of %d dimensions", in.rank);
+    int64_t columns = in.dims[in.rank - 1], dims[2] = {view_count(&in) / columns, columns};
+    if (in.rank > 2) {
+        l->final_rank = in.rank;
+        memcpy(l->final_dims, in.dims, sizeof in.dims);
+    }
+    if (in.rank == 2 || view_reshape(&in, 2, dims, &l->in))
+        return 0;
+    int root = new_root(im, view_count(&in));
+    struct view rows = view_rows(root, in.rank, in.dims);
+    if (root < 0 || emit_copy(im, l->node, &in, &rows) < 0)
+        return -1;
+    l->in = view_rows(root, 2, dims);
+    return 0;
+}
+
 static int lower_matrix(struct importer *im, struct linear *l, const struct matrix_options *options)
 {
     const struct onnx_tensor *b, *bias;
     struct import_node *node = l->node;
-    int has_b = constant_floats(im, node, 1, &b);
-    if (has_b < 0 || constant_floats(im, node, 2, &bias) < 0)
+    if (constant_floats(im, node, 1, &b) < 0 || constant_floats(im, node, 2, &bias) < 0 ||
+        join_rows(im, l) < 0)
         return -1;
-    if (!has_b || b->rank != 2 || l->in.rank != 2 || b->dims[!options->turned] > MODEL_MAX_SIDE ||
+    if (b->rank != 2 || b->dims[!options->turned] > MODEL_MAX_SIDE ||
         b->dims[options->turned] != l->in.dims[1] || l->result == NO_VALUE)
-        return node_fail(im, node, ERR_UNSUPPORTED, "not a matrix times constant matrix that fits");
+        return node_fail(im, node, ERR_INVALID, "the two matrices do not fit");
     float *weights = turn_matrix(im, b, options->turned, options->alpha);
     l->out_dims[0] = l->in.dims[0];
     l->out_dims[1] = b->dims[!options->turned];
+    if (l->final_rank)
+        l->final_dims[l->final_rank - 1] = l->out_dims[1];
     l->out_channels = (int)l->out_dims[1];
     l->in_channels = (int)b->dims[options->turned];
     l->groups = 1;
@@ -207,16 +242,30 @@ static int lower_matrix(struct importer *im, struct linear *l, const struct matr
     return linear_finish(im, l);
 }
 
+/* A bias of more than one row. */
+static int has_wide_bias(const struct importer *im, const struct import_node *node)
+{
+    const struct onnx_tensor *bias = node->onnx->input_count > 2 && node->inputs[2] != NO_VALUE
+                                         ? im->values[node->inputs[2]].constant
+                                         : NULL;
+    return bias && bias->rank == 2 && bias->dims[0] > 1;
+}
+
 int lower_gemm(struct importer *im, struct import_node *node)
 {
     struct linear l = {.node = node, .result = node->outputs[0]};
     const struct matrix_options options = {attribute_int(node, "transB", 0) != 0,
                                            attribute_float(node, "alpha", 1.0f),
                                            attribute_float(node, "beta", 1.0f)};
-    if (attribute_int(node, "transA", 0))
-        return node_fail(im, node, ERR_UNSUPPORTED, "transA");
+    if (node->onnx->input_count < 2 || node->inputs[1] == NO_VALUE)
+        return node_fail(im, node, ERR_INVALID, "has not two inputs");
+    if (attribute_int(node, "transA", 0) || is_made_at_run_time(im, node) ||
+        has_wide_bias(im, node))
+        return lower_run_time_gemm(im, node);
     if (value_view(im, node->inputs[0], &l.in) < 0)
         return -1;
+    if (l.in.rank != 2)
+        return node_fail(im, node, ERR_INVALID, "input is no matrix");
     return lower_matrix(im, &l, &options);
 }
 
@@ -224,23 +273,23 @@ int lower_matmul(struct importer *im, struct import_node *node)
 {
     struct linear l = {.node = node, .result = node->outputs[0]};
     const struct matrix_options options = {0, 1.0f, 1.0f};
+    struct view b, out;
+    if (node->onnx->input_count != 2 || node->inputs[1] == NO_VALUE)
+        return node_fail(im, node, ERR_INVALID, "has not two inputs");
     if (value_view(im, node->inputs[0], &l.in) < 0)
         return -1;
-    return lower_matrix(im, &l, &options);
+    const struct onnx_tensor *constant = im->values[node->inputs[1]].constant;
+    if (constant && constant->rank == 2)
+        return lower_matrix(im, &l, &options);
+    if (value_view(im, node->inputs[1], &b) < 0 || emit_matmul(im, node, &l.in, &b, &out) < 0)
+        return -1;
+    define_value(im, node->outputs[0], &out);
+    return 0;
 }
 
-/* GlobalAveragePool, GlobalMaxPool, and ReduceMean over height and width: one window. */
+/* GlobalAveragePool, GlobalMaxPool: one window. */
 static int whole_window(struct importer *im, struct linear *l)
 {
-    if (strcmp(l->node->onnx->op, "ReduceMean") == 0) {
-        int64_t axes[2] = {0};
-        int count = attribute_ints(im, l->node, "axes", 1, axes, 2);
-        if (count != 2 || normal_axis(axes[0], 4) + normal_axis(axes[1], 4) != 5 ||
-            normal_axis(axes[0], 4) < 2 || normal_axis(axes[1], 4) < 2)
-            return count < 0 ? -1
-                             : node_fail(im, l->node, ERR_UNSUPPORTED,
-                                         "axes other than height and width");
-    }
     for (int axis = 0; axis < 2; axis++) {
         if (l->in.dims[2 + axis] > MODEL_MAX_KERNEL)
             return node_fail(im, l->node, ERR_TOO_BIG, "a window larger than %d", MODEL_MAX_KERNEL);
@@ -282,10 +331,6 @@ int lower_pool(struct importer *im, struct import_node *node)
     op->out = out;
     op->a = l.in;
     op->has_a = 1;
-    if (strcmp(name, "ReduceMean") == 0 && !attribute_int(node, "keepdims", 1)) {
-        int64_t dims[2] = {1, l.out_dims[1]};
-        out = view_rows(out.root, 2, dims);
-    }
     define_value(im, node->outputs[0], &out);
     return 0;
 }

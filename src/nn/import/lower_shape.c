@@ -212,13 +212,15 @@ int lower_view(struct importer *im, struct import_node *node)
 
 int lower_cast(struct importer *im, struct import_node *node)
 {
-    enum { TO_FLOAT = 1 };
+    enum { TO_FLOAT = 1, TO_FLOAT16 = 10, TO_DOUBLE = 11 }; /* all computed as float32 */
     const struct value *value = &im->values[node->inputs[0]];
     const struct onnx_tensor *from = value->constant;
-    int to_float = attribute_int(node, "to", 0) == TO_FLOAT;
+    int64_t type = attribute_int(node, "to", 0);
+    int to_float = type == TO_FLOAT || type == TO_FLOAT16 || type == TO_DOUBLE;
     if (!from) {
         if (!to_float)
-            return node_fail(im, node, ERR_UNSUPPORTED, "casts to what is no float32");
+            return node_fail(im, node, ERR_UNSUPPORTED,
+                             "casts to what is no floating-point number");
         define_value(im, node->outputs[0], &value->view);
         return 0;
     }
@@ -241,11 +243,10 @@ int lower_split(struct importer *im, struct import_node *node)
 {
     enum { MOST = 64 };
     const struct value *value = &im->values[node->inputs[0]];
-    struct view part = value->view;
+    struct view part =
+        value->constant ? view_rows(0, value->constant->rank, value->constant->dims) : value->view;
     int64_t sizes[MOST], begin = 0;
     int outputs = (int)node->onnx->output_count, axis = -1;
-    if (value->constant)
-        return node_fail(im, node, ERR_UNSUPPORTED, "splits a constant");
     axis = normal_axis(attribute_int(node, "axis", 0), part.rank);
     int count = attribute_ints(im, node, "split", 1, sizes, MOST);
     if (count < 0)
@@ -259,7 +260,10 @@ int lower_split(struct importer *im, struct import_node *node)
         if (size < 1 || size > depth - begin)
             return node_fail(im, node, ERR_INVALID, "parts do not fit the whole");
         part.dims[axis] = size;
-        define_value(im, node->outputs[i], &part);
+        if (!value->constant)
+            define_value(im, node->outputs[i], &part);
+        else if (fold_view(im, node, value->constant, &part, i) < 0)
+            return -1;
         part.offset += size * part.strides[axis];
         begin += size;
     }

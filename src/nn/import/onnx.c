@@ -3,6 +3,7 @@
 #include "nn/format.h"
 #include "nn/import/wire.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Field numbers of onnx.proto3. */
@@ -18,10 +19,18 @@ enum {
     TENSOR_INT64S = 7,
     TENSOR_NAME,
     TENSOR_RAW,
+    TENSOR_DOUBLES,
     TENSOR_LOCATION = 14
 };
 enum { VALUE_NAME = 1, VALUE_TYPE, TYPE_TENSOR = 1, TYPE_SHAPE = 2, SHAPE_DIM = 1, DIM_VALUE = 1 };
-enum { TYPE_FLOAT = 1, TYPE_INT32 = 6, TYPE_INT64 = 7, TYPE_BOOL = 9 };
+enum {
+    TYPE_FLOAT = 1,
+    TYPE_INT32 = 6,
+    TYPE_INT64 = 7,
+    TYPE_BOOL = 9,
+    TYPE_FLOAT16 = 10,
+    TYPE_DOUBLE = 11
+};
 
 struct parser {
     struct arena *arena;
@@ -130,26 +139,72 @@ static int read_tensor_head(struct parser *p, struct wire in, struct onnx_tensor
     return check_count(p, tensor);
 }
 
+/* IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
+static float half_to_float(uint16_t half)
+{
+    uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
+    float x;
+    if (exponent == 31)
+        x = fraction ? NAN : INFINITY;
+    else if (exponent)
+        x = ldexpf((float)(1024 + fraction), (int)exponent - 25);
+    else
+        x = ldexpf((float)fraction, -24);
+    return half >> 15 ? -x : x;
+}
+
+static size_t item_bytes(int64_t type)
+{
+    switch (type) {
+    case TYPE_INT64:
+    case TYPE_DOUBLE:
+        return 8;
+    case TYPE_FLOAT16:
+        return 2;
+    case TYPE_BOOL:
+        return 1;
+    default:
+        return 4;
+    }
+}
+
+static void unpack_item(struct onnx_tensor *tensor, size_t i, int64_t type, const unsigned char *at)
+{
+    int32_t narrow;
+    uint16_t half;
+    double wide;
+    switch (type) {
+    case TYPE_FLOAT:
+        memcpy(&tensor->floats[i], at, sizeof tensor->floats[i]);
+        break;
+    case TYPE_FLOAT16:
+        memcpy(&half, at, sizeof half);
+        tensor->floats[i] = half_to_float(half);
+        break;
+    case TYPE_DOUBLE:
+        memcpy(&wide, at, sizeof wide);
+        tensor->floats[i] = (float)wide;
+        break;
+    case TYPE_INT64:
+        memcpy(&tensor->ints[i], at, sizeof tensor->ints[i]);
+        break;
+    case TYPE_BOOL:
+        tensor->ints[i] = *at != 0;
+        break;
+    default:
+        memcpy(&narrow, at, sizeof narrow);
+        tensor->ints[i] = narrow;
+    }
+}
+
 static int unpack_raw(struct parser *p, struct onnx_tensor *tensor, const struct tensor_data *data)
 {
-    size_t item = data->type == TYPE_INT64 ? 8 : data->type == TYPE_BOOL ? 1 : 4;
+    size_t item = item_bytes(data->type);
     if (wire_size(&data->raw) != tensor->count * item)
         return err_set(p->err, ERR_INVALID, "tensor %s: %zu bytes of numbers for %zu numbers",
                        tensor->name, wire_size(&data->raw), tensor->count);
-    for (size_t i = 0; i < tensor->count; i++) {
-        const unsigned char *at = data->raw.at + i * item;
-        int32_t narrow;
-        if (data->type == TYPE_FLOAT)
-            memcpy(&tensor->floats[i], at, item);
-        else if (data->type == TYPE_INT64)
-            memcpy(&tensor->ints[i], at, item);
-        else if (data->type == TYPE_BOOL)
-            tensor->ints[i] = *at != 0;
-        else {
-            memcpy(&narrow, at, item);
-            tensor->ints[i] = narrow;
-        }
-    }
+    for (size_t i = 0; i < tensor->count; i++)
+        unpack_item(tensor, i, data->type, data->raw.at + i * item);
     return 0;
 }
 
@@ -169,7 +224,41 @@ static long take_floats(const struct wire_field *field, float *out, long count, 
     return count + (long)items;
 }
 
-/* Second pass: the numbers from float_data, int32_data or int64_data. */
+/* Appends one double_data field, packed or a single number. */
+static long take_doubles(const struct wire_field *field, struct onnx_tensor *tensor, long count)
+{
+    const unsigned char *at = field->bytes.at;
+    size_t size = wire_size(&field->bytes), item = item_bytes(TYPE_DOUBLE);
+    if (field->type == WIRE_FIXED64) {
+        at = (const unsigned char *)&field->value;
+        size = item;
+    } else if (field->type != WIRE_BYTES) {
+        return -1;
+    }
+    if (size % item || size / item > tensor->count - (size_t)count)
+        return -1;
+    for (size_t i = 0; i < size / item; i++)
+        unpack_item(tensor, (size_t)count + i, TYPE_DOUBLE, at + i * item);
+    return count + (long)(size / item);
+}
+
+/* int32_data of a float16 tensor: the bits of one number each. */
+static int halves_from_bits(struct parser *p, struct wire in, struct onnx_tensor *tensor)
+{
+    struct wire_field field;
+    long count = 0;
+    int64_t *bits = arena_new(p->arena, int64_t, tensor->count + 1);
+    if (!bits)
+        return no_memory(p);
+    while (count >= 0 && wire_next(&in, &field) == 1)
+        if (field.number == TENSOR_INT32S)
+            count = take_ints(&field, bits, count, (long)tensor->count);
+    for (long i = 0; i < count; i++)
+        tensor->floats[i] = half_to_float((uint16_t)bits[i]);
+    return count == (long)tensor->count ? 0 : damaged(p, tensor->name);
+}
+
+/* Second pass: the numbers from float_data, double_data, int32_data or int64_data. */
 static int unpack_fields(struct parser *p, struct wire in, struct onnx_tensor *tensor)
 {
     struct wire_field field;
@@ -177,6 +266,8 @@ static int unpack_fields(struct parser *p, struct wire in, struct onnx_tensor *t
     while (wire_next(&in, &field) == 1) {
         if (field.number == TENSOR_FLOATS && tensor->floats)
             count = take_floats(&field, tensor->floats, count, tensor->count);
+        else if (field.number == TENSOR_DOUBLES && tensor->floats)
+            count = take_doubles(&field, tensor, count);
         else if ((field.number == TENSOR_INT32S || field.number == TENSOR_INT64S) && tensor->ints)
             count = take_ints(&field, tensor->ints, count, (long)tensor->count);
         if (count < 0)
@@ -197,17 +288,22 @@ static int read_tensor(struct parser *p, struct wire in, struct onnx_tensor *ten
     if (tensor->count > wire_size(&in)) /* a number takes a byte at least */
         return err_set(p->err, ERR_INVALID, "tensor %s: has not the %zu numbers of its shape",
                        tensor->name, tensor->count);
-    if (data.type == TYPE_FLOAT)
+    if (data.type == TYPE_FLOAT || data.type == TYPE_FLOAT16 || data.type == TYPE_DOUBLE)
         tensor->floats = arena_new(p->arena, float, tensor->count + 1);
     else if (data.type == TYPE_INT64 || data.type == TYPE_INT32 || data.type == TYPE_BOOL)
         tensor->ints = arena_new(p->arena, int64_t, tensor->count + 1);
     else
-        return err_set(p->err, ERR_UNSUPPORTED,
-                       "tensor %s: ONNX data type %lld; ken reads float32, int32, int64 and bool",
-                       tensor->name, (long long)data.type);
+        return err_set(
+            p->err, ERR_UNSUPPORTED,
+            "tensor %s: ONNX data type %lld; ken reads float32, float16, double, int32, int64 "
+            "and bool",
+            tensor->name, (long long)data.type);
     if (!tensor->floats && !tensor->ints)
         return no_memory(p);
-    return data.has_raw ? unpack_raw(p, tensor, &data) : unpack_fields(p, in, tensor);
+    if (data.has_raw)
+        return unpack_raw(p, tensor, &data);
+    return data.type == TYPE_FLOAT16 ? halves_from_bits(p, in, tensor)
+                                     : unpack_fields(p, in, tensor);
 }
 
 static int read_tensor_attribute(struct parser *p, const struct wire_field *field,

@@ -51,25 +51,46 @@ static int shape_views(struct importer *im, struct operation *op)
 {
     struct view *views[3] = {&op->out, &op->a, &op->b};
     int count = op->has_b ? 3 : 2, fine = 1;
-    if (op->node.op == MODEL_CONV || op->node.op == MODEL_DEPTHWISE)
+    switch (op->node.op) {
+    case MODEL_CONV:
+    case MODEL_DEPTHWISE:
         for (int i = 0; i < count; i++)
             fine &= view_as_pixels(views[i], views[i]);
-    else if (op->node.op != MODEL_POOL)
-        fine = view_to_four(views, count, op->node.op == MODEL_SOFTMAX);
-    if (fine && op->node.op >= MODEL_BINARY && op->node.op != MODEL_SOFTMAX)
-        longest_last(views, count);
+        break;
+    case MODEL_SOFTMAX:
+        fine = view_to_four(views, count, 1);
+        break;
+    case MODEL_REDUCE: /* in the order of what is read */
+        fine = view_to_four((struct view *[2]){&op->a, &op->out}, 2, 0);
+        break;
+    case MODEL_BINARY:
+    case MODEL_UNARY:
+    case MODEL_COPY:
+        fine = view_to_four(views, count, 0);
+        if (fine)
+            longest_last(views, count);
+        break;
+    default: /* four dimensions as they are */
+        break;
+    }
     return fine ? 0
                 : import_fail(im, ERR_UNSUPPORTED, "node \"%s\": too many dimensions",
                               op->node.name);
+}
+
+int shape_operation(struct importer *im, struct operation *op)
+{
+    if (shape_views(im, op) < 0 || file_view(im, &op->out, &op->node.out) < 0 ||
+        file_view(im, &op->a, &op->node.a) < 0)
+        return -1;
+    return op->has_b ? file_view(im, &op->b, &op->node.b) : 0;
 }
 
 static int write_nodes(struct importer *im, struct buf *out)
 {
     for (int i = 0; i < im->operation_count; i++) {
         struct operation *op = &im->operations[i];
-        if (shape_views(im, op) < 0 || file_view(im, &op->out, &op->node.out) < 0 ||
-            file_view(im, &op->a, &op->node.a) < 0 ||
-            (op->has_b && file_view(im, &op->b, &op->node.b) < 0))
+        if (shape_operation(im, op) < 0)
             return -1;
         im->report->macs += model_node_macs(&op->node);
         buf_append(out, &op->node, sizeof op->node);
