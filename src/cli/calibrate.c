@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "cli/det_chart.h"
+#include "cli/gallery_files.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
@@ -176,7 +177,7 @@ static void print_text(const struct calibration *calibration, const char *path)
 static int run(struct calibration *calibration, struct err *err)
 {
     const char *path = paths_gallery(calibration->gallery_path);
-    calibration->gallery = gallery_open_to_change(path, err);
+    calibration->gallery = gallery_files_open_to_change(path, err);
     if (!calibration->gallery)
         return -1;
     calibration->before = gallery_threshold(calibration->gallery);

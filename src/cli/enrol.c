@@ -38,7 +38,7 @@ static struct gallery *open_or_create(const char *path, struct err *err)
 {
     if (access(path, F_OK) < 0)
         return gallery_create(err);
-    return gallery_open_to_change(path, err);
+    return gallery_files_open_to_change(path, err);
 }
 
 static int use_photo(struct gallery *gallery, const char *name, const char *photo,
@@ -89,7 +89,7 @@ int enrol_photos(const struct enrolment *enrolment, int count, char **operands, 
 int enrol_forget(const struct enrolment *enrolment, int count, char **operands, struct err *err)
 {
     (void)count;
-    struct gallery *gallery = gallery_open_to_change(paths_gallery(enrolment->gallery), err);
+    struct gallery *gallery = gallery_files_open_to_change(paths_gallery(enrolment->gallery), err);
     size_t person, photos = 0;
     if (gallery && gallery_find(gallery, operands[0], &person))
         photos = gallery_person_templates(gallery, person);
@@ -105,7 +105,7 @@ int enrol_forget(const struct enrolment *enrolment, int count, char **operands, 
 int enrol_rename(const struct enrolment *enrolment, int count, char **operands, struct err *err)
 {
     (void)count;
-    struct gallery *gallery = gallery_open_to_change(paths_gallery(enrolment->gallery), err);
+    struct gallery *gallery = gallery_files_open_to_change(paths_gallery(enrolment->gallery), err);
     int result = gallery ? gallery_rename(gallery, operands[0], operands[1], err) : -1;
     if (result == 0)
         result = save(gallery, enrolment, err);

@@ -28,6 +28,18 @@ static int write_labels(const struct gallery *gallery, const char *gallery_path,
     return result;
 }
 
+struct gallery *gallery_files_open_to_change(const char *path, struct err *err)
+{
+    struct gallery *gallery = gallery_open_to_change(path, err);
+    if (gallery && gallery_unfinished_bytes(gallery))
+        fprintf(
+            stderr,
+            "warning: %s: an addition was cut short; its %zu bytes do not count and go with this "
+            "change: enrol that person again\n",
+            path, gallery_unfinished_bytes(gallery));
+    return gallery;
+}
+
 int gallery_files_save(const struct gallery *gallery, const char *path, int plain, struct err *err)
 {
     int result = plain ? gallery_save_plain(gallery, path, err) : gallery_save(gallery, path, err);

@@ -3,6 +3,9 @@
 
 #include "face/gallery.h"
 
+/* gallery_open_to_change(), and a warning on standard error where an addition was cut short. */
+struct gallery *gallery_files_open_to_change(const char *path, struct err *err);
+
 /* Save the gallery, and beside it labels.json, the names in the order of enrolment. `plain`:
  * without encryption, which is said on standard error each time. */
 int gallery_files_save(const struct gallery *gallery, const char *path, int plain,

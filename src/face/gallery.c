@@ -52,9 +52,32 @@ void gallery_destroy(struct gallery *gallery)
     wipe(gallery->people, gallery->people_allocated * sizeof *gallery->people);
     wipe(gallery->file, gallery->file_bytes);
     free(gallery->slots);
+    head_destroy(gallery->head);
     if (gallery->lock_folder >= 0)
         close(gallery->lock_folder);
     free(gallery);
+}
+
+size_t gallery_unfinished_bytes(const struct gallery *gallery)
+{
+    return gallery->unfinished_bytes;
+}
+
+int gallery_set_head(struct gallery *gallery, struct head *head, struct err *err)
+{
+    if (gallery->people_count > 0) {
+        head_destroy(head);
+        return err_set(err, ERR_INVALID, "a trained head comes before the first template");
+    }
+    head_destroy(gallery->head);
+    gallery->head = head;
+    gallery->changed = 1;
+    return 0;
+}
+
+const struct head *gallery_head(const struct gallery *gallery)
+{
+    return gallery->head;
 }
 
 int gallery_is_plain(const struct gallery *gallery)
@@ -88,11 +111,15 @@ size_t gallery_person_templates(const struct gallery *gallery, size_t person)
     return gallery->people[person].count;
 }
 
-void gallery_template(const struct gallery *gallery, size_t person, size_t index, float *out)
+const int8_t *gallery_person_rows(const struct gallery *gallery, size_t person, size_t from)
 {
     const int8_t *templates = gallery->people[person].templates;
-    row_to_floats(out,
-                  templates ? templates + index * ROW_VALUES : rows_at(&gallery->means, person));
+    return templates ? templates + from * ROW_VALUES : rows_at(&gallery->means, person);
+}
+
+void gallery_template(const struct gallery *gallery, size_t person, size_t index, float *out)
+{
+    row_to_floats(out, gallery_person_rows(gallery, person, index));
 }
 
 float gallery_threshold(const struct gallery *gallery)
@@ -102,6 +129,7 @@ float gallery_threshold(const struct gallery *gallery)
 
 void gallery_set_threshold(struct gallery *gallery, float threshold)
 {
+    gallery->changed |= gallery->threshold != threshold;
     gallery->threshold = threshold;
 }
 
@@ -169,68 +197,72 @@ static int append_person(struct gallery *gallery, const char *name, const int8_t
     return 0;
 }
 
-int gallery_take_person(struct gallery *gallery, const char *name, const int8_t *mean,
-                        int8_t *templates, uint32_t count, struct err *err)
-{
-    if (gallery_check_name(name, err) < 0)
-        return -1;
-    if (names_find(gallery, name) != SIZE_MAX)
-        return err_set(err, ERR_CORRUPT, "%s is there twice", name);
-    if (append_person(gallery, name, mean, err) < 0)
-        return -1;
-    struct person *person = &gallery->people[gallery->people_count - 1];
-    person->templates = templates;
-    person->count = count;
-    gallery->template_count += count - 1;
-    return 0;
-}
-
-/* The direction of the sum of a person's templates. */
-static void update_mean(struct gallery *gallery, size_t index)
-{
-    const struct person *person = &gallery->people[index];
-    float sum[ROW_VALUES] = {0}, one[ROW_VALUES];
-    int8_t mean[ROW_VALUES];
-    for (uint32_t t = 0; t < person->count; t++) {
-        row_to_floats(one, person->templates + (size_t)t * ROW_VALUES);
-        for (size_t i = 0; i < ROW_VALUES; i++)
-            sum[i] += one[i];
-    }
-    row_from_floats(mean, sum);
-    rows_set(&gallery->means, index, mean);
-    seal_wipe(sum, sizeof sum);
-    seal_wipe(one, sizeof one);
-    seal_wipe(mean, sizeof mean);
-}
-
-/* Room for one more template than there are, all in a block of the person's own. */
-static int reserve_template(struct gallery *gallery, size_t index)
+/* Room for `count` more templates than there are, all in a block of the person's own. */
+static int reserve_templates(struct gallery *gallery, size_t index, uint32_t count)
 {
     struct person *person = &gallery->people[index];
-    if (person->count < person->allocated)
+    uint32_t needed = person->count + count, wanted = 2 * person->count;
+    if (needed <= person->allocated)
         return 0;
-    uint32_t wanted = 2 * person->count;
+    wanted = wanted > needed ? wanted : needed;
     int8_t *block = malloc((size_t)wanted * ROW_VALUES);
     if (!block)
         return -1;
-    memcpy(block, person->templates ? person->templates : rows_at(&gallery->means, index),
-           (size_t)person->count * ROW_VALUES);
+    memcpy(block, gallery_person_rows(gallery, index, 0), (size_t)person->count * ROW_VALUES);
     drop_templates(person);
     person->templates = block;
     person->allocated = wanted;
     return 0;
 }
 
-static int append_template(struct gallery *gallery, size_t index, const int8_t *row,
-                           struct err *err)
+static int append_templates(struct gallery *gallery, size_t index, const int8_t *rows,
+                            uint32_t count, struct err *err)
 {
     struct person *person = &gallery->people[index];
-    if (reserve_template(gallery, index) < 0)
+    if (reserve_templates(gallery, index, count) < 0)
         return err_set(err, ERR_NO_MEMORY, "add a template of %s: no memory", person->name);
-    memcpy(person->templates + (size_t)person->count * ROW_VALUES, row, ROW_VALUES);
-    person->count++;
-    gallery->template_count++;
-    update_mean(gallery, index);
+    memcpy(person->templates + (size_t)person->count * ROW_VALUES, rows,
+           (size_t)count * ROW_VALUES);
+    person->count += count;
+    gallery->template_count += count;
+    rows_set_mean(&gallery->means, index, person->templates, person->count);
+    return 0;
+}
+
+/* Templates that stay where they lie. */
+static int take_new_person(struct gallery *gallery, const struct gallery_entry *entry,
+                           struct err *err)
+{
+    if (append_person(gallery, entry->name, entry->templates, err) < 0)
+        return -1;
+    if (entry->count == 1)
+        return 0;
+    struct person *person = &gallery->people[gallery->people_count - 1];
+    person->templates = entry->templates;
+    person->count = entry->count;
+    gallery->template_count += entry->count - 1;
+    rows_set_mean(&gallery->means, gallery->people_count - 1, entry->templates, entry->count);
+    return 0;
+}
+
+int gallery_take_entry(struct gallery *gallery, const struct gallery_entry *entry, int known,
+                       struct err *err)
+{
+    if (gallery_check_name(entry->name, err) < 0)
+        return -1;
+    size_t index = names_find(gallery, entry->name);
+    if (index != SIZE_MAX && !known)
+        return err_set(err, ERR_CORRUPT, "%s is there twice", entry->name);
+    if (entry->count > GALLERY_MAX_TEMPLATES - gallery->template_count)
+        return err_set(err, ERR_TOO_BIG, "more than %d templates", GALLERY_MAX_TEMPLATES);
+    int result = index == SIZE_MAX
+                     ? take_new_person(gallery, entry, err)
+                     : append_templates(gallery, index, entry->templates, entry->count, err);
+    if (result < 0)
+        return -1;
+    index = index == SIZE_MAX ? gallery->people_count - 1 : index;
+    if (!(rows_factor(&gallery->means, index) > 0))
+        return err_set(err, ERR_CORRUPT, "a person's template is all zeros");
     return 0;
 }
 
@@ -250,10 +282,13 @@ int gallery_add(struct gallery *gallery, const char *name, const float *embeddin
     if (gallery->template_count >= GALLERY_MAX_TEMPLATES)
         return err_set(err, ERR_TOO_BIG, "add %s: %d templates are enrolled, and no more fit", name,
                        GALLERY_MAX_TEMPLATES);
-    row_from_floats(row, embedding);
+    float kept[ROW_VALUES];
+    head_apply(gallery->head, kept, embedding);
+    row_from_floats(row, kept);
     size_t index = names_find(gallery, name);
     int result = index == SIZE_MAX ? append_person(gallery, name, row, err)
-                                   : append_template(gallery, index, row, err);
+                                   : append_templates(gallery, index, row, 1, err);
+    seal_wipe(kept, sizeof kept);
     seal_wipe(row, sizeof row);
     return result;
 }
@@ -264,6 +299,7 @@ int gallery_forget(struct gallery *gallery, const char *name, struct err *err)
     if (index == SIZE_MAX)
         return err_set(err, ERR_NOT_FOUND, "%s is not enrolled", name);
     struct person *person = &gallery->people[index];
+    gallery->changed = 1;
     gallery->template_count -= person->count;
     drop_templates(person);
     rows_remove(&gallery->means, index);
@@ -288,16 +324,27 @@ int gallery_rename(struct gallery *gallery, const char *name, const char *new_na
     memcpy(copy, new_name, strlen(new_name));
     memcpy(gallery->people[index].name, copy, sizeof copy);
     names_remake(gallery);
+    gallery->changed = 1;
     return 0;
+}
+
+size_t gallery_search_kept(const struct gallery *gallery, const float *kept, struct candidate *out,
+                           size_t limit)
+{
+    struct row_hit hits[ROWS_MAX_HITS];
+    size_t count = rows_search(&gallery->means, kept, hits, limit);
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct candidate){hits[i].row, hits[i].similarity};
+    return count;
 }
 
 size_t gallery_search(const struct gallery *gallery, const float *embedding, struct candidate *out,
                       size_t limit)
 {
-    struct row_hit hits[ROWS_MAX_HITS];
-    size_t count = rows_search(&gallery->means, embedding, hits, limit);
-    for (size_t i = 0; i < count; i++)
-        out[i] = (struct candidate){hits[i].row, hits[i].similarity};
+    float kept[ROW_VALUES];
+    head_apply(gallery->head, kept, embedding);
+    size_t count = gallery_search_kept(gallery, kept, out, limit);
+    seal_wipe(kept, sizeof kept);
     return count;
 }
 

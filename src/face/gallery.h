@@ -10,9 +10,11 @@
  * authenticated with AES-256-GCM; the key comes from KEN_GALLERY_KEY (64 hex digits) or else the
  * key file beside the gallery (GALLERY.key, mode 0600, made at the first save).
  *
- * In memory: one writer, or many readers. The file: it is replaced as a whole, so a reader sees the
- * old or the new one, and programs that change it wait for each other. */
+ * In memory: one writer, or many readers. The file: what is added goes to its end, and counts once
+ * all of it is on the disk; any other change replaces the file as a whole. So a reader sees the old
+ * or the new gallery, and programs that change it wait for each other. */
 struct gallery;
+struct head;
 
 enum {
     GALLERY_NAME_BYTES = 128, /* with the 0 behind */
@@ -44,11 +46,22 @@ struct gallery *gallery_open(const char *path, struct err *err);
 /* The same, to save it again: until gallery_destroy() other programs that want to change a gallery
  * in this folder wait, so that no change is lost. */
 struct gallery *gallery_open_to_change(const char *path, struct err *err);
+/* To the file it was opened to change from, where templates were only added, they are appended;
+ * else the file is written anew. The gallery is not to be changed and saved once more then: open it
+ * again. */
 int gallery_save(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
 /* Without encryption: a checksum against damage, no protection. */
 int gallery_save_plain(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
 int gallery_is_plain(const struct gallery *gallery); /* opened from a file without encryption */
-void gallery_destroy(struct gallery *gallery);       /* NULL is fine; templates are wiped */
+/* At the file's end lie so many bytes of an addition that was cut short; they do not count, and the
+ * next change removes them. */
+size_t gallery_unfinished_bytes(const struct gallery *gallery);
+void gallery_destroy(struct gallery *gallery); /* NULL is fine; templates are wiped */
+
+/* A trained head (face/head.h), which all templates and faces go through from then on. Takes
+ * `head`, also on failure: ERR_INVALID where templates are there already. */
+int gallery_set_head(struct gallery *gallery, struct head *head, struct err *err) MUST_USE;
+const struct head *gallery_head(const struct gallery *gallery); /* NULL for none */
 
 /* Adds a template to `name`, who is new or known. A name is 1 to 127 bytes of UTF-8
  * without control characters, and not "unknown". */
@@ -67,7 +80,8 @@ const char *gallery_name(const struct gallery *gallery, size_t person);
 /* Returns 1 and the person's number, or 0. */
 int gallery_find(const struct gallery *gallery, const char *name, size_t *person);
 size_t gallery_person_templates(const struct gallery *gallery, size_t person); /* at least 1 */
-/* The template as it is kept, rounded to bytes, as a unit vector of FACE_EMBEDDING_FLOATS. */
+/* The template as it is kept, behind the head and rounded to bytes, as a unit vector of
+ * FACE_EMBEDDING_FLOATS. */
 void gallery_template(const struct gallery *gallery, size_t person, size_t index, float *out);
 float gallery_threshold(const struct gallery *gallery);
 void gallery_set_threshold(struct gallery *gallery, float threshold); /* -1..1 */
@@ -79,5 +93,8 @@ int gallery_match(const struct gallery *gallery, const float *embedding, struct 
  * how many. Exact: everybody is compared. */
 size_t gallery_search(const struct gallery *gallery, const float *embedding, struct candidate *out,
                       size_t limit);
+/* The same for what gallery_template() gives, which went through the head already. */
+size_t gallery_search_kept(const struct gallery *gallery, const float *kept, struct candidate *out,
+                           size_t limit);
 
 #endif

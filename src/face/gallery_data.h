@@ -2,18 +2,32 @@
 #define FACE_GALLERY_DATA_H
 
 #include "face/gallery.h"
+#include "face/head.h"
 #include "face/recognizer.h"
 #include "face/rows.h"
 
 #include <stdint.h>
+#include <sys/types.h>
 
-/* What gallery.c (people), gallery_names.c (finding a name), gallery_file.c (the file's bytes) and
- * gallery_store.c (the file as a whole) share. */
+/* What gallery.c (people), gallery_names.c (finding a name), gallery_file.c (the file's bytes),
+ * gallery_segment.c (its sealed parts) and gallery_store.c (the file on the disk) share. */
 struct person {
     char name[GALLERY_NAME_BYTES];
     int8_t *templates;  /* count rows; NULL for one template: that is the person's mean */
     uint32_t count;     /* templates */
     uint32_t allocated; /* rows; 0: `templates` lies in the gallery's `file` */
+    uint32_t saved;     /* of `count`: in the file that the gallery was opened from */
+};
+
+enum { GALLERY_HEADER_BYTES = 64, GALLERY_CHECK_BYTES = 32, GALLERY_MAX_SEGMENTS = 1024 };
+
+/* Where the file that was read ends, so that it can be continued. */
+struct gallery_end {
+    uint64_t bytes;                     /* that count; 0: there is no file to continue */
+    uint32_t segments;                  /* in them */
+    uint8_t check[GALLERY_CHECK_BYTES]; /* of the last segment; a tag has zeros behind */
+    dev_t device;
+    ino_t inode;
 };
 
 struct gallery {
@@ -22,20 +36,30 @@ struct gallery {
     size_t people_count, people_allocated, template_count;
     uint32_t *slots; /* hash of names: person + 1, 0 for free; a power of two, half free at least */
     size_t slot_count;
-    uint8_t *file; /* as read and decrypted; NULL for a new gallery */
-    size_t file_bytes;
+    struct head *head; /* or NULL */
+    uint8_t *file;     /* as read and decrypted; NULL for a new gallery */
+    size_t file_bytes, unfinished_bytes;
     float threshold;
-    int plain;       /* read from a file that is not encrypted */
+    int plain;   /* read from a file that is not encrypted */
+    int changed; /* otherwise than by adding: the file is to be written anew */
+    struct gallery_end end;
     int lock_folder; /* a descriptor: held for writing by gallery_open_to_change(); else -1 */
 };
 
 int gallery_check_name(const char *name, struct err *err) MUST_USE;
 /* Room for so many people. */
 int gallery_reserve(struct gallery *gallery, size_t count) MUST_USE;
-/* For gallery_file.c: one new person with a mean and `count` templates, which lie in gallery->file,
- * or NULL for one. */
-int gallery_take_person(struct gallery *gallery, const char *name, const int8_t *mean,
-                        int8_t *templates, uint32_t count, struct err *err) MUST_USE;
+/* For gallery_file.c: a person with `count` templates, which lie in gallery->file; or more
+ * templates of a known person, where `known` allows it. */
+struct gallery_entry {
+    const char *name;
+    int8_t *templates;
+    uint32_t count;
+};
+int gallery_take_entry(struct gallery *gallery, const struct gallery_entry *entry, int known,
+                       struct err *err) MUST_USE;
+/* The templates from number `from` on lie one after the other there. */
+const int8_t *gallery_person_rows(const struct gallery *gallery, size_t person, size_t from);
 
 /* Finding names. After a change of anybody's number everything is to be indexed anew. */
 size_t names_find(const struct gallery *gallery, const char *name); /* SIZE_MAX: nobody */
@@ -43,12 +67,42 @@ int names_reserve(struct gallery *gallery, size_t count);           /* -1 withou
 int names_add(struct gallery *gallery, size_t person);              /* -1 without memory */
 void names_remake(struct gallery *gallery);                         /* after removal or renaming */
 
+/* A segment of the file: a header of SEGMENT_HEADER_BYTES, the payload, the check. */
+enum { SEGMENT_HEADER_BYTES = 32, FORM_PLAIN = 0, FORM_SEALED = 1 };
+struct segment {
+    uint64_t payload_bytes;
+    uint32_t people, templates; /* entries and rows of the payload */
+    float threshold;
+    uint8_t nonce[12];
+};
+/* What the check covers besides the payload: the start of the file, what went before, the segment's
+ * header. */
+struct segment_place {
+    const uint8_t *file_header; /* GALLERY_HEADER_BYTES */
+    const uint8_t *previous;    /* GALLERY_CHECK_BYTES of the segment before; NULL for the first */
+    const uint8_t *key;         /* NULL: plain */
+};
+size_t segment_check_bytes(uint32_t form);
+void segment_put_header(uint8_t *at, const struct segment *segment);
+struct segment segment_take_header(const uint8_t *at);
+/* `at`: the segment's first byte. Encrypts the payload in place, and puts the check behind it. */
+int segment_close(uint8_t *at, const struct segment_place *place, struct err *err) MUST_USE;
+/* Checks and decrypts in place. ERR_CORRUPT. */
+int segment_open(uint8_t *at, const struct segment_place *place, struct err *err) MUST_USE;
+
 /* The file's bytes. */
-enum { GALLERY_HEADER_BYTES = 64, GALLERY_CHECK_BYTES = 32 };
 size_t gallery_most_file_bytes(void);
+/* How much of the file counts, from its first GALLERY_HEADER_BYTES. ERR_CORRUPT. */
+int gallery_committed_bytes(const uint8_t *header, size_t file_bytes, uint64_t *bytes,
+                            struct err *err) MUST_USE;
+void gallery_put_committed(uint8_t *header, uint64_t bytes);
+enum { GALLERY_COMMITTED_AT = 16 }; /* where the header says so */
 /* The whole file in one block, which the caller wipes and frees; NULL on failure. */
 uint8_t *gallery_encode(const struct gallery *gallery, int plain, const char *path, size_t *size,
                         struct err *err);
+/* The same, of what was added since the file was read, to go behind it. */
+uint8_t *gallery_encode_added(const struct gallery *gallery, const char *path, size_t *size,
+                              struct err *err);
 /* Decrypts gallery->file in place and fills the gallery from it. */
 int gallery_decode(struct gallery *gallery, const char *path, struct err *err) MUST_USE;
 

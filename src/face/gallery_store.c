@@ -31,6 +31,17 @@ static int lock_folder(const char *path, struct err *err)
     return fd;
 }
 
+/* The temporary name is always the same, so that what a killed program left there, templates that
+ * may be forgotten by now, goes with the next change. */
+static int remove_unfinished(const char *path, char temporary[PATH_MAX], struct err *err)
+{
+    if ((size_t)snprintf(temporary, PATH_MAX, "%s.unfinished", path) >= PATH_MAX)
+        return err_set(err, ERR_TOO_BIG, "the path is too long");
+    if (unlink(temporary) < 0 && errno != ENOENT)
+        return err_set_errno(err, "remove %s", temporary);
+    return 0;
+}
+
 static int write_new(const char *path, const uint8_t *data, size_t size, struct err *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -44,15 +55,11 @@ static int write_new(const char *path, const uint8_t *data, size_t size, struct 
     return result;
 }
 
-/* Replace the file as a whole. The temporary name is always the same, so that what a killed program
- * left there, templates that may be forgotten by now, goes with the next change. */
 static int replace(const char *path, int folder, const uint8_t *data, size_t size, struct err *err)
 {
     char temporary[PATH_MAX];
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.unfinished", path) >= sizeof temporary)
-        return err_set(err, ERR_TOO_BIG, "the path is too long");
-    if (unlink(temporary) < 0 && errno != ENOENT)
-        return err_set_errno(err, "remove %s", temporary);
+    if (remove_unfinished(path, temporary, err) < 0)
+        return -1;
     int result = write_new(temporary, data, size, err);
     if (result == 0 && rename(temporary, path) < 0)
         result = err_set_errno(err, "rename %s", temporary);
@@ -76,10 +83,84 @@ static int encode_and_replace(const struct gallery *gallery, const char *path, i
     return result;
 }
 
+static int write_at(int fd, const void *data, size_t size, uint64_t at, struct err *err)
+{
+    if (lseek(fd, (off_t)at, SEEK_SET) < 0)
+        return err_set_errno(err, "write");
+    if (file_write_all(fd, data, size, err) < 0)
+        return -1;
+    return fdatasync(fd) < 0 ? err_set_errno(err, "sync") : 0;
+}
+
+/* First the segment, at the end of what counts; when it is on the disk, the eight bytes that say
+ * how much counts. Whatever stops this half-way leaves the gallery as it was. */
+static int append(int fd, const struct gallery *gallery, const uint8_t *segment, size_t size,
+                  struct err *err)
+{
+    uint8_t header[GALLERY_HEADER_BYTES];
+    uint64_t end = gallery->end.bytes;
+    if (ftruncate(fd, (off_t)end) < 0)
+        return err_set_errno(err, "cut");
+    int result = write_at(fd, segment, size, end, err);
+    gallery_put_committed(header, end + size);
+    if (result == 0)
+        return write_at(fd, header + GALLERY_COMMITTED_AT, sizeof end, GALLERY_COMMITTED_AT, err);
+    if (ftruncate(fd, (off_t)end) < 0) /* what is too much does not count anyhow */
+        return -1;
+    return -1;
+}
+
+/* Opens the file at `path` where it still is, and ends, as it was read; else -1. */
+static int open_the_same(const char *path, const struct gallery_end *end)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat status;
+    uint8_t header[GALLERY_HEADER_BYTES];
+    uint64_t bytes;
+    struct err err;
+    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == end->device &&
+        status.st_ino == end->inode &&
+        pread(fd, header, sizeof header, 0) == (ssize_t)sizeof header &&
+        gallery_committed_bytes(header, (size_t)status.st_size, &bytes, &err) == 0 &&
+        bytes == end->bytes)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int can_append(const struct gallery *gallery, int plain)
+{
+    return gallery->lock_folder >= 0 && !gallery->changed && gallery->plain == plain &&
+           gallery->end.bytes > 0 && gallery->end.segments < GALLERY_MAX_SEGMENTS;
+}
+
+/* Returns 1 when the change is in the file, 0 when the file is to be written anew, -1 on failure.
+ */
+static int try_append(const struct gallery *gallery, const char *path, int plain, struct err *err)
+{
+    int fd = can_append(gallery, plain) ? open_the_same(path, &gallery->end) : -1;
+    if (fd < 0)
+        return 0;
+    size_t size;
+    char temporary[PATH_MAX];
+    uint8_t *segment = remove_unfinished(path, temporary, err) == 0
+                           ? gallery_encode_added(gallery, path, &size, err)
+                           : NULL;
+    int result = segment ? append(fd, gallery, segment, size, err) : -1;
+    if (segment)
+        seal_wipe(segment, size);
+    free(segment);
+    close(fd);
+    return result < 0 ? -1 : 1;
+}
+
 static int save(const struct gallery *gallery, const char *path, int plain, struct err *err)
 {
     int folder = gallery->lock_folder >= 0 ? gallery->lock_folder : lock_folder(path, err);
-    int result = folder < 0 ? -1 : encode_and_replace(gallery, path, plain, folder, err);
+    int result = folder < 0 ? -1 : try_append(gallery, path, plain, err);
+    if (result == 0)
+        result = encode_and_replace(gallery, path, plain, folder, err);
     if (folder >= 0 && folder != gallery->lock_folder)
         close(folder);
     return result < 0 ? err_wrap(err, "save %s", path) : 0;
@@ -109,21 +190,31 @@ static int read_all(int fd, uint8_t *out, size_t size)
     return 0;
 }
 
-/* The whole file in one block, which the gallery wipes and frees. */
+/* All of the file that counts in one block, which the gallery wipes and frees. The header is read
+ * first: while it is being continued, a file may be longer than it was a moment ago. */
 static int read_file(struct gallery *gallery, const char *path, int fd, struct err *err)
 {
     struct stat status;
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+    uint8_t header[GALLERY_HEADER_BYTES] = {0};
+    uint64_t bytes;
+    ssize_t got = pread(fd, header, sizeof header, 0);
+    if (got < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
         return err_set(err, ERR_INVALID, "open %s: not a file", path);
-    if ((uint64_t)status.st_size > gallery_most_file_bytes())
+    if (gallery_committed_bytes(header, got < (ssize_t)sizeof header ? 0 : (size_t)status.st_size,
+                                &bytes, err) < 0)
+        return err_wrap(err, "open %s", path);
+    if (bytes > gallery_most_file_bytes())
         return err_set(err, ERR_TOO_BIG, "open %s: more than %zu bytes", path,
                        gallery_most_file_bytes());
-    gallery->file_bytes = (size_t)status.st_size;
+    gallery->file_bytes = (size_t)bytes;
+    gallery->unfinished_bytes = (size_t)status.st_size - gallery->file_bytes;
+    gallery->end = (struct gallery_end){.device = status.st_dev, .inode = status.st_ino};
     gallery->file = malloc(gallery->file_bytes + 1);
     if (!gallery->file)
         return err_set(err, ERR_NO_MEMORY, "open %s: no memory", path);
     if (read_all(fd, gallery->file, gallery->file_bytes) < 0)
         return err_set(err, ERR_IO, "read %s: it ends early", path);
+    memcpy(gallery->file, header, sizeof header);
     return 0;
 }
 

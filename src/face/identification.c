@@ -76,7 +76,7 @@ int search_trials_add_enrolled(struct search_trials *trials, const struct galler
             float own[FACE_EMBEDDING_FLOATS];
             struct candidate top[2];
             gallery_template(gallery, person, i, own);
-            size_t found = gallery_search(gallery, own, top, 2);
+            size_t found = gallery_search_kept(gallery, own, top, 2);
             const struct candidate *other = NULL;
             for (size_t k = found; k-- > 0;)
                 if (top[k].person != person)

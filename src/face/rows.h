@@ -31,6 +31,7 @@ struct row_hit {
     float similarity; /* cosine of the query, not rounded, and the row */
 };
 
+float row_largest(const float vector[ROW_VALUES]); /* of the values' sizes */
 void row_from_floats(int8_t row[ROW_VALUES], const float vector[ROW_VALUES]);
 /* 1 / |row|; 0 for a row of zeros. */
 float row_factor(const int8_t row[ROW_VALUES]);
@@ -41,6 +42,8 @@ int rows_add(struct rows *rows, const int8_t row[ROW_VALUES]);
 const int8_t *rows_at(const struct rows *rows, size_t row);
 float rows_factor(const struct rows *rows, size_t row);
 void rows_set(struct rows *rows, size_t row, const int8_t values[ROW_VALUES]);
+/* The row becomes the direction of the sum of `count` rows, which lie one after the other. */
+void rows_set_mean(struct rows *rows, size_t row, const int8_t *of, size_t count);
 /* The rows behind it move up; nothing of it stays in memory. */
 void rows_remove(struct rows *rows, size_t row);
 void rows_finish(struct rows *rows); /* wipes */

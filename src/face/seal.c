@@ -77,6 +77,13 @@ int seal_decrypt(const struct seal *seal, uint8_t *data, size_t size,
     return err_set(err, ERR_CORRUPT, "it was changed, or the key is another one");
 }
 
+int seal_digest(const void *data, size_t size, uint8_t digest[SEAL_DIGEST_BYTES], struct err *err)
+{
+    if (EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL) != 1)
+        return err_set(err, ERR_IO, "checksum: OpenSSL failed");
+    return 0;
+}
+
 static int parse_key(const char *text, size_t length, uint8_t key[SEAL_KEY_BYTES])
 {
     return length == KEY_HEX_DIGITS ? hex_decode(text, key, SEAL_KEY_BYTES) : -1;

@@ -27,6 +27,11 @@ int seal_decrypt(const struct seal *seal, uint8_t *data, size_t size,
 int seal_find_key(const char *gallery_path, int make, uint8_t key[SEAL_KEY_BYTES],
                   struct err *err) MUST_USE;
 
+enum { SEAL_DIGEST_BYTES = 32 };
+/* SHA-256, of what is not encrypted. */
+int seal_digest(const void *data, size_t size, uint8_t digest[SEAL_DIGEST_BYTES],
+                struct err *err) MUST_USE;
+
 void seal_wipe(void *data, size_t size);
 
 #endif

@@ -10,7 +10,32 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CHECK_BYTES = 32 };
+/* Makes the file say its own length, and each segment's checksum right. */
+static void mend_file(uint8_t *file, size_t size)
+{
+    const uint8_t *previous = NULL;
+    struct err err;
+    gallery_put_committed(file, size);
+    for (size_t at = GALLERY_HEADER_BYTES;
+         size - at >= SEGMENT_HEADER_BYTES + GALLERY_CHECK_BYTES;) {
+        struct segment segment = segment_take_header(file + at);
+        size_t most = size - at - SEGMENT_HEADER_BYTES - GALLERY_CHECK_BYTES;
+        segment.payload_bytes = segment.payload_bytes < most ? segment.payload_bytes : most;
+        segment_put_header(file + at, &segment);
+        struct segment_place place = {file, previous, NULL};
+        if (segment_close(file + at, &place, &err) < 0)
+            abort();
+        at += SEGMENT_HEADER_BYTES + segment.payload_bytes + GALLERY_CHECK_BYTES;
+        previous = file + at - GALLERY_CHECK_BYTES;
+    }
+}
+
+/* The version before: one checksum over all. */
+static void mend_old_file(uint8_t *file, size_t size)
+{
+    size_t unchecked = size - GALLERY_CHECK_BYTES;
+    EVP_Digest(file, unchecked, file + unchecked, NULL, EVP_sha256(), NULL);
+}
 
 /* Open the bytes as a plain gallery; with `mend`, after making the checksum right, so that changed
  * counts and names are read and not just refused. */
@@ -23,8 +48,10 @@ static void try_open(const uint8_t *data, size_t size, int mend)
     if (!copy || !file)
         abort();
     memcpy(copy, data, size);
-    if (mend && size > CHECK_BYTES)
-        EVP_Digest(copy, size - CHECK_BYTES, copy + size - CHECK_BYTES, NULL, EVP_sha256(), NULL);
+    if (mend && size > GALLERY_HEADER_BYTES && memcmp(copy, "KENGAL2", 7) == 0)
+        mend_old_file(copy, size);
+    else if (mend && size > GALLERY_HEADER_BYTES)
+        mend_file(copy, size);
     fwrite(copy, 1, size, file);
     fclose(file);
     free(copy);
