@@ -109,6 +109,13 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
     return sync_folder_of(path, err);
 }
 
+int file_remove(const char *path, struct err *err)
+{
+    if (unlink(path) < 0)
+        return err_set_errno(err, "delete %s", path);
+    return sync_folder_of(path, err);
+}
+
 int file_make_folders(const char *path, mode_t mode, struct err *err)
 {
     char part[PATH_MAX];

@@ -23,6 +23,9 @@ int file_make_folders(const char *path, mode_t mode, struct err *err) MUST_USE;
 /* Write all of it, through short writes and interruptions. */
 int file_write_all(int fd, const void *data, size_t size, struct err *err) MUST_USE;
 
+/* Remove a file, durably: the folder is synced. ERR_NOT_FOUND when it is absent. */
+int file_remove(const char *path, struct err *err) MUST_USE;
+
 /* Remove a folder with everything in it; fine when it is absent. Follows no links. */
 int file_remove_tree(const char *path, struct err *err) MUST_USE;
 

@@ -103,12 +103,13 @@ class LambdaTest(unittest.TestCase):
                              FunctionName="toolarge", Payload=b'"%s"' % (b"x" * 6291455))
         self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 413)
 
-    def test_versions_and_aliases_are_refused(self):
+    def test_an_absent_version_or_alias_is_not_found(self):
         self.create("versions")
-        self.refused("InvalidParameterValueException", self.client.publish_version,
-                     FunctionName="versions")
+        for qualifier in ("1", "live"):
+            self.refused("ResourceNotFoundException", self.client.invoke,
+                         FunctionName="versions", Qualifier=qualifier)
         self.refused("InvalidParameterValueException", self.client.invoke,
-                     FunctionName="versions", Qualifier="1")
+                     FunctionName="versions", Qualifier="a b")
 
     # The function's life
 
@@ -263,7 +264,9 @@ class LambdaTest(unittest.TestCase):
         self.assertEqual(self.invoke("reserved", "echo x")[0], "x")
 
     def test_the_function_reaches_the_cloud_with_keys_of_its_own(self):
-        self.create("keys")
+        self.other("iam", "create_role", RoleName="keyed", AssumeRolePolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": []}))
+        self.create("keys", Role="arn:aws:iam::000000000000:role/keyed")
         answer = {name: self.invoke("keys", "env " + name)[0] for name in (
             "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
             "AWS_ENDPOINT_URL")}
@@ -273,7 +276,18 @@ class LambdaTest(unittest.TestCase):
                               aws_access_key_id=answer["AWS_ACCESS_KEY_ID"],
                               aws_secret_access_key=answer["AWS_SECRET_ACCESS_KEY"],
                               aws_session_token=answer["AWS_SESSION_TOKEN"])
+        self.refused("AccessDeniedException", client.get_function, FunctionName="keys")
+        self.other("iam", "put_role_policy", RoleName="keyed", PolicyName="p", PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "lambda:GetFunction",
+                "Resource": "arn:aws:lambda:*:*:function:keys"}]}))
         self.assertEqual(client.get_function(FunctionName="keys")["Configuration"]["Timeout"], 3)
+        # What a function permits by its own policy, without one of the role.
+        self.refused("AccessDeniedException", client.invoke, FunctionName="keys")
+        self.client.add_permission(FunctionName="keys", StatementId="own",
+                                   Action="lambda:InvokeFunction",
+                                   Principal="arn:aws:iam::000000000000:role/keyed")
+        self.assertEqual(client.invoke(FunctionName="keys", Payload=b'"echo x"')["StatusCode"], 200)
 
     def test_invocations_count_exactly(self):
         self.create("count", Timeout=1)

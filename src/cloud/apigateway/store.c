@@ -97,8 +97,8 @@ int store_delete_api(struct store *store, const char *id, struct err *err)
 {
     char path[PATH_MAX];
     api_path(store, id, path);
-    if (unlink(path) < 0)
-        return err_set_errno(err, "delete %s", path);
+    if (file_remove(path, err) < 0)
+        return -1;
     json_object_del(store->apis, id);
     return refresh(store, err);
 }

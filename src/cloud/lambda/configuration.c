@@ -187,6 +187,36 @@ static int apply_package_type(json_t *configuration, json_t *value, struct err *
                    type ? type : "(none)");
 }
 
+/* {"TargetArn": ARN}; "" is without. Whether it is there, the service knows. */
+static int apply_dead_letter(json_t *configuration, json_t *value, struct err *err)
+{
+    const json_t *arn = json_object_get(value, "TargetArn");
+    if (!json_is_object(value) || (arn && !json_is_string(arn)))
+        return err_set(err, ERR_INVALID, "DeadLetterConfig is {\"TargetArn\": ARN}");
+    if (json_string_length(arn) == 0)
+        json_object_del(configuration, "DeadLetterConfig");
+    else
+        json_object_set(configuration, "DeadLetterConfig", value);
+    return 0;
+}
+
+/* Text in the function's own group is all there is. */
+static int apply_logging(json_t *configuration, json_t *value, struct err *err)
+{
+    const char *name;
+    json_t *field;
+    const json_t *own = json_object_get(configuration, "LoggingConfig");
+    json_object_foreach(value, name, field)
+    {
+        if (!json_equal(field, json_object_get(own, name)))
+            return err_set(err, ERR_UNSUPPORTED,
+                           "LoggingConfig.%.64s is not supported: ken cloud logs as Text to "
+                           "/aws/lambda/NAME",
+                           name);
+    }
+    return 0;
+}
+
 static int apply_tracing(json_t *configuration, json_t *value, struct err *err)
 {
     (void)err;
@@ -212,9 +242,8 @@ static int is_empty(const json_t *value)
 
 static int check_unsupported(const json_t *request, struct err *err)
 {
-    static const char *const fields[] = {"VpcConfig", "Layers",      "FileSystemConfigs",
-                                         "KMSKeyArn", "ImageConfig", "DeadLetterConfig",
-                                         "Publish"};
+    static const char *const fields[] = {"VpcConfig", "Layers", "FileSystemConfigs", "KMSKeyArn",
+                                         "ImageConfig"};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const json_t *value = json_object_get(request, fields[i]);
         if (value && !is_empty(value))
@@ -242,6 +271,8 @@ static const struct field {
     {"PackageType", apply_package_type},
     {"Architectures", apply_architectures},
     {"TracingConfig", apply_tracing},
+    {"DeadLetterConfig", apply_dead_letter},
+    {"LoggingConfig", apply_logging},
 };
 
 int configuration_apply(json_t *configuration, const json_t *request, struct err *err)
@@ -260,6 +291,12 @@ int configuration_apply(json_t *configuration, const json_t *request, struct err
     return 0;
 }
 
+int configuration_apply_architectures(json_t *configuration, const json_t *request, struct err *err)
+{
+    json_t *value = json_object_get(request, "Architectures");
+    return value ? apply_architectures(configuration, value, err) : 0;
+}
+
 int configuration_check_create(const json_t *request, struct err *err)
 {
     static const char *const needed[] = {"FunctionName", "Role", "Code"};
@@ -275,15 +312,25 @@ int configuration_check_create(const json_t *request, struct err *err)
     return 0;
 }
 
+void configuration_time(char text[CONFIGURATION_TIME_BYTES])
+{
+    char time[CLOCK_TEXT_BYTES];
+    clock_text(clock_unix_ms(), time);
+    snprintf(text, CONFIGURATION_TIME_BYTES, "%.*s+0000", CLOCK_TEXT_BYTES - 2, time);
+}
+
+void configuration_revise(json_t *configuration)
+{
+    char revision[RANDOM_UUID_BYTES];
+    random_uuid(revision);
+    json_object_set_new(configuration, "RevisionId", json_string(revision));
+}
+
 void configuration_touch(json_t *configuration)
 {
-    char revision[RANDOM_UUID_BYTES], time[CLOCK_TEXT_BYTES];
-    random_uuid(revision);
-    clock_text(clock_unix_ms(), time);
-    json_object_set_new(configuration, "RevisionId", json_string(revision));
-    /* "2026-11-23T05:31:29.123+0000" */
-    json_object_set_new(configuration, "LastModified",
-                        json_sprintf("%.*s+0000", (int)strlen(time) - 1, time));
+    char time[CONFIGURATION_TIME_BYTES];
+    configuration_time(time);
+    json_object_set_new(configuration, "LastModified", json_string(time));
 }
 
 void configuration_set_code(json_t *configuration, const void *zip, size_t size)

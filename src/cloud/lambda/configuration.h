@@ -15,10 +15,19 @@ json_t *configuration_create(const char *name, const char *arn);
  * part: throw it away. */
 int configuration_apply(json_t *configuration, const json_t *request, struct err *err) MUST_USE;
 
+/* The part of it that UpdateFunctionCode may say. */
+int configuration_apply_architectures(json_t *configuration, const json_t *request,
+                                      struct err *err) MUST_USE;
+
 /* What has to be there in a CreateFunction request. */
 int configuration_check_create(const json_t *request, struct err *err) MUST_USE;
 
-/* New RevisionId and LastModified. */
+/* "2026-11-23T05:31:29.123+0000", as Lambda writes times. */
+enum { CONFIGURATION_TIME_BYTES = 32 };
+void configuration_time(char text[CONFIGURATION_TIME_BYTES]);
+/* New RevisionId, of a configuration or an alias. */
+void configuration_revise(json_t *configuration);
+/* New LastModified. */
 void configuration_touch(json_t *configuration);
 /* CodeSize and CodeSha256 of a zip. */
 void configuration_set_code(json_t *configuration, const void *zip, size_t size);

@@ -5,19 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pool *pool_find(struct manager *m, const char *name, int make)
+struct pool *pool_find(struct manager *m, const struct function *function, int make)
 {
     for (struct pool *pool = m->pools; pool; pool = pool->next)
-        if (strcmp(pool->name, name) == 0)
+        if (strcmp(pool->key, function->key) == 0)
             return pool;
     struct pool *pool = make ? calloc(1, sizeof *pool) : NULL;
     if (!pool)
         return NULL;
-    snprintf(pool->name, sizeof pool->name, "%s", name);
+    snprintf(pool->key, sizeof pool->key, "%s", function->key);
+    snprintf(pool->name, sizeof pool->name, "%s", function->name);
+    pool->reserved = -1;
     pool->queue_end = &pool->queue;
     pool->next = m->pools;
     m->pools = pool;
     return pool;
+}
+
+/* The versions of a function share what is reserved for it. */
+static void set_reserved(struct manager *m, const struct function *latest)
+{
+    for (struct pool *pool = m->pools; pool; pool = pool->next)
+        if (strcmp(pool->name, latest->name) == 0 &&
+            pool->reserved_generation < latest->generation) {
+            pool->reserved = latest->reserved;
+            pool->reserved_generation = latest->generation;
+        }
 }
 
 static void push(struct pool *pool, struct job *job)
@@ -61,13 +74,18 @@ static void throttle(struct manager *m, struct job *job)
     outcome_refuse(m, job, 429, "TooManyRequestsException", "Rate Exceeded.");
 }
 
+int instance_is_current(const struct instance *instance)
+{
+    const struct function *function = instance->pool->function;
+    return function && instance->function->incarnation == function->incarnation;
+}
+
 /* Instances of another revision take no more requests. */
 static void drop_outdated(struct manager *m, struct pool *pool)
 {
     for (struct instance *i = pool->instances, *next; i; i = next) {
         next = i->next;
-        if (i->function != pool->function &&
-            (i->state == INSTANCE_IDLE || i->state == INSTANCE_STARTING))
+        if (!instance_is_current(i) && (i->state == INSTANCE_IDLE || i->state == INSTANCE_STARTING))
             instance_end(m, i);
     }
 }
@@ -98,31 +116,66 @@ static size_t count_living(const struct pool *pool)
     return count;
 }
 
+/* Of all versions of the function. */
+static size_t count_group(const struct manager *m, const struct pool *pool)
+{
+    size_t count = 0;
+    for (const struct pool *p = m->pools; p; p = p->next)
+        if (strcmp(p->name, pool->name) == 0)
+            count += count_living(p);
+    return count;
+}
+
 static size_t most_instances(const struct manager *m, const struct pool *pool)
 {
-    long reserved = pool->function ? pool->function->reserved : 0;
-    return (size_t)(reserved >= 0 ? reserved : m->options.instances);
+    size_t most = (size_t)m->options.instances, provisioned = 0;
+    if (pool->reserved >= 0)
+        return (size_t)pool->reserved;
+    for (const struct pool *p = m->pools; p; p = p->next)
+        if (strcmp(p->name, pool->name) == 0)
+            provisioned += p->provisioned;
+    return provisioned > most ? provisioned : most;
+}
+
+int pool_must_keep(const struct pool *pool)
+{
+    return count_living(pool) <= pool->provisioned;
 }
 
 static struct instance *find_idle(struct pool *pool)
 {
     for (struct instance *i = pool->instances; i; i = i->next)
-        if (i->state == INSTANCE_IDLE && i->function == pool->function)
+        if (i->state == INSTANCE_IDLE && instance_is_current(i))
             return i;
     return NULL;
 }
 
-/* All instances of the manager are taken: an idle one of another function makes room. */
-static int make_room(struct manager *m)
+/* Ends an idle instance that nobody waits for: of other versions of `name`, or of any function when
+ * that is NULL. There is room when it has gone. */
+static void end_one_idle(struct manager *m, const struct pool *for_pool, const char *name)
 {
+    for (struct pool *pool = m->pools; pool; pool = pool->next) {
+        if (pool == for_pool || pool->queue || pool_must_keep(pool) ||
+            (name && strcmp(pool->name, name) != 0))
+            continue;
+        for (struct instance *i = pool->instances; i; i = i->next)
+            if (i->state == INSTANCE_IDLE) {
+                instance_end(m, i);
+                return;
+            }
+    }
+}
+
+/* May the pool have one more? */
+static int make_room(struct manager *m, const struct pool *pool)
+{
+    if (count_group(m, pool) >= most_instances(m, pool)) {
+        end_one_idle(m, pool, pool->name);
+        return 0;
+    }
     if (m->instance_count < m->options.all_instances)
         return 1;
-    for (struct pool *pool = m->pools; pool; pool = pool->next)
-        for (struct instance *i = pool->instances; i; i = i->next)
-            if (i->state == INSTANCE_IDLE && !pool->queue) {
-                instance_end(m, i);
-                return 0; /* there is room when it has gone */
-            }
+    end_one_idle(m, pool, NULL);
     return 0;
 }
 
@@ -139,17 +192,38 @@ static void refuse_start(struct manager *m, struct job *job, const struct err *e
 static void start_missing(struct manager *m, struct pool *pool)
 {
     size_t coming = count_state(pool, INSTANCE_STARTING) + count_state(pool, INSTANCE_SETTLING);
-    size_t living = count_living(pool), most = most_instances(m, pool);
-    while (pool->queued > coming && living < most && make_room(m)) {
+    while (pool->queued > coming && make_room(m, pool)) {
         struct err err = {0};
         if (!instance_start(m, pool, &err)) {
-            log_line(LOG_WARN, "lambda: %s: %s", pool->name, err.message);
+            log_line(LOG_WARN, "lambda: %s: %s", pool->key, err.message);
             refuse_start(m, pool_pop(pool), &err);
             continue;
         }
         coming++;
-        living++;
     }
+}
+
+static void start_provisioned(struct manager *m, struct pool *pool)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    while (count_living(pool) < pool->provisioned && pool->provision_retry_ns <= now_ns &&
+           make_room(m, pool)) {
+        struct err err = {0};
+        if (instance_start(m, pool, &err))
+            continue;
+        log_line(LOG_WARN, "lambda: %s: %s", pool->key, err.message);
+        pool_instance_failed(m, pool);
+    }
+}
+
+void pool_instance_failed(struct manager *m, struct pool *pool)
+{
+    pool->provision_retry_ns =
+        clock_monotonic_ns() + MANAGER_PROVISION_RETRY_MS * (uint64_t)1000000;
+    if (pool->function)
+        atomic_store(&pool->function->init_failed, 1);
+    if (pool->provisioned)
+        manager_arm(m, pool->provision_retry_ns);
 }
 
 void pool_pump(struct manager *m, struct pool *pool)
@@ -159,6 +233,8 @@ void pool_pump(struct manager *m, struct pool *pool)
         instance_give(m, idle, pool_pop(pool));
     if (pool->queue && pool->function)
         start_missing(m, pool);
+    if (pool->provisioned && pool->function)
+        start_provisioned(m, pool);
 }
 
 void pool_pump_all(struct manager *m)
@@ -174,7 +250,7 @@ static int is_full(const struct pool *pool, const struct job *job)
 
 void pool_take_job(struct manager *m, struct job *job)
 {
-    struct pool *pool = pool_find(m, job->function->name, 1);
+    struct pool *pool = pool_find(m, job->function, 1);
     if (!pool) {
         outcome_refuse(m, job, 503, "ServiceException", "out of memory");
         return;
@@ -184,7 +260,8 @@ void pool_take_job(struct manager *m, struct job *job)
         return;
     }
     set_function(m, pool, job->function);
-    if (pool->function->reserved == 0 || is_full(pool, job)) {
+    set_reserved(m, job->latest);
+    if (pool->reserved == 0 || is_full(pool, job)) {
         throttle(m, job);
         return;
     }
@@ -195,7 +272,9 @@ void pool_take_job(struct manager *m, struct job *job)
 
 void pool_update(struct manager *m, struct function *function)
 {
-    struct pool *pool = pool_find(m, function->name, 0);
+    struct pool *pool = pool_find(m, function, 0);
+    if (function_is_latest(function))
+        set_reserved(m, function);
     if (!pool)
         return; /* nothing runs: the first request brings it */
     set_function(m, pool, function);
@@ -211,15 +290,29 @@ static void refuse_all(struct manager *m, struct pool *pool, int status, const c
 
 void pool_retire(struct manager *m, struct function *function)
 {
-    struct pool *pool = pool_find(m, function->name, 0);
+    struct pool *pool = pool_find(m, function, 0);
     if (!pool || !pool->function || pool->function->generation > function->generation)
         return;
+    pool->provisioned = 0;
     set_function(m, pool, NULL);
     refuse_all(m, pool, 404, "ResourceNotFoundException", "The function was deleted");
 }
 
+void pool_provision(struct manager *m, struct function *function, size_t instances)
+{
+    struct pool *pool = pool_find(m, function, instances > 0);
+    if (!pool || atomic_load(&function->is_retired))
+        return;
+    set_function(m, pool, function);
+    atomic_store(&function->init_failed, 0);
+    pool->provisioned = instances;
+    pool->provision_retry_ns = 0;
+    pool_pump(m, pool);
+}
+
 void pool_drain(struct manager *m, struct pool *pool, uint64_t until_ns)
 {
+    pool->provisioned = 0;
     refuse_all(m, pool, 503, "ServiceException", "The cloud is being stopped");
     for (struct instance *i = pool->instances; i; i = i->next)
         if (i->state == INSTANCE_BUSY && i->deadline_ns > until_ns)

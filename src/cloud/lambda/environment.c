@@ -54,8 +54,9 @@ static void add_lambdas(struct variables *v, const struct manager *m, const stru
     const char *code = m->sandbox->is_full ? JAIL_CODE : f->code->folder;
     add(v, "AWS_LAMBDA_FUNCTION_NAME=%s", f->name);
     add(v, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%ld", f->memory_mb);
-    add(v, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST");
-    add(v, "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand");
+    add(v, "AWS_LAMBDA_FUNCTION_VERSION=%s", f->version);
+    add(v, "AWS_LAMBDA_INITIALIZATION_TYPE=%s",
+        i->pool->provisioned ? "provisioned-concurrency" : "on-demand");
     add(v, "AWS_LAMBDA_LOG_GROUP_NAME=%s", i->output.group);
     add(v, "AWS_LAMBDA_LOG_STREAM_NAME=%s", i->output.stream);
     add(v, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:%d", port);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,19 @@ void code_release(struct code *code)
     free(code);
 }
 
+int function_read_key(const json_t *record, char key[FUNCTION_KEY_BYTES], struct err *err)
+{
+    const json_t *configuration = json_object_get(record, "Configuration");
+    const char *name = json_string_value(json_object_get(configuration, "FunctionName"));
+    const char *version = json_string_value(json_object_get(configuration, "Version"));
+    int is_latest = !version || strcmp(version, "$LATEST") == 0;
+    int size = snprintf(key, FUNCTION_KEY_BYTES, "%s%s%s", name ? name : "", is_latest ? "" : ":",
+                        is_latest ? "" : version);
+    if (!name || size < 0 || size >= FUNCTION_KEY_BYTES)
+        return err_set(err, ERR_CORRUPT, "read function: it has no name");
+    return 0;
+}
+
 static int read_fields(struct function *f)
 {
     json_int_t timeout, memory, storage;
@@ -49,6 +63,8 @@ static int read_fields(struct function *f)
     f->timeout_s = (long)timeout;
     f->memory_mb = (long)memory;
     f->storage_mb = (long)storage;
+    const char *version = json_string_value(json_object_get(configuration, "Version"));
+    f->version = version ? version : "$LATEST";
     const char *handler = json_string_value(json_object_get(configuration, "Handler"));
     f->handler = handler ? handler : "";
     f->environment = json_object_get(json_object_get(configuration, "Environment"), "Variables");
@@ -68,9 +84,10 @@ struct function *function_create(json_t *record, struct code *code, uint64_t gen
         err_set(err, ERR_NO_MEMORY, "keep function: no memory");
         return NULL;
     }
-    *function = (struct function){.record = record, .code = code, .generation = generation};
+    *function = (struct function){
+        .record = record, .code = code, .generation = generation, .incarnation = generation};
     atomic_init(&function->references, 1);
-    if (read_fields(function) == 0)
+    if (read_fields(function) == 0 && function_read_key(record, function->key, err) == 0)
         return function;
     function_release(function);
     err_set(err, ERR_CORRUPT, "read function: a field is missing");
@@ -102,18 +119,37 @@ static const char *skip_arn(const char *text)
     return found ? found + 1 + sizeof mark - 1 : text;
 }
 
-int function_read_name(const char *text, char name[FUNCTION_NAME_BYTES], struct err *err)
+static const char name_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                   "-_";
+
+int function_qualifier_is_version(const char *qualifier)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "-_";
+    size_t size = strspn(qualifier, "0123456789");
+    return size > 0 && size <= 18 && !qualifier[size];
+}
+
+int function_qualifier_is_valid(const char *qualifier)
+{
+    size_t size = strlen(qualifier);
+    return strcmp(qualifier, "$LATEST") == 0 ||
+           (size > 0 && size < FUNCTION_QUALIFIER_BYTES && strspn(qualifier, name_letters) == size);
+}
+
+int function_read_reference(const char *text, struct function_reference *out, struct err *err)
+{
     const char *start = skip_arn(text);
-    size_t size = strspn(start, allowed);
-    if (size == 0 || size >= FUNCTION_NAME_BYTES || (start[size] && start[size] != ':'))
+    size_t size = strspn(start, name_letters);
+    const char *qualifier = start[size] == ':' ? start + size + 1 : "";
+    if (size == 0 || size >= FUNCTION_NAME_BYTES || (start[size] && start[size] != ':') ||
+        (start[size] && !function_qualifier_is_valid(qualifier)))
         return err_set(err, ERR_INVALID, "\"%.100s\" is not the name or ARN of a function", text);
-    if (start[size] == ':' && strcmp(start + size, ":$LATEST") != 0)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "Versions and aliases are not supported yet: use $LATEST");
-    memcpy(name, start, size);
-    name[size] = 0;
+    memcpy(out->name, start, size);
+    out->name[size] = 0;
+    snprintf(out->qualifier, sizeof out->qualifier, "%s", qualifier);
     return 0;
+}
+
+int function_is_latest(const struct function *function)
+{
+    return strcmp(function->version, "$LATEST") == 0;
 }

@@ -13,6 +13,9 @@
 
 enum {
     FUNCTION_NAME_BYTES = 65,
+    FUNCTION_QUALIFIER_BYTES = 129,
+    FUNCTION_KEY_BYTES = FUNCTION_NAME_BYTES + 21, /* NAME:VERSION */
+    FUNCTION_ARN_BYTES = 320,
     FUNCTION_MAX_ENVIRONMENT_BYTES = 4096,
     FUNCTION_MIN_MEMORY_MB = 128,
     FUNCTION_MAX_MEMORY_MB = 10240,
@@ -35,14 +38,21 @@ struct function {
     atomic_int references;
     atomic_int is_retired; /* replaced or deleted */
     uint64_t generation;   /* grows with every change of any function */
+    uint64_t incarnation;  /* the same as long as instances may go on: aliases, tags .. changed */
     struct code *code;
     /* What is stored: {"Configuration": FunctionConfiguration as GetFunctionConfiguration gives it,
-     * "Code": name of the folder, "ReservedConcurrency": n, "Policy": {..}, "Tags": {..}}; the last
-     * three may be absent. */
+     * "Code": name of the folder} and, of $LATEST only and each perhaps absent,
+     * "LastVersion": n, "ReservedConcurrency": n, "Tags": {..}, "Policies": {QUALIFIER: ..},
+     * "Aliases": {NAME: AliasConfiguration}, "EventInvokeConfigs": {QUALIFIER: ..},
+     * "Provisioned": {QUALIFIER: ..}, "Urls": {QUALIFIER: ..}. QUALIFIER is "$LATEST", a version
+     * or an alias. */
     json_t *record;
+    char key[FUNCTION_KEY_BYTES]; /* NAME, or NAME:VERSION of a published version */
+    atomic_int ready;             /* instances that are warm; the manager's */
+    atomic_int init_failed;       /* the last instance did not come up; the manager's */
     /* Borrowed from the record: */
     const json_t *configuration;
-    const char *name, *arn, *handler, *runtime, *role;
+    const char *name, *version, *arn, *handler, *runtime, *role;
     const json_t *environment; /* object of texts, or NULL */
     long timeout_s, memory_mb, storage_mb;
     long reserved; /* concurrency; -1: none reserved */
@@ -54,9 +64,20 @@ struct function *function_create(json_t *record, struct code *code, uint64_t gen
 struct function *function_hold(struct function *function);
 void function_release(struct function *function); /* NULL is fine */
 
-/* The name in what callers give as FunctionName: NAME, ACCOUNT:function:NAME or a whole ARN, each
- * perhaps with ":$LATEST". -1: not a function's name (ERR_INVALID), or another version
- * (ERR_UNSUPPORTED). */
-int function_read_name(const char *text, char name[FUNCTION_NAME_BYTES], struct err *err) MUST_USE;
+/* The key that a record has. ERR_CORRUPT: it has none. */
+int function_read_key(const json_t *record, char key[FUNCTION_KEY_BYTES], struct err *err) MUST_USE;
+int function_is_latest(const struct function *function); /* $LATEST, not a published version */
+
+/* What callers give as FunctionName: NAME, ACCOUNT:function:NAME or a whole ARN, each perhaps with
+ * ":QUALIFIER": $LATEST, a version or an alias. ERR_INVALID: not the name of a function. */
+struct function_reference {
+    char name[FUNCTION_NAME_BYTES];
+    char qualifier[FUNCTION_QUALIFIER_BYTES]; /* "": none */
+};
+int function_read_reference(const char *text, struct function_reference *out,
+                            struct err *err) MUST_USE;
+/* 1 for "$LATEST", "12" or the name of an alias. */
+int function_qualifier_is_valid(const char *qualifier);
+int function_qualifier_is_version(const char *qualifier); /* digits only */
 
 #endif

@@ -1,3 +1,4 @@
+#include "cloud/access.h"
 #include "cloud/lambda/configuration.h"
 #include "cloud/lambda/service.h"
 #include "cloud/lambda/zip.h"
@@ -81,9 +82,8 @@ static void drop_code(struct code *code)
 static json_t *new_record(struct lambda *lambda, const char *name, const json_t *request,
                           struct err *err)
 {
-    char arn[256];
-    snprintf(arn, sizeof arn, "arn:aws:lambda:%s:%s:function:%s", lambda->cloud->region,
-             lambda->cloud->account_id, name);
+    char arn[FUNCTION_ARN_BYTES];
+    lambda_function_arn(lambda, name, "", arn);
     json_t *configuration = configuration_create(name, arn);
     if (!configuration || configuration_apply(configuration, request, err) < 0) {
         json_decref(configuration);
@@ -93,24 +93,78 @@ static json_t *new_record(struct lambda *lambda, const char *name, const json_t 
     return json_pack("{s:o, s:O*}", "Configuration", configuration, "Tags", tags);
 }
 
-static void store_new(struct lambda *lambda, struct exchange *x, const char *name, json_t *record,
-                      struct code *code)
+/* With "Publish" the answer is the version. Takes `function`; NULL: the error is answered. */
+static struct function *publish_if_asked(struct lambda *lambda, struct exchange *x,
+                                         const json_t *request, struct function *function)
+{
+    if (!function || !json_is_true(json_object_get(request, "Publish")))
+        return function;
+    json_t *record = json_deep_copy(function->record);
+    struct function *version = lambda_publish(lambda, x, record, NULL);
+    function_release(function);
+    if (!version) {
+        json_decref(record);
+        return NULL;
+    }
+    struct function *latest = lambda_store_record(lambda, x, record, NULL);
+    if (!latest) {
+        function_release(version);
+        return NULL;
+    }
+    function_release(latest);
+    return version;
+}
+
+static void answer_function(struct exchange *x, int status, struct function *function)
+{
+    if (function)
+        rest_reply(x, status, json_deep_copy(function->configuration));
+    function_release(function);
+}
+
+struct creation {
+    const char *name;
+    const json_t *request;
+    json_t *record;
+    struct code *code;
+};
+
+static void store_new(struct lambda *lambda, struct exchange *x, const struct creation *new)
 {
     registry_begin_change(lambda->registry);
-    struct function *before = registry_find(lambda->registry, name);
+    struct function *before = registry_find(lambda->registry, new->name);
     struct function *function = NULL;
     if (before) {
-        exchange_fail(x, "ResourceConflictException", "Function already exist: %s", name);
-        drop_code(code);
-        json_decref(record);
+        exchange_fail(x, "ResourceConflictException", "Function already exist: %s", new->name);
+        drop_code(new->code);
+        json_decref(new->record);
     } else {
-        function = lambda_store_record(lambda, x, record, code);
+        configuration_touch(json_object_get(new->record, "Configuration"));
+        function = lambda_store_record(lambda, x, new->record, new->code);
+        function = publish_if_asked(lambda, x, new->request, function);
     }
     registry_end_change(lambda->registry);
-    if (function)
-        rest_reply(x, 201, json_deep_copy(function->configuration));
     function_release(before);
-    function_release(function);
+    answer_function(x, 201, function);
+}
+
+/* A dead letter queue has to be there. */
+static int check_dead_letter(struct lambda *lambda, struct exchange *x, const json_t *request)
+{
+    struct err err = {0};
+    const char *arn = json_string_value(
+        json_object_get(json_object_get(request, "DeadLetterConfig"), "TargetArn"));
+    if (!arn || !*arn || lambda_check_destination(lambda, arn, 0, &err) == 0)
+        return 0;
+    lambda_fail_err(x, &err);
+    return -1;
+}
+
+static int authorize_create(struct lambda *lambda, struct exchange *x, const char *name)
+{
+    char arn[FUNCTION_ARN_BYTES];
+    lambda_function_arn(lambda, name, "", arn);
+    return exchange_authorize(x, "lambda:CreateFunction", arn);
 }
 
 static void create_from(struct lambda *lambda, struct rest_call *call, const json_t *request)
@@ -122,7 +176,9 @@ static void create_from(struct lambda *lambda, struct rest_call *call, const jso
         return;
     }
     const char *given = json_string_value(json_object_get(request, "FunctionName"));
-    if (lambda_read_name(call, given ? given : "", name) < 0)
+    if (lambda_read_name(call, given ? given : "", name) < 0 ||
+        authorize_create(lambda, call->x, name) < 0 ||
+        check_dead_letter(lambda, call->x, request) < 0)
         return;
     json_t *record = new_record(lambda, name, request, &err);
     if (!record) {
@@ -131,14 +187,16 @@ static void create_from(struct lambda *lambda, struct rest_call *call, const jso
     }
     struct code *code = take_code(lambda, call->x, json_object_get(request, "Code"), record);
     if (code)
-        store_new(lambda, call->x, name, record, code);
+        store_new(
+            lambda, call->x,
+            &(struct creation){.name = name, .request = request, .record = record, .code = code});
     else
         json_decref(record);
 }
 
 void lambda_create_function(void *self, struct rest_call *call)
 {
-    json_t *request = rest_body(call->x);
+    json_t *request = rest_call_body(call, "InvalidParameterValueException");
     if (request)
         create_from(self, call, request);
     json_decref(request);
@@ -146,11 +204,11 @@ void lambda_create_function(void *self, struct rest_call *call)
 
 /* UpdateFunctionCode, UpdateFunctionConfiguration */
 
-static int revision_matches(struct exchange *x, const json_t *record, const json_t *request)
+int lambda_revision_matches(struct exchange *x, const json_t *present, const json_t *request)
 {
     const json_t *wanted = json_object_get(request, "RevisionId");
-    const json_t *present = json_object_get(json_object_get(record, "Configuration"), "RevisionId");
-    if (!json_is_string(wanted) || json_string_length(wanted) == 0 || json_equal(wanted, present))
+    if (!json_is_string(wanted) || json_string_length(wanted) == 0 ||
+        json_equal(wanted, json_object_get(present, "RevisionId")))
         return 1;
     exchange_fail_status(x, 412, "PreconditionFailedException",
                          "The Revision Id provided does not match the latest Revision Id. Call the "
@@ -158,18 +216,30 @@ static int revision_matches(struct exchange *x, const json_t *record, const json
     return 0;
 }
 
-static void answer_update(struct exchange *x, struct function *function)
+static int matches(struct exchange *x, const json_t *record, const json_t *request)
 {
-    if (function)
-        rest_reply(x, 200, json_deep_copy(function->configuration));
-    function_release(function);
+    return lambda_revision_matches(x, json_object_get(record, "Configuration"), request);
+}
+
+static struct function *store_update(struct lambda *lambda, struct exchange *x, json_t *record,
+                                     struct code *code)
+{
+    configuration_touch(json_object_get(record, "Configuration"));
+    return lambda_store_record(lambda, x, record, code);
 }
 
 static void update_code(struct lambda *lambda, struct exchange *x, const char *name,
                         const json_t *request)
 {
     json_t *record = lambda_open_record(lambda, x, name);
-    if (!record || !revision_matches(x, record, request)) {
+    struct err err = {0};
+    if (!record || !matches(x, record, request)) {
+        json_decref(record);
+        return;
+    }
+    if (configuration_apply_architectures(json_object_get(record, "Configuration"), request, &err) <
+        0) {
+        lambda_fail_err(x, &err);
         json_decref(record);
         return;
     }
@@ -178,7 +248,8 @@ static void update_code(struct lambda *lambda, struct exchange *x, const char *n
         drop_code(code);
         rest_reply(x, 200, json_deep_copy(json_object_get(record, "Configuration")));
     } else if (code) {
-        answer_update(x, lambda_store_record(lambda, x, json_incref(record), code));
+        struct function *function = store_update(lambda, x, json_incref(record), code);
+        answer_function(x, 200, publish_if_asked(lambda, x, request, function));
     }
     json_decref(record);
 }
@@ -190,13 +261,13 @@ static void update_configuration(struct lambda *lambda, struct exchange *x, cons
     json_t *record = lambda_open_record(lambda, x, name);
     if (!record)
         return;
-    if (!revision_matches(x, record, request))
+    if (!matches(x, record, request) || check_dead_letter(lambda, x, request) < 0)
         json_decref(record);
     else if (configuration_apply(json_object_get(record, "Configuration"), request, &err) < 0) {
         json_decref(record);
         lambda_fail_err(x, &err);
     } else {
-        answer_update(x, lambda_store_record(lambda, x, record, NULL));
+        answer_function(x, 200, store_update(lambda, x, record, NULL));
     }
 }
 
@@ -207,7 +278,7 @@ static void update(struct lambda *lambda, struct rest_call *call,
     char name[FUNCTION_NAME_BYTES];
     if (lambda_read_name(call, call->parameters[0], name) < 0)
         return;
-    json_t *request = rest_body(call->x);
+    json_t *request = rest_call_body(call, "InvalidParameterValueException");
     if (!request)
         return;
     registry_begin_change(lambda->registry);
@@ -228,76 +299,131 @@ void lambda_update_configuration(void *self, struct rest_call *call)
 
 /* Reading and deleting */
 
+/* The configuration as it was asked for: the ARN has the qualifier. */
+static json_t *show_configuration(const struct lambda_target *target)
+{
+    json_t *copy = json_deep_copy(target->function->configuration);
+    if (*target->qualifier)
+        json_object_set_new(copy, "FunctionArn", json_string(target->arn));
+    return copy;
+}
+
 void lambda_get_function(void *self, struct rest_call *call)
 {
-    struct function *function = lambda_find(self, call);
-    if (!function)
+    struct lambda_target target;
+    if (lambda_open(self, call, &target) < 0)
         return;
-    json_t *reply = json_pack(
-        "{s:O, s:{s:s}, s:O*}", "Configuration", json_object_get(function->record, "Configuration"),
-        "Code", "RepositoryType", "S3", "Tags", json_object_get(function->record, "Tags"));
-    if (function->reserved >= 0)
+    const struct function *latest = target.latest;
+    json_t *reply =
+        json_pack("{s:o, s:{s:s}, s:O*}", "Configuration", show_configuration(&target), "Code",
+                  "RepositoryType", "S3", "Tags", json_object_get(latest->record, "Tags"));
+    if (latest->reserved >= 0)
         json_object_set_new(
             reply, "Concurrency",
-            json_pack("{s:I}", "ReservedConcurrentExecutions", (json_int_t)function->reserved));
+            json_pack("{s:I}", "ReservedConcurrentExecutions", (json_int_t)latest->reserved));
     rest_reply(call->x, 200, reply);
-    function_release(function);
+    lambda_release(&target);
 }
 
 void lambda_get_configuration(void *self, struct rest_call *call)
 {
-    struct function *function = lambda_find(self, call);
-    if (function)
-        rest_reply(call->x, 200, json_deep_copy(function->configuration));
-    function_release(function);
+    struct lambda_target target;
+    if (lambda_open(self, call, &target) < 0)
+        return;
+    rest_reply(call->x, 200, show_configuration(&target));
+    lambda_release(&target);
 }
 
-void lambda_list_versions(void *self, struct rest_call *call)
-{
-    struct function *function = lambda_find(self, call);
-    if (function)
-        rest_reply(
-            call->x, 200,
-            json_pack("{s:[O]}", "Versions", json_object_get(function->record, "Configuration")));
-    function_release(function);
-}
-
+/* $LATEST of each, or with ?FunctionVersion=ALL all versions. */
 void lambda_list_functions(void *self, struct rest_call *call)
 {
     struct lambda *lambda = self;
-    size_t count, at = 0;
-    size_t most = (size_t)rest_query_integer(call->x, "MaxItems", 1, 10000, LIST_MAX_ITEMS);
-    const char *marker = exchange_query(call->x, "Marker");
+    size_t count;
+    const char *which = exchange_query(call->x, "FunctionVersion");
+    int all = which && strcmp(which, "ALL") == 0;
     struct function **list = registry_list(lambda->registry, &count);
-    json_t *functions = json_array(), *reply = json_pack("{s:o}", "Functions", functions);
-    while (at < count && marker && strcmp(list[at]->name, marker) <= 0)
-        at++;
-    for (size_t given = 0; at < count && given < most; at++, given++)
-        json_array_append(functions, json_object_get(list[at]->record, "Configuration"));
-    if (at > 0 && at < count)
-        json_object_set_new(reply, "NextMarker", json_string(list[at - 1]->name));
-    for (size_t i = 0; i < count; i++)
+    json_t *functions = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (all || function_is_latest(list[i]))
+            json_array_append_new(functions, json_deep_copy(list[i]->configuration));
         function_release(list[i]);
+    }
     free(list);
-    rest_reply(call->x, 200, reply);
+    lambda_reply_page(call->x, "Functions", functions, LIST_MAX_ITEMS);
+}
+
+static int remove_one(struct lambda *lambda, struct exchange *x, const char *key)
+{
+    struct err err = {0};
+    struct function *removed = registry_remove(lambda->registry, key, &err);
+    if (removed)
+        manager_retire(lambda->manager, removed);
+    else
+        lambda_fail_err(x, &err);
+    function_release(removed);
+    return removed ? 0 : -1;
+}
+
+static int has_alias_to(const json_t *record, const char *version)
+{
+    const char *name;
+    json_t *alias;
+    json_object_foreach(json_object_get(record, "Aliases"), name, alias)
+    {
+        const char *own = json_string_value(json_object_get(alias, "FunctionVersion"));
+        const json_t *weights =
+            json_object_get(json_object_get(alias, "RoutingConfig"), "AdditionalVersionWeights");
+        if ((own && strcmp(own, version) == 0) || json_object_get(weights, version))
+            return 1;
+    }
+    return 0;
+}
+
+static int remove_version(struct lambda *lambda, struct exchange *x,
+                          const struct lambda_target *target)
+{
+    if (function_is_latest(target->function) || !function_qualifier_is_version(target->qualifier)) {
+        exchange_fail(
+            x, "InvalidParameterValueException",
+            "A version is deleted by its number: $LATEST goes with the function, an alias "
+            "by DeleteAlias");
+        return -1;
+    }
+    if (has_alias_to(target->latest->record, target->function->version)) {
+        exchange_fail(x, "ResourceConflictException",
+                      "Version %s of the function cannot be deleted: an alias points at it",
+                      target->function->version);
+        return -1;
+    }
+    return remove_one(lambda, x, target->function->key);
+}
+
+/* The versions first: what a crash leaves is a function, not versions without one. */
+static int remove_all(struct lambda *lambda, struct exchange *x, const char *name)
+{
+    size_t count;
+    int result = 0;
+    struct function **list = registry_list(lambda->registry, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (result == 0 && strcmp(list[i]->name, name) == 0 && !function_is_latest(list[i]))
+            result = remove_one(lambda, x, list[i]->key);
+        function_release(list[i]);
+    }
+    free(list);
+    return result == 0 ? remove_one(lambda, x, name) : -1;
 }
 
 void lambda_delete_function(void *self, struct rest_call *call)
 {
     struct lambda *lambda = self;
-    struct err err = {0};
-    struct function *function = lambda_find(lambda, call);
-    if (!function)
-        return;
+    struct lambda_target target;
     registry_begin_change(lambda->registry);
-    struct function *removed = registry_remove(lambda->registry, function->name, &err);
-    registry_end_change(lambda->registry);
-    if (removed) {
-        manager_retire(lambda->manager, removed);
-        exchange_respond(call->x, 204, NULL, NULL, 0);
-    } else {
-        lambda_fail_not_found(lambda, call->x, function->name);
+    if (lambda_open(lambda, call, &target) == 0) {
+        int result = *target.qualifier ? remove_version(lambda, call->x, &target)
+                                       : remove_all(lambda, call->x, target.latest->name);
+        if (result == 0)
+            exchange_respond(call->x, 204, NULL, NULL, 0);
+        lambda_release(&target);
     }
-    function_release(removed);
-    function_release(function);
+    registry_end_change(lambda->registry);
 }

@@ -165,7 +165,8 @@ struct instance *instance_start(struct manager *m, struct pool *pool, struct err
     instance->function = function_hold(pool->function);
     instance->listen_fd = -1;
     instance->started_ns = clock_monotonic_ns();
-    output_init(&instance->output, m->options.logs, instance->function->name);
+    output_init(&instance->output, m->options.logs, instance->function->name,
+                instance->function->version);
     if (start_parts(m, instance, err) < 0) {
         release(m, instance);
         instance_free(instance);
@@ -247,6 +248,8 @@ void instance_on_exit(struct manager *m, struct instance *instance)
     unwatch_all(m, instance);
     describe_exit(process_reap(&instance->process), cause, sizeof cause);
     output_flush(&instance->output);
+    if (instance->state == INSTANCE_STARTING)
+        pool_instance_failed(m, pool);
     fail_request(m, instance, "Runtime.ExitError", cause);
     release(m, instance);
     pool_remove_instance(pool, instance);
@@ -274,7 +277,13 @@ void instance_weigh(struct manager *m, struct instance *instance)
 void instance_on_deadline(struct manager *m, struct instance *instance)
 {
     char text[64];
+    if (instance->state == INSTANCE_IDLE && pool_must_keep(instance->pool)) {
+        set_state(m, instance, INSTANCE_IDLE, in_ms(m->options.idle_ms));
+        return;
+    }
     drain_output(instance);
+    if (instance->state == INSTANCE_STARTING)
+        pool_instance_failed(m, instance->pool);
     if (instance->state == INSTANCE_STARTING)
         snprintf(text, sizeof text, "Task timed out after %ld.%02ld seconds",
                  m->options.init_ms / 1000, m->options.init_ms % 1000 / 10);
@@ -334,7 +343,7 @@ void instance_give(struct manager *m, struct instance *instance, struct job *job
     outcome_started(m, instance);
     runtime_api_deliver(poll,
                         &(struct runtime_work){.request_id = job->request_id,
-                                               .function_arn = instance->function->arn,
+                                               .function_arn = job->arn,
                                                .trace_id = trace_id,
                                                .deadline_unix_ms = clock_unix_ms() + timeout_ms,
                                                .payload = job->payload,
@@ -352,7 +361,9 @@ static enum runtime_verdict on_next(void *self, struct runtime_poll *poll)
     if (instance->state == INSTANCE_STARTING)
         instance->init_ms = clock_ms_since(instance->started_ns);
     instance->poll = poll;
-    if (instance->function != instance->pool->function) {
+    if (instance->pool->function)
+        atomic_store(&instance->pool->function->init_failed, 0);
+    if (!instance_is_current(instance)) {
         instance_end(m, instance);
         pool_pump(m, instance->pool);
         return RUNTIME_ACCEPTED;
@@ -368,6 +379,7 @@ static enum runtime_verdict on_init_error(struct instance *instance, const struc
     if (instance->state != INSTANCE_STARTING)
         return RUNTIME_WRONG_STATE;
     drain_output(instance);
+    pool_instance_failed(m, instance->pool);
     struct job *job = pool_pop(instance->pool);
     outcome_init_error(m, instance, job, body->data ? body->data : "", body->size);
     set_state(m, instance, INSTANCE_SETTLING, in_ms(1000)); /* it ends by itself, or is ended */

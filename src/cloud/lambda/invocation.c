@@ -38,15 +38,11 @@ static void on_done(void *context, const struct lambda_result *result)
             exchange_reply_header(x, "X-Amz-Function-Error", result->function_error);
         if (result->log_tail && log_type && strcasecmp(log_type, "Tail") == 0)
             reply_log_tail(x, result->log_tail);
-        exchange_reply_header(x, "X-Amz-Executed-Version", "$LATEST");
+        exchange_reply_header(x, "X-Amz-Executed-Version",
+                              result->executed_version ? result->executed_version : "$LATEST");
         exchange_respond(x, 200, "application/json", result->payload, result->payload_bytes);
     }
     exchange_resume(x);
-}
-
-static void on_event_done(void *context, const struct lambda_result *result)
-{
-    (void)context, (void)result; /* nobody waits; log and metrics have it */
 }
 
 /* Lambda's functions are given JSON. Returns -1 when an error was answered. */
@@ -73,7 +69,8 @@ static int check_payload(struct exchange *x, const char *payload, size_t size, i
     return -1;
 }
 
-static void run(struct lambda *lambda, struct exchange *x, struct function *function, int is_event)
+static void run(struct lambda *lambda, struct exchange *x, const struct lambda_target *target,
+                int is_event)
 {
     struct err err = {0};
     const char *payload = x->body.size ? exchange_body(x, &err) : "{}";
@@ -84,37 +81,42 @@ static void run(struct lambda *lambda, struct exchange *x, struct function *func
     }
     if (check_payload(x, payload, size, is_event) < 0)
         return;
-    struct manager_request request = {.function = function,
-                                      .request_id = x->request_id,
-                                      .payload = payload,
-                                      .payload_bytes = size,
-                                      .is_event = is_event,
-                                      .done = is_event ? on_event_done : on_done,
-                                      .context = x};
-    if (!is_event)
-        exchange_defer(x);
-    manager_invoke(lambda->manager, &request);
-    if (is_event)
-        exchange_respond(x, 202, "application/json", NULL, 0);
+    if (is_event) {
+        if (lambda_put_event(lambda, target, x->request_id, payload, size, &err) < 0)
+            lambda_fail_err(x, &err);
+        else
+            exchange_respond(x, 202, "application/json", NULL, 0);
+        return;
+    }
+    exchange_defer(x);
+    manager_invoke(lambda->manager,
+                   &(struct manager_request){.function = target->function,
+                                             .latest = target->latest,
+                                             .arn = *target->qualifier ? target->arn : NULL,
+                                             .request_id = x->request_id,
+                                             .payload = payload,
+                                             .payload_bytes = size,
+                                             .done = on_done,
+                                             .context = x});
 }
 
 void lambda_invoke_function(void *self, struct rest_call *call)
 {
     struct exchange *x = call->x;
     const char *type = exchange_header(x, "X-Amz-Invocation-Type");
-    struct function *function = lambda_find(self, call);
-    if (!function)
+    struct lambda_target target;
+    if (lambda_open(self, call, &target) < 0)
         return;
     if (!type || strcmp(type, "RequestResponse") == 0)
-        run(self, x, function, 0);
+        run(self, x, &target, 0);
     else if (strcmp(type, "Event") == 0)
-        run(self, x, function, 1);
+        run(self, x, &target, 1);
     else if (strcmp(type, "DryRun") == 0)
         exchange_respond(x, 204, NULL, NULL, 0);
     else
         exchange_fail(x, "InvalidParameterValueException",
                       "X-Amz-Invocation-Type is RequestResponse, Event or DryRun");
-    function_release(function);
+    lambda_release(&target);
 }
 
 /* From inside the cloud. */
@@ -132,19 +134,21 @@ void lambda_invoke(struct lambda *lambda, const char *function, const void *payl
                    size_t payload_bytes, lambda_done *done, void *context)
 {
     struct err err;
-    char name[FUNCTION_NAME_BYTES], request_id[RANDOM_UUID_BYTES];
-    struct function *found =
-        function_read_name(function, name, &err) < 0 ? NULL : registry_find(lambda->registry, name);
-    if (!found) {
+    char request_id[RANDOM_UUID_BYTES];
+    struct lambda_target target;
+    if (lambda_resolve(lambda, function, NULL, &target, &err) < 0) {
         refuse(done, context, function);
         return;
     }
     random_uuid(request_id);
-    manager_invoke(lambda->manager, &(struct manager_request){.function = found,
-                                                              .request_id = request_id,
-                                                              .payload = payload,
-                                                              .payload_bytes = payload_bytes,
-                                                              .done = done,
-                                                              .context = context});
-    function_release(found);
+    manager_invoke(lambda->manager,
+                   &(struct manager_request){.function = target.function,
+                                             .latest = target.latest,
+                                             .arn = *target.qualifier ? target.arn : NULL,
+                                             .request_id = request_id,
+                                             .payload = payload,
+                                             .payload_bytes = payload_bytes,
+                                             .done = done,
+                                             .context = context});
+    lambda_release(&target);
 }

@@ -15,7 +15,8 @@ struct lambda_result {
         *error_message; /* when it did not run: "ResourceNotFoundException", text */
     const void *payload;
     size_t payload_bytes;
-    const char *log_tail; /* the last 4 KiB of its output, or NULL */
+    const char *log_tail;         /* the last 4 KiB of its output, or NULL */
+    const char *executed_version; /* "$LATEST", "3"; NULL when it did not run */
 };
 
 typedef void lambda_done(void *context, const struct lambda_result *result);

@@ -68,6 +68,9 @@ static void receive(struct manager *m, struct message *message)
     case MESSAGE_RETIRE:
         pool_retire(m, message->function);
         break;
+    case MESSAGE_PROVISION:
+        pool_provision(m, message->function, message->instances);
+        break;
     case MESSAGE_DRAIN:
         for (struct pool *pool = m->pools; pool; pool = pool->next)
             pool_drain(m, pool, clock_monotonic_ns() + MANAGER_DRAIN_MS * 1000000ULL);
@@ -109,17 +112,21 @@ static struct job *job_create(const struct manager *m, const struct manager_requ
     job->payload_bytes = request->payload_bytes;
     snprintf(job->request_id, sizeof job->request_id, "%s", request->request_id);
     job->function = function_hold(request->function);
+    job->latest = function_hold(request->latest ? request->latest : request->function);
+    snprintf(job->arn, sizeof job->arn, "%s", request->arn ? request->arn : request->function->arn);
     job->is_event = request->is_event;
     job->done = request->done;
     job->context = request->context;
-    if (!job->is_event)
-        job->give_up_ns = clock_monotonic_ns() + (uint64_t)m->options.queue_ms * 1000000;
+    long wait_ms = job->is_event ? request->wait_ms : m->options.queue_ms;
+    if (wait_ms)
+        job->give_up_ns = clock_monotonic_ns() + (uint64_t)wait_ms * 1000000;
     return job;
 }
 
 void job_destroy(struct job *job)
 {
     function_release(job->function);
+    function_release(job->latest);
     free(job->payload);
     free(job);
 }
@@ -142,7 +149,7 @@ void manager_invoke(struct manager *m, const struct manager_request *request)
     send_message(m, message);
 }
 
-static void send_function(struct manager *m, int kind, struct function *function)
+static void send_function(struct manager *m, int kind, struct function *function, size_t instances)
 {
     struct message *message = calloc(1, sizeof *message);
     if (!message) {
@@ -150,23 +157,29 @@ static void send_function(struct manager *m, int kind, struct function *function
         return;
     }
     message->kind = kind;
+    message->instances = instances;
     message->function = function ? function_hold(function) : NULL;
     send_message(m, message);
 }
 
 void manager_update(struct manager *m, struct function *function)
 {
-    send_function(m, MESSAGE_UPDATE, function);
+    send_function(m, MESSAGE_UPDATE, function, 0);
 }
 
 void manager_retire(struct manager *m, struct function *function)
 {
-    send_function(m, MESSAGE_RETIRE, function);
+    send_function(m, MESSAGE_RETIRE, function, 0);
+}
+
+void manager_provision(struct manager *m, struct function *function, size_t instances)
+{
+    send_function(m, MESSAGE_PROVISION, function, instances);
 }
 
 void manager_drain(struct manager *m)
 {
-    send_function(m, MESSAGE_DRAIN, NULL);
+    send_function(m, MESSAGE_DRAIN, NULL, 0);
 }
 
 /* The clock. */
@@ -210,6 +223,7 @@ static void expire(struct manager *m)
             manager_arm(m, i->deadline_ns);
         }
         pool_expire(m, pool, now_ns);
+        manager_arm(m, pool->provision_retry_ns > now_ns ? pool->provision_retry_ns : 0);
         pool_pump(m, pool);
     }
 }
@@ -264,12 +278,18 @@ static void bury(struct manager *m)
 static void count_instances(struct manager *m)
 {
     struct manager_counts counts = {.started = m->started};
-    for (struct pool *pool = m->pools; pool; pool = pool->next)
+    for (struct pool *pool = m->pools; pool; pool = pool->next) {
+        int ready = 0;
         for (struct instance *i = pool->instances; i; i = i->next) {
+            int is_busy = i->state == INSTANCE_BUSY || i->state == INSTANCE_SETTLING;
             counts.starting += i->state == INSTANCE_STARTING;
             counts.idle += i->state == INSTANCE_IDLE;
-            counts.busy += i->state == INSTANCE_BUSY || i->state == INSTANCE_SETTLING;
+            counts.busy += is_busy;
+            ready += instance_is_current(i) && (is_busy || i->state == INSTANCE_IDLE);
         }
+        if (pool->function)
+            atomic_store(&pool->function->ready, ready);
+    }
     pthread_mutex_lock(&m->lock);
     m->counts = counts;
     pthread_mutex_unlock(&m->lock);

@@ -23,14 +23,15 @@ struct metrics;
 struct logs;
 
 enum {
-    MANAGER_DEFAULT_INSTANCES = 8,    /* of one function, without reserved concurrency */
-    MANAGER_MAX_INSTANCES = 256,      /* of all functions */
-    MANAGER_DEFAULT_IDLE_MS = 300000, /* an idle instance ends after this */
-    MANAGER_DEFAULT_QUEUE_MS = 3000,  /* a request waits this long for an instance */
-    MANAGER_DEFAULT_INIT_MS = 10000,  /* start to the first request for work */
-    MANAGER_DRAIN_MS = 5000,          /* what requests have left when the cloud stops */
-    MANAGER_MAX_QUEUE = 1000,         /* waiting requests of one function */
-    MANAGER_MAX_EVENTS = 10000,       /* waiting asynchronous ones */
+    MANAGER_DEFAULT_INSTANCES = 8,     /* of one function, without reserved concurrency */
+    MANAGER_MAX_INSTANCES = 256,       /* of all functions */
+    MANAGER_DEFAULT_IDLE_MS = 300000,  /* an idle instance ends after this */
+    MANAGER_DEFAULT_QUEUE_MS = 3000,   /* a request waits this long for an instance */
+    MANAGER_DEFAULT_INIT_MS = 10000,   /* start to the first request for work */
+    MANAGER_DRAIN_MS = 5000,           /* what requests have left when the cloud stops */
+    MANAGER_MAX_QUEUE = 1000,          /* waiting requests of one function */
+    MANAGER_PROVISION_RETRY_MS = 2000, /* after an instance that should be kept did not come up */
+    MANAGER_MAX_EVENTS = 10000,        /* waiting asynchronous ones */
 };
 
 struct manager_options {
@@ -54,10 +55,13 @@ void manager_destroy(struct manager *manager);
 
 struct manager_request {
     struct function *function; /* borrowed */
+    struct function *latest;   /* whose reserved concurrency counts; NULL: the function's own */
+    const char *arn;           /* as it was invoked: with an alias, say; NULL: the function's */
     const char *request_id;    /* UUID */
     const void *payload;       /* copied */
     size_t payload_bytes;
-    int is_event; /* asynchronous: waits for an instance as long as needed */
+    int is_event; /* asynchronous: waits for an instance as long as needed, or wait_ms */
+    long wait_ms; /* of an event; 0: as long as needed */
     lambda_done *done;
     void *context;
 };
@@ -70,6 +74,10 @@ void manager_invoke(struct manager *manager, const struct manager_request *reque
 void manager_update(struct manager *manager, struct function *function);
 /* The function was deleted: the same, and what waits for an instance is refused. */
 void manager_retire(struct manager *manager, struct function *function);
+
+/* From now on so many instances of the function (a published version) are started beforehand and
+ * kept; 0: as many as requests need. function->ready tells how many are there. */
+void manager_provision(struct manager *manager, struct function *function, size_t instances);
 
 /* The cloud is about to stop: what waits is refused, what runs has a few seconds left. */
 void manager_drain(struct manager *manager);

@@ -35,8 +35,8 @@ void outcome_started(struct manager *m, struct instance *instance)
         busy += i->state == INSTANCE_BUSY;
     put(m, instance->function->name, "ConcurrentExecutions", (double)busy, "Count");
     output_begin_request(&instance->output);
-    output_line(&instance->output, "START RequestId: %s Version: $LATEST",
-                instance->job->request_id);
+    output_line(&instance->output, "START RequestId: %s Version: %s", instance->job->request_id,
+                instance->function->version);
 }
 
 /* The log's last words on a request. */
@@ -78,6 +78,7 @@ static void finish(struct manager *m, struct instance *instance, struct lambda_r
     output_copy_tail(&instance->output, tail);
     result->status = 200;
     result->log_tail = tail;
+    result->executed_version = instance->function->version;
     answer(job, result);
 }
 
@@ -138,7 +139,8 @@ void outcome_init_error(struct manager *m, struct instance *instance, struct job
                                         .function_error = "Unhandled",
                                         .payload = payload,
                                         .payload_bytes = size,
-                                        .log_tail = tail});
+                                        .log_tail = tail,
+                                        .executed_version = job->function->version});
 }
 
 void outcome_init_fail(struct manager *m, struct instance *instance, struct job *job,

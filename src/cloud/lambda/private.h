@@ -19,6 +19,8 @@
 struct job { /* a request */
     struct job *next;
     struct function *function; /* held */
+    struct function *latest;   /* held */
+    char arn[FUNCTION_ARN_BYTES];
     char request_id[RANDOM_UUID_BYTES];
     char *payload;
     size_t payload_bytes;
@@ -66,10 +68,14 @@ struct instance {
     char access_key_id[IDENTITY_KEY_BYTES]; /* "" for none */
 };
 
-struct pool { /* the instances and waiting requests of one function name */
+struct pool { /* the instances and waiting requests of one function or version */
     struct pool *next;
-    char name[FUNCTION_NAME_BYTES];
-    struct function *function; /* held; the newest revision, NULL when deleted */
+    char key[FUNCTION_KEY_BYTES], name[FUNCTION_NAME_BYTES];
+    long reserved; /* of all versions of the name together; -1: none */
+    uint64_t reserved_generation;
+    size_t provisioned;          /* instances to keep */
+    uint64_t provision_retry_ns; /* not before; 0: now */
+    struct function *function;   /* held; the newest revision, NULL when deleted */
     struct instance *instances;
     struct job *queue, **queue_end;
     size_t queued;
@@ -77,7 +83,8 @@ struct pool { /* the instances and waiting requests of one function name */
 
 struct message {
     struct message *next;
-    enum { MESSAGE_INVOKE, MESSAGE_UPDATE, MESSAGE_RETIRE, MESSAGE_DRAIN } kind;
+    enum { MESSAGE_INVOKE, MESSAGE_UPDATE, MESSAGE_RETIRE, MESSAGE_PROVISION, MESSAGE_DRAIN } kind;
+    size_t instances;
     struct job *job;
     struct function *function; /* held */
 };
@@ -114,10 +121,14 @@ void manager_weigh_later(struct manager *m);
 int manager_watch(struct manager *m, int fd, struct watch *watch, struct err *err) MUST_USE;
 
 /* dispatch.c */
-struct pool *pool_find(struct manager *m, const char *name, int make);
+struct pool *pool_find(struct manager *m, const struct function *function, int make);
 void pool_take_job(struct manager *m, struct job *job);
 void pool_update(struct manager *m, struct function *function);
 void pool_retire(struct manager *m, struct function *function);
+void pool_provision(struct manager *m, struct function *function, size_t instances);
+int instance_is_current(const struct instance *instance);        /* of the newest revision */
+int pool_must_keep(const struct pool *pool);                     /* it has no instance too many */
+void pool_instance_failed(struct manager *m, struct pool *pool); /* it did not come up */
 void pool_pump(struct manager *m, struct pool *pool); /* give waiting requests to instances */
 void pool_pump_all(struct manager *m);
 struct job *pool_pop(struct pool *pool);

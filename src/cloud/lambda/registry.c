@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,13 +36,18 @@ static int join(char *out, const char *folder, const char *name, const char *suf
 
 /* The table */
 
-static size_t place_of(const struct registry *r, const char *name, int *found)
+static size_t place_of(const struct registry *r, const char *key, int *found)
 {
-    size_t at = 0;
-    while (at < r->count && strcmp(r->table[at]->name, name) < 0)
-        at++;
-    *found = at < r->count && strcmp(r->table[at]->name, name) == 0;
-    return at;
+    size_t from = 0, to = r->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (strcmp(r->table[middle]->key, key) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    *found = from < r->count && strcmp(r->table[from]->key, key) == 0;
+    return from;
 }
 
 static void retire(struct function *function)
@@ -55,7 +61,7 @@ static int table_put(struct registry *r, struct function *function, struct err *
 {
     int found;
     pthread_mutex_lock(&r->lock);
-    size_t at = place_of(r, function->name, &found);
+    size_t at = place_of(r, function->key, &found);
     struct function *before = found ? r->table[at] : NULL;
     int is_full = !found && r->count == REGISTRY_MAX_FUNCTIONS;
     if (!found && !is_full) {
@@ -71,14 +77,21 @@ static int table_put(struct registry *r, struct function *function, struct err *
                    : 0;
 }
 
-struct function *registry_find(struct registry *r, const char *name)
+struct function *registry_find(struct registry *r, const char *key)
 {
     int found;
     pthread_mutex_lock(&r->lock);
-    size_t at = place_of(r, name, &found);
+    size_t at = place_of(r, key, &found);
     struct function *function = found ? function_hold(r->table[at]) : NULL;
     pthread_mutex_unlock(&r->lock);
     return function;
+}
+
+struct function *registry_find_version(struct registry *r, const char *name, const char *version)
+{
+    char key[FUNCTION_KEY_BYTES];
+    int size = snprintf(key, sizeof key, "%s:%s", name, version);
+    return size > 0 && (size_t)size < sizeof key ? registry_find(r, key) : NULL;
 }
 
 struct function **registry_list(struct registry *r, size_t *count)
@@ -122,7 +135,7 @@ static int write_record(struct registry *r, const struct function *function, str
         return err_set(err, ERR_NO_MEMORY, "keep function: no memory");
     int result = strlen(text) > REGISTRY_MAX_RECORD_BYTES
                      ? err_set(err, ERR_TOO_BIG, "keep function: its record is too large")
-                     : join(path, r->functions, function->name, ".json", err);
+                     : join(path, r->functions, function->key, ".json", err);
     if (result == 0)
         result = file_write(path, text, strlen(text), 0600, err);
     free(text);
@@ -139,21 +152,61 @@ static int keep(struct registry *r, struct function *function, int is_new, struc
     return table_put(r, function_hold(function), err);
 }
 
+/* Versions share their code: the folder goes when no record has it. */
+static void forget_code(struct registry *r, struct code *code)
+{
+    int used = 0;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->count && !used; i++)
+        used = r->table[i]->code == code;
+    pthread_mutex_unlock(&r->lock);
+    if (!used)
+        atomic_store(&code->is_obsolete, 1);
+}
+
+static json_t *program_of(const struct function *function)
+{
+    static const char *const others[] = {"RevisionId", "LastModified", "Description",
+                                         "DeadLetterConfig"};
+    json_t *copy = json_copy((json_t *)(uintptr_t)function->configuration);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        json_object_del(copy, others[i]);
+    return copy;
+}
+
+/* Would an instance of one serve as one of the other? */
+static int is_same_program(const struct function *a, const struct function *b)
+{
+    if (a->code != b->code)
+        return 0;
+    json_t *first = program_of(a), *second = program_of(b);
+    int same = first && json_equal(first, second);
+    json_decref(first);
+    json_decref(second);
+    return same;
+}
+
 struct function *registry_store(struct registry *r, json_t *record, struct code *code,
                                 struct err *err)
 {
-    const char *name = json_string_value(
-        json_object_get(json_object_get(record, "Configuration"), "FunctionName"));
-    struct function *before = name ? registry_find(r, name) : NULL;
+    char key[FUNCTION_KEY_BYTES] = "";
+    struct function *before = NULL, *function = NULL;
+    if (function_read_key(record, key, err) == 0)
+        before = registry_find(r, key);
     struct code *kept = code ? code : before ? before->code : NULL;
     if (kept)
         code_hold(kept); /* for the function; `code` is still held here */
-    struct function *function = function_create(record, kept, ++r->generation, err);
+    if (*key)
+        function = function_create(record, kept, ++r->generation, err);
+    else
+        json_decref(record);
+    if (function && before && is_same_program(before, function))
+        function->incarnation = before->incarnation;
     int done = function ? keep(r, function, !before, err) : -1;
     if (done < 0 && code)
-        atomic_store(&code->is_obsolete, 1);
+        forget_code(r, code);
     else if (done == 0 && before && before->code != function->code)
-        atomic_store(&before->code->is_obsolete, 1);
+        forget_code(r, before->code);
     code_release(code);
     function_release(before);
     if (done == 0)
@@ -162,24 +215,20 @@ struct function *registry_store(struct registry *r, json_t *record, struct code 
     return NULL;
 }
 
-struct function *registry_remove(struct registry *r, const char *name, struct err *err)
+struct function *registry_remove(struct registry *r, const char *key, struct err *err)
 {
     int found;
     char path[PATH_MAX];
-    if (join(path, r->functions, name, ".json", err) < 0)
+    if (join(path, r->functions, key, ".json", err) < 0 || file_remove(path, err) < 0)
         return NULL;
-    if (unlink(path) < 0) {
-        err_set_errno(err, "delete function %s", name);
-        return NULL;
-    }
     pthread_mutex_lock(&r->lock);
-    size_t at = place_of(r, name, &found);
+    size_t at = place_of(r, key, &found);
     struct function *function = found ? r->table[at] : NULL;
     if (found)
         memmove(r->table + at, r->table + at + 1, (--r->count - at) * sizeof *r->table);
     pthread_mutex_unlock(&r->lock);
     if (function) {
-        atomic_store(&function->code->is_obsolete, 1);
+        forget_code(r, function->code);
         atomic_store(&function->is_retired, 1);
     }
     return function;
@@ -196,6 +245,15 @@ void registry_end_change(struct registry *r)
 }
 
 /* Loading */
+
+/* Held; NULL when no function that is loaded has it. */
+static struct code *find_code(const struct registry *r, const char *id)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(json_string_value(json_object_get(r->table[i]->record, "Code")), id) == 0)
+            return code_hold(r->table[i]->code);
+    return NULL;
+}
 
 static int load_record(struct registry *r, const char *file, struct err *err)
 {
@@ -215,7 +273,13 @@ static int load_record(struct registry *r, const char *file, struct err *err)
         json_decref(record);
         return err_set(err, ERR_CORRUPT, "read %s: not the record of a function", path);
     }
-    struct function *function = function_create(record, code_create(folder), ++r->generation, err);
+    json_t *policy = json_object_get(record, "Policy"); /* as it was kept once */
+    if (policy)
+        json_object_set_new(record, "Policies", json_pack("{s:O}", "$LATEST", policy));
+    json_object_del(record, "Policy");
+    struct code *shared = find_code(r, id);
+    struct function *function =
+        function_create(record, shared ? shared : code_create(folder), ++r->generation, err);
     if (!function)
         return err_wrap(err, "read %s", path);
     return table_put(r, function, err);

@@ -6,20 +6,23 @@
 
 #include <stddef.h>
 
-/* The functions that exist, on disk and in memory. FOLDER/functions/NAME.json holds a function's
- * record (mode 0600: environments hold secrets), FOLDER/code/ID/ its unpacked files. A record is
- * replaced as a whole, and only after the files it names are on the disk. Thread safe; finding a
+/* The functions that exist, on disk and in memory, by key: NAME is a function as it is now
+ * ($LATEST), NAME:VERSION a published version. FOLDER/functions/KEY.json holds its record (mode
+ * 0600: environments hold secrets), FOLDER/code/ID/ the unpacked files that records share. A record
+ * is replaced as a whole, and only after the files it names are on the disk. Thread safe; finding a
  * function never waits for a disk. */
 struct registry;
 
-enum { REGISTRY_MAX_FUNCTIONS = 1000, REGISTRY_MAX_RECORD_BYTES = 256 * 1024 };
+enum { REGISTRY_MAX_FUNCTIONS = 4000, REGISTRY_MAX_RECORD_BYTES = 256 * 1024 };
 
 struct registry *registry_open(const char *folder, struct err *err);
 void registry_close(struct registry *registry); /* NULL is fine */
 
 /* Held for the caller; NULL when there is none. */
-struct function *registry_find(struct registry *registry, const char *name);
-/* All, sorted by name, each held; a malloc()ed array. */
+struct function *registry_find(struct registry *registry, const char *key);
+struct function *registry_find_version(struct registry *registry, const char *name,
+                                       const char *version);
+/* All, versions too, sorted by key, each held; a malloc()ed array. */
 struct function **registry_list(struct registry *registry, size_t *count);
 
 /* Unpack a zip into a new folder. Its name, for the record's "Code", goes into `id`. Unless a
@@ -31,11 +34,11 @@ struct code *registry_unpack(struct registry *registry, const void *zip, size_t 
 /* Changes are made one at a time: begin, read, store or remove, end. */
 void registry_begin_change(struct registry *registry);
 void registry_end_change(struct registry *registry);
-/* Make or replace the function of the record's name. Takes `record`; `code` NULL keeps the present
+/* Make or replace the function of the record's key. Takes `record`; `code` NULL keeps the present
  * one, else it is taken. Returns the new revision, held for the caller. */
 struct function *registry_store(struct registry *registry, json_t *record, struct code *code,
                                 struct err *err);
 /* Returns the removed function, held for the caller, or NULL. */
-struct function *registry_remove(struct registry *registry, const char *name, struct err *err);
+struct function *registry_remove(struct registry *registry, const char *key, struct err *err);
 
 #endif

@@ -1,97 +1,116 @@
 #include "cloud/lambda/service.h"
 
+#include "cloud/access.h"
 #include "cloud/lambda/configuration.h"
 #include "cloud/services.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void refuse_versions(void *self, struct rest_call *call)
-{
-    (void)self;
-    exchange_fail(call->x, "InvalidParameterValueException",
-                  "Versions and aliases are not supported yet: use $LATEST");
-}
-
-static void refuse_urls(void *self, struct rest_call *call)
-{
-    (void)self;
-    exchange_fail(call->x, "ResourceNotFoundException", "%s",
-                  "The resource you requested does not exist.");
-}
-
 #define FUNCTIONS "/2015-03-31/functions"
+#define EVENT_CONFIG "/2019-09-25/functions/{}/event-invoke-config"
+#define PROVISIONED "/2019-09-30/functions/{}/provisioned-concurrency"
+#define EVENT_CONFIG_MEMBERS "MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig"
+#define SETTINGS                                                                                   \
+    "Role Runtime Handler Description Timeout MemorySize VpcConfig DeadLetterConfig Environment "  \
+    "KMSKeyArn TracingConfig Layers FileSystemConfigs ImageConfig EphemeralStorage SnapStart "     \
+    "LoggingConfig"
 static const struct rest_operation operations[] = {
-    {"Invoke", "POST", FUNCTIONS "/{}/invocations", lambda_invoke_function},
-    {"CreateFunction", "POST", FUNCTIONS, lambda_create_function},
-    {"ListFunctions", "GET", FUNCTIONS, lambda_list_functions},
-    {"GetFunction", "GET", FUNCTIONS "/{}", lambda_get_function},
-    {"DeleteFunction", "DELETE", FUNCTIONS "/{}", lambda_delete_function},
-    {"GetFunctionConfiguration", "GET", FUNCTIONS "/{}/configuration", lambda_get_configuration},
+    {"Invoke", "POST", FUNCTIONS "/{}/invocations", lambda_invoke_function, NULL},
+    {"CreateFunction", "POST", FUNCTIONS, lambda_create_function,
+     "FunctionName Code Publish PackageType Tags Architectures " SETTINGS},
+    {"ListFunctions", "GET", FUNCTIONS, lambda_list_functions, NULL},
+    {"GetFunction", "GET", FUNCTIONS "/{}", lambda_get_function, NULL},
+    {"DeleteFunction", "DELETE", FUNCTIONS "/{}", lambda_delete_function, NULL},
+    {"GetFunctionConfiguration", "GET", FUNCTIONS "/{}/configuration", lambda_get_configuration,
+     NULL},
     {"UpdateFunctionConfiguration", "PUT", FUNCTIONS "/{}/configuration",
-     lambda_update_configuration},
-    {"UpdateFunctionCode", "PUT", FUNCTIONS "/{}/code", lambda_update_code},
-    {"ListVersionsByFunction", "GET", FUNCTIONS "/{}/versions", lambda_list_versions},
-    {"PublishVersion", "POST", FUNCTIONS "/{}/versions", refuse_versions},
-    {"CreateAlias", "POST", FUNCTIONS "/{}/aliases", refuse_versions},
-    {"ListAliases", "GET", FUNCTIONS "/{}/aliases", refuse_versions},
-    {"AddPermission", "POST", FUNCTIONS "/{}/policy", lambda_add_permission},
-    {"GetPolicy", "GET", FUNCTIONS "/{}/policy", lambda_get_policy},
-    {"RemovePermission", "DELETE", FUNCTIONS "/{}/policy/{}", lambda_remove_permission},
+     lambda_update_configuration, "RevisionId " SETTINGS},
+    {"UpdateFunctionCode", "PUT", FUNCTIONS "/{}/code", lambda_update_code,
+     "ZipFile S3Bucket S3Key S3ObjectVersion ImageUri Publish DryRun RevisionId Architectures"},
+    {"ListVersionsByFunction", "GET", FUNCTIONS "/{}/versions", lambda_list_versions, NULL},
+    {"PublishVersion", "POST", FUNCTIONS "/{}/versions", lambda_publish_version,
+     "CodeSha256 Description RevisionId"},
+    {"CreateAlias", "POST", FUNCTIONS "/{}/aliases", lambda_create_alias,
+     "Name FunctionVersion Description RoutingConfig"},
+    {"ListAliases", "GET", FUNCTIONS "/{}/aliases", lambda_list_aliases, NULL},
+    {"GetAlias", "GET", FUNCTIONS "/{}/aliases/{}", lambda_get_alias, NULL},
+    {"UpdateAlias", "PUT", FUNCTIONS "/{}/aliases/{}", lambda_update_alias,
+     "FunctionVersion Description RoutingConfig RevisionId"},
+    {"DeleteAlias", "DELETE", FUNCTIONS "/{}/aliases/{}", lambda_delete_alias, NULL},
+    {"AddPermission", "POST", FUNCTIONS "/{}/policy", lambda_add_permission,
+     "StatementId Action Principal SourceArn SourceAccount EventSourceToken RevisionId "
+     "PrincipalOrgID FunctionUrlAuthType InvokedViaFunctionUrl"},
+    {"GetPolicy", "GET", FUNCTIONS "/{}/policy", lambda_get_policy, NULL},
+    {"RemovePermission", "DELETE", FUNCTIONS "/{}/policy/{}", lambda_remove_permission, NULL},
+    {"PutFunctionEventInvokeConfig", "PUT", EVENT_CONFIG, lambda_put_event_config,
+     EVENT_CONFIG_MEMBERS},
+    {"UpdateFunctionEventInvokeConfig", "POST", EVENT_CONFIG, lambda_update_event_config,
+     EVENT_CONFIG_MEMBERS},
+    {"GetFunctionEventInvokeConfig", "GET", EVENT_CONFIG, lambda_get_event_config, NULL},
+    {"DeleteFunctionEventInvokeConfig", "DELETE", EVENT_CONFIG, lambda_delete_event_config, NULL},
+    {"ListFunctionEventInvokeConfigs", "GET", EVENT_CONFIG "/list", lambda_list_event_configs,
+     NULL},
     {"PutFunctionConcurrency", "PUT", "/2017-10-31/functions/{}/concurrency",
-     lambda_put_concurrency},
+     lambda_put_concurrency, "ReservedConcurrentExecutions"},
     {"GetFunctionConcurrency", "GET", "/2019-09-30/functions/{}/concurrency",
-     lambda_get_concurrency},
+     lambda_get_concurrency, NULL},
     {"DeleteFunctionConcurrency", "DELETE", "/2017-10-31/functions/{}/concurrency",
-     lambda_delete_concurrency},
-    {"TagResource", "POST", "/2017-03-31/tags/{*}", lambda_tag},
-    {"UntagResource", "DELETE", "/2017-03-31/tags/{*}", lambda_untag},
-    {"ListTags", "GET", "/2017-03-31/tags/{*}", lambda_list_tags},
-    {"GetFunctionUrlConfig", "GET", "/2021-10-31/functions/{}/url", refuse_urls},
+     lambda_delete_concurrency, NULL},
+    {"PutProvisionedConcurrencyConfig", "PUT", PROVISIONED, lambda_put_provisioned,
+     "ProvisionedConcurrentExecutions"},
+    {"GetProvisionedConcurrencyConfig", "GET", PROVISIONED, lambda_get_provisioned, NULL},
+    {"DeleteProvisionedConcurrencyConfig", "DELETE", PROVISIONED, lambda_delete_provisioned, NULL},
+    {"TagResource", "POST", "/2017-03-31/tags/{*}", lambda_tag, "Tags"},
+    {"UntagResource", "DELETE", "/2017-03-31/tags/{*}", lambda_untag, NULL},
+    {"ListTags", "GET", "/2017-03-31/tags/{*}", lambda_list_tags, NULL},
+    {"GetAccountSettings", "GET", "/2016-08-19/account-settings", lambda_account_settings, NULL},
     {0},
 };
 
 void lambda_fail_err(struct exchange *x, const struct err *err)
 {
-    if (err->code == ERR_TOO_BIG)
+    if (err->code == ERR_TOO_BIG || err->code == ERR_INVALID || err->code == ERR_UNSUPPORTED)
         exchange_fail(x, "InvalidParameterValueException", "%s", err->message);
-    else if (err->code == ERR_INVALID || err->code == ERR_UNSUPPORTED)
-        exchange_fail(x, "InvalidParameterValueException", "%s", err->message);
+    else if (err->code == ERR_NOT_FOUND)
+        lambda_fail_resource(x, err->message);
+    else if (err->code == ERR_BUSY)
+        exchange_fail(x, "TooManyRequestsException", "Rate Exceeded.");
     else
         exchange_fail_err(x, err);
 }
 
+void lambda_fail_resource(struct exchange *x, const char *message)
+{
+    exchange_fail_status(x, 404, "ResourceNotFoundException", message ? message : "Not found");
+}
+
 void lambda_fail_not_found(struct lambda *lambda, struct exchange *x, const char *name)
 {
-    exchange_fail_status(x, 404, "ResourceNotFoundException",
-                         arena_printf(&x->arena,
-                                      "Function not found: arn:aws:lambda:%s:%s:function:%s",
-                                      lambda->cloud->region, lambda->cloud->account_id, name));
+    char arn[FUNCTION_ARN_BYTES];
+    lambda_function_arn(lambda, name, "", arn);
+    lambda_fail_resource(x, arena_printf(&x->arena, "Function not found: %s", arn));
 }
 
-int lambda_read_name(struct rest_call *call, const char *text, char name[FUNCTION_NAME_BYTES])
+void lambda_reply_page(struct exchange *x, const char *field, json_t *items, size_t most)
 {
-    struct err err = {0};
-    const char *qualifier = exchange_query(call->x, "Qualifier");
-    int result = function_read_name(text, name, &err);
-    if (result == 0 && qualifier && strcmp(qualifier, "$LATEST") != 0)
-        result = err_set(&err, ERR_UNSUPPORTED,
-                         "Versions and aliases are not supported yet: use $LATEST");
-    if (result < 0)
-        lambda_fail_err(call->x, &err);
-    return result;
-}
-
-struct function *lambda_find(struct lambda *lambda, struct rest_call *call)
-{
-    char name[FUNCTION_NAME_BYTES];
-    if (lambda_read_name(call, call->parameters[0], name) < 0)
-        return NULL;
-    struct function *function = registry_find(lambda->registry, name);
-    if (!function)
-        lambda_fail_not_found(lambda, call->x, name);
-    return function;
+    enum { MAX_ITEMS = 10000 };
+    size_t i;
+    json_t *item, *page = json_array();
+    size_t from = (size_t)rest_query_integer(x, "Marker", 0, LONG_MAX, 0);
+    size_t count = (size_t)rest_query_integer(x, "MaxItems", 1, MAX_ITEMS, (long)most);
+    json_array_foreach(items, i, item)
+    {
+        if (i >= from && i - from < count)
+            json_array_append(page, item);
+    }
+    json_t *reply = json_pack("{s:o}", field, page);
+    if (from + json_array_size(page) < json_array_size(items))
+        json_object_set_new(reply, "NextMarker", json_sprintf("%zu", from + json_array_size(page)));
+    json_decref(items);
+    rest_reply(x, 200, reply);
 }
 
 json_t *lambda_open_record(struct lambda *lambda, struct exchange *x, const char *name)
@@ -112,7 +131,7 @@ struct function *lambda_store_record(struct lambda *lambda, struct exchange *x, 
                                      struct code *code)
 {
     struct err err = {0};
-    configuration_touch(json_object_get(record, "Configuration"));
+    configuration_revise(json_object_get(record, "Configuration"));
     struct function *function = registry_store(lambda->registry, record, code, &err);
     if (function)
         manager_update(lambda->manager, function);
@@ -121,23 +140,86 @@ struct function *lambda_store_record(struct lambda *lambda, struct exchange *x, 
     return function;
 }
 
-static void handle(void *self, struct exchange *x)
+/* The policy of the function, version or alias as text, malloc()ed; NULL: it has none. */
+static char *policy_of(struct lambda *lambda, const struct function_reference *reference)
 {
-    rest_dispatch(operations, self, x);
+    struct function *latest = registry_find(lambda->registry, reference->name);
+    const json_t *policy =
+        latest ? lambda_part(latest->record, "Policies", reference->qualifier) : NULL;
+    char *text = policy ? json_dumps(policy, JSON_COMPACT) : NULL;
+    function_release(latest);
+    return text;
 }
 
-/* An invocation waits for nobody here: it is handed to the manager. */
+static int authorize_function(struct lambda *lambda, struct rest_call *call, const char *action)
+{
+    char arn[FUNCTION_ARN_BYTES];
+    struct err err;
+    struct function_reference reference;
+    const char *qualifier = exchange_query(call->x, "Qualifier");
+    if (function_read_reference(call->parameters[0], &reference, &err) < 0)
+        return exchange_authorize(call->x, action, "*"); /* the operation refuses the name */
+    if (qualifier && function_qualifier_is_valid(qualifier))
+        snprintf(reference.qualifier, sizeof reference.qualifier, "%s", qualifier);
+    lambda_function_arn(lambda, reference.name, reference.qualifier, arn);
+    char *policy = call->x->identity.is_administrator ? NULL : policy_of(lambda, &reference);
+    int result = exchange_authorize_with(
+        call->x,
+        &(struct access_question){.action = action, .resource = arn, .resource_policy = policy});
+    free(policy);
+    return result;
+}
+
+/* Each operation on the function or tags' resource that it names; CreateFunction asks by itself,
+ * for the name is in its body. */
+static int authorize(struct lambda *lambda, struct rest_call *call)
+{
+    char action[96];
+    const char *name = call->operation->name;
+    snprintf(action, sizeof action, "lambda:%s",
+             strcmp(name, "Invoke") == 0 ? "InvokeFunction" : name);
+    if (strcmp(name, "CreateFunction") == 0)
+        return 0;
+    if (strstr(call->operation->path, "/functions/{}"))
+        return authorize_function(lambda, call, action);
+    int is_tags = strstr(call->operation->path, "/tags/") != NULL;
+    return exchange_authorize(call->x, action, is_tags ? call->parameters[0] : "*");
+}
+
+static void handle(void *self, struct exchange *x)
+{
+    struct rest_call call = {.x = x};
+    const struct rest_operation *operation = rest_find(operations, x, &call);
+    if (!operation)
+        exchange_fail_status(x, 404, "UnknownOperationException",
+                             "ken cloud has no such operation");
+    else if (authorize(self, &call) == 0)
+        operation->handle(self, &call);
+}
+
+/* An invocation that is waited for waits for nobody here: it is handed to the manager. An
+ * asynchronous one waits for the disk. */
 static int is_quick(void *self, const struct exchange *x)
 {
     enum { QUICK_BODY_BYTES = 64 * 1024 };
     (void)self;
+    const char *type = exchange_header(x, "X-Amz-Invocation-Type");
     const struct rest_operation *operation = rest_find(operations, x, NULL);
-    return operation == operations && x->body.data && x->body.size <= QUICK_BODY_BYTES;
+    return operation == operations && x->body.data && x->body.size <= QUICK_BODY_BYTES &&
+           !(type && strcmp(type, "Event") == 0);
 }
 
-static int start(void *self, struct err *err)
+/* Tests shorten what AWS waits for: a minute, two minutes. */
+static void set_retry_times(struct lambda *lambda)
 {
-    struct lambda *lambda = self;
+    const char *text = getenv("KEN_LAMBDA_RETRY_MS");
+    long ms = text ? strtol(text, NULL, 10) : 0;
+    lambda->retry_ms[0] = ms > 0 ? ms : LAMBDA_FIRST_RETRY_MS;
+    lambda->retry_ms[1] = ms > 0 ? ms : LAMBDA_SECOND_RETRY_MS;
+}
+
+static int start_manager(struct lambda *lambda, struct err *err)
+{
     char folder[PATH_MAX];
     const struct cloud *cloud = lambda->cloud;
     if (cloud_path(cloud, "lambda/tmp", folder, sizeof folder, err) < 0)
@@ -152,15 +234,25 @@ static int start(void *self, struct err *err)
                                                                .metrics = cloud->metrics,
                                                                .logs = cloud->logs},
                                      err);
-    if (!lambda->manager)
+    return lambda->manager ? 0 : -1;
+}
+
+static int start(void *self, struct err *err)
+{
+    struct lambda *lambda = self;
+    set_retry_times(lambda);
+    if (start_manager(lambda, err) < 0 || events_start(lambda->events, err) < 0)
         return -1;
     lambda->cloud->isolation_text = manager_isolation(lambda->manager);
+    lambda_provision_all(lambda);
     return 0;
 }
 
 static void stop(void *self)
 {
     struct lambda *lambda = self;
+    atomic_store(&lambda->is_stopping, 1);
+    events_stop(lambda->events);
     if (lambda->manager)
         manager_drain(lambda->manager);
 }
@@ -169,6 +261,7 @@ static void destroy(void *self)
 {
     struct lambda *lambda = self;
     manager_destroy(lambda->manager);
+    events_close(lambda->events);
     registry_close(lambda->registry);
     free(lambda);
 }
@@ -189,7 +282,7 @@ static int add_service(struct cloud *cloud, struct lambda *lambda, struct err *e
         return -1;
     }
     cloud->lambda = lambda;
-    return 0;
+    return lambda_events_register(lambda, err);
 }
 
 int lambda_service_create(struct cloud *cloud, struct err *err)
@@ -201,7 +294,8 @@ int lambda_service_create(struct cloud *cloud, struct err *err)
     lambda->cloud = cloud;
     if (cloud_path(cloud, "lambda", folder, sizeof folder, err) == 0)
         lambda->registry = registry_open(folder, err);
-    if (!lambda->registry) {
+    if (!lambda->registry || lambda_events_open(lambda, err) < 0) {
+        registry_close(lambda->registry);
         free(lambda);
         return -1;
     }

@@ -1,66 +1,69 @@
 #include "cloud/lambda/service.h"
+#include "cloud/query.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_POLICY_BYTES = 20480, MAX_TAGS = 50 };
 
-/* A change of the record that needs nothing but the call. Returns -1 when it answered an error. */
-typedef int change(struct lambda *lambda, struct rest_call *call, json_t *record, json_t *request);
+/* Permissions. */
 
-/* Runs `make` on a copy of the record and stores it. The answer has the field `reply_field` of the
- * request, which `make` may have set; NULL: an empty 204. */
-static void change_record(struct lambda *lambda, struct rest_call *call, change *make, int status,
-                          const char *reply_field)
+static json_t *make_principal(const char *principal, const char *account_id)
 {
-    char name[FUNCTION_NAME_BYTES];
-    if (lambda_read_name(call, call->parameters[0], name) < 0)
-        return;
-    json_t *request = rest_body(call->x);
-    if (!request)
-        return;
-    struct function *function = NULL;
-    registry_begin_change(lambda->registry);
-    json_t *record = lambda_open_record(lambda, call->x, name);
-    if (record && make(lambda, call, record, request) == 0)
-        function = lambda_store_record(lambda, call->x, record, NULL);
-    else
-        json_decref(record);
-    registry_end_change(lambda->registry);
-    if (function && reply_field)
-        rest_reply(call->x, status,
-                   json_pack("{s:O}", reply_field, json_object_get(request, reply_field)));
-    else if (function)
-        exchange_respond(call->x, status, NULL, NULL, 0);
-    function_release(function);
-    json_decref(request);
+    if (strcmp(principal, "*") == 0)
+        return json_string(principal);
+    if (strstr(principal, ".amazonaws.com"))
+        return json_pack("{s:s}", "Service", principal);
+    if (strlen(principal) == strlen(account_id) &&
+        strspn(principal, "0123456789") == strlen(account_id))
+        return json_pack("{s:o}", "AWS", json_sprintf("arn:aws:iam::%s:root", principal));
+    return json_pack("{s:s}", "AWS", principal);
 }
 
-/* Permissions: kept and shown; who signs as the administrator may do everything anyway. */
-
-static json_t *make_statement(const json_t *record, const json_t *request)
+/* What the request says beyond who and what, as a policy's conditions. */
+static json_t *make_conditions(const json_t *request)
 {
-    const char *principal = json_string_value(json_object_get(request, "Principal"));
-    const char *arn =
-        json_string_value(json_object_get(json_object_get(record, "Configuration"), "FunctionArn"));
-    int is_service = principal && strstr(principal, ".amazonaws.com");
-    json_t *statement =
-        json_pack("{s:O*, s:s, s:o, s:O*, s:s}", "Sid", json_object_get(request, "StatementId"),
-                  "Effect", "Allow", "Principal",
-                  is_service ? json_pack("{s:s}", "Service", principal)
-                             : json_pack("{s:s}", "AWS", principal ? principal : "*"),
-                  "Action", json_object_get(request, "Action"), "Resource", arn);
-    json_t *source = json_object_get(request, "SourceArn");
-    json_t *account = json_object_get(request, "SourceAccount");
-    json_t *condition = json_object();
-    if (source)
-        json_object_set_new(condition, "ArnLike", json_pack("{s:O}", "AWS:SourceArn", source));
-    if (account)
-        json_object_set_new(condition, "StringEquals",
-                            json_pack("{s:O}", "AWS:SourceAccount", account));
-    if (json_object_size(condition))
-        json_object_set(statement, "Condition", condition);
-    json_decref(condition);
+    static const struct {
+        const char *member, *operator, * key;
+    } known[] = {
+        {"SourceArn", "ArnLike", "AWS:SourceArn"},
+        {"SourceAccount", "StringEquals", "AWS:SourceAccount"},
+        {"EventSourceToken", "StringEquals", "lambda:EventSourceToken"},
+        {"PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"},
+        {"FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"},
+        {"InvokedViaFunctionUrl", "Bool", "lambda:InvokedViaFunctionUrl"},
+    };
+    json_t *conditions = json_object();
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        json_t *value = json_object_get(request, known[i].member);
+        json_t *holder = json_object_get(conditions, known[i].operator);
+        if (!value || json_is_null(value))
+            continue;
+        if (!holder) {
+            holder = json_object();
+            json_object_set_new(conditions, known[i].operator, holder);
+        }
+        json_object_set_new(holder, known[i].key,
+                            json_is_boolean(value)
+                                ? json_string(json_is_true(value) ? "true" : "false")
+                                : json_incref(value));
+    }
+    return conditions;
+}
+
+static json_t *make_statement(const struct lambda_change *c)
+{
+    char arn[FUNCTION_ARN_BYTES];
+    const char *principal = json_string_value(json_object_get(c->request, "Principal"));
+    lambda_function_arn(c->lambda, c->name, c->qualifier, arn);
+    json_t *conditions = make_conditions(c->request);
+    json_t *statement = json_pack(
+        "{s:O, s:s, s:o, s:O, s:s}", "Sid", json_object_get(c->request, "StatementId"), "Effect",
+        "Allow", "Principal", make_principal(principal, c->lambda->cloud->account_id), "Action",
+        json_object_get(c->request, "Action"), "Resource", arn);
+    if (json_object_size(conditions))
+        json_object_set(statement, "Condition", conditions);
+    json_decref(conditions);
     return statement;
 }
 
@@ -76,136 +79,149 @@ static size_t find_statement(const json_t *statements, const char *id)
     return json_array_size(statements);
 }
 
-static json_t *policy_statements(json_t *record)
+static json_t *policy_statements(const struct lambda_change *c)
 {
-    json_t *policy = json_object_get(record, "Policy");
+    json_t *policy = lambda_part(c->record, "Policies", c->qualifier);
     if (!policy) {
         policy =
             json_pack("{s:s, s:s, s:[]}", "Version", "2012-10-17", "Id", "default", "Statement");
-        json_object_set_new(record, "Policy", policy);
+        lambda_set_part(c->record, "Policies", c->qualifier, policy);
     }
     return json_object_get(policy, "Statement");
 }
 
-static int check_policy(struct rest_call *call, const json_t *policy)
+/* A policy's RevisionId is the function's, or the alias's. */
+static const json_t *revised(const json_t *record, const char *qualifier)
 {
-    if (json_dumpb(policy, NULL, 0, JSON_COMPACT) <= MAX_POLICY_BYTES)
-        return 0;
-    exchange_fail_status(call->x, 400, "PolicyLengthExceededException",
-                         "The final policy size is bigger than the limit of 20480 bytes.");
-    return -1;
+    const json_t *alias = lambda_part(record, "Aliases", qualifier);
+    return alias ? alias : json_object_get(record, "Configuration");
 }
 
-static int add_permission(struct lambda *lambda, struct rest_call *call, json_t *record,
-                          json_t *request)
+static int check_permission(struct lambda_change *c)
 {
-    (void)lambda;
-    const char *id = json_string_value(json_object_get(request, "StatementId"));
-    if (!id || !json_is_string(json_object_get(request, "Action")) ||
-        !json_is_string(json_object_get(request, "Principal"))) {
-        exchange_fail(call->x, "InvalidParameterValueException",
-                      "StatementId, Action and Principal are needed");
+    static const char *const needed[] = {"StatementId", "Action", "Principal"};
+    for (size_t i = 0; i < 3; i++)
+        if (!json_is_string(json_object_get(c->request, needed[i]))) {
+            exchange_fail(c->x, "InvalidParameterValueException",
+                          "StatementId, Action and Principal are needed");
+            return -1;
+        }
+    const char *action = json_string_value(json_object_get(c->request, "Action"));
+    if (strncmp(action, "lambda:", 7) != 0 && strcmp(action, "*") != 0) {
+        exchange_fail(c->x, "InvalidParameterValueException",
+                      "Value '%.64s' at 'action' failed to satisfy constraint: Member must satisfy "
+                      "regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])",
+                      action);
         return -1;
     }
-    json_t *statements = policy_statements(record);
+    if (lambda_check_qualifier(c) < 0)
+        return -1;
+    return lambda_revision_matches(c->x, revised(c->record, c->qualifier), c->request) ? 0 : -1;
+}
+
+static int add_permission(struct lambda_change *c)
+{
+    if (check_permission(c) < 0)
+        return -1;
+    const char *id = json_string_value(json_object_get(c->request, "StatementId"));
+    json_t *statements = policy_statements(c);
     if (find_statement(statements, id) < json_array_size(statements)) {
-        exchange_fail(call->x, "ResourceConflictException",
+        exchange_fail(c->x, "ResourceConflictException",
                       "The statement id (%s) provided already exists. Please provide a new "
                       "statement id, or remove the existing statement.",
                       id);
         return -1;
     }
-    json_t *statement = make_statement(record, request);
+    json_t *statement = make_statement(c);
     char *text = json_dumps(statement, JSON_COMPACT);
     json_array_append_new(statements, statement);
-    json_object_set_new(request, "Statement", json_string(text));
+    c->status = 201;
+    c->reply = json_pack("{s:s}", "Statement", text ? text : "");
     free(text);
-    return check_policy(call, json_object_get(record, "Policy"));
+    if (json_dumpb(lambda_part(c->record, "Policies", c->qualifier), NULL, 0, JSON_COMPACT) <=
+        MAX_POLICY_BYTES)
+        return 0;
+    exchange_fail_status(c->x, 400, "PolicyLengthExceededException",
+                         "The final policy size is bigger than the limit of 20480 bytes.");
+    return -1;
 }
 
-static void fail_no_resource(struct exchange *x)
+static int remove_permission(struct lambda_change *c)
 {
-    exchange_fail_status(x, 404, "ResourceNotFoundException",
-                         "The resource you requested does not exist.");
-}
-
-static int remove_permission(struct lambda *lambda, struct rest_call *call, json_t *record,
-                             json_t *request)
-{
-    (void)lambda, (void)request;
-    json_t *statements = policy_statements(record);
-    size_t at = find_statement(statements, call->parameters[1]);
+    json_t *statements = policy_statements(c);
+    size_t at = find_statement(statements, c->call->parameters[1]);
+    const char *revision = exchange_query(c->x, "RevisionId");
+    if (revision)
+        json_object_set_new(c->request, "RevisionId", json_string(revision));
     if (at == json_array_size(statements)) {
-        fail_no_resource(call->x);
+        lambda_fail_resource(c->x, "The resource you requested does not exist.");
         return -1;
     }
     json_array_remove(statements, at);
-    return 0;
+    return lambda_revision_matches(c->x, revised(c->record, c->qualifier), c->request) ? 0 : -1;
 }
 
 void lambda_add_permission(void *self, struct rest_call *call)
 {
-    change_record(self, call, add_permission, 201, "Statement");
+    lambda_run_change(self, call, add_permission);
 }
 
 void lambda_remove_permission(void *self, struct rest_call *call)
 {
-    change_record(self, call, remove_permission, 204, NULL);
+    lambda_run_change(self, call, remove_permission);
 }
 
 void lambda_get_policy(void *self, struct rest_call *call)
 {
-    struct function *function = lambda_find(self, call);
-    if (!function)
+    struct lambda_target target;
+    if (lambda_open(self, call, &target) < 0)
         return;
-    json_t *policy = json_object_get(function->record, "Policy");
+    const json_t *record = target.latest->record;
+    const json_t *policy = lambda_part(record, "Policies", target.qualifier);
     char *text = json_array_size(json_object_get(policy, "Statement"))
                      ? json_dumps(policy, JSON_COMPACT)
                      : NULL;
     if (text)
         rest_reply(call->x, 200,
                    json_pack("{s:s, s:O*}", "Policy", text, "RevisionId",
-                             json_object_get(function->configuration, "RevisionId")));
+                             json_object_get(revised(record, target.qualifier), "RevisionId")));
     else
-        fail_no_resource(call->x);
+        lambda_fail_resource(call->x, "The resource you requested does not exist.");
     free(text);
-    function_release(function);
+    lambda_release(&target);
 }
 
 /* Concurrency */
 
-static int put_concurrency(struct lambda *lambda, struct rest_call *call, json_t *record,
-                           json_t *request)
+static int put_concurrency(struct lambda_change *c)
 {
-    (void)lambda;
-    json_t *value = json_object_get(request, "ReservedConcurrentExecutions");
+    json_t *value = json_object_get(c->request, "ReservedConcurrentExecutions");
     json_int_t count = json_integer_value(value);
     if (!json_is_integer(value) || count < 0 || count > MANAGER_MAX_INSTANCES) {
-        exchange_fail(call->x, "InvalidParameterValueException",
+        exchange_fail(c->x, "InvalidParameterValueException",
                       "ReservedConcurrentExecutions is a number from 0 to %d",
                       MANAGER_MAX_INSTANCES);
         return -1;
     }
-    json_object_set(record, "ReservedConcurrency", value);
+    json_object_set(c->record, "ReservedConcurrency", value);
+    c->reply = json_pack("{s:O}", "ReservedConcurrentExecutions", value);
     return 0;
 }
 
 void lambda_put_concurrency(void *self, struct rest_call *call)
 {
-    change_record(self, call, put_concurrency, 200, "ReservedConcurrentExecutions");
+    lambda_run_change(self, call, put_concurrency);
 }
 
-static int delete_concurrency(struct lambda *lambda, struct rest_call *call, json_t *record,
-                              json_t *request)
+static int delete_concurrency(struct lambda_change *c)
 {
-    (void)lambda, (void)call, (void)request;
-    json_object_del(record, "ReservedConcurrency");
+    json_object_del(c->record, "ReservedConcurrency");
     return 0;
 }
 
 void lambda_delete_concurrency(void *self, struct rest_call *call)
 {
-    change_record(self, call, delete_concurrency, 204, NULL);
+    lambda_run_change(self, call, delete_concurrency);
 }
 
 void lambda_get_concurrency(void *self, struct rest_call *call)
@@ -219,6 +235,31 @@ void lambda_get_concurrency(void *self, struct rest_call *call)
                             json_integer(function->reserved));
     rest_reply(call->x, 200, reply);
     function_release(function);
+}
+
+/* GetAccountSettings */
+
+void lambda_account_settings(void *self, struct rest_call *call)
+{
+    struct lambda *lambda = self;
+    size_t count;
+    json_int_t reserved = 0, functions = 0, bytes = 0;
+    struct function **list = registry_list(lambda->registry, &count);
+    for (size_t i = 0; i < count; i++) {
+        functions += function_is_latest(list[i]);
+        reserved += list[i]->reserved > 0 ? list[i]->reserved : 0;
+        bytes += json_integer_value(json_object_get(list[i]->configuration, "CodeSize"));
+        function_release(list[i]);
+    }
+    free(list);
+    json_int_t unreserved = reserved < MANAGER_MAX_INSTANCES ? MANAGER_MAX_INSTANCES - reserved : 0;
+    rest_reply(call->x, 200,
+               json_pack("{s:{s:I, s:I, s:I, s:i, s:I}, s:{s:I, s:I}}", "AccountLimit",
+                         "TotalCodeSize", (json_int_t)80530636800, "CodeSizeUnzipped",
+                         (json_int_t)262144000, "CodeSizeZipped", (json_int_t)52428800,
+                         "ConcurrentExecutions", MANAGER_MAX_INSTANCES,
+                         "UnreservedConcurrentExecutions", unreserved, "AccountUsage",
+                         "TotalCodeSize", bytes, "FunctionCount", functions));
 }
 
 /* Tags */
@@ -235,40 +276,41 @@ static int are_texts(const json_t *object)
     return json_is_object(object);
 }
 
-static int tag(struct lambda *lambda, struct rest_call *call, json_t *record, json_t *request)
+static int tag(struct lambda_change *c)
 {
-    (void)lambda;
-    json_t *given = json_object_get(request, "Tags"), *tags = json_object_get(record, "Tags");
+    json_t *given = json_object_get(c->request, "Tags"), *tags = json_object_get(c->record, "Tags");
     if (!tags) {
         tags = json_object();
-        json_object_set_new(record, "Tags", tags);
+        json_object_set_new(c->record, "Tags", tags);
     }
-    if (!are_texts(given) || json_object_update(tags, given) < 0 ||
-        json_object_size(tags) > MAX_TAGS) {
-        exchange_fail(call->x, "InvalidParameterValueException",
-                      "Tags is an object of at most %d texts", MAX_TAGS);
-        return -1;
-    }
-    return 0;
+    if (are_texts(given) && json_object_update(tags, given) == 0 &&
+        json_object_size(tags) <= MAX_TAGS)
+        return 0;
+    exchange_fail(c->x, "InvalidParameterValueException", "Tags is an object of at most %d texts",
+                  MAX_TAGS);
+    return -1;
 }
 
-static int untag(struct lambda *lambda, struct rest_call *call, json_t *record, json_t *request)
+static int untag(struct lambda_change *c)
 {
-    (void)lambda, (void)request;
-    const char *key = exchange_query(call->x, "tagKeys");
-    if (key)
-        json_object_del(json_object_get(record, "Tags"), key);
+    struct query_pair pair;
+    for (const char *at = c->x->query; query_next(&at, &pair);) {
+        const char *name = exchange_decode(c->x, pair.name, pair.name_size, 1);
+        const char *key = exchange_decode(c->x, pair.value, pair.value_size, 1);
+        if (name && key && strcmp(name, "tagKeys") == 0)
+            json_object_del(json_object_get(c->record, "Tags"), key);
+    }
     return 0;
 }
 
 void lambda_tag(void *self, struct rest_call *call)
 {
-    change_record(self, call, tag, 204, NULL);
+    lambda_run_change(self, call, tag);
 }
 
 void lambda_untag(void *self, struct rest_call *call)
 {
-    change_record(self, call, untag, 204, NULL);
+    lambda_run_change(self, call, untag);
 }
 
 void lambda_list_tags(void *self, struct rest_call *call)

@@ -48,10 +48,15 @@ static int match(const char *pattern, const char *path, struct rest_call *call)
 const struct rest_operation *rest_find(const struct rest_operation *operations,
                                        const struct exchange *x, struct rest_call *call)
 {
-    for (const struct rest_operation *o = operations; o->name; o++)
+    const struct rest_operation *o = operations;
+    for (; o->name; o++)
         if (strcmp(o->method, x->method) == 0 && match(o->path, x->path, NULL))
-            return !call || match(o->path, x->path, call) ? o : NULL;
-    return NULL;
+            break;
+    if (!o->name || (call && !match(o->path, x->path, call)))
+        return NULL;
+    if (call)
+        call->operation = o;
+    return o;
 }
 
 void rest_dispatch(const struct rest_operation *operations, void *self, struct exchange *x)
@@ -86,6 +91,32 @@ json_t *rest_body(struct exchange *x)
     json_decref(body);
     exchange_fail_status(x, 400, "SerializationException", "The body is not a JSON object");
     return NULL;
+}
+
+/* Is `name` one of the words? */
+static int has_word(const char *words, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = words; (at = strstr(at, name)); at += size)
+        if ((at == words || at[-1] == ' ') && (at[size] == ' ' || !at[size]))
+            return size > 0;
+    return 0;
+}
+
+json_t *rest_call_body(struct rest_call *call, const char *code)
+{
+    const char *name, *members = call->operation->members;
+    json_t *value, *body = rest_body(call->x);
+    json_object_foreach(body, name, value)
+    {
+        if (!members || has_word(members, name))
+            continue;
+        exchange_fail(call->x, code, "%.100s is not a parameter of %s that ken cloud supports",
+                      name, call->operation->name);
+        json_decref(body);
+        return NULL;
+    }
+    return body;
 }
 
 void rest_reply(struct exchange *x, int status, json_t *value)

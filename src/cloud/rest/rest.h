@@ -12,6 +12,7 @@ enum { REST_MAX_PARAMETERS = 4, REST_MAX_JSON_BYTES = 128 * 1024 * 1024 };
 
 struct rest_call {
     struct exchange *x;
+    const struct rest_operation *operation;
     /* What stands in the path's {} places, decoded; NULL behind the last. */
     const char *parameters[REST_MAX_PARAMETERS + 1];
 };
@@ -21,6 +22,7 @@ struct rest_operation {
     const char *method; /* "GET" */
     const char *path;   /* "/2015-03-31/functions/{}"; a last part "{*}" takes all that follows */
     void (*handle)(void *self, struct rest_call *call);
+    const char *members; /* that the body may have, separated by spaces; NULL: any */
 };
 
 /* Find the operation and call it, or answer that there is none. `operations` ends with .name ==
@@ -35,6 +37,10 @@ const struct rest_operation *rest_find(const struct rest_operation *operations,
 /* The body, a JSON object ({} when empty). NULL: it was none, and the error is answered. The caller
  * releases it by json_decref(). */
 json_t *rest_body(struct exchange *x);
+
+/* The same for an operation that lists its members: one that it does not know is refused by name
+ * with the error `code`. */
+json_t *rest_call_body(struct rest_call *call, const char *code);
 
 /* Answer with JSON; takes `value`. NULL answers with {}. */
 void rest_reply(struct exchange *x, int status, json_t *value);

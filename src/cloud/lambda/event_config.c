@@ -1,0 +1,185 @@
+#include "base/clock.h"
+#include "cloud/deliver.h"
+#include "cloud/lambda/service.h"
+
+#include <string.h>
+
+/* EventInvokeConfig: how often an event is tried, how old it may get, and who is told of its end.
+ */
+
+enum { MIN_AGE_S = 60, LIST_MAX_ITEMS = 50 };
+
+const char *lambda_destination(const json_t *config, const char *name)
+{
+    const json_t *destinations = json_object_get(config, "DestinationConfig");
+    const char *arn =
+        json_string_value(json_object_get(json_object_get(destinations, name), "Destination"));
+    return arn && *arn ? arn : NULL;
+}
+
+int lambda_check_destination(struct lambda *lambda, const char *arn, int functions, struct err *err)
+{
+    static const char *const kinds[] = {"arn:aws:sqs:", "arn:aws:sns:", "arn:aws:lambda:"};
+    size_t known = functions ? 3 : 2, i = 0;
+    while (i < known && strncmp(arn, kinds[i], strlen(kinds[i])) != 0)
+        i++;
+    if (i == known)
+        return err_set(err, ERR_INVALID,
+                       "The target ARN %.256s is not supported: ken cloud takes SQS queues, SNS "
+                       "topics%s",
+                       arn, functions ? " and functions" : "");
+    size_t size = strlen(arn);
+    if (size > 5 && strcmp(arn + size - 5, ".fifo") == 0)
+        return err_set(err, ERR_INVALID,
+                       "The target ARN %.256s is a FIFO one: only standard queues and topics are "
+                       "supported",
+                       arn);
+    if (cloud_check_target(lambda->cloud, arn, err) == 0)
+        return 0;
+    return err_set(err, ERR_INVALID, "The destination ARN %.256s is invalid.", arn);
+}
+
+static json_t *show_config(const struct lambda *lambda, const char *name, const char *qualifier,
+                           const json_t *config)
+{
+    char arn[FUNCTION_ARN_BYTES];
+    json_t *copy = json_deep_copy(config);
+    lambda_function_arn(lambda, name, *qualifier ? qualifier : "$LATEST", arn);
+    json_object_set_new(copy, "FunctionArn", json_string(arn));
+    return copy;
+}
+
+static int check_number(struct exchange *x, const json_t *config, const char *name, int min,
+                        int max)
+{
+    const json_t *value = json_object_get(config, name);
+    json_int_t number = json_integer_value(value);
+    if (!value || (json_is_integer(value) && number >= min && number <= max))
+        return 0;
+    exchange_fail(x, "InvalidParameterValueException", "%s is a number from %d to %d", name, min,
+                  max);
+    return -1;
+}
+
+static int check_config(struct lambda_change *c, const json_t *config)
+{
+    static const char *const names[] = {"OnSuccess", "OnFailure"};
+    struct err err = {0};
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(config, "DestinationConfig"), name, value)
+    {
+        if (strcmp(name, "OnSuccess") != 0 && strcmp(name, "OnFailure") != 0) {
+            exchange_fail(c->x, "InvalidParameterValueException",
+                          "DestinationConfig has OnSuccess and OnFailure, not %.64s", name);
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const char *arn = lambda_destination(config, names[i]);
+        if (arn && lambda_check_destination(c->lambda, arn, 1, &err) < 0) {
+            lambda_fail_err(c->x, &err);
+            return -1;
+        }
+    }
+    if (check_number(c->x, config, "MaximumRetryAttempts", 0, LAMBDA_RETRIES) < 0 ||
+        check_number(c->x, config, "MaximumEventAgeInSeconds", MIN_AGE_S, LAMBDA_EVENT_AGE_S) < 0)
+        return -1;
+    return lambda_check_qualifier(c);
+}
+
+static int store_config(struct lambda_change *c, json_t *config)
+{
+    static const char *const fields[] = {"MaximumRetryAttempts", "MaximumEventAgeInSeconds",
+                                         "DestinationConfig"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        json_t *value = json_object_get(c->request, fields[i]);
+        if (value && !json_is_null(value))
+            json_object_set(config, fields[i], value);
+    }
+    json_object_set_new(config, "LastModified", json_real((double)clock_unix_ms() / 1000));
+    if (!json_object_get(config, "DestinationConfig"))
+        json_object_set_new(config, "DestinationConfig",
+                            json_pack("{s:{}, s:{}}", "OnSuccess", "OnFailure"));
+    lambda_set_part(c->record, "EventInvokeConfigs", c->qualifier, config);
+    if (check_config(c, config) < 0)
+        return -1;
+    c->reply = show_config(c->lambda, c->name, c->qualifier, config);
+    return 0;
+}
+
+static int put_config(struct lambda_change *c)
+{
+    return store_config(c, json_object());
+}
+
+static int fail_no_config(struct lambda *lambda, struct exchange *x, const char *name,
+                          const char *qualifier)
+{
+    char arn[FUNCTION_ARN_BYTES];
+    lambda_function_arn(lambda, name, *qualifier ? qualifier : "$LATEST", arn);
+    lambda_fail_resource(
+        x, arena_printf(&x->arena, "The function %s doesn't have an EventInvokeConfig", arn));
+    return -1;
+}
+
+static int update_config(struct lambda_change *c)
+{
+    const json_t *config = lambda_part(c->record, "EventInvokeConfigs", c->qualifier);
+    if (!config)
+        return fail_no_config(c->lambda, c->x, c->name, c->qualifier);
+    return store_config(c, json_deep_copy(config));
+}
+
+static int delete_config(struct lambda_change *c)
+{
+    json_t *configs = json_object_get(c->record, "EventInvokeConfigs");
+    if (json_object_del(configs, *c->qualifier ? c->qualifier : "$LATEST") < 0)
+        return fail_no_config(c->lambda, c->x, c->name, c->qualifier);
+    return 0;
+}
+
+void lambda_put_event_config(void *self, struct rest_call *call)
+{
+    lambda_run_change(self, call, put_config);
+}
+
+void lambda_update_event_config(void *self, struct rest_call *call)
+{
+    lambda_run_change(self, call, update_config);
+}
+
+void lambda_delete_event_config(void *self, struct rest_call *call)
+{
+    lambda_run_change(self, call, delete_config);
+}
+
+void lambda_get_event_config(void *self, struct rest_call *call)
+{
+    struct lambda_target target;
+    if (lambda_open(self, call, &target) < 0)
+        return;
+    const json_t *config =
+        lambda_part(target.latest->record, "EventInvokeConfigs", target.qualifier);
+    if (config)
+        rest_reply(call->x, 200, show_config(self, target.latest->name, target.qualifier, config));
+    else
+        fail_no_config(self, call->x, target.latest->name, target.qualifier);
+    lambda_release(&target);
+}
+
+void lambda_list_event_configs(void *self, struct rest_call *call)
+{
+    const char *qualifier;
+    json_t *config, *items;
+    struct function *function = lambda_find(self, call);
+    if (!function)
+        return;
+    items = json_array();
+    json_object_foreach(json_object_get(function->record, "EventInvokeConfigs"), qualifier, config)
+    {
+        json_array_append_new(items, show_config(self, function->name, qualifier, config));
+    }
+    function_release(function);
+    lambda_reply_page(call->x, "FunctionEventInvokeConfigs", items, LIST_MAX_ITEMS);
+}

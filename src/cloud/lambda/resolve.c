@@ -1,0 +1,185 @@
+#include "cloud/lambda/service.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Which function, and which version of it, is meant. */
+
+void lambda_function_arn(const struct lambda *lambda, const char *name, const char *qualifier,
+                         char arn[FUNCTION_ARN_BYTES])
+{
+    snprintf(arn, FUNCTION_ARN_BYTES, "arn:aws:lambda:%.32s:%s:function:%.64s%s%.128s",
+             lambda->cloud->region, lambda->cloud->account_id, name, *qualifier ? ":" : "",
+             qualifier);
+}
+
+static int find_function(struct lambda *lambda, const char *name, struct lambda_target *out)
+{
+    const char *version = out->qualifier;
+    out->latest = registry_find(lambda->registry, name);
+    if (!out->latest)
+        return -1;
+    if (!*version || strcmp(version, "$LATEST") == 0) {
+        out->function = function_hold(out->latest);
+        return 0;
+    }
+    if (!function_qualifier_is_version(version))
+        version = lambda_alias_version(out->latest->record, version);
+    if (version && strcmp(version, "$LATEST") == 0)
+        out->function = function_hold(out->latest);
+    else if (version)
+        out->function = registry_find_version(lambda->registry, name, version);
+    return out->function ? 0 : -1;
+}
+
+static int read_reference(const char *text, const char *qualifier, struct function_reference *out,
+                          struct err *err)
+{
+    if (function_read_reference(text, out, err) < 0)
+        return -1;
+    if (!qualifier || !*qualifier)
+        return 0;
+    if (!function_qualifier_is_valid(qualifier))
+        return err_set(err, ERR_INVALID, "\"%.128s\" is not a version or an alias", qualifier);
+    if (*out->qualifier && strcmp(out->qualifier, qualifier) != 0)
+        return err_set(err, ERR_INVALID,
+                       "The derived qualifier from the function name does not match the specified "
+                       "qualifier.");
+    snprintf(out->qualifier, sizeof out->qualifier, "%s", qualifier);
+    return 0;
+}
+
+int lambda_resolve(struct lambda *lambda, const char *text, const char *qualifier,
+                   struct lambda_target *out, struct err *err)
+{
+    struct function_reference reference;
+    *out = (struct lambda_target){0};
+    if (read_reference(text, qualifier, &reference, err) < 0)
+        return -1;
+    snprintf(out->qualifier, sizeof out->qualifier, "%s", reference.qualifier);
+    lambda_function_arn(lambda, reference.name, reference.qualifier, out->arn);
+    if (find_function(lambda, reference.name, out) == 0)
+        return 0;
+    lambda_release(out);
+    return err_set(err, ERR_NOT_FOUND, "Function not found: %s", out->arn);
+}
+
+void lambda_release(struct lambda_target *target)
+{
+    function_release(target->latest);
+    function_release(target->function);
+    target->latest = target->function = NULL;
+}
+
+int lambda_open(struct lambda *lambda, struct rest_call *call, struct lambda_target *out)
+{
+    struct err err = {0};
+    const char *qualifier = exchange_query(call->x, "Qualifier");
+    if (lambda_resolve(lambda, call->parameters[0], qualifier, out, &err) == 0)
+        return 0;
+    lambda_fail_err(call->x, &err);
+    return -1;
+}
+
+int lambda_read_name(struct rest_call *call, const char *text, char name[FUNCTION_NAME_BYTES])
+{
+    struct err err = {0};
+    struct function_reference reference;
+    const char *qualifier = exchange_query(call->x, "Qualifier");
+    int result = read_reference(text, qualifier, &reference, &err);
+    if (result == 0 && *reference.qualifier && strcmp(reference.qualifier, "$LATEST") != 0)
+        result = err_set(&err, ERR_INVALID, "%s changes $LATEST only, not %s",
+                         call->operation->name, reference.qualifier);
+    if (result < 0)
+        lambda_fail_err(call->x, &err);
+    else
+        snprintf(name, FUNCTION_NAME_BYTES, "%s", reference.name);
+    return result;
+}
+
+struct function *lambda_find(struct lambda *lambda, struct rest_call *call)
+{
+    char name[FUNCTION_NAME_BYTES];
+    if (lambda_read_name(call, call->parameters[0], name) < 0)
+        return NULL;
+    struct function *function = registry_find(lambda->registry, name);
+    if (!function)
+        lambda_fail_not_found(lambda, call->x, name);
+    return function;
+}
+
+/* Changes. */
+
+json_t *lambda_part(const json_t *record, const char *field, const char *qualifier)
+{
+    return json_object_get(json_object_get(record, field), *qualifier ? qualifier : "$LATEST");
+}
+
+void lambda_set_part(json_t *record, const char *field, const char *qualifier, json_t *value)
+{
+    json_t *parts = json_object_get(record, field);
+    if (!parts) {
+        parts = json_object();
+        json_object_set_new(record, field, parts);
+    }
+    json_object_set_new(parts, *qualifier ? qualifier : "$LATEST", value);
+}
+
+int lambda_check_qualifier(struct lambda_change *c)
+{
+    char arn[FUNCTION_ARN_BYTES];
+    if (!*c->qualifier || strcmp(c->qualifier, "$LATEST") == 0)
+        return 0;
+    struct function *version = NULL;
+    int found = 0;
+    if (function_qualifier_is_version(c->qualifier)) {
+        version = registry_find_version(c->lambda->registry, c->name, c->qualifier);
+        found = version != NULL;
+    } else {
+        found = lambda_part(c->record, "Aliases", c->qualifier) != NULL;
+    }
+    function_release(version);
+    if (found)
+        return 0;
+    lambda_function_arn(c->lambda, c->name, c->qualifier, arn);
+    lambda_fail_resource(c->x, arena_printf(&c->x->arena, "Function not found: %s", arn));
+    return -1;
+}
+
+static void make_change(struct lambda_change *c, lambda_changer *make)
+{
+    struct function *function = NULL;
+    registry_begin_change(c->lambda->registry);
+    c->record = lambda_open_record(c->lambda, c->x, c->name);
+    if (c->record && make(c) == 0) {
+        function = lambda_store_record(c->lambda, c->x, json_incref(c->record), NULL);
+        if (function)
+            lambda_provision(c->lambda, function);
+    }
+    registry_end_change(c->lambda->registry);
+    json_decref(c->record);
+    if (function && c->reply)
+        rest_reply(c->x, c->status ? c->status : 200, json_incref(c->reply));
+    else if (function)
+        exchange_respond(c->x, c->status ? c->status : 204, NULL, NULL, 0);
+    function_release(function);
+}
+
+void lambda_run_change(struct lambda *lambda, struct rest_call *call, lambda_changer *make)
+{
+    struct err err = {0};
+    struct function_reference reference;
+    struct lambda_change change = {.lambda = lambda, .call = call, .x = call->x};
+    if (read_reference(call->parameters[0], exchange_query(call->x, "Qualifier"), &reference,
+                       &err) < 0) {
+        lambda_fail_err(call->x, &err);
+        return;
+    }
+    snprintf(change.name, sizeof change.name, "%s", reference.name);
+    snprintf(change.qualifier, sizeof change.qualifier, "%s", reference.qualifier);
+    change.request = rest_call_body(call, "InvalidParameterValueException");
+    if (change.request)
+        make_change(&change, make);
+    json_decref(change.request);
+    json_decref(change.reply);
+}
