@@ -6,6 +6,7 @@
 /* The services of the cloud, in the order in which they are made (cloud/cloud.h). This list is the
  * only place where a service is named. */
 #define SERVICE_LIST(X)                                                                            \
+    X(sqs)                                                                                         \
     X(s3)                                                                                          \
     X(cloudwatch)                                                                                  \
     X(logs)                                                                                        \

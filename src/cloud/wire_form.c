@@ -83,20 +83,29 @@ static json_t *to_map(const json_t *list)
     return map;
 }
 
-static const struct wire_name *find_element(const struct wire_service *service, const char *element)
+/* Whose names, and which operation's. */
+struct reader {
+    const struct wire_service *service;
+    const char *operation;
+};
+
+static const struct wire_name *find_element(const struct reader *reader, const char *element)
 {
-    for (size_t i = 0; i < service->name_count; i++)
-        if (strcmp(service->names[i].element, element) == 0)
-            return &service->names[i];
+    for (size_t i = 0; i < reader->service->name_count; i++) {
+        const struct wire_name *name = &reader->service->names[i];
+        if (strcmp(name->element, element) == 0 &&
+            (!name->operation || strcmp(name->operation, reader->operation) == 0))
+            return name;
+    }
     return NULL;
 }
 
-static json_t *rename_members(const struct wire_service *service, const json_t *json);
+static json_t *rename_members(const struct reader *reader, const json_t *json);
 
-static json_t *rename_member(const struct wire_service *service, const struct wire_name *name,
+static json_t *rename_member(const struct reader *reader, const struct wire_name *name,
                              const json_t *value)
 {
-    json_t *renamed = rename_members(service, value);
+    json_t *renamed = rename_members(reader, value);
     if (!renamed || !name || name->kind == WIRE_LIST ||
         !json_is_object(json_array_get(renamed, 0))) /* another operation's list of that name */
         return renamed;
@@ -106,7 +115,7 @@ static json_t *rename_member(const struct wire_service *service, const struct wi
 }
 
 /* A copy with the service's own names. */
-static json_t *rename_members(const struct wire_service *service, const json_t *json)
+static json_t *rename_members(const struct reader *reader, const json_t *json)
 {
     const char *key;
     size_t i;
@@ -118,13 +127,13 @@ static json_t *rename_members(const struct wire_service *service, const json_t *
     }
     json_array_foreach(json, i, value)
     {
-        failed |= json_array_append_new(copy, rename_members(service, value)) < 0;
+        failed |= json_array_append_new(copy, rename_members(reader, value)) < 0;
     }
     json_object_foreach((json_t *)json, key, value)
     {
-        const struct wire_name *name = find_element(service, key);
+        const struct wire_name *name = json_is_array(value) ? find_element(reader, key) : NULL;
         failed |= json_object_set_new(copy, name ? name->member : key,
-                                      rename_member(service, name, value)) < 0;
+                                      rename_member(reader, name, value)) < 0;
     }
     if (failed) {
         json_decref(copy);
@@ -144,7 +153,9 @@ json_t *wire_read_form(struct exchange *x, const struct wire_service *service, c
         char *value = exchange_decode(x, pair.value, pair.value_size, 1);
         failed = !name || !value || put_parameter(tree, name, value) < 0;
     }
-    json_t *body = failed ? NULL : rename_members(service, tree);
+    const char *action = json_string_value(json_object_get(tree, "Action"));
+    struct reader reader = {service, action ? action : ""};
+    json_t *body = failed ? NULL : rename_members(&reader, tree);
     json_decref(tree);
     if (!body)
         err_set(err, ERR_INVALID, "a parameter's name or value is malformed");

@@ -22,7 +22,7 @@ struct request {
     database_job *job;
     void *context;
     struct err *err;
-    int result, done;
+    int result, done, relaxed;
     pthread_cond_t finished;
     struct request *next;
 };
@@ -36,6 +36,7 @@ struct database {
     struct connection *writer;
     pthread_t thread;
     int thread_started, closing;
+    int relaxed; /* the writer's next commit needs no fsync */
 };
 
 int connection_fail(struct connection *connection, const char *what, struct err *err)
@@ -182,9 +183,26 @@ static void fail_all(struct request *batch, const struct err *err)
     }
 }
 
-static void run_batch(struct connection *writer, struct request *batch)
+/* One durable write makes all of its batch durable. */
+static void choose_sync(struct database *database, const struct request *batch)
 {
+    int relaxed = 1;
+    for (; batch; batch = batch->next)
+        relaxed &= batch->relaxed;
+    if (relaxed == database->relaxed)
+        return;
+    struct err err;
+    if (connection_exec(database->writer,
+                        relaxed ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL",
+                        &err) == 0)
+        database->relaxed = relaxed;
+}
+
+static void run_batch(struct database *database, struct request *batch)
+{
+    struct connection *writer = database->writer;
     struct err err = {0};
+    choose_sync(database, batch);
     if (run_step(writer, "BEGIN IMMEDIATE", &err) < 0) {
         fail_all(batch, &err);
         return;
@@ -225,7 +243,7 @@ static void *writer_main(void *argument)
             break;
         struct request *batch = take_batch(database);
         pthread_mutex_unlock(&database->lock);
-        run_batch(database->writer, batch);
+        run_batch(database, batch);
         pthread_mutex_lock(&database->lock);
         while (batch) {
             struct request *next = batch->next; /* the owner may be gone right after `done` */
@@ -285,19 +303,31 @@ void database_close(struct database *database)
     free(database);
 }
 
+static int write_and_wait(struct database *database, struct request *request)
+{
+    pthread_cond_init(&request->finished, NULL);
+    pthread_mutex_lock(&database->lock);
+    *database->last = request;
+    database->last = &request->next;
+    pthread_cond_signal(&database->work);
+    while (!request->done)
+        pthread_cond_wait(&request->finished, &database->lock);
+    pthread_mutex_unlock(&database->lock);
+    pthread_cond_destroy(&request->finished);
+    return request->result;
+}
+
 int database_write(struct database *database, database_job *job, void *context, struct err *err)
 {
     struct request request = {.job = job, .context = context, .err = err};
-    pthread_cond_init(&request.finished, NULL);
-    pthread_mutex_lock(&database->lock);
-    *database->last = &request;
-    database->last = &request.next;
-    pthread_cond_signal(&database->work);
-    while (!request.done)
-        pthread_cond_wait(&request.finished, &database->lock);
-    pthread_mutex_unlock(&database->lock);
-    pthread_cond_destroy(&request.finished);
-    return request.result;
+    return write_and_wait(database, &request);
+}
+
+int database_write_relaxed(struct database *database, database_job *job, void *context,
+                           struct err *err)
+{
+    struct request request = {.job = job, .context = context, .err = err, .relaxed = 1};
+    return write_and_wait(database, &request);
 }
 
 struct connection *database_read_begin(struct database *database, struct err *err)

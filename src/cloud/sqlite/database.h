@@ -25,6 +25,11 @@ typedef int database_job(struct connection *connection, void *context, struct er
 int database_write(struct database *database, database_job *job, void *context,
                    struct err *err) MUST_USE;
 
+/* The same for changes that may be lost in a power cut, though not when the process dies, such as
+ * that a message was handed out: what waits together with no other write needs no fsync. */
+int database_write_relaxed(struct database *database, database_job *job, void *context,
+                           struct err *err) MUST_USE;
+
 /* Borrow a connection for reading; what it reads is durable. Give it back in the same thread. */
 struct connection *database_read_begin(struct database *database, struct err *err);
 void database_read_end(struct database *database, struct connection *connection);

@@ -1,0 +1,137 @@
+#include "cloud/sqs/sqs.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* AddPermission and RemovePermission: statements of the queue's policy. */
+
+static json_t *load_policy(struct sqs_call *call, json_t *attributes)
+{
+    const char *text = sqs_text(attributes, "Policy");
+    char arn[SQS_ARN_BYTES];
+    json_t *policy = text ? json_loads(text, 0, NULL) : NULL;
+    if (policy)
+        return policy;
+    queue_arn(call->sqs, call->queue, arn);
+    return json_pack("{s:s, s:o, s:[]}", "Version", "2008-10-17", "Id",
+                     json_sprintf("%s/SQSDefaultPolicy", arn), "Statement");
+}
+
+static size_t find_statement(const json_t *statements, const char *label)
+{
+    size_t at = 0;
+    while (at < json_array_size(statements)) {
+        const char *sid = sqs_text(json_array_get(statements, at), "Sid");
+        if (sid && strcmp(sid, label) == 0)
+            break;
+        at++;
+    }
+    return at;
+}
+
+/* One as itself, several as a list, as AWS does; takes the list. */
+static json_t *single(json_t *list)
+{
+    if (json_array_size(list) != 1)
+        return list;
+    json_t *only = json_incref(json_array_get(list, 0));
+    json_decref(list);
+    return only;
+}
+
+static json_t *prefixed(const json_t *list, const char *before, const char *behind)
+{
+    size_t i;
+    json_t *text, *out = json_array();
+    json_array_foreach(list, i, text)
+    {
+        const char *value = json_string_value(text);
+        json_array_append_new(out, json_sprintf("%s%s%s", before, value ? value : "", behind));
+    }
+    return single(out);
+}
+
+/* Stores the changed policy; takes it. */
+static int store_policy(struct sqs_call *call, json_t *present, json_t *policy)
+{
+    json_t *attributes = json_copy(present);
+    char *text = json_dumps(policy, JSON_COMPACT);
+    if (json_array_size(json_object_get(policy, "Statement")))
+        json_object_set_new(attributes, "Policy", json_string(text ? text : "{}"));
+    else
+        json_object_del(attributes, "Policy");
+    free(text);
+    json_decref(policy);
+    json_decref(present);
+    return queue_store(call, attributes, queue_hold(call, &call->queue->tags), NULL);
+}
+
+static int check_permission(struct sqs_call *call, const char *label, const json_t *accounts,
+                            const json_t *actions)
+{
+    size_t size = label ? strlen(label) : 0;
+    if (!size)
+        return sqs_fail_missing(call, "Label");
+    for (size_t i = 0; i < size; i++)
+        if (size > 80 || (!isalnum((unsigned char)label[i]) && !strchr("-_", label[i])))
+            return sqs_fail(call, SQS_INVALID,
+                            "Value %.80s for parameter Label is invalid. Reason: Can only include "
+                            "alphanumeric characters, hyphens, or underscores. 1 to 80 in length.",
+                            label);
+    if (!json_array_size(accounts))
+        return sqs_fail(call, SQS_INVALID,
+                        "Value [] for parameter PrincipalId is invalid. Reason: Unable to verify.");
+    if (!json_array_size(actions))
+        return sqs_fail_missing(call, "Actions");
+    return json_array_size(actions) <= 7 && json_array_size(accounts) <= 50
+               ? 0
+               : sqs_fail(call, "OverLimit", "%zu Actions were found, maximum allowed is 7.",
+                          json_array_size(actions));
+}
+
+int sqs_add_permission(struct sqs_call *call)
+{
+    const char *label = sqs_text(call->body, "Label");
+    const json_t *accounts = json_object_get(call->body, "AWSAccountIds"),
+                 *actions = json_object_get(call->body, "Actions");
+    char arn[SQS_ARN_BYTES];
+    if (check_permission(call, label, accounts, actions) < 0)
+        return -1;
+    json_t *present = queue_hold(call, &call->queue->attributes),
+           *policy = load_policy(call, present);
+    json_t *statements = json_object_get(policy, "Statement");
+    if (find_statement(statements, label) < json_array_size(statements)) {
+        json_decref(policy);
+        json_decref(present);
+        return sqs_fail(call, SQS_INVALID,
+                        "Value %s for parameter Label is invalid. Reason: Already exists.", label);
+    }
+    queue_arn(call->sqs, call->queue, arn);
+    json_array_append_new(
+        statements, json_pack("{s:s, s:s, s:{s:o}, s:o, s:s}", "Sid", label, "Effect", "Allow",
+                              "Principal", "AWS", prefixed(accounts, "arn:aws:iam::", ":root"),
+                              "Action", prefixed(actions, "SQS:", ""), "Resource", arn));
+    return store_policy(call, present, policy);
+}
+
+int sqs_remove_permission(struct sqs_call *call)
+{
+    const char *label = sqs_text(call->body, "Label");
+    if (!label)
+        return sqs_fail_missing(call, "Label");
+    json_t *present = queue_hold(call, &call->queue->attributes),
+           *policy = load_policy(call, present);
+    json_t *statements = json_object_get(policy, "Statement");
+    size_t at = find_statement(statements, label);
+    if (at == json_array_size(statements)) {
+        json_decref(policy);
+        json_decref(present);
+        return sqs_fail(call, SQS_INVALID,
+                        "Value %s for parameter Label is invalid. Reason: can't find label on "
+                        "existing policy.",
+                        label);
+    }
+    json_array_remove(statements, at);
+    return store_policy(call, present, policy);
+}
