@@ -1,5 +1,5 @@
 #include "cli/bundle.h"
-#include "cli/paths.h"
+#include "cli/beside.h"
 
 #include "base/file.h"
 #include "face/gallery.h"
@@ -104,7 +104,7 @@ int bundle_make(const struct bundle_files *files, struct buf *zip, struct err *e
 int bundle_find_function(char *path, size_t path_bytes, struct err *err)
 {
     struct err cause = {0};
-    if (paths_beside_program("ken-function", path, path_bytes, &cause) < 0)
+    if (beside_program("ken-function", path, path_bytes, &cause) < 0)
         return err_set(err, cause.code, "%.400s (give it with --function FILE)", cause.message);
     return 0;
 }

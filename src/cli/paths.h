@@ -4,7 +4,6 @@
 #include "base/err.h"
 
 #include <limits.h>
-#include <stddef.h>
 
 /* Where the verbs find what no option names. */
 
@@ -16,9 +15,6 @@ const char *paths_models(const char *option, char place[PATH_MAX]);
 /* Opens the networks there; an absent one's error says what to do. */
 struct face_models;
 struct face_models *paths_open_models(const char *option, struct err *err);
-
-/* A file or folder told from where this program lies: "ken-function", "../models". */
-int paths_beside_program(const char *name, char *path, size_t path_bytes, struct err *err) MUST_USE;
 
 /* The gallery file: `option`, else $KEN_GALLERY, else gallery.ken. */
 const char *paths_gallery(const char *option);
