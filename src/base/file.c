@@ -116,6 +116,18 @@ int file_remove(const char *path, struct err *err)
     return sync_folder_of(path, err);
 }
 
+int file_move(const char *from, const char *to, struct err *err)
+{
+    int fd = open(from, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, "open %s", from);
+    int result = fsync(fd) < 0 ? err_set_errno(err, "sync %s", from) : 0;
+    close(fd);
+    if (result == 0 && rename(from, to) < 0)
+        result = err_set_errno(err, "rename %s to %s", from, to);
+    return result < 0 ? -1 : sync_folder_of(to, err);
+}
+
 int file_make_folders(const char *path, mode_t mode, struct err *err)
 {
     char part[PATH_MAX];

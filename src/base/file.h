@@ -17,6 +17,10 @@ int file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
 int file_write(const char *path, const void *data, size_t size, mode_t mode,
                struct err *err) MUST_USE;
 
+/* Put the complete file `from` into the place of `to`, durably: it is synced, renamed, and their
+ * folder synced. */
+int file_move(const char *from, const char *to, struct err *err) MUST_USE;
+
 /* Make a folder and those above it; fine when it exists. */
 int file_make_folders(const char *path, mode_t mode, struct err *err) MUST_USE;
 

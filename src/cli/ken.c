@@ -6,22 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The program `ken`: every verb, its own and those of the programs beside it. */
+/* The program `ken`: knows the verbs, and becomes the program beside it that does the work. */
 
-struct verb {
-    const char *name, *summary;
-    int (*run)(int argc, char **argv); /* NULL: in another program */
-    const char *program;
-};
-
-static const struct verb verbs[] = {
-#define X(name, summary) {#name, summary, verb_##name, NULL},
-    KEN_VERBS(X)
+static const struct verb {
+    const char *name, *summary, *program;
+} verbs[] = {
+#define X(name, summary) {#name, summary, "ken-tool"},
+    KEN_TOOL_VERBS(X)
 #undef X
-#define X(name, summary) {#name, summary, NULL, "ken-edge"},
+#define X(name, summary) {#name, summary, "ken-edge"},
         KEN_EDGE_VERBS(X)
 #undef X
-#define X(name, summary) {#name, summary, NULL, "ken-cloud"},
+#define X(name, summary) {#name, summary, "ken-cloud"},
             KEN_CLOUD_VERBS(X)
 #undef X
 };
@@ -44,14 +40,11 @@ static void print_usage(FILE *out)
     fprintf(out, "\n\"ken VERB --help\" tells more of one; \"ken --version\" the version.\n");
 }
 
-static int run_verb(int argc, char **argv)
+static int run_verb(char **argv)
 {
-    for (size_t i = 0; i < VERBS; i++) {
-        if (strcmp(argv[1], verbs[i].name) != 0)
-            continue;
-        return verbs[i].run ? verbs[i].run(argc - 1, argv + 1)
-                            : become_program(verbs[i].program, argv + 1);
-    }
+    for (size_t i = 0; i < VERBS; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return become_program(verbs[i].program, argv + 1);
     fprintf(stderr, "ken: %s: no such verb (see ken --help)\n", argv[1]);
     return EXIT_USAGE;
 }
@@ -76,5 +69,5 @@ int main(int argc, char **argv)
         printf("ken %s\n", KEN_VERSION);
         return finish_program("--version", EXIT_OK);
     }
-    return finish_program(argv[1], run_verb(argc, argv));
+    return run_verb(argv);
 }

@@ -376,8 +376,10 @@ int content_prepare(struct s3 *s3, struct err *err)
     for (unsigned i = 0; i < FOLDERS; i++) {
         snprintf(name, sizeof name, "%02x", i);
         path_of(s3, name, path);
-        if (file_make_folders(path, 0700, err) < 0)
-            return -1;
+        if (mkdir(path, 0700) == 0 || errno == EEXIST)
+            continue;
+        if (errno != ENOENT || file_make_folders(path, 0700, err) < 0)
+            return err_set_errno(err, "make folder %s", path);
     }
     return 0;
 }
