@@ -300,6 +300,112 @@ class DynamodbTest(unittest.TestCase):
             {"Get": {"TableName": "people", "Key": wire(name="t2")}}])
         self.assertEqual(["Item" in r for r in got["Responses"]], [True, False])
 
+    def test_a_transaction_says_why_for_each_action(self):
+        self.client.put_item(TableName="people", Item=wire(name="r1", n=1))
+        exists = {"ConditionExpression": "attribute_not_exists(n)",
+                  "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        with self.assertRaises(ClientError) as caught:
+            self.client.transact_write_items(TransactItems=[
+                {"Put": {"TableName": "people", "Item": wire(name="r1"), **exists}},
+                {"Put": {"TableName": "people", "Item": wire(name="r2")}},
+                {"Put": {"TableName": "people", "Item": wire(name=5)}}])
+        reasons = caught.exception.response["CancellationReasons"]
+        self.assertEqual([r["Code"] for r in reasons],
+                         ["ConditionalCheckFailed", "None", "ValidationError"])
+        self.assertEqual(plain(reasons[0]["Item"]), {"name": "r1", "n": 1})
+        self.assertEqual(reasons[2]["Message"], "One or more parameter values were invalid: Type "
+                         "mismatch for key name expected: S actual: N")
+        self.assertIn("[ConditionalCheckFailed, None, ValidationError]",
+                      caught.exception.response["Error"]["Message"])
+        self.refused("ValidationException", "cannot contain an empty string value. Key: name",
+                     "transact_write_items",
+                     TransactItems=[{"Put": {"TableName": "people", "Item": wire(name="")}}])
+        self.refused("ValidationException", "multiple operations on one item",
+                     "transact_write_items", TransactItems=[
+                         {"Put": {"TableName": "people", "Item": wire(name="r3")}}] * 2)
+
+    def test_a_repeated_transaction_is_done_once(self):
+        add = [{"Update": {"TableName": "people", "Key": wire(name="once-only"),
+                           "UpdateExpression": "ADD n :one",
+                           "ExpressionAttributeValues": wire(**{":one": 1})}}]
+        for _ in range(3):
+            self.client.transact_write_items(TransactItems=add, ClientRequestToken="token-1")
+        got = self.client.get_item(TableName="people", Key=wire(name="once-only"))["Item"]
+        self.assertEqual(plain(got)["n"], 1)
+        add[0]["Update"]["ExpressionAttributeValues"] = wire(**{":one": 2})
+        self.refused("IdempotentParameterMismatchException", "", "transact_write_items",
+                     TransactItems=add, ClientRequestToken="token-1")
+        failing = [{"ConditionCheck": {"TableName": "people", "Key": wire(name="never"),
+                                       "ConditionExpression": "attribute_exists(n)"}}]
+        for _ in range(2):  # what failed may be tried again
+            self.refused("TransactionCanceledException", "", "transact_write_items",
+                         TransactItems=failing, ClientRequestToken="token-2")
+
+    def test_capacity_counts_indexes_and_collections(self):
+        make(self.client, "counted", "h:S r:S", also="g:S l:S", GlobalSecondaryIndexes=[{
+            "IndexName": "global", "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["p"]}}],
+            LocalSecondaryIndexes=[{
+                "IndexName": "local", "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"},
+                                                    {"AttributeName": "l", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "ALL"}}])
+        self.addCleanup(self.client.delete_table, TableName="counted")
+
+        def units(answer):
+            used = answer["ConsumedCapacity"]
+            arms = (used.get(kind, {}) for kind in ("GlobalSecondaryIndexes",
+                                                    "LocalSecondaryIndexes"))
+            return (used["CapacityUnits"], used["Table"]["CapacityUnits"],
+                    *(sum(index["CapacityUnits"] for index in arm.values()) for arm in arms))
+
+        item = wire(h="h", r="r", g="g", l="l", p="p", o="o")
+        put = dict(TableName="counted", Item=item, ReturnConsumedCapacity="INDEXES")
+        self.assertEqual(units(self.client.put_item(**put)), (3, 1, 1, 1))
+        self.assertEqual(units(self.client.put_item(**put)), (1, 1, 0, 0))
+
+        def update(expression, **values):
+            return units(self.client.update_item(
+                TableName="counted", Key=wire(h="h", r="r"), UpdateExpression=expression,
+                ReturnConsumedCapacity="INDEXES",
+                **({"ExpressionAttributeValues": wire(**{":v": values["v"]})} if values else {})))
+        self.assertEqual(update("SET o = :v", v="o2"), (2, 1, 0, 1))
+        self.assertEqual(update("SET p = :v", v="p2"), (3, 1, 1, 1))
+        self.assertEqual(update("SET g = :v", v="g2"), (4, 1, 2, 1))
+        self.assertEqual(update("REMOVE g"), (3, 1, 1, 1))
+        self.assertEqual(update("SET l = :v", v="l2"), (3, 1, 0, 2))
+        done = self.client.transact_write_items(
+            TransactItems=[{"Put": {"TableName": "counted", "Item": wire(h="t", r="r")}}],
+            ReturnConsumedCapacity="TOTAL", ReturnItemCollectionMetrics="SIZE")
+        self.assertEqual(done["ConsumedCapacity"], [
+            {"TableName": "counted", "CapacityUnits": 2, "WriteCapacityUnits": 2}])
+        self.assertEqual(done["ItemCollectionMetrics"], {"counted": [
+            {"ItemCollectionKey": wire(h="t"), "SizeEstimateRangeGB": [0, 1]}]})
+
+    def test_an_item_may_be_as_large_as_its_limit(self):
+        for number, size in (("0", 1), ("-42", 3), ("3.14159", 5), ("100.5", 4), ("1E125", 2),
+                             ("0.0000001", 2), ("12345678901234567890123456789012345678", 20)):
+            free = 409600 - len("namelimitnp") - size
+            item = {"name": {"S": "limit"}, "n": {"N": number}, "p": {"S": "x" * free}}
+            self.client.put_item(TableName="people", Item=item)
+            item["p"]["S"] += "x"
+            self.refused("ValidationException", "Item size has exceeded", "put_item",
+                         TableName="people", Item=item)
+        self.client.delete_item(TableName="people", Key=wire(name="limit"))
+
+    def test_batches_that_break_limits_are_refused(self):
+        self.refused("ValidationException", "The requestItems parameter is required for "
+                     "BatchWriteItem", "batch_write_item", RequestItems={})
+        put = {"PutRequest": {"Item": wire(name="x")}}
+        self.refused("ValidationException", "Map value must satisfy constraint: [Member must have "
+                     "length less than or equal to 25, Member must have length greater than or "
+                     "equal to 1]", "batch_write_item", RequestItems={"people": [put] * 26})
+        self.refused("ValidationException", "Value at 'RequestItems.people.member.Keys' failed to "
+                     "satisfy constraint: Member must have length less than or equal to 100",
+                     "batch_get_item", RequestItems={"people": {"Keys": [wire(name="x")] * 101}})
+        self.refused("ValidationException", "The provided key element does not match the schema",
+                     "batch_write_item", RequestItems={
+                         "people": [{"PutRequest": {"Item": wire(name=5)}}]})
+
     def test_batches_read_what_they_wrote(self):
         names = [f"batch{i}" for i in range(25)]
         self.client.batch_write_item(RequestItems={"people": [

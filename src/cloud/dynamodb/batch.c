@@ -1,31 +1,19 @@
-#include "cloud/dynamodb/request.h"
+#include "cloud/dynamodb/batch.h"
+#include "cloud/dynamodb/shape.h"
 
 #include <string.h>
 
-/* BatchWriteItem, BatchGetItem, TransactWriteItems, TransactGetItems. */
+/* BatchWriteItem and BatchGetItem. */
 
-enum {
-    BATCH_MAX_WRITES = 25,
-    BATCH_MAX_READS = 100,
-    TRANSACTION_MAX_ITEMS = 100,
-    BATCH_MAX_ANSWER_BYTES = 16 * 1024 * 1024
-};
+enum { BATCH_MAX_WRITES = 25, BATCH_MAX_READS = 100, BATCH_MAX_ANSWER_BYTES = 16 * 1024 * 1024 };
 
-struct batch {
-    struct write writes[TRANSACTION_MAX_ITEMS];
-    struct expressions expressions[TRANSACTION_MAX_ITEMS];
-    int wants_failed_item[TRANSACTION_MAX_ITEMS];
-    size_t count;
-    enum capacity_detail capacity;
-};
-
-static void release_tables(struct batch *batch)
+void batch_release(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
         table_release(batch->writes[i].table);
 }
 
-static struct batch *make_batch(struct request *r)
+struct batch *batch_make(struct request *r)
 {
     struct batch *batch = arena_new(r->arena, struct batch, 1);
     if (!batch)
@@ -33,7 +21,7 @@ static struct batch *make_batch(struct request *r)
     return batch;
 }
 
-static int same_key(const struct write *a, const struct write *b)
+int batch_same_key(const struct write *a, const struct write *b)
 {
     if (a->table != b->table)
         return 0;
@@ -45,13 +33,104 @@ static int same_key(const struct write *a, const struct write *b)
     return 1;
 }
 
-static int check_write(struct request *r, struct write *w)
+int batch_check_write(struct request *r, const struct write *w)
 {
     if (w->type != WRITE_PUT)
         return table_check_key(w->table, &w->item, &r->err);
     if (item_size(&w->item) > ITEM_MAX_BYTES)
-        return err_set(&r->err, ERR_INVALID, "Item size has exceeded the maximum allowed size");
+        return err_set(&r->err, ERR_TOO_BIG, "Item size has exceeded the maximum allowed size");
     return table_check_item(w->table, &w->item, &r->err);
+}
+
+static int is_first_of_table(const struct batch *batch, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (batch->writes[i].table == batch->writes[at].table)
+            return 0;
+    return 1;
+}
+
+/* One entry a table. */
+static void write_usages(struct request *r, const struct batch *batch, double factor,
+                         const char *split)
+{
+    int shown = 0;
+    buf_puts(&r->out, "[");
+    for (size_t i = 0; i < batch->count; i++) {
+        struct usage usage = {.table = batch->writes[i].table, .split = split};
+        if (!is_first_of_table(batch, i))
+            continue;
+        for (size_t j = i; j < batch->count; j++) {
+            const struct write *w = &batch->writes[j];
+            if (w->table == usage.table && split && !strcmp(split, "Read"))
+                usage.table_units += read_units(w->old_size, 1) * factor;
+            else if (w->table == usage.table)
+                usage_add_write(&usage, w, factor);
+        }
+        buf_puts(&r->out, shown++ ? "," : "");
+        usage_write(r, batch->capacity, &usage);
+    }
+    buf_puts(&r->out, "]");
+}
+
+static void write_collections(struct request *r, const struct batch *batch)
+{
+    int tables = 0;
+    buf_puts(&r->out, "{");
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct table *table = batch->writes[i].table;
+        if (!collection_counts(table) || !is_first_of_table(batch, i))
+            continue;
+        buf_puts(&r->out, tables++ ? "," : "");
+        json_write_string(&r->out, table->name, strlen(table->name));
+        buf_puts(&r->out, ":[");
+        for (size_t j = i, shown = 0; j < batch->count; j++) {
+            if (batch->writes[j].table != table)
+                continue;
+            buf_puts(&r->out, shown++ ? "," : "");
+            collection_write(r, &batch->writes[j]);
+        }
+        buf_puts(&r->out, "]");
+    }
+    buf_puts(&r->out, "}");
+}
+
+void batch_write_answer(struct request *r, const struct batch *batch, double factor, int *first)
+{
+    const char *metrics =
+        json_string_value(json_object_get(r->body, "ReturnItemCollectionMetrics"));
+    if (batch->capacity) {
+        write_member(r, first, "ConsumedCapacity");
+        write_usages(r, batch, factor, factor > 1 ? "Write" : NULL);
+    }
+    if (metrics && !strcmp(metrics, "SIZE")) {
+        write_member(r, first, "ItemCollectionMetrics");
+        write_collections(r, batch);
+    }
+}
+
+void batch_write_reads(struct request *r, const struct batch *batch, double factor)
+{
+    int first = 0;
+    if (!batch->capacity)
+        return;
+    write_member(r, &first, "ConsumedCapacity");
+    write_usages(r, batch, factor, "Read");
+}
+
+/* BatchWriteItem does not say which key is wrong where AWS's PutItem does. */
+static int check_request(struct request *r, const struct write *w)
+{
+    if (batch_check_write(r, w) == 0)
+        return 0;
+    for (size_t i = 0; r->err.code == ERR_INVALID && i < w->table->keys.count; i++) {
+        const struct key_part *part = &w->table->keys.parts[i];
+        const struct value *value = value_member(&w->item, part->name);
+        if (!value || value->type != part->type)
+            return err_set(&r->err, ERR_INVALID,
+                           "The provided key element does not match the schema");
+    }
+    return -1;
 }
 
 static int add_write(struct request *r, struct batch *batch, const char *table, const json_t *json)
@@ -65,32 +144,57 @@ static int add_write(struct request *r, struct batch *batch, const char *table, 
     struct write *w = &batch->writes[batch->count];
     w->type = put ? WRITE_PUT : WRITE_DELETE;
     const json_t *item = put ? json_object_get(put, "Item") : json_object_get(delete, "Key");
-    if (!item)
-        return fail_constraint(r, NULL,
-                               put ? "requestItems.member.putRequest.item"
-                                   : "requestItems.member.deleteRequest.key",
-                               "Member must not be null");
+    w->counts_units = batch->capacity != CAPACITY_NONE;
     if (item_from_json(item, &w->item, r->arena, &r->err) < 0)
         return -1;
     w->table = request_find_table(r, table);
     if (!w->table)
         return -1;
     batch->count++;
-    if (check_write(r, w) < 0)
+    if (check_request(r, w) < 0)
         return -1;
     for (size_t i = 0; i + 1 < batch->count; i++)
-        if (same_key(&batch->writes[i], w))
+        if (batch_same_key(&batch->writes[i], w))
             return err_set(&r->err, ERR_INVALID, "Provided list of item keys contains duplicates");
     return 0;
 }
 
-static int check_count(struct request *r, size_t count, size_t limit, const char *name)
+/* AWS shows the whole request in this message; so much of it as fits. */
+static const char *batch_constraint(struct request *r, const json_t *tables)
 {
-    if (!count)
-        return fail_constraint(r, "{}", name, "Member must have length greater than or equal to 1");
-    if (count > limit && limit == BATCH_MAX_READS)
-        return err_set(&r->err, ERR_INVALID, "Too many items requested for the BatchGetItem call");
-    if (count > limit)
+    enum shape_style style;
+    const struct shape *members = shape_of_operation(r->operation, &style);
+    return shape_message(&members[0], "requestItems", tables,
+                         "Map value must satisfy constraint: [Member must have length less than "
+                         "or equal to 25, Member must have length greater than or equal to 1]",
+                         r->arena);
+}
+
+/* RequestItems, not empty. */
+static const json_t *read_tables(struct request *r)
+{
+    const json_t *tables = json_object_get(r->body, "RequestItems");
+    if (json_object_size(tables))
+        return tables;
+    err_set(&r->err, ERR_INVALID, "The requestItems parameter is required for %s", r->operation);
+    return NULL;
+}
+
+/* Each table's list, and all together. */
+static int check_write_counts(struct request *r, const json_t *tables)
+{
+    const char *table;
+    json_t *requests;
+    size_t count = 0;
+    json_object_foreach((json_t *)tables, table, requests)
+    {
+        count += json_array_size(requests);
+        if (json_array_size(requests) >= 1 && json_array_size(requests) <= BATCH_MAX_WRITES)
+            continue;
+        r->message = batch_constraint(r, tables);
+        return err_set(&r->err, ERR_INVALID, "RequestItems holds too much or nothing");
+    }
+    if (count > BATCH_MAX_WRITES)
         return err_set(&r->err, ERR_INVALID,
                        "Too many items requested for the BatchWriteItem call");
     return 0;
@@ -98,19 +202,11 @@ static int check_count(struct request *r, size_t count, size_t limit, const char
 
 static int read_batch(struct request *r, struct batch *batch)
 {
-    const json_t *tables;
+    const json_t *tables = read_tables(r);
     const char *table;
     json_t *requests, *one;
-    size_t count = 0, i;
-    if (param_capacity(r, &batch->capacity) < 0 || param_object(r, "RequestItems", &tables) < 0)
-        return -1;
-    if (!tables)
-        return fail_constraint(r, NULL, "RequestItems", "Member must not be null");
-    json_object_foreach((json_t *)tables, table, requests)
-    {
-        count += json_array_size(requests);
-    }
-    if (check_count(r, count, BATCH_MAX_WRITES, "RequestItems") < 0)
+    size_t i;
+    if (!tables || param_capacity(r, &batch->capacity) < 0 || check_write_counts(r, tables) < 0)
         return -1;
     json_object_foreach((json_t *)tables, table, requests)
     {
@@ -123,47 +219,20 @@ static int read_batch(struct request *r, struct batch *batch)
     return 0;
 }
 
-/* One entry a table, with the units of its writes (twice in a transaction). */
-static void write_batch_capacity(struct request *r, const struct batch *batch, double factor)
-{
-    int first = 1;
-    if (!batch->capacity)
-        return;
-    buf_puts(&r->out, ",\"ConsumedCapacity\":[");
-    for (size_t i = 0; i < batch->count; i++) {
-        double units = 0;
-        int seen = 0;
-        for (size_t j = 0; j < batch->count; j++) {
-            const struct write *w = &batch->writes[j];
-            if (w->table != batch->writes[i].table)
-                continue;
-            seen |= j < i;
-            units += write_units(w->old_size > w->new_size ? w->old_size : w->new_size) * factor;
-        }
-        if (seen)
-            continue;
-        buf_puts(&r->out, first ? "" : ",");
-        first = 0;
-        write_capacity(r, batch->capacity, batch->writes[i].table->name, NULL, units);
-    }
-    buf_puts(&r->out, "]");
-}
-
 int batch_write_item(struct request *r)
 {
-    size_t failed;
-    struct batch *batch = make_batch(r);
+    struct batch *batch = batch_make(r);
     if (!batch)
         return -1;
-    int result = read_batch(r, batch);
+    int result = read_batch(r, batch), first = 0;
     if (result == 0)
-        result = write_all(r, batch->writes, batch->count, &failed);
+        result = write_all(r, batch->writes, batch->count);
     if (result == 0) {
         buf_puts(&r->out, "{\"UnprocessedItems\":{}");
-        write_batch_capacity(r, batch, 1);
+        batch_write_answer(r, batch, 1, &first);
         buf_puts(&r->out, "}");
     }
-    release_tables(batch);
+    batch_release(batch);
     return result;
 }
 
@@ -192,7 +261,7 @@ static int read_keys(struct request *r, const json_t *keys, struct reading *read
             table_key(reading->table, &seen[i].item, &key, r->arena, &r->err) < 0)
             return -1;
         for (size_t j = 0; j < i; j++)
-            if (same_key(&seen[j], &seen[i]))
+            if (batch_same_key(&seen[j], &seen[i]))
                 return err_set(&r->err, ERR_INVALID,
                                "Provided list of item keys contains duplicates");
         if (r->out.size > BATCH_MAX_ANSWER_BYTES) {
@@ -216,6 +285,19 @@ static int read_keys(struct request *r, const json_t *keys, struct reading *read
     return 0;
 }
 
+/* The answer's ConsumedCapacity comes behind all tables: kept aside until then. */
+static int note_usage(struct request *r, struct reading *reading)
+{
+    struct usage usage = {.table = reading->table, .table_units = reading->units};
+    struct buf out = r->out;
+    r->out = reading->capacity;
+    buf_puts(&r->out, r->out.size ? "," : "");
+    usage_write(r, reading->detail, &usage);
+    reading->capacity = r->out;
+    r->out = out;
+    return 0;
+}
+
 /* One table's keys, and what could not be read of them any more. */
 static int read_listed(struct request *r, const json_t *keys, struct reading *reading)
 {
@@ -232,9 +314,8 @@ static int read_listed(struct request *r, const json_t *keys, struct reading *re
     buf_puts(left, "]}");
     if (!reading->left_over && left->data)
         left->data[left->size = before] = 0;
-    if (reading->detail)
-        buf_printf(&reading->capacity, "%s{\"TableName\":\"%s\",\"CapacityUnits\":%.1f}",
-                   reading->capacity.size ? "," : "", name, reading->units);
+    if (reading->detail && result == 0)
+        result = note_usage(r, reading);
     return result;
 }
 
@@ -290,209 +371,33 @@ static int read_all(struct request *r, const json_t *tables, enum capacity_detai
     return result;
 }
 
+static int check_keys(struct request *r, const char *table, const json_t *from, size_t *count)
+{
+    size_t keys = json_array_size(json_object_get(from, "Keys"));
+    *count += keys;
+    if (keys <= BATCH_MAX_READS)
+        return 0;
+    return err_set(&r->err, ERR_INVALID,
+                   "1 validation error detected: Value at 'RequestItems.%.255s.member.Keys' failed "
+                   "to satisfy constraint: Member must have length less than or equal to 100",
+                   table);
+}
+
 int batch_get_item(struct request *r)
 {
-    const json_t *tables;
+    const json_t *tables = read_tables(r);
     const char *name;
     json_t *from;
     size_t count = 0;
     enum capacity_detail detail;
-    if (param_capacity(r, &detail) < 0 || param_object(r, "RequestItems", &tables) < 0)
+    if (!tables || param_capacity(r, &detail) < 0)
         return -1;
-    if (!tables)
-        return fail_constraint(r, NULL, "RequestItems", "Member must not be null");
     json_object_foreach((json_t *)tables, name, from)
     {
-        count += json_array_size(json_object_get(from, "Keys"));
-    }
-    if (check_count(r, count, BATCH_MAX_READS, "RequestItems") < 0)
-        return -1;
-    return read_all(r, tables, detail);
-}
-
-static const struct transaction_type {
-    const char *name;
-    enum write_type type;
-    unsigned uses;
-    const char *action; /* to be allowed */
-} transaction_types[] = {
-    {"Put", WRITE_PUT, USES_CONDITION, "dynamodb:PutItem"},
-    {"Delete", WRITE_DELETE, USES_CONDITION, "dynamodb:DeleteItem"},
-    {"Update", WRITE_UPDATE, USES_CONDITION | USES_UPDATE, "dynamodb:UpdateItem"},
-    {"ConditionCheck", WRITE_CHECK, USES_CONDITION, "dynamodb:ConditionCheckItem"},
-};
-
-static int add_transaction(struct request *r, struct batch *batch, const json_t *item)
-{
-    size_t at = batch->count;
-    struct write *w = &batch->writes[at];
-    const struct transaction_type *type = NULL;
-    for (size_t i = 0; i < 4; i++)
-        if (json_object_get(item, transaction_types[i].name))
-            type = &transaction_types[i];
-    if (!type || json_object_size(item) != 1)
-        return err_set(&r->err, ERR_INVALID,
-                       "TransactItems can only contain one of Check, Put, Update or Delete");
-    const json_t *from = json_object_get(item, type->name), *failure;
-    const json_t *key = json_object_get(from, type->type == WRITE_PUT ? "Item" : "Key");
-    const char *name;
-    w->type = type->type;
-    failure = json_object_get(from, "ReturnValuesOnConditionCheckFailure");
-    batch->wants_failed_item[at] =
-        json_is_string(failure) && !strcmp(json_string_value(failure), "ALL_OLD");
-    if (!key)
-        return fail_constraint(r, NULL, "transactItems.member.key", "Member must not be null");
-    if (param_table_name(r, from, &name) < 0 ||
-        item_from_json(key, &w->item, r->arena, &r->err) < 0 ||
-        expressions_parse(r, from, type->uses, &batch->expressions[at]) < 0)
-        return -1;
-    w->condition = batch->expressions[at].condition;
-    w->update = batch->expressions[at].has_update ? &batch->expressions[at].update : NULL;
-    w->wants_old = batch->wants_failed_item[at];
-    w->table = request_find_table_for(r, type->action, name);
-    if (!w->table)
-        return -1;
-    batch->count++;
-    if (check_write(r, w) < 0 || (w->update && update_check_keys(r, w->table, w->update) < 0))
-        return -1;
-    for (size_t i = 0; i + 1 < batch->count; i++)
-        if (same_key(&batch->writes[i], w))
-            return err_set(&r->err, ERR_INVALID,
-                           "Transaction request cannot include multiple operations on one item");
-    return 0;
-}
-
-static int read_transaction(struct request *r, struct batch *batch)
-{
-    const json_t *items;
-    size_t i;
-    json_t *item;
-    if (param_capacity(r, &batch->capacity) < 0 || param_array(r, "TransactItems", &items) < 0)
-        return -1;
-    if (!items)
-        return fail_constraint(r, NULL, "TransactItems", "Member must not be null");
-    if (!json_array_size(items) || json_array_size(items) > TRANSACTION_MAX_ITEMS)
-        return fail_constraint(r, "[]", "TransactItems",
-                               json_array_size(items)
-                                   ? "Member must have length less than or equal to 100"
-                                   : "Member must have length greater than or equal to 1");
-    json_array_foreach(items, i, item)
-    {
-        if (add_transaction(r, batch, item) < 0)
+        if (check_keys(r, name, from, &count) < 0)
             return -1;
     }
-    return 0;
-}
-
-/* One reason an item: the failed one's, None for the others. */
-static int cancel(struct request *r, const struct batch *batch, size_t failed)
-{
-    const char *code = r->err.code == ERR_DENIED ? "ConditionalCheckFailed" : "ValidationError";
-    struct buf extra, codes;
-    if (r->err.code != ERR_DENIED && r->err.code != ERR_INVALID)
-        return -1;
-    buf_init(&extra, REQUEST_MAX_OUT_BYTES);
-    buf_init(&codes, 4096);
-    buf_puts(&extra, ",\"CancellationReasons\":[");
-    for (size_t i = 0; i < batch->count; i++) {
-        buf_puts(&extra, i ? "," : "");
-        buf_printf(&codes, "%s%s", i ? ", " : "", i == failed ? code : "None");
-        if (i != failed) {
-            buf_puts(&extra, "{\"Code\":\"None\"}");
-            continue;
-        }
-        buf_printf(&extra, "{\"Code\":\"%s\",\"Message\":", code);
-        json_write_string(&extra, r->err.message, strlen(r->err.message));
-        if (batch->wants_failed_item[i] && batch->writes[i].had_old) {
-            buf_puts(&extra, ",\"Item\":");
-            item_write(&extra, &batch->writes[i].old);
-        }
-        buf_puts(&extra, "}");
-    }
-    buf_puts(&extra, "]");
-    r->error_extra = extra.data ? arena_copy(r->arena, extra.data, extra.size) : NULL;
-    r->error_type = "TransactionCanceledException";
-    err_set(&r->err, ERR_INVALID,
-            "Transaction cancelled, please refer cancellation reasons for specific reasons [%s]",
-            codes.data ? codes.data : "");
-    buf_finish(&extra);
-    buf_finish(&codes);
-    return -1;
-}
-
-int transact_write_items(struct request *r)
-{
-    size_t failed;
-    struct batch *batch = make_batch(r);
-    if (!batch)
-        return -1;
-    int result = read_transaction(r, batch);
-    if (result == 0 && write_all(r, batch->writes, batch->count, &failed) < 0)
-        result = cancel(r, batch, failed);
-    if (result == 0) {
-        buf_puts(&r->out, "{");
-        write_batch_capacity(r, batch, 2);
-        buf_puts(&r->out, "}");
-        if (r->out.size > 2) /* the comma in front of ConsumedCapacity */
-            r->out.data[1] = ' ';
-    }
-    release_tables(batch);
-    return result;
-}
-
-static int get_one(struct request *r, struct connection *connection, const json_t *get)
-{
-    const char *name;
-    struct value item;
-    struct key key;
-    struct stored stored;
-    struct expressions expressions;
-    const json_t *key_json = json_object_get(get, "Key");
-    if (!key_json)
-        return fail_constraint(r, NULL, "transactItems.member.get.key", "Member must not be null");
-    if (param_table_name(r, get, &name) < 0 ||
-        item_from_json(key_json, &item, r->arena, &r->err) < 0 ||
-        expressions_parse(r, get, USES_PROJECTION, &expressions) < 0)
-        return -1;
-    struct table *table = request_find_table_for(r, "dynamodb:GetItem", name);
-    if (!table)
-        return -1;
-    int found = table_check_key(table, &item, &r->err) < 0 ||
-                        table_key(table, &item, &key, r->arena, &r->err) < 0
-                    ? -1
-                    : item_load(connection, r, table, &key, &stored);
-    table_release(table);
-    if (found <= 0)
-        return found < 0 ? -1 : buf_puts(&r->out, "{}");
-    buf_puts(&r->out, "{\"Item\":");
-    if (write_projected(r, expressions.has_projection ? &expressions.projection : NULL, stored.text,
-                        stored.text_size) < 0)
-        return -1;
-    return buf_puts(&r->out, "}");
-}
-
-/* All in one read transaction: no write comes between. */
-int transact_get_items(struct request *r)
-{
-    const json_t *items;
-    if (param_array(r, "TransactItems", &items) < 0)
-        return -1;
-    if (!json_array_size(items) || json_array_size(items) > TRANSACTION_MAX_ITEMS)
-        return fail_constraint(r, "[]", "TransactItems",
-                               "Member must have length between 1 and 100");
-    struct connection *connection = database_read_begin(r->service->database, &r->err);
-    if (!connection)
-        return -1;
-    int result = connection_exec(connection, "BEGIN", &r->err), begun = result == 0;
-    buf_puts(&r->out, "{\"Responses\":[");
-    for (size_t i = 0; result == 0 && i < json_array_size(items); i++) {
-        buf_puts(&r->out, i ? "," : "");
-        result = get_one(r, connection, json_object_get(json_array_get(items, i), "Get"));
-    }
-    buf_puts(&r->out, "]}");
-    struct err ignored;
-    if (begun && connection_exec(connection, "COMMIT", &ignored) < 0)
-        result = result < 0 ? -1 : err_set(&r->err, ERR_IO, "%s", ignored.message);
-    database_read_end(r->service->database, connection);
-    return result;
+    if (count > BATCH_MAX_READS)
+        return err_set(&r->err, ERR_INVALID, "Too many items requested for the BatchGetItem call");
+    return read_all(r, tables, detail);
 }

@@ -1,4 +1,4 @@
-#include "cloud/dynamodb/request.h"
+#include "cloud/dynamodb/legacy.h"
 
 #include <string.h>
 
@@ -97,81 +97,76 @@ static int write_attributes(struct request *r, const struct item_write *w, int *
 static int answer_write(struct request *r, const struct item_write *w)
 {
     int first = 1;
-    size_t bytes = w->write.old_size > w->write.new_size ? w->write.old_size : w->write.new_size;
     buf_puts(&r->out, "{");
     if (write_attributes(r, w, &first) < 0)
         return -1;
     if (w->capacity) {
+        struct usage usage = {.table = w->write.table};
+        usage_add_write(&usage, &w->write, 1);
         write_member(r, &first, "ConsumedCapacity");
-        write_capacity(r, w->capacity, w->write.table->name, NULL, write_units(bytes));
+        usage_write(r, w->capacity, &usage);
+    }
+    if (w->wants_metrics && collection_counts(w->write.table)) {
+        write_member(r, &first, "ItemCollectionMetrics");
+        collection_write(r, &w->write);
     }
     buf_puts(&r->out, "}");
     return 0;
 }
 
+static int check_write(struct request *r, const struct item_write *w)
+{
+    const struct write *write = &w->write;
+    int result = write->type == WRITE_PUT ? table_check_item(write->table, &write->item, &r->err)
+                                          : table_check_key(write->table, &write->item, &r->err);
+    if (result == 0 && write->type == WRITE_UPDATE)
+        result = update_check_keys(r, write->table, &w->expressions.update);
+    return result < 0 ? -1 : expressions_check_keys(r, write->table, &w->expressions);
+}
+
 static int run_write(struct request *r, struct item_write *w)
 {
-    size_t failed;
-    if (expressions_check_keys(r, w->write.table, &w->expressions) < 0)
+    if (check_write(r, w) < 0)
         return -1;
-    if (write_all(r, &w->write, 1, &failed) < 0)
+    if (write_all(r, &w->write, 1) < 0)
         return fail_write(r, w);
     return answer_write(r, w);
 }
 
-int put_item(struct request *r)
+/* PutItem, DeleteItem and UpdateItem: what differs is in `type` and the expressions it uses. */
+static int write_item(struct request *r, enum write_type type, unsigned uses)
 {
-    struct item_write w = {.write.type = WRITE_PUT};
+    struct item_write w = {.write.type = type};
     const char *name;
-    if (param_table_name(r, NULL, &name) < 0 || param_item(r, "Item", &w.write.item) < 0 ||
-        read_write_params(r, &w, USES_CONDITION) < 0)
+    if (param_table_name(r, NULL, &name) < 0 || legacy_check_mixed(r, r->body, uses) < 0 ||
+        param_item(r, type == WRITE_PUT ? "Item" : "Key", &w.write.item) < 0 ||
+        read_write_params(r, &w, uses) < 0)
         return -1;
-    if (item_size(&w.write.item) > ITEM_MAX_BYTES)
+    if (type == WRITE_PUT && item_size(&w.write.item) > ITEM_MAX_BYTES)
         return err_set(&r->err, ERR_INVALID, "Item size has exceeded the maximum allowed size");
+    w.write.counts_units = w.capacity != CAPACITY_NONE;
+    w.write.alone = 1;
     w.write.table = request_find_table(r, name);
     if (!w.write.table)
         return -1;
-    int result = table_check_item(w.write.table, &w.write.item, &r->err);
-    if (result == 0)
-        result = run_write(r, &w);
+    int result = run_write(r, &w);
     table_release(w.write.table);
     return result;
+}
+
+int put_item(struct request *r)
+{
+    return write_item(r, WRITE_PUT, USES_CONDITION);
 }
 
 int delete_item(struct request *r)
 {
-    struct item_write w = {.write.type = WRITE_DELETE};
-    const char *name;
-    if (param_table_name(r, NULL, &name) < 0 || param_item(r, "Key", &w.write.item) < 0 ||
-        read_write_params(r, &w, USES_CONDITION) < 0)
-        return -1;
-    w.write.table = request_find_table(r, name);
-    if (!w.write.table)
-        return -1;
-    int result = table_check_key(w.write.table, &w.write.item, &r->err);
-    if (result == 0)
-        result = run_write(r, &w);
-    table_release(w.write.table);
-    return result;
+    return write_item(r, WRITE_DELETE, USES_CONDITION);
 }
 
 int update_item(struct request *r)
 {
-    struct item_write w = {.write.type = WRITE_UPDATE};
-    const char *name;
-    if (param_table_name(r, NULL, &name) < 0 || param_item(r, "Key", &w.write.item) < 0 ||
-        read_write_params(r, &w, USES_CONDITION | USES_UPDATE) < 0)
-        return -1;
-    w.write.table = request_find_table(r, name);
-    if (!w.write.table)
-        return -1;
-    int result = table_check_key(w.write.table, &w.write.item, &r->err);
-    if (result == 0)
-        result = update_check_keys(r, w.write.table, &w.expressions.update);
-    if (result == 0)
-        result = run_write(r, &w);
-    table_release(w.write.table);
-    return result;
+    return write_item(r, WRITE_UPDATE, USES_CONDITION | USES_UPDATE);
 }
 
 int update_check_keys(struct request *r, const struct table *table, const struct update *update)
@@ -228,8 +223,9 @@ static int answer_get(struct request *r, const struct table *table, const struct
             return -1;
     }
     if (capacity) {
+        struct usage usage = {.table = table, .table_units = read_units(stored.size, consistent)};
         write_member(r, &first, "ConsumedCapacity");
-        write_capacity(r, capacity, table->name, NULL, read_units(stored.size, consistent));
+        usage_write(r, capacity, &usage);
     }
     buf_puts(&r->out, "}");
     return 0;

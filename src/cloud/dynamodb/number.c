@@ -221,9 +221,13 @@ size_t number_size(const struct number *number)
 {
     if (!number->sign)
         return 1;
-    /* Digits count in pairs at even powers of ten; a negative number takes one byte more. */
-    int odd = number->exponent & 1;
-    return (size_t)(number->count + odd + 1) / 2 + 1 + (number->sign < 0);
+    /* Two digits a byte on each side of the point, and one byte; the sign of negative ones is
+     * another. Measured on the real service (the developer guide's rule differs). */
+    int whole = number->exponent < 0                    ? 0
+                : number->exponent > (int)number->count ? number->count
+                                                        : number->exponent;
+    int fraction = number->count - whole;
+    return (size_t)(1 + (whole + 1) / 2 + (fraction + 1) / 2 + (number->sign < 0));
 }
 
 /* Sign byte; exponent (biased, one byte); pairs of digits + 1; an end byte. Negative numbers have

@@ -33,7 +33,8 @@ int number_add(const struct number *a, const struct number *b, struct number *ou
                struct err *err) MUST_USE;
 void number_negate(struct number *number);
 void number_from_size(size_t value, struct number *out);
-/* Bytes as DynamoDB counts them towards an item's size: about one for two digits, and one. */
+/* Bytes as DynamoDB counts them towards an item's size: one for two digits on each side of the
+ * point, and one. */
 size_t number_size(const struct number *number);
 /* Bytes whose order under memcmp() is the order of the numbers; none is the beginning of another.
  * Returns how many. */

@@ -229,50 +229,10 @@ int expressions_parse(struct request *r, const json_t *from, unsigned uses, stru
     return substitutions_check_used(s, &r->err);
 }
 
-int param_capacity(struct request *r, enum capacity_detail *out)
-{
-    static const char *const values[] = {"NONE", "TOTAL", "INDEXES", NULL};
-    int choice;
-    if (param_choice(r, "ReturnConsumedCapacity", values, &choice) < 0)
-        return -1;
-    *out = (enum capacity_detail)choice;
-    return 0;
-}
-
-void write_capacity(struct request *r, enum capacity_detail detail, const char *table,
-                    const struct table_index *index, double units)
-{
-    buf_puts(&r->out, "{\"TableName\":");
-    json_write_string(&r->out, table, strlen(table));
-    buf_printf(&r->out, ",\"CapacityUnits\":%.1f", units);
-    if (detail == CAPACITY_INDEXES) {
-        buf_printf(&r->out, ",\"Table\":{\"CapacityUnits\":%.1f}", index ? 0.0 : units);
-        if (index) {
-            buf_printf(&r->out, ",\"%sSecondaryIndexes\":{", index->global ? "Global" : "Local");
-            json_write_string(&r->out, index->name, strlen(index->name));
-            buf_printf(&r->out, ":{\"CapacityUnits\":%.1f}}", units);
-        }
-    }
-    buf_puts(&r->out, "}");
-}
-
 void write_member(struct request *r, int *first, const char *name)
 {
     buf_printf(&r->out, "%s\"%s\":", *first ? "" : ",", name);
     *first = 0;
-}
-
-double read_units(size_t bytes, int consistent)
-{
-    double units = (double)((bytes + 4095) / 4096);
-    units = units < 1 ? 1 : units;
-    return consistent ? units : units / 2;
-}
-
-double write_units(size_t bytes)
-{
-    double units = (double)((bytes + 1023) / 1024);
-    return units < 1 ? 1 : units;
 }
 
 static int check_path(struct request *r, const struct table *table, const struct path *path)

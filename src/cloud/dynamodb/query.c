@@ -22,7 +22,8 @@ struct page {
     enum capacity_detail capacity;
     /* Made: */
     size_t bytes, count, scanned;
-    struct buf last; /* the text of the last item seen */
+    double fetched_units; /* of a local index's items that were read from the table */
+    struct buf last;      /* the text of the last item seen */
     int more;
 };
 
@@ -147,6 +148,21 @@ static int write_last_key(struct request *r, const struct page *page)
     return 0;
 }
 
+/* An index is charged for what it holds; a local one's missing attributes are read from the table,
+ * item by item. */
+static void write_page_usage(struct request *r, const struct page *page)
+{
+    struct usage usage = {.table = page->table};
+    double units = read_units(page->bytes, page->consistent);
+    if (!page->index) {
+        usage.table_units = units;
+    } else {
+        usage.index_units[page->index - page->table->indexes] = units;
+        usage.table_units = page->fetched_units;
+    }
+    usage_write(r, page->capacity, &usage);
+}
+
 static int answer(struct request *r, struct page *page)
 {
     buf_init(&page->last, REQUEST_MAX_OUT_BYTES);
@@ -159,8 +175,7 @@ static int answer(struct request *r, struct page *page)
             result = write_last_key(r, page);
         if (page->capacity) {
             buf_puts(&r->out, ",\"ConsumedCapacity\":");
-            write_capacity(r, page->capacity, page->table->name, page->index,
-                           read_units(page->bytes, page->consistent));
+            write_page_usage(r, page);
         }
         buf_puts(&r->out, "}");
     }

@@ -109,16 +109,28 @@ enum {
 int expressions_parse(struct request *r, const json_t *from, unsigned uses,
                       struct expressions *out) MUST_USE;
 
-/* ReturnConsumedCapacity. */
+/* ReturnConsumedCapacity: what a request used of one table and its indexes. */
 enum capacity_detail { CAPACITY_NONE, CAPACITY_TOTAL, CAPACITY_INDEXES };
+struct write;
+struct usage {
+    const struct table *table;
+    double table_units, index_units[TABLE_MAX_INDEXES];
+    const char *split; /* "Read" or "Write": said besides, as transactions do; else NULL */
+};
 int param_capacity(struct request *r, enum capacity_detail *out) MUST_USE;
+void usage_add_write(struct usage *usage, const struct write *w, double factor);
 /* {"TableName":..,"CapacityUnits":..} */
-void write_capacity(struct request *r, enum capacity_detail detail, const char *table,
-                    const struct table_index *index, double units);
+void usage_write(struct request *r, enum capacity_detail detail, const struct usage *usage);
+/* {"ItemCollectionKey":..,"SizeEstimateRangeGB":..} of a written item. */
+void collection_write(struct request *r, const struct write *w);
+/* Tables without local indexes have no item collections. */
+int collection_counts(const struct table *table);
 /* Append `,"name":` or `"name":` as the object goes; `first` is cleared. */
 void write_member(struct request *r, int *first, const char *name);
 double read_units(size_t bytes, int consistent);
 double write_units(size_t bytes);
+/* Both for transactions, which count twice. */
+enum { TRANSACTION_FACTOR = 2 };
 
 /* Writing one item, inside a write job. */
 enum write_type { WRITE_PUT, WRITE_DELETE, WRITE_UPDATE, WRITE_CHECK };
@@ -128,15 +140,25 @@ struct write {
     struct value item; /* what to put; otherwise the key */
     const struct node *condition;
     const struct update *update;
-    int wants_old; /* the old item is needed for the answer */
+    int wants_old;    /* the old item is needed for the answer */
+    int counts_units; /* and so are index_units */
+    int alone;        /* UpdateItem: has a limit of its own (write.c) */
     /* Made by the write: */
     struct value old, new;
     int had_old, has_new;
     size_t old_size, new_size;
+    double index_units[TABLE_MAX_INDEXES];
+    enum err_code failed; /* in a transaction: ERR_NONE, ERR_DENIED (the condition), ERR_INVALID */
+    const char *failure;  /* its message */
 };
 int write_run(struct connection *connection, struct request *r, struct write *w) MUST_USE;
-/* Several, all or none. On failure *failed is the index of the one at fault. */
-int write_all(struct request *r, struct write *writes, size_t count, size_t *failed) MUST_USE;
+/* Several in one step, each of them or none. The first failure ends it. */
+int write_all(struct request *r, struct write *writes, size_t count) MUST_USE;
+/* The same as a transaction: where conditions or values fail, each write says so in `failed`, and
+ * r->err is ERR_DENIED. `first` (may be NULL) runs before the writes; when it returns 1, they are
+ * left out. */
+int write_transaction(struct request *r, struct write *writes, size_t count, database_job *first,
+                      void *context) MUST_USE;
 
 /* The stored text of an item: 1, 0 when there is none, -1. `out` lives in the arena. */
 struct stored {

@@ -16,7 +16,10 @@
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS tables(id INTEGER PRIMARY KEY AUTOINCREMENT, "
     "name TEXT NOT NULL UNIQUE, definition TEXT NOT NULL, tags TEXT NOT NULL, "
-    "items INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);";
+    "items INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);"
+    "CREATE TABLE IF NOT EXISTS tokens(token TEXT PRIMARY KEY, digest BLOB NOT NULL, "
+    "at INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS tokens_at ON tokens(at);";
 
 static const struct operation {
     const char *name;

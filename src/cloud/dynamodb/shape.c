@@ -376,6 +376,19 @@ static int check_table(struct check *check, enum shape_style style, const struct
     return 0;
 }
 
+const char *shape_message(const struct shape *shape, const char *path, const json_t *json,
+                          const char *constraint, struct arena *arena)
+{
+    struct check check = {0};
+    buf_init(&check.errors, MAX_DUMP_BYTES);
+    broken(&check, path, shape, json, constraint);
+    char *text = check.errors.failed || !check.errors.data
+                     ? NULL
+                     : arena_printf(arena, "1 validation error detected: %s", check.errors.data);
+    buf_finish(&check.errors);
+    return text ? text : constraint;
+}
+
 static int report(struct check *check, struct arena *arena, const char **message)
 {
     *message = check->errors.failed || !check->errors.data

@@ -48,6 +48,11 @@ int shape_check(const struct shape *members, enum shape_style style, const json_
  * constraint, so call it when a request fails. */
 int shape_check_values(const struct shape *members, const json_t *body, struct err *err) MUST_USE;
 
+/* "1 validation error detected: Value '..' at 'path' failed to satisfy constraint: ..", with the
+ * value in the words of `shape`; in the arena. */
+const char *shape_message(const struct shape *shape, const char *path, const json_t *json,
+                          const char *constraint, struct arena *arena);
+
 /* The parameters of an operation; NULL when it is not served. */
 const struct shape *shape_of_operation(const char *operation, enum shape_style *style);
 

@@ -147,7 +147,7 @@ static int check_empty(const struct value *value, const char *name, struct err *
 {
     if (value->type == VALUE_N || value->bytes.size)
         return 0;
-    return err_set(err, ERR_INVALID,
+    return err_set(err, ERR_TOO_BIG,
                    "One or more parameter values are not valid. The AttributeValue for a key "
                    "attribute cannot contain an empty %s value. Key: %s",
                    value->type == VALUE_S ? "string" : "binary", name);
@@ -158,11 +158,11 @@ static int check_length(const struct value *value, size_t part, struct err *err)
     if (value->type == VALUE_N)
         return 0;
     if (part == 0 && value->bytes.size > TABLE_MAX_HASH_BYTES)
-        return err_set(err, ERR_INVALID,
+        return err_set(err, ERR_TOO_BIG,
                        "One or more parameter values were invalid: Size of hashkey has exceeded "
                        "the maximum size limit of2048 bytes");
     if (part == 1 && value->bytes.size > TABLE_MAX_RANGE_BYTES)
-        return err_set(err, ERR_INVALID,
+        return err_set(err, ERR_TOO_BIG,
                        "One or more parameter values were invalid: Aggregated size of all range "
                        "keys has exceeded the size limit of 1024 bytes");
     return 0;
@@ -218,7 +218,7 @@ static int check_index_part(const struct table_index *index, size_t at, const st
                        part->name, value_type_name(part->type), value_type_name(value->type),
                        index->name);
     if (value->type != VALUE_N && !value->bytes.size)
-        return err_set(err, ERR_INVALID,
+        return err_set(err, ERR_TOO_BIG,
                        "One or more parameter values are not valid. A value specified for a "
                        "secondary index key is not supported. The AttributeValue for a key "
                        "attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s",
@@ -226,11 +226,20 @@ static int check_index_part(const struct table_index *index, size_t at, const st
     return check_length(value, at, err);
 }
 
+/* Of several indexes that the item offends, AWS names the first in the alphabet. */
 int table_check_index_keys(const struct table *table, const struct value *item, struct err *err)
 {
-    for (size_t i = 0; i < table->index_count; i++)
-        for (size_t j = 0; j < table->indexes[i].keys.count; j++)
-            if (check_index_part(&table->indexes[i], j, item, err) < 0)
-                return -1;
-    return 0;
+    const struct table_index *worst = NULL;
+    for (size_t i = 0; i < table->index_count; i++) {
+        const struct table_index *index = &table->indexes[i];
+        struct err found = {0};
+        for (size_t j = 0; j < index->keys.count && !found.code; j++)
+            if (check_index_part(index, j, item, &found) < 0)
+                break;
+        if (!found.code || (worst && strcmp(worst->name, index->name) < 0))
+            continue;
+        worst = index;
+        *err = found;
+    }
+    return worst ? -1 : 0;
 }

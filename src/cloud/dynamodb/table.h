@@ -75,7 +75,8 @@ int key_prefix(const struct value *hash, const struct value *range, int whole, s
 int key_after(const struct key *key, struct key *out, struct arena *arena,
               struct err *err) MUST_USE;
 
-/* AWS's checks. The key of a request: exactly the key attributes. */
+/* AWS's checks. ERR_INVALID: not what the schema says; ERR_TOO_BIG: empty or too long, which no
+ * table takes. The key of a request: exactly the key attributes. */
 int table_check_key(const struct table *table, const struct value *key, struct err *err) MUST_USE;
 /* An item to be stored: key attributes present, types right, nothing empty or too long. */
 int table_check_item(const struct table *table, const struct value *item, struct err *err) MUST_USE;

@@ -103,32 +103,71 @@ static int remove_item(struct connection *connection, struct request *r, const s
     return connection_run(connection, s, &r->err);
 }
 
-static int change_index(struct connection *connection, struct request *r, const struct write *w,
-                        const struct table_index *index, const struct key *base)
+/* The item as an index holds it, its size; 0 when it is not in there. */
+static int index_view(struct request *r, const struct table_index *index, const struct value *item,
+                      struct value *view, size_t *size)
 {
+    *view = *item;
+    if (index->type != PROJECTION_ALL &&
+        projection_apply(&index->projection, item, view, r->arena, &r->err) < 0)
+        return -1;
+    *size = item_size(view);
+    return 0;
+}
+
+/* What the change costs the index: nothing when it holds the same as before; one write where its
+ * copy changes; a removal and a write where its key does. */
+static int count_index(struct request *r, struct write *w, size_t at, int had, int has, int moved)
+{
+    const struct table_index *index = &w->table->indexes[at];
+    struct value old = {0}, new = {0};
+    size_t old_size = 0, new_size = 0;
+    if ((had && index_view(r, index, &w->old, &old, &old_size) < 0) ||
+        (has && index_view(r, index, &w->new, &new, &new_size) < 0))
+        return -1;
+    if (had && has && !moved)
+        w->index_units[at] =
+            value_equal(&old, &new) ? 0 : write_units(old_size > new_size ? old_size : new_size);
+    else
+        w->index_units[at] = (had ? write_units(old_size) : 0) + (has ? write_units(new_size) : 0);
+    return 0;
+}
+
+static int move_entry(struct connection *connection, struct request *r, const struct write *w,
+                      int number, const struct key *old, const struct key *new,
+                      const struct key *base)
+{
+    if (old->size) {
+        sqlite3_stmt *s = prepare(connection, w->table, SQL_INDEX_REMOVE, number, &r->err);
+        if (!s)
+            return -1;
+        bind_key(s, 1, old);
+        if (connection_run(connection, s, &r->err) < 0)
+            return -1;
+    }
+    if (!new->size)
+        return 0;
+    sqlite3_stmt *s = prepare(connection, w->table, SQL_INDEX_STORE, number, &r->err);
+    if (!s)
+        return -1;
+    bind_key(s, 1, new);
+    bind_key(s, 2, base);
+    return connection_run(connection, s, &r->err);
+}
+
+static int change_index(struct connection *connection, struct request *r, struct write *w,
+                        size_t at, const struct key *base)
+{
+    const struct table_index *index = &w->table->indexes[at];
     struct key old = {0}, new = {0};
     int had = w->had_old ? table_index_key(w->table, index, &w->old, &old, r->arena, &r->err) : 0;
     int has = w->has_new ? table_index_key(w->table, index, &w->new, &new, r->arena, &r->err) : 0;
     if (had < 0 || has < 0)
         return -1;
-    if (had && has && old.size == new.size && !memcmp(old.data, new.data, new.size))
-        return 0;
-    if (had) {
-        sqlite3_stmt *s = prepare(connection, w->table, SQL_INDEX_REMOVE, index->number, &r->err);
-        if (!s)
-            return -1;
-        bind_key(s, 1, &old);
-        if (connection_run(connection, s, &r->err) < 0)
-            return -1;
-    }
-    if (!has)
-        return 0;
-    sqlite3_stmt *s = prepare(connection, w->table, SQL_INDEX_STORE, index->number, &r->err);
-    if (!s)
+    int moved = old.size != new.size || (new.size &&memcmp(old.data, new.data, new.size));
+    if (w->counts_units && count_index(r, w, at, had, has, moved) < 0)
         return -1;
-    bind_key(s, 1, &new);
-    bind_key(s, 2, base);
-    return connection_run(connection, s, &r->err);
+    return moved ? move_entry(connection, r, w, index->number, &old, &new, base) : 0;
 }
 
 static int count_change(struct connection *connection, struct request *r, const struct write *w)
@@ -144,6 +183,30 @@ static int count_change(struct connection *connection, struct request *r, const 
     return connection_run(connection, s, &r->err);
 }
 
+/* What UpdateItem writes, as AWS counts it against the limit of an item: names and values of the
+ * attributes it sets, and a price for each clause. Measured on the real service. */
+static size_t update_size(const struct update *update, const struct value *item)
+{
+    enum { BASE = 3, SET_OR_ADD = 19, REMOVE_OR_DELETE = 2 };
+    size_t size = BASE;
+    for (size_t i = 0; i < update->count; i++) {
+        const struct action *action = &update->actions[i];
+        const char *name = action->path.steps[0].name;
+        const struct value *value = value_member(item, name);
+        int sets = action->type == ACTION_SET || action->type == ACTION_ADD;
+        size += sets ? SET_OR_ADD : REMOVE_OR_DELETE;
+        if (sets && value && action->path.count == 1)
+            size += strlen(name) + value_size(value);
+    }
+    return size;
+}
+
+static int is_too_large(const struct write *w)
+{
+    return item_size(&w->new) > ITEM_MAX_BYTES ||
+           (w->alone && w->update && update_size(w->update, &w->new) > ITEM_MAX_BYTES);
+}
+
 static int make_updated(struct request *r, struct write *w)
 {
     const struct value *from = w->had_old ? &w->old : &w->item;
@@ -152,8 +215,14 @@ static int make_updated(struct request *r, struct write *w)
     if (w->update && update_apply(w->update, &w->new, r->arena, &r->err) < 0)
         return -1;
     if (table_check_index_keys(w->table, &w->new, &r->err) < 0)
-        return -1;
-    if (item_size(&w->new) > ITEM_MAX_BYTES)
+        return r->err.code == ERR_TOO_BIG
+                   ? err_set(&r->err, ERR_TOO_BIG,
+                             "One or more parameter values are not valid. The update expression "
+                             "attempted to update a secondary index key to a value that is not "
+                             "supported. The AttributeValue for a key attribute cannot contain an "
+                             "empty string value.")
+                   : -1;
+    if (is_too_large(w))
         return err_set(&r->err, ERR_INVALID,
                        "Item size to update has exceeded the maximum allowed size");
     return 0;
@@ -183,6 +252,19 @@ static int load_old(struct connection *connection, struct request *r, struct wri
     return found && needed ? item_parse(r, stored.text, stored.text_size, &w->old) : 0;
 }
 
+/* AttributeUpdates that only delete make no item where there is none; an UpdateExpression does. */
+static int only_deletes(const struct write *w)
+{
+    if (w->type != WRITE_UPDATE || w->had_old || !w->update || !w->update->count)
+        return 0;
+    for (size_t i = 0; i < w->update->count; i++) {
+        const struct action *action = &w->update->actions[i];
+        if (!action->legacy || action->type == ACTION_SET || action->type == ACTION_ADD)
+            return 0;
+    }
+    return 1;
+}
+
 int write_run(struct connection *connection, struct request *r, struct write *w)
 {
     struct key key;
@@ -193,14 +275,14 @@ int write_run(struct connection *connection, struct request *r, struct write *w)
         return -1;
     if (w->condition && !condition_holds(w->condition, w->had_old ? &w->old : NULL))
         return err_set(&r->err, ERR_DENIED, "The conditional request failed");
-    if (w->type == WRITE_CHECK || (w->type == WRITE_DELETE && !w->had_old))
+    if (w->type == WRITE_CHECK || (w->type == WRITE_DELETE && !w->had_old) || only_deletes(w))
         return 0;
     if (make_new(r, w) < 0)
         return -1;
     if ((w->has_new ? store_item(connection, r, w, &key) : remove_item(connection, r, w, &key)) < 0)
         return -1;
     for (size_t i = 0; i < w->table->index_count; i++)
-        if (change_index(connection, r, w, &w->table->indexes[i], &key) < 0)
+        if (change_index(connection, r, w, i, &key) < 0)
             return -1;
     return count_change(connection, r, w);
 }
@@ -208,28 +290,58 @@ int write_run(struct connection *connection, struct request *r, struct write *w)
 struct write_job {
     struct request *request;
     struct write *writes;
-    size_t count, at;
+    size_t count;
+    int is_transaction;
+    database_job *first;
+    void *context;
 };
+
+/* Notes why a transaction's write failed; -1 when that ends everything. */
+static int note_failure(struct request *r, struct write *w)
+{
+    if (r->err.code != ERR_DENIED && r->err.code != ERR_INVALID)
+        return -1;
+    w->failed = r->err.code;
+    w->failure = arena_strdup(r->arena, r->err.message);
+    return 0;
+}
 
 static int run_writes(struct connection *connection, void *context, struct err *err)
 {
     struct write_job *job = context;
-    for (job->at = 0; job->at < job->count; job->at++) {
-        if (write_run(connection, job->request, &job->writes[job->at]) < 0) {
-            *err = job->request->err;
-            return -1;
-        }
+    struct request *r = job->request;
+    int skip = job->first ? job->first(connection, job->context, &r->err) : 0, failed = 0;
+    int result = skip < 0 ? -1 : 0;
+    for (size_t i = 0; result == 0 && !skip && i < job->count; i++) {
+        if (!job->writes[i].failed && write_run(connection, r, &job->writes[i]) < 0)
+            result = job->is_transaction ? note_failure(r, &job->writes[i]) : -1;
+        failed |= job->writes[i].failed != ERR_NONE;
     }
-    return 0;
+    if (result == 0 && failed)
+        result = err_set(&r->err, ERR_DENIED, "the transaction is cancelled");
+    if (result < 0)
+        *err = r->err;
+    return result;
 }
 
-int write_all(struct request *r, struct write *writes, size_t count, size_t *failed)
+static int run_job(struct request *r, struct write_job *job)
 {
-    struct write_job job = {r, writes, count, 0};
     struct err err = {0};
-    int result = database_write(r->service->database, run_writes, &job, &err);
+    int result = database_write(r->service->database, run_writes, job, &err);
     if (result < 0)
         r->err = err;
-    *failed = job.at;
     return result;
+}
+
+int write_all(struct request *r, struct write *writes, size_t count)
+{
+    struct write_job job = {.request = r, .writes = writes, .count = count};
+    return run_job(r, &job);
+}
+
+int write_transaction(struct request *r, struct write *writes, size_t count, database_job *first,
+                      void *context)
+{
+    struct write_job job = {r, writes, count, 1, first, context};
+    return run_job(r, &job);
 }
