@@ -18,6 +18,23 @@ struct manifest {
     struct manifest_model models[MAX_MODELS];
 };
 
+/* Role and preprocessing. Returns 0 for words that are none. */
+static int read_use(struct model_use *use, const char *role_name, const json_t *input)
+{
+    int role = model_role_named(role_name);
+    const char *channels = json_string_value(json_object_get(input, "channels"));
+    int order = channels ? model_order_named(channels) : ORDER_NONE;
+    double divide = json_number_value(json_object_get(input, "divide"));
+    if (role < 0 || order < 0 || (role != ROLE_NONE && (!order || !(divide > 0))))
+        return 0;
+    *use = (struct model_use){.role = (enum model_role)role, .order = (enum model_order)order};
+    for (int i = 0; i < 3; i++) {
+        use->mean[i] = (float)json_number_value(json_object_get(input, "subtract"));
+        use->scale[i] = divide > 0 ? (float)(1 / divide) : 1.0f;
+    }
+    return 1;
+}
+
 static int read_model(struct manifest_model *model, const json_t *json, const char *path,
                       struct err *err)
 {
@@ -34,7 +51,8 @@ static int read_model(struct manifest_model *model, const json_t *json, const ch
             return err_set(err, ERR_INVALID, "read %s: a model has no \"%s\"", path, fields[i].key);
     }
     if (strlen(model->sha256) != (size_t)SHA256_BYTES * 2 || !model->name[0] ||
-        strchr(model->name, '/') || strstr(model->file, "..") || strstr(model->package, ".."))
+        strchr(model->name, '/') || strstr(model->file, "..") || strstr(model->package, "..") ||
+        !read_use(&model->use, model->role, json_object_get(json, "input")))
         return err_set(err, ERR_INVALID, "read %s: model %s is not well described", path,
                        model->name);
     return 0;

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "nn/model.h"
 
 /* models/manifest.json: which network comes from which file of which package, its checksum and
  * licence. The checksum decides: another file under the same name is refused. */
@@ -11,6 +12,7 @@ struct manifest;
 struct manifest_model {
     const char *name; /* "fr_feature": NAME.ken is made of it */
     const char *package, *version, *file, *licence, *sha256, *role;
+    struct model_use use; /* the role, and "input": channels, subtract, divide */
 };
 
 struct manifest *manifest_open(const char *path, struct err *err);

@@ -13,7 +13,7 @@
 
 #define MODEL_MAGIC "KENMODEL"
 enum {
-    MODEL_VERSION = 1,
+    MODEL_VERSION = 2,
     MODEL_ALIGN_BYTES = 64, /* every tensor in the weights, and each section */
     MODEL_MAX_NODES = 4096,
     MODEL_MAX_SIDE = 1 << 24,   /* one dimension of a tensor */
@@ -30,7 +30,10 @@ struct model_header {
     uint64_t file_bytes;
     uint64_t arena_floats, weights_floats;
     uint64_t tensors_at, nodes_at, weights_at; /* bytes from the start of the file */
-    uint32_t inputs, outputs, nodes, reserved[11];
+    uint32_t inputs, outputs, nodes;
+    uint32_t role, order, alignment; /* what for: struct model_use */
+    float mean[3], scale[3];
+    uint64_t identity;
 };
 
 /* One input or output: the public face and where it lies in the arena. */

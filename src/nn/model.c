@@ -125,6 +125,11 @@ size_t model_macs(const struct model *model)
     return macs;
 }
 
+size_t model_arena_bytes(const struct model *model)
+{
+    return model->header->arena_floats * sizeof(float);
+}
+
 void model_node_describe(const struct model *model, size_t index, struct model_node_text *text)
 {
     static const char *const ops[MODEL_OPS] = {"conv",   "depthwise", "pool",   "binary",
@@ -134,4 +139,58 @@ void model_node_describe(const struct model *model, size_t index, struct model_n
     *text = (struct model_node_text){
         .name = node->name, .op = ops[node->op], .macs = model_node_macs(node)};
     memcpy(text->out, node->out.dims, sizeof text->out);
+}
+
+struct model_use model_use(const struct model *model)
+{
+    const struct model_header *h = model->header;
+    struct model_use use = {.role = (enum model_role)h->role,
+                            .order = (enum model_order)h->order,
+                            .alignment = (enum model_alignment)h->alignment,
+                            .identity = h->identity};
+    memcpy(use.mean, h->mean, sizeof use.mean);
+    memcpy(use.scale, h->scale, sizeof use.scale);
+    return use;
+}
+
+static const char *const roles[MODEL_ROLES] = {"none", "detect", "landmark", "embed", "liveness"};
+static const char *const orders[MODEL_ORDERS] = {"none", "rgb", "bgr", "grey"};
+static const char *const alignments[MODEL_ALIGNMENTS] = {"arcface", "dlib"};
+
+static int find_word(const char *const *words, int count, const char *word)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(words[i], word) == 0)
+            return i;
+    return -1;
+}
+
+const char *model_role_name(enum model_role role)
+{
+    return roles[role];
+}
+
+const char *model_order_name(enum model_order order)
+{
+    return orders[order];
+}
+
+const char *model_alignment_name(enum model_alignment alignment)
+{
+    return alignments[alignment];
+}
+
+int model_role_named(const char *name)
+{
+    return find_word(roles, MODEL_ROLES, name);
+}
+
+int model_order_named(const char *name)
+{
+    return find_word(orders, MODEL_ORDERS, name);
+}
+
+int model_alignment_named(const char *name)
+{
+    return find_word(alignments, MODEL_ALIGNMENTS, name);
 }

@@ -5,6 +5,7 @@
 #include "base/pool.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* A network in ken's own file form (docs/model-file.md), made once by `ken model import` and mapped
  * read-only: nothing is parsed, packed or copied when it opens, and processes share its pages.
@@ -12,7 +13,31 @@
  * refused with ERR_CORRUPT. A model is immutable: any number of threads and sessions may use it. */
 struct model;
 
-enum { MODEL_MAX_INPUTS = 4, MODEL_MAX_OUTPUTS = 8, MODEL_NAME_BYTES = 64 };
+enum { MODEL_MAX_INPUTS = 4, MODEL_MAX_OUTPUTS = 16, MODEL_NAME_BYTES = 64 };
+
+/* What a network is for and how a picture becomes its first input, as told at import. */
+enum model_role { ROLE_NONE, ROLE_DETECT, ROLE_LANDMARK, ROLE_EMBED, ROLE_LIVENESS, MODEL_ROLES };
+enum model_order { ORDER_NONE, ORDER_RGB, ORDER_BGR, ORDER_GREY, MODEL_ORDERS };
+/* How an embedder wants the face cut out: face/parts.h has both. */
+enum model_alignment { ALIGN_ARCFACE, ALIGN_DLIB, MODEL_ALIGNMENTS };
+
+struct model_use {
+    enum model_role role;
+    enum model_order order;
+    enum model_alignment alignment;
+    float mean[3], scale[3]; /* input = (byte - mean) * scale; [c] is the input's channel c */
+    /* Of the ONNX file, the input's shape and all of the above; the same with another version of
+     * ken. What one network computed means nothing to a network of another identity. */
+    uint64_t identity;
+};
+
+/* "detect", "rgb", "arcface"; the value of such a word, or -1. */
+const char *model_role_name(enum model_role role);
+const char *model_order_name(enum model_order order);
+const char *model_alignment_name(enum model_alignment alignment);
+int model_role_named(const char *name);
+int model_order_named(const char *name);
+int model_alignment_named(const char *name);
 
 /* A tensor at the model's edge. Memory is NHWC with N = 1 for 4-d tensors:
  * [height][width][channels]. `dims` are the ONNX shape (N, C, H, W) with `rank` entries. A tensor
@@ -33,8 +58,13 @@ size_t model_outputs(const struct model *model);
 const struct model_tensor *model_input(const struct model *model, size_t index);
 const struct model_tensor *model_output(const struct model *model, size_t index);
 
+struct model_use model_use(const struct model *model);
+
 /* Multiply-adds of one run. */
 size_t model_macs(const struct model *model);
+
+/* Of the planned memory of one session. */
+size_t model_arena_bytes(const struct model *model);
 
 /* What the network is made of, for people: one node. */
 struct model_node_text {

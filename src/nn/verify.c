@@ -2,6 +2,7 @@
 #include "nn/model.h"
 #include "simd/kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A file with a right checksum may still come from anyone. After these checks, the executor can use
@@ -43,6 +44,14 @@ static int check_header(const struct model_header *h, size_t size, struct err *e
         !section_fits(h, h->weights_at, h->weights_floats, sizeof(float)))
         return corrupt(err, "a section lies outside the file");
     return 0;
+}
+
+static int check_use(const struct model_header *h)
+{
+    for (int i = 0; i < 3; i++)
+        if (!isfinite(h->mean[i]) || !isfinite(h->scale[i]))
+            return 0;
+    return h->role < MODEL_ROLES && h->order < MODEL_ORDERS && h->alignment < MODEL_ALIGNMENTS;
 }
 
 static int check_edge(const struct model_header *h, const struct model_edge *edge)
@@ -296,6 +305,8 @@ int model_verify(const void *data, size_t size, struct err *err)
         return corrupt(err, "not a ken model file (too short)");
     if (check_header(h, size, err) < 0)
         return -1;
+    if (!check_use(h))
+        return corrupt(err, "role or preprocessing is not valid");
     const struct model_edge *edges = (const void *)((const char *)data + h->tensors_at);
     for (uint32_t i = 0; i < h->inputs + h->outputs; i++)
         if (!check_edge(h, &edges[i]))

@@ -33,7 +33,7 @@ def check(name, good):
 
 def write_manifest(path, onnx, digest, **changes):
     model = {"name": "conv", "package": "networks", "version": "1.2.3", "file": onnx.name, "licence": "MIT",
-             "sha256": digest, "role": "test", **changes}
+             "sha256": digest, "role": "none", **changes}
     path.write_text(json.dumps({"models": [model]}))
 
 
@@ -51,7 +51,19 @@ def test_import(folder):
     expect("unknown operator", ken("import", strange, "-o", out), 1, "operator QRelu of node \"QRelu_y\"")
     expect("no output named", ken("import", seed), 2, "-o")
     expect("two files", ken("import", seed, seed, "-o", out), 2)
-    expect("wrong shape", ken("import", seed, "-o", out, "--shape", "1,x"), 2, "--shape")
+    for shape in ("1,y", "1x3x", "x1", "1x2x3x4x5x6x7"):
+        expect(f"wrong shape {shape}", ken("import", seed, "-o", out, "--input-shape", shape), 2, "--input-shape")
+    use = {"--role": "embed", "--input-order": "rgb", "--mean": "127.5", "--scale": "1/128"}
+    for option, value, words in (("--role", "face", "detect, landmark, embed"), ("--input-order", "gbr", "rgb, bgr, grey"),
+                                 ("--mean", "1,2", "--mean"), ("--mean", "a", "--mean"), ("--scale", "1/0", "--scale"),
+                                 ("--scale", "1,2,3,4", "--scale"), ("--scale", "", "--scale")):
+        wrong = [word for pair in {**use, option: value}.items() for word in pair]
+        expect(f"{option} {value}", ken("import", seed, "-o", out, *wrong), 2, words)
+    expect("a role alone", ken("import", seed, "-o", out, "--role", "embed"), 2, "--role wants --input-order")
+    expect("preprocessing without a role", ken("import", seed, "-o", out, "--mean", "1"), 2, "go with --role")
+    expect("two channels are no picture", ken("import", seed, "-o", out, *[w for p in use.items() for w in p]), 1,
+           "its input has 2 channels, which rgb does not fit")
+    expect("a wrong word", ken("imprt", seed), 2, "imprt: no such verb; there are import and info")
     expect("unwritable", ken("import", seed, "-o", folder / "absent" / "out.ken"), 1, "absent")
     check("refusals leave no file", not out.exists())
     expect("fine", ken("import", seed, "-o", out), 0)
@@ -92,6 +104,10 @@ def test_info(folder):
     expect("info of a damaged file", ken("info", damaged), 1, "checksum")
     expect("info", ken("info", model), 0)
     described = json.loads(ken("info", model, "--json").stdout)
+    check("the role of a network that has none", described["use"]["role"] == "none")
+    old = folder / "old.ken"
+    old.write_bytes(model.read_bytes()[:8] + b"\1" + model.read_bytes()[9:])
+    expect("info of an old version", ken("info", old), 1, "import it again")
     check("info --json", described["inputs"] == [{"name": "x", "shape": [1, 2, 4, 3]}]
           and described["multiply_adds"] == 648 and len(described["nodes"]) == 1)
 

@@ -25,6 +25,16 @@ const seeds = {
   groups: { inputs: { x: [1, 4, 3, 3] }, nodes: [node("Conv", ["x", "w"], ["c"], { ...same, group: 2 }), node("Add", ["c", "x"], ["a"]),
     node("Relu", ["a"], ["r"]), node("GlobalAveragePool", ["r"], ["p"]), node("Sigmoid", ["p"], ["s"]), node("Mul", ["r", "s"], ["y"])],
     constants: [weights("w", [4, 2, 3, 3])] },
+  pyramid: { inputs: { x: [1, 2, 4, 3] }, nodes: [node("Pad", ["x", "pads"], ["p"], { mode: "reflect" }), node("MaxPool", ["p"], ["m"], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 }),
+    node("Resize", ["m", "", "scales"], ["u"], { mode: "linear" }), node("Resize", ["u", "", "", "sizes"], ["v"], { mode: "nearest" }), node("Add", ["v", "x"], ["y"])],
+    constants: [integers("pads", [0, 0, 1, 0, 0, 0, 0, 1]), floats("scales", [4], [1, 1, 2, 2]), integers("sizes", [1, 2, 4, 3])] },
+  attention: { inputs: { x: [1, 4, 2, 3] }, nodes: [node("Reshape", ["x", "s"], ["r"]), node("Transpose", ["r"], ["t"], { perm: [0, 2, 1] }),
+    node("MatMul", ["r", "t"], ["a"]), node("ReduceMean", ["a"], ["m"], { axes: [-1] }), node("Sub", ["a", "m"], ["d"]), node("Softmax", ["d"], ["p"]),
+    node("MatMul", ["p", "r"], ["o"]), node("Expand", ["o", "e"], ["q"]), node("ReduceL2", ["q"], ["y"], { axes: [0] })],
+    constants: [integers("s", [1, 4, 6]), integers("e", [2, 4, 6])] },
+  dynamic: { inputs: { x: [1, 2, 4, 3] }, nodes: [node("GlobalAveragePool", ["x"], ["p"]), node("Mul", ["w", "p"], ["k"]), node("Conv", ["x", "k"], ["c"], same),
+    node("InstanceNormalization", ["c", "g", "h"], ["i"]), node("HardSwish", ["i"], ["y"])],
+    constants: [weights("w", [3, 2, 3, 3]), floats("g", [3], [1, 2, 3]), floats("h", [3], [0, 1, 0])], opset: 14 },
 };
 for (const [name, seed] of Object.entries(seeds)) {
   const path = join(corpus, "onnx", `${name}.onnx`);

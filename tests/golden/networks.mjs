@@ -41,7 +41,7 @@ let failures = 0;
 for (const network of manifest.models) {
   const path = join(golden.needPackage(network.package), network.file);
   const samples = pictures(network.input.shape, network.input, 7);
-  const prepare = network.role === "face embedding" ? golden.unit : (x) => x;
+  const prepare = network.role === "embed" ? golden.unit : (x) => x;
   const oracle = (await expected(path, network.input, samples)).map(prepare);
   const model = golden.importModel(path, network.name);
   for (const level of golden.levels)

@@ -23,6 +23,41 @@ static size_t flush_constants(const struct onnx_graph *graph)
     return count;
 }
 
+/* The first input is the picture that the role's preprocessing fills. */
+static int check_use(struct importer *im)
+{
+    const struct model_use *use = &im->use;
+    if (use->role == ROLE_NONE)
+        return 0;
+    const struct view *in = &im->values[im->inputs[0]].view;
+    int channels = use->order == ORDER_GREY ? 1 : 3;
+    if (im->input_count != 1 || in->rank != 4)
+        return import_fail(im, ERR_UNSUPPORTED, "a network for faces has one input, a picture");
+    if (use->order == ORDER_NONE || in->dims[1] != channels)
+        return import_fail(im, ERR_INVALID, "its input has %lld channels, which %s does not fit",
+                           (long long)in->dims[1], model_order_name(use->order));
+    return 0;
+}
+
+/* Tells networks apart: the file, how it is cut to size, and what it is shown. */
+static void set_identity(struct importer *im, const void *onnx, size_t size)
+{
+    struct {
+        uint64_t file;
+        int64_t dims[4];
+        uint32_t order, alignment;
+        float mean[3], scale[3];
+    } all = {.file = model_checksum(onnx, size),
+             .order = im->use.order,
+             .alignment = im->use.alignment};
+    const struct view *in = &im->values[im->inputs[0]].view;
+    for (int i = 0; i < in->rank && i < 4; i++)
+        all.dims[i] = in->dims[i];
+    memcpy(all.mean, im->use.mean, sizeof all.mean);
+    memcpy(all.scale, im->use.scale, sizeof all.scale);
+    im->use.identity = model_checksum(&all, sizeof all);
+}
+
 static int import_into(struct importer *im, const void *onnx, size_t size, struct buf *out)
 {
     if (onnx_parse(onnx, size, im->arena, &im->graph, im->err) < 0)
@@ -33,8 +68,9 @@ static int import_into(struct importer *im, const void *onnx, size_t size, struc
     im->operations = calloc(MODEL_MAX_NODES, sizeof *im->operations);
     if (!im->roots || !im->operations)
         return import_fail(im, ERR_TOO_BIG, "out of memory");
-    if (values_link(im) < 0 || lower_graph(im) < 0 || plan_arena(im) < 0)
+    if (values_link(im) < 0 || lower_graph(im) < 0 || check_use(im) < 0 || plan_arena(im) < 0)
         return -1;
+    set_identity(im, onnx, size);
     return write_model(im, out);
 }
 
@@ -58,6 +94,8 @@ int nn_import(const void *onnx, size_t size, const struct import_options *option
     struct arena arena;
     struct importer im = {.arena = &arena, .err = err, .options = options, .report = report};
     size_t start = out->size;
+    if (options)
+        im.use = options->use;
     if (size > IMPORT_MAX_FILE_BYTES)
         return err_set(err, ERR_TOO_BIG, "larger than 1 GiB");
     *report = (struct import_report){0};

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "nn/model.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,9 @@ struct import_options {
      * open first dimension (the batch) taken as 1. */
     int rank;
     int64_t dims[IMPORT_MAX_RANK];
+    /* Kept in the model file; its identity is worked out here. Where a role is given, the first
+     * input must be a picture (1, C, H, W) of as many channels as the order says. */
+    struct model_use use;
 };
 
 /* What the import did, for people. */

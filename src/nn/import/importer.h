@@ -57,7 +57,8 @@ struct importer {
     int value_count, node_count, root_count, operation_count;
     int64_t arena_floats;
     struct buf weights;
-    int inputs[4], outputs[8]; /* values */
+    int inputs[MODEL_MAX_INPUTS], outputs[MODEL_MAX_OUTPUTS]; /* values */
+    struct model_use use;
     int input_count, output_count;
 };
 

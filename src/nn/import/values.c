@@ -79,13 +79,14 @@ static int link_edges(struct importer *im, struct names *names)
         int value = value_named(im, names, graph->inputs[i].name);
         if (value == NO_VALUE || im->values[value].known)
             continue;
-        if (im->input_count == 4)
-            return import_fail(im, ERR_UNSUPPORTED, "more than 4 inputs");
+        if (im->input_count == MODEL_MAX_INPUTS)
+            return import_fail(im, ERR_UNSUPPORTED, "more than %d inputs", MODEL_MAX_INPUTS);
         graph->inputs[im->input_count] = graph->inputs[i];
         im->inputs[im->input_count++] = value;
     }
-    if (graph->output_count < 1 || graph->output_count > 8)
-        return import_fail(im, ERR_UNSUPPORTED, "%zu outputs, not 1 to 8", graph->output_count);
+    if (graph->output_count < 1 || graph->output_count > MODEL_MAX_OUTPUTS)
+        return import_fail(im, ERR_UNSUPPORTED, "%zu outputs, not 1 to %d", graph->output_count,
+                           MODEL_MAX_OUTPUTS);
     if (im->input_count < 1)
         return import_fail(im, ERR_UNSUPPORTED, "no inputs");
     for (size_t i = 0; i < graph->output_count; i++) {

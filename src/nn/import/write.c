@@ -130,7 +130,13 @@ int write_model(struct importer *im, struct buf *out)
         .inputs = (uint32_t)im->input_count,
         .outputs = (uint32_t)im->output_count,
         .nodes = (uint32_t)im->operation_count,
+        .role = im->use.role,
+        .order = im->use.order,
+        .alignment = im->use.alignment,
+        .identity = im->use.identity,
     };
+    memcpy(h.mean, im->use.mean, sizeof h.mean);
+    memcpy(h.scale, im->use.scale, sizeof h.scale);
     memcpy(h.magic, MODEL_MAGIC, sizeof h.magic);
     buf_append(out, &h, sizeof h);
     h.tensors_at = align(out, start);
