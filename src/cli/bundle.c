@@ -59,18 +59,28 @@ static int put_file(struct archive *zip, const char *name, int mode, const char 
     return done;
 }
 
+static int put_model(struct archive *zip, const char *folder, const char *file, struct err *err)
+{
+    char path[PATH_MAX], name[64];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path)
+        return err_set(err, ERR_TOO_BIG, "pack function: the path of %s is too long", file);
+    snprintf(name, sizeof name, "models/%s", file);
+    return put_file(zip, name, 0644, path, err);
+}
+
+/* The networks that the function will open, opened here first: what it could not use fails now. */
 static int put_models(struct archive *zip, const char *folder, struct err *err)
 {
-    static const char *const names[] = {"fr_detect.ken", "fr_feature.ken", "fr_landmark.ken"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char path[PATH_MAX], name[64];
-        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, names[i]) >= sizeof path)
-            return err_set(err, ERR_TOO_BIG, "pack function: the path of %s is too long", names[i]);
-        snprintf(name, sizeof name, "models/%s", names[i]);
-        if (access(path, F_OK) < 0)
-            return err_set(err, ERR_NOT_FOUND,
-                           "%.300s: there is no such network; make it with ken model import", path);
-        if (put_file(zip, name, 0644, path, err) < 0)
+    static const enum model_role roles[] = {ROLE_DETECT, ROLE_EMBED, ROLE_LANDMARK};
+    struct face_models *models = face_models_open(folder, err);
+    if (!models)
+        return err->code == ERR_NOT_FOUND
+                   ? err_wrap(err, "there is no such network; make it with ken model import")
+                   : -1;
+    face_models_close(models);
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        const char *file = face_model_file(folder, roles[i]);
+        if (file && put_model(zip, folder, file, err) < 0) /* landmarks: where there are any */
             return -1;
     }
     return 0;

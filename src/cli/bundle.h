@@ -4,9 +4,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* The function's zip, made in memory: bootstrap, gallery.ken, models/fr_*.ken. The same files give
- * the same bytes (times fixed, order fixed), so that a deployment can tell whether the code
- * changed. */
+/* The function's zip, made in memory: bootstrap, gallery.ken, the networks as models/NAME.ken. The
+ * same files give the same bytes (times fixed, order fixed), so that a deployment can tell whether
+ * the code changed. */
 
 #define BUNDLE_MAX_BYTES ((size_t)50 * 1024 * 1024) /* what Lambda takes in one request */
 

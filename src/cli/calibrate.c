@@ -63,7 +63,10 @@ static int read_photos(struct calibration *calibration, struct err *err)
     struct face_models *models = paths_open_models(calibration->models_folder, err);
     if (!models)
         return -1;
-    int result = find_faces(calibration, &calibration->impostors, models, err);
+    const struct face_network network = face_models_network(models);
+    int result = gallery_check_network(calibration->gallery, &network, err);
+    if (result == 0)
+        result = find_faces(calibration, &calibration->impostors, models, err);
     if (result == 0)
         result = find_faces(calibration, &calibration->probes, models, err);
     face_models_close(models);

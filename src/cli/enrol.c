@@ -70,6 +70,15 @@ static int enrol(const struct enrolment *enrolment, int count, char **operands,
     return report(enrolment, "enrolled", operands[0], used, gallery);
 }
 
+static int take_network(struct gallery *gallery, const struct face_models *models, struct err *err)
+{
+    const struct face_network network = face_models_network(models);
+    if (gallery_check_network(gallery, &network, err) < 0)
+        return -1;
+    gallery_set_network(gallery, &network);
+    return 0;
+}
+
 int enrol_photos(const struct enrolment *enrolment, int count, char **operands, struct err *err)
 {
     int result = -1;
@@ -78,7 +87,7 @@ int enrol_photos(const struct enrolment *enrolment, int count, char **operands, 
     struct recognizer *recognizer = models ? recognizer_create(models, NULL, err) : NULL;
     struct gallery *gallery =
         recognizer ? open_or_create(paths_gallery(enrolment->gallery), err) : NULL;
-    if (gallery)
+    if (gallery && take_network(gallery, models, err) == 0)
         result = enrol(enrolment, count, operands, recognizer, gallery, err);
     gallery_destroy(gallery);
     recognizer_destroy(recognizer);

@@ -59,7 +59,10 @@ static int search_all(struct evaluation *evaluation, struct err *err)
     struct face_models *models = paths_open_models(evaluation->models_folder, err);
     if (!models)
         return -1;
-    int result = album_add_people(&evaluation->probes, evaluation->probes_folder, err);
+    const struct face_network network = face_models_network(models);
+    int result = gallery_check_network(evaluation->gallery, &network, err);
+    if (result == 0)
+        result = album_add_people(&evaluation->probes, evaluation->probes_folder, err);
     if (result == 0 && evaluation->impostors_folder)
         result = album_add_all(&evaluation->impostors, evaluation->impostors_folder, err);
     if (result == 0)

@@ -146,6 +146,13 @@ static struct gallery *open_gallery(const char *option, struct err *err)
     return gallery_open(path, err);
 }
 
+static int check_network(const struct identify *identify, const struct face_models *models,
+                         struct err *err)
+{
+    const struct face_network network = face_models_network(models);
+    return gallery_check_network(identify->gallery, &network, err);
+}
+
 static int run(struct identify *identify, const struct command_line *line, char **files,
                struct err *err)
 {
@@ -156,10 +163,10 @@ static int run(struct identify *identify, const struct command_line *line, char 
     identify->gallery = open_gallery(identify->gallery_path, err);
     if (identify->gallery)
         models = paths_open_models(identify->models, err);
-    if (models)
+    if (models && check_network(identify, models, err) == 0)
         identify->recognizer = recognizer_create(models, &options, err);
     char place[PATH_MAX];
-    if (models && identify->wants_liveness)
+    if (identify->recognizer && identify->wants_liveness)
         identify->liveness = liveness_create(paths_models(identify->models, place), err);
     identify->faces = calloc(MAX_FACES, sizeof *identify->faces);
     identify->photos = json_array();

@@ -23,8 +23,7 @@ static int parse_shape(const char *text, struct import_options *options, struct 
                            IMPORT_MAX_RANK);
         options->dims[options->rank++] = strtoll(at, &end, 10);
         if (end == at || (*end && *end != ',' && *end != 'x') || (*end && !end[1]))
-            return err_set(err, ERR_INVALID, "--input-shape: \"%s\" is not like 1x3x640x640",
-                           text);
+            return err_set(err, ERR_INVALID, "--input-shape: \"%s\" is not like 1x3x640x640", text);
         at = *end ? end + 1 : end;
     }
     return 0;
@@ -71,9 +70,9 @@ static int parse_word(const char *option, const char *word, int (*find)(const ch
                       const char *words, struct err *err)
 {
     int value = find(word);
-    return value < 0 ? err_set(err, ERR_INVALID, "--%s: \"%s\" is not one of %s", option, word,
-                               words)
-                     : value;
+    return value < 0
+               ? err_set(err, ERR_INVALID, "--%s: \"%s\" is not one of %s", option, word, words)
+               : value;
 }
 
 /* The command line's words for the network's use; NULL where not given. */
@@ -86,8 +85,9 @@ static int parse_use(const struct use_words *words, struct model_use *use, struc
 {
     if (!words->role)
         return words->order || words->mean || words->scale || words->alignment
-                   ? err_set(err, ERR_INVALID, "--input-order, --mean, --scale and --align go "
-                                               "with --role")
+                   ? err_set(err, ERR_INVALID,
+                             "--input-order, --mean, --scale and --align go "
+                             "with --role")
                    : 0;
     if (!words->order || !words->mean || !words->scale)
         return err_set(err, ERR_INVALID,
@@ -298,13 +298,12 @@ static json_t *use_json(const struct model *model)
 
 static void print_json(const struct model *model, size_t session)
 {
-    json_t *json = json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "use",
-                             use_json(model), "inputs",
-                             edges_json(model, model_inputs(model), model_input), "outputs",
-                             edges_json(model, model_outputs(model), model_output), "multiply_adds",
-                             (json_int_t)model_macs(model), "arena_bytes", (json_int_t)model_arena_bytes(model),
-                             "memory_bytes", (json_int_t)session,
-                             "nodes", nodes_json(model));
+    json_t *json = json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "use", use_json(model),
+                             "inputs", edges_json(model, model_inputs(model), model_input),
+                             "outputs", edges_json(model, model_outputs(model), model_output),
+                             "multiply_adds", (json_int_t)model_macs(model), "arena_bytes",
+                             (json_int_t)model_arena_bytes(model), "memory_bytes",
+                             (json_int_t)session, "nodes", nodes_json(model));
     json_dumpf(json, stdout, JSON_INDENT(1));
     printf("\n");
     json_decref(json);

@@ -17,7 +17,8 @@ struct train {
     double threshold;
     long threads;
     int plain, quiet, json;
-    json_t *photos, *alike; /* with --json */
+    json_t *photos, *alike;      /* with --json */
+    struct face_network network; /* that made the embeddings */
 };
 
 static const char details[] =
@@ -128,6 +129,7 @@ static int train_and_save(struct train *train, const struct album *album, struct
     struct train_options options = {take_photo, take_alike, train, threshold};
     struct train_summary summary;
     gallery_set_threshold(gallery, threshold);
+    gallery_set_network(gallery, &train->network);
     int result = train_album(gallery, album, &options, &summary, err);
     const char *path = paths_gallery(train->output);
     if (result == 0)
@@ -141,13 +143,13 @@ static int train_and_save(struct train *train, const struct album *album, struct
     return 0;
 }
 
-static int find_faces(const struct train *train, struct album *album, const char *folder,
-                      struct err *err)
+static int find_faces(struct train *train, struct album *album, const char *folder, struct err *err)
 {
     struct progress progress = {0};
     struct face_models *models = paths_open_models(train->models, err);
     if (!models)
         return -1;
+    train->network = face_models_network(models);
     struct album_options options = {.models = models,
                                     .detect = train->detect,
                                     .threads = (size_t)train->threads,

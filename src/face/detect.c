@@ -1,14 +1,11 @@
-#include "face/parts.h"
-#include "simd/kernels.h"
+#include "face/decode.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The network's own priors and boxes: per candidate two scores (background, face) and a box as
- * left, top, right, bottom in parts of the input. */
-enum { INPUT_WIDTH = DETECT_INPUT_WIDTH, INPUT_HEIGHT = DETECT_INPUT_HEIGHT, MAX_PRIORS = 65536 };
 static const float suppression_overlap = 0.3f;
+enum { MAX_INPUT_SIDE = 4096 };
 
 int face_check_input(const struct model *model, const char *what, int channels, int height,
                      int width, struct err *err)
@@ -21,38 +18,29 @@ int face_check_input(const struct model *model, const char *what, int channels, 
     return 0;
 }
 
-/* Index of the output whose rows have `columns` floats; -1 for none. */
-static int find_output(const struct model *model, size_t columns)
+static int allocate(struct detector *detector, struct err *err)
 {
-    for (size_t i = 0; i < model_outputs(model); i++) {
-        const struct model_tensor *out = model_output(model, i);
-        if (out->rank >= 1 && out->dims[out->rank - 1] == (int)columns && out->floats >= columns)
-            return (int)i;
-    }
-    return -1;
+    detector->candidates = calloc(detector->decoder->candidates, sizeof *detector->candidates);
+    detector->proposals =
+        calloc(DETECT_MAX_PROPOSALS + DETECT_VIEW_PROPOSALS, sizeof *detector->proposals);
+    if (!detector->candidates || !detector->proposals)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the detector");
+    return image_init(&detector->input, detector->decoder->width, detector->decoder->height, err);
 }
 
 int detector_init(struct detector *detector, const struct model *model, struct pool *pool,
                   struct err *err)
 {
-    *detector = (struct detector){0};
-    if (face_check_input(model, "detector", 3, INPUT_HEIGHT, INPUT_WIDTH, err) < 0)
-        return -1;
-    int scores = find_output(model, 2), boxes = find_output(model, 4);
-    if (scores < 0 || boxes < 0)
-        return err_set(err, ERR_CORRUPT, "detector network: no scores and boxes among its outputs");
-    detector->scores_output = (size_t)scores;
-    detector->boxes_output = (size_t)boxes;
-    detector->priors = model_output(model, detector->scores_output)->floats / 2;
-    if (detector->priors > MAX_PRIORS ||
-        detector->priors != model_output(model, detector->boxes_output)->floats / 4)
-        return err_set(err, ERR_CORRUPT, "detector network: scores and boxes do not match");
-    detector->candidates = calloc(detector->priors, sizeof *detector->candidates);
-    detector->proposals =
-        calloc(DETECT_MAX_PROPOSALS + DETECT_VIEW_PROPOSALS, sizeof *detector->proposals);
-    if (!detector->candidates || !detector->proposals)
+    *detector = (struct detector){.use = model_use(model)};
+    detector->decoder = calloc(1, sizeof *detector->decoder);
+    if (!detector->decoder)
         return err_set(err, ERR_NO_MEMORY, "no memory for the detector");
-    if (image_init(&detector->input, INPUT_WIDTH, INPUT_HEIGHT, err) < 0)
+    if (decoder_choose(detector->decoder, model, err) < 0)
+        return -1;
+    if (detector->decoder->width > MAX_INPUT_SIDE || detector->decoder->height > MAX_INPUT_SIDE)
+        return err_set(err, ERR_TOO_BIG, "detector network: an input of more than %d pixels a side",
+                       MAX_INPUT_SIDE);
+    if (allocate(detector, err) < 0)
         return -1;
     detector->session = session_create(model, pool, err);
     return detector->session ? 0 : -1;
@@ -62,16 +50,27 @@ void detector_finish(struct detector *detector)
 {
     session_destroy(detector->session);
     image_finish(&detector->input);
+    free(detector->decoder);
     free(detector->candidates);
     free(detector->proposals);
     *detector = (struct detector){0};
 }
 
+int detector_has_points(const struct detector *detector)
+{
+    return detector->decoder->has_points;
+}
+
+int detector_can_be_thorough(const struct detector *detector)
+{
+    const struct decoder *decoder = detector->decoder;
+    return decoder->form == FORM_ULTRA_LIGHT && decoder->width == DETECT_INPUT_WIDTH &&
+           decoder->height == DETECT_INPUT_HEIGHT;
+}
+
 static void run_network(struct detector *detector)
 {
-    simd_kernels(simd_best())
-        ->normalize_u8_f32(session_input(detector->session, 0), detector->input.pixels,
-                           (size_t)3 * INPUT_WIDTH * INPUT_HEIGHT, 127, 1 / 128.0f);
+    face_fill_input(detector->session, &detector->input, &detector->use);
     session_run(detector->session);
 }
 
@@ -82,39 +81,40 @@ static void fill_input(struct detector *detector, const struct image *image,
     part.owned = 0;
     part.width = fit->width;
     part.height = fit->height;
-    if (fit->width < INPUT_WIDTH || fit->height < INPUT_HEIGHT)
+    if (fit->width < input->width || fit->height < input->height)
         memset(input->pixels, 0, input->stride * (size_t)input->height);
     image_resize(&part, image);
 }
 
-/* In pixels of the picture. Returns 0 for what is no box. */
-static int place_box(struct face_box *box, const float *corners, const struct letterbox *fit)
+/* From pixels of the input to those of the picture. Returns 0 for a box of less than a pixel. */
+static int place_box(struct face_box *box, double per_x, double per_y)
 {
-    box->left = (float)(corners[0] * INPUT_WIDTH * fit->per_x);
-    box->top = (float)(corners[1] * INPUT_HEIGHT * fit->per_y);
-    box->right = (float)(corners[2] * INPUT_WIDTH * fit->per_x);
-    box->bottom = (float)(corners[3] * INPUT_HEIGHT * fit->per_y);
-    return box->right - box->left >= 1 && box->bottom - box->top >= 1 &&
-           isfinite(box->right - box->left) && isfinite(box->bottom - box->top);
+    box->left = (float)((double)box->left * per_x);
+    box->top = (float)((double)box->top * per_y);
+    box->right = (float)((double)box->right * per_x);
+    box->bottom = (float)((double)box->bottom * per_y);
+    for (int i = 0; i < FACE_LANDMARKS; i++) {
+        box->points[i][0] = (float)((double)box->points[i][0] * per_x);
+        box->points[i][1] = (float)((double)box->points[i][1] * per_y);
+    }
+    return box->right - box->left >= 1 && box->bottom - box->top >= 1;
 }
 
 size_t detector_run(struct detector *detector, const struct image *image, float min_score,
                     const struct face_box **faces)
 {
-    struct letterbox fit = letterbox_fit(image->width, image->height, INPUT_WIDTH, INPUT_HEIGHT);
+    struct letterbox fit =
+        letterbox_fit(image->width, image->height, detector->input.width, detector->input.height);
     fill_input(detector, image, &fit);
     run_network(detector);
-    const float *scores = session_output(detector->session, detector->scores_output);
-    const float *boxes = session_output(detector->session, detector->boxes_output);
-    size_t count = 0;
-    for (size_t i = 0; i < detector->priors; i++) {
-        struct face_box *box = &detector->candidates[count];
-        box->score = scores[2 * i + 1];
-        if (box->score > min_score && place_box(box, boxes + 4 * i, &fit))
-            count++;
+    struct face_box *boxes = detector->candidates;
+    size_t found = decoder_run(detector->decoder, detector->session, min_score, boxes), count = 0;
+    for (size_t i = 0; i < found; i++) {
+        boxes[count] = boxes[i];
+        count += (size_t)place_box(&boxes[count], fit.per_x, fit.per_y);
     }
-    *faces = detector->candidates;
-    return face_suppress(detector->candidates, count, suppression_overlap);
+    *faces = boxes;
+    return face_suppress(boxes, count, suppression_overlap);
 }
 
 /* Where the picture's part of one axis lies: in the picture and in the input. */
@@ -152,10 +152,10 @@ static int fill_view(struct detector *detector, const struct image *image,
 {
     struct image *input = &detector->input, part = *input;
     struct overlap x, y;
-    if (!find_overlap(&x, view->left, view->step, INPUT_WIDTH, image->width) ||
-        !find_overlap(&y, view->top, view->step, INPUT_HEIGHT, image->height))
+    if (!find_overlap(&x, view->left, view->step, DETECT_INPUT_WIDTH, image->width) ||
+        !find_overlap(&y, view->top, view->step, DETECT_INPUT_HEIGHT, image->height))
         return 0;
-    if (x.count < INPUT_WIDTH || y.count < INPUT_HEIGHT)
+    if (x.count < DETECT_INPUT_WIDTH || y.count < DETECT_INPUT_HEIGHT)
         memset(input->pixels, 0, input->stride * (size_t)input->height);
     part.owned = 0;
     part.width = x.count;
@@ -167,14 +167,13 @@ static int fill_view(struct detector *detector, const struct image *image,
     return 1;
 }
 
-static int place_in_view(struct face_box *box, const float *corners,
-                         const struct detector_view *view)
+/* The views are of the detector that can be thorough, which finds no points. */
+static int place_in_view(struct face_box *box, const struct detector_view *view)
 {
-    const struct letterbox fit = {.per_x = view->step, .per_y = view->step};
-    if (!place_box(box, corners, &fit))
+    if (!place_box(box, view->step, view->step))
         return 0;
     if (view->mirrored) {
-        float width = (float)(INPUT_WIDTH * view->step), left = box->left;
+        float width = (float)(DETECT_INPUT_WIDTH * view->step), left = box->left;
         box->left = width - box->right;
         box->right = width - left;
     }
@@ -191,14 +190,11 @@ size_t detector_look(struct detector *detector, const struct image *image,
     if (!fill_view(detector, image, view))
         return 0;
     run_network(detector);
-    const float *scores = session_output(detector->session, detector->scores_output);
-    const float *boxes = session_output(detector->session, detector->boxes_output);
-    size_t count = 0;
-    for (size_t i = 0; i < detector->priors; i++) {
-        struct face_box *box = &detector->candidates[count];
-        box->score = scores[2 * i + 1];
-        if (box->score > min_score && place_in_view(box, boxes + 4 * i, view))
-            count++;
+    struct face_box *boxes = detector->candidates;
+    size_t found = decoder_run(detector->decoder, detector->session, min_score, boxes), count = 0;
+    for (size_t i = 0; i < found; i++) {
+        boxes[count] = boxes[i];
+        count += (size_t)place_in_view(&boxes[count], view);
     }
     return count;
 }

@@ -110,8 +110,8 @@ static int answer(const struct face_box *candidates, size_t count, const struct 
         sum.bottom += box->score * box->bottom;
         sum.score += box->score;
     }
-    *out = (struct face_box){sum.left / sum.score, sum.top / sum.score, sum.right / sum.score,
-                             sum.bottom / sum.score, best->score};
+    *out = (struct face_box){sum.left / sum.score,   sum.top / sum.score, sum.right / sum.score,
+                             sum.bottom / sum.score, best->score,         {{0}}};
     return 1;
 }
 
@@ -162,9 +162,9 @@ static int look_again(struct detector *detector, const struct image *image, stru
     if (!(width > 0 && height > 0 && width * height >= DETECT_MIN_SIDE * DETECT_MIN_SIDE))
         return 0;
     logits -= shape_penalty * fabs(log(width / height / usual_shape));
-    *face = (struct face_box){(float)(corners[0] / weights), (float)(corners[1] / weights),
-                              (float)(corners[2] / weights), (float)(corners[3] / weights),
-                              (float)(1 / (1 + exp(-logits)))};
+    *face = (struct face_box){(float)(corners[0] / weights),   (float)(corners[1] / weights),
+                              (float)(corners[2] / weights),   (float)(corners[3] / weights),
+                              (float)(1 / (1 + exp(-logits))), {{0}}};
     return 1;
 }
 

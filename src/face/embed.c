@@ -3,26 +3,66 @@
 
 #include <math.h>
 
-enum { INPUT_SIDE = 112, REDUCED_SIDE = 168 /* 1.5 times: holds the input turned */ };
+enum { REFERENCE_SIDE = 112 };
+_Static_assert((int)REFERENCE_SIDE == (int)QUALITY_CHIP_SIDE, "the template's chip serves both");
 
-/* Where the five points belong in the network's input. */
-static const float template_points[FACE_LANDMARKS][2] = {{38.2946f, 51.6963f},
-                                                         {73.5318f, 51.5014f},
-                                                         {56.0252f, 71.7366f},
-                                                         {41.5493f, 92.3655f},
-                                                         {70.7299f, 92.2041f}};
+/* Where the five points belong: pixels of a square of REFERENCE_SIDE. ArcFace's are those of its
+ * training. dlib's are the means of its average face (image_transforms/interpolation.h) over the
+ * points that landmarks_reduce() takes, with a padding of 0.25. */
+static const float templates[MODEL_ALIGNMENTS][FACE_LANDMARKS][2] = {
+    [ALIGN_ARCFACE] = {{38.2946f, 51.6963f},
+                       {73.5318f, 51.5014f},
+                       {56.0252f, 71.7366f},
+                       {41.5493f, 92.3655f},
+                       {70.7299f, 92.2041f}},
+    [ALIGN_DLIB] = {{35.4034f, 34.4920f},
+                    {75.1222f, 34.4920f},
+                    {55.2628f, 57.1667f},
+                    {38.9957f, 77.0943f},
+                    {71.5298f, 77.0943f}},
+};
+
+/* How much of the picture is averaged down: 1.5 times the side holds the input turned. */
+static int reduced_side(const struct embedder *embedder)
+{
+    int side = embedder->side > REFERENCE_SIDE ? embedder->side : REFERENCE_SIDE;
+    return side * 3 / 2;
+}
+
+static int read_shapes(struct embedder *embedder, const struct model *model, struct err *err)
+{
+    const struct model_tensor *in = model_inputs(model) == 1 ? model_input(model, 0) : NULL;
+    const struct model_tensor *out = model_outputs(model) == 1 ? model_output(model, 0) : NULL;
+    if (!in || in->rank != 4 || in->dims[2] != in->dims[3] || in->dims[2] < EMBED_MIN_SIDE ||
+        in->dims[2] > EMBED_MAX_SIDE)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "feature network: its input is no square picture of %d to %d pixels a side",
+                       EMBED_MIN_SIDE, EMBED_MAX_SIDE);
+    if (!out || out->floats < 2 || out->floats > FACE_EMBEDDING_FLOATS)
+        return err_set(err, ERR_UNSUPPORTED, "feature network: its output is not 2 to %d numbers",
+                       FACE_EMBEDDING_FLOATS);
+    embedder->side = in->dims[2];
+    embedder->floats = (int)out->floats;
+    return 0;
+}
+
+static int input_is_chip(const struct embedder *embedder)
+{
+    return embedder->side == REFERENCE_SIDE && embedder->use.alignment == ALIGN_ARCFACE;
+}
 
 int embedder_init(struct embedder *embedder, const struct model *model, struct pool *pool,
                   struct err *err)
 {
-    *embedder = (struct embedder){0};
-    if (face_check_input(model, "feature", 3, INPUT_SIDE, INPUT_SIDE, err) < 0)
+    *embedder = (struct embedder){.use = model_use(model)};
+    if (read_shapes(embedder, model, err) < 0)
         return -1;
-    if (model_outputs(model) != 1 || model_output(model, 0)->floats != FACE_EMBEDDING_FLOATS)
-        return err_set(err, ERR_CORRUPT, "feature network: its output is not %d floats",
-                       FACE_EMBEDDING_FLOATS);
-    if (image_init(&embedder->input, INPUT_SIDE, INPUT_SIDE, err) < 0 ||
-        image_init(&embedder->reduced, REDUCED_SIDE, REDUCED_SIDE, err) < 0)
+    int reduced = reduced_side(embedder);
+    if (image_init(&embedder->input, embedder->side, embedder->side, err) < 0 ||
+        image_init(&embedder->reduced, reduced, reduced, err) < 0)
+        return -1;
+    if (!input_is_chip(embedder) &&
+        image_init(&embedder->chip, REFERENCE_SIDE, REFERENCE_SIDE, err) < 0)
         return -1;
     embedder->session = session_create(model, pool, err);
     return embedder->session ? 0 : -1;
@@ -33,20 +73,13 @@ void embedder_finish(struct embedder *embedder)
     session_destroy(embedder->session);
     image_finish(&embedder->input);
     image_finish(&embedder->reduced);
+    image_finish(&embedder->chip);
     *embedder = (struct embedder){0};
 }
 
-/* Blue first, as the network was trained: with red first, twice as many pairs are judged wrongly
- * (docs/accuracy.md). */
-static void fill_input(struct embedder *embedder)
+const struct image *embedder_chip(const struct embedder *embedder)
 {
-    const uint8_t *in = embedder->input.pixels;
-    float *out = session_input(embedder->session, 0);
-    for (int i = 0; i < INPUT_SIDE * INPUT_SIDE; i++, in += 3, out += 3) {
-        out[0] = ((float)in[2] - 127.5f) / 128;
-        out[1] = ((float)in[1] - 127.5f) / 128;
-        out[2] = ((float)in[0] - 127.5f) / 128;
-    }
+    return input_is_chip(embedder) ? &embedder->input : &embedder->chip;
 }
 
 /* How many pixels of the picture a step of the network's input may take before the picture is
@@ -60,15 +93,21 @@ struct span {
     int pixels;
 };
 
-static int find_span(struct span *span, const double row[3], double reach, double step, int size)
+/* What is cut out: a square of `side` pixels, each of `step` pixels of the picture. */
+struct cut {
+    int side, reduced_side;
+    double step;
+};
+
+static int find_span(struct span *span, const double row[3], const struct cut *cut, int size)
 {
-    const double middle = (INPUT_SIDE - 1) / 2.0;
+    double reach = cut->step * cut->side * 3 / 4, middle = (cut->side - 1) / 2.0;
     double centre = row[0] * middle + row[1] * middle + row[2];
     double low = fmax(floor(centre - reach), 0), high = fmin(ceil(centre + reach), size);
     if (!(high - low >= 1))
         return -1;
     *span = (struct span){low, high - low,
-                          (int)fmin(fmax(round((high - low) / step), 1), REDUCED_SIDE)};
+                          (int)fmin(fmax(round((high - low) / cut->step), 1), cut->reduced_side)};
     return 0;
 }
 
@@ -83,12 +122,11 @@ static void scale_row(double row[3], const struct span *span)
 /* Average the picture around the face down to about a pixel a step; `m`, which maps the network's
  * input to the picture, then maps to `reduced`. What lies outside the picture stays outside
  * (black), as in the network's training. */
-static int reduce(struct image *reduced, const struct image *image, double m[2][3], double step)
+static int reduce(struct image *reduced, const struct image *image, double m[2][3],
+                  const struct cut *cut)
 {
     struct span x, y;
-    double reach = step * REDUCED_SIDE / 2;
-    if (find_span(&x, m[0], reach, step, image->width) < 0 ||
-        find_span(&y, m[1], reach, step, image->height) < 0)
+    if (find_span(&x, m[0], cut, image->width) < 0 || find_span(&y, m[1], cut, image->height) < 0)
         return -1;
     reduced->width = x.pixels;
     reduced->height = y.pixels;
@@ -98,31 +136,49 @@ static int reduce(struct image *reduced, const struct image *image, double m[2][
     return 0;
 }
 
-static int make_unit_length(float *out, const float *in)
+/* The rest of `out` is 0: directions of fewer numbers compare as they are. */
+static int make_unit_length(float out[FACE_EMBEDDING_FLOATS], const float *in, int count)
 {
     double sum = 0;
-    for (int i = 0; i < FACE_EMBEDDING_FLOATS; i++)
-        sum += (double)in[i] * in[i];
+    for (int i = 0; i < count; i++)
+        sum += (double)in[i] * (double)in[i];
     if (!(sum > 0) || !isfinite(sum))
         return -1;
     float factor = (float)(1 / sqrt(sum));
     for (int i = 0; i < FACE_EMBEDDING_FLOATS; i++)
-        out[i] = in[i] * factor;
+        out[i] = i < count ? in[i] * factor : 0.0f;
+    return 0;
+}
+
+/* Fills `chip` with the face, its points where `alignment` has them. */
+static int cut_out(struct embedder *embedder, struct image *chip, enum model_alignment alignment,
+                   const struct image *image, const float five[][2])
+{
+    float wanted[FACE_LANDMARKS][2];
+    double to_chip[2][3], to_picture[2][3];
+    for (int i = 0; i < FACE_LANDMARKS; i++)
+        for (int k = 0; k < 2; k++)
+            wanted[i][k] = templates[alignment][i][k] * (float)chip->width / REFERENCE_SIDE;
+    if (face_fit_similarity(five, (const float(*)[2])wanted, FACE_LANDMARKS, to_chip) < 0)
+        return -1;
+    face_invert_similarity((const double(*)[3])to_chip, to_picture);
+    const struct cut cut = {chip->width, reduced_side(embedder),
+                            hypot(to_picture[0][0], to_picture[1][0])};
+    if (cut.step > max_step && reduce(&embedder->reduced, image, to_picture, &cut) == 0)
+        image = &embedder->reduced;
+    image_warp(chip, image, (const double(*)[3])to_picture);
     return 0;
 }
 
 int embedder_run(struct embedder *embedder, const struct image *image, const float five[][2],
                  float *embedding)
 {
-    double to_template[2][3], to_picture[2][3];
-    if (face_fit_similarity(five, template_points, FACE_LANDMARKS, to_template) < 0)
+    if (cut_out(embedder, &embedder->input, embedder->use.alignment, image, five) < 0)
         return -1;
-    face_invert_similarity((const double(*)[3])to_template, to_picture);
-    double step = hypot(to_picture[0][0], to_picture[1][0]);
-    if (step > max_step && reduce(&embedder->reduced, image, to_picture, step) == 0)
-        image = &embedder->reduced;
-    image_warp(&embedder->input, image, (const double(*)[3])to_picture);
-    fill_input(embedder);
+    if (!input_is_chip(embedder) &&
+        cut_out(embedder, &embedder->chip, ALIGN_ARCFACE, image, five) < 0)
+        return -1;
+    face_fill_input(embedder->session, &embedder->input, &embedder->use);
     session_run(embedder->session);
-    return make_unit_length(embedding, session_output(embedder->session, 0));
+    return make_unit_length(embedding, session_output(embedder->session, 0), embedder->floats);
 }

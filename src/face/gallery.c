@@ -133,6 +133,35 @@ void gallery_set_threshold(struct gallery *gallery, float threshold)
     gallery->threshold = threshold;
 }
 
+struct face_network gallery_network(const struct gallery *gallery)
+{
+    return gallery->network;
+}
+
+void gallery_set_network(struct gallery *gallery, const struct face_network *network)
+{
+    const struct face_network *own = &gallery->network;
+    if (own->identity != network->identity || own->floats != network->floats)
+        gallery->changed = 1; /* it stands in the header, which additions leave alone */
+    gallery->network = *network;
+}
+
+int gallery_check_network(const struct gallery *gallery, const struct face_network *network,
+                          struct err *err)
+{
+    const struct face_network *own = &gallery->network;
+    if (gallery->people_count == 0 ||
+        (own->identity == 0 && network->floats == FACE_EMBEDDING_FLOATS) ||
+        (own->identity == network->identity && own->floats == network->floats))
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "the gallery was made with another network (%016llx, %u numbers a face; the one "
+                   "here is %016llx, %u): train it again, or name that network's folder with "
+                   "--models",
+                   (unsigned long long)own->identity, own->floats,
+                   (unsigned long long)network->identity, network->floats);
+}
+
 int gallery_check_name(const char *name, struct err *err)
 {
     size_t length = strlen(name);

@@ -40,6 +40,7 @@ struct gallery {
     uint8_t *file;     /* as read and decrypted; NULL for a new gallery */
     size_t file_bytes, unfinished_bytes;
     float threshold;
+    struct face_network network;
     int plain;   /* read from a file that is not encrypted */
     int changed; /* otherwise than by adding: the file is to be written anew */
     struct gallery_end end;

@@ -14,6 +14,7 @@ enum { ENTRY_BYTES = 5 /* templates, length of the name; the name follows */ };
 struct header {
     uint32_t form, has_head;
     uint64_t committed;
+    struct face_network network;
 };
 
 static void put(uint8_t **at, const void *data, size_t size)
@@ -50,6 +51,8 @@ static void put_header(uint8_t *at, const struct header *header)
     put(&at, &header->form, 4);
     put(&at, &header->has_head, 4);
     put(&at, &header->committed, 8);
+    put(&at, &header->network.identity, 8);
+    put(&at, &header->network.floats, 4);
 }
 
 /* A segment to write: what each person has from template `from` on. */
@@ -149,7 +152,9 @@ uint8_t *gallery_encode(const struct gallery *gallery, int plain, const char *pa
 {
     struct draft draft = {gallery, 0, gallery->head};
     struct segment segment = measure(&draft);
-    struct header header = {.form = plain ? FORM_PLAIN : FORM_SEALED, .has_head = !!gallery->head};
+    struct header header = {.form = plain ? FORM_PLAIN : FORM_SEALED,
+                            .has_head = !!gallery->head,
+                            .network = gallery->network};
     header.committed = *size = GALLERY_HEADER_BYTES + segment_bytes(&segment, header.form);
     uint8_t *file = allocate(*size, err);
     if (!file)
@@ -167,7 +172,8 @@ uint8_t *gallery_encode_added(const struct gallery *gallery, const char *path, s
     struct draft draft = {gallery, 1, NULL};
     struct segment segment = measure(&draft);
     struct header header = {.form = gallery->plain ? FORM_PLAIN : FORM_SEALED,
-                            .has_head = !!gallery->head};
+                            .has_head = !!gallery->head,
+                            .network = gallery->network};
     uint8_t file_header[GALLERY_HEADER_BYTES];
     put_header(file_header, &header);
     *size = segment_bytes(&segment, header.form);
@@ -411,8 +417,12 @@ static int take_header(struct reading *reading, struct err *err)
     take(&at, &reading->header.form, 4);
     take(&at, &reading->header.has_head, 4);
     take(&at, &reading->header.committed, 8);
+    take(&at, &reading->header.network.identity, 8);
+    take(&at, &reading->header.network.floats, 4);
+    reading->gallery->network = reading->header.network;
     reading->at = GALLERY_HEADER_BYTES;
     if (reading->header.form > FORM_SEALED || reading->header.has_head > 1 ||
+        reading->header.network.floats > FACE_EMBEDDING_FLOATS ||
         reading->header.committed != reading->gallery->file_bytes)
         return damaged(err);
     return 0;

@@ -14,7 +14,7 @@ static const double second_centre_y = 0.55; /* where the extent's centre lies in
 int landmarker_init(struct landmarker *landmarker, const struct model *model, struct pool *pool,
                     struct err *err)
 {
-    *landmarker = (struct landmarker){0};
+    *landmarker = (struct landmarker){.use = model_use(model)};
     if (face_check_input(model, "landmark", 1, INPUT_SIDE, INPUT_SIDE, err) < 0)
         return -1;
     if (model_outputs(model) != 1 || model_output(model, 0)->floats != 2 * LANDMARK_POINTS)
@@ -33,22 +33,12 @@ void landmarker_finish(struct landmarker *landmarker)
     *landmarker = (struct landmarker){0};
 }
 
-/* Grey by ITU-R BT.601, in 1/256ths of full scale as the network was trained. */
-static void fill_input(struct landmarker *landmarker, const struct image *image,
-                       const double part[4])
-{
-    image_resize_part(&landmarker->input, image, part);
-    float *out = session_input(landmarker->session, 0);
-    const uint8_t *in = landmarker->input.pixels;
-    for (int i = 0; i < INPUT_SIDE * INPUT_SIDE; i++, in += 3)
-        out[i] = (0.299f * in[0] + 0.587f * in[1] + 0.114f * in[2]) / 256;
-}
-
 /* The points in parts of the crop, valid until the next run. */
 static const float *find_points(struct landmarker *landmarker, const struct image *image,
                                 const double part[4])
 {
-    fill_input(landmarker, image, part);
+    image_resize_part(&landmarker->input, image, part);
+    face_fill_input(landmarker->session, &landmarker->input, &landmarker->use);
     session_run(landmarker->session);
     return session_output(landmarker->session, 0);
 }

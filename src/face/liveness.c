@@ -2,9 +2,7 @@
 #include "face/parts.h"
 #include "simd/kernels.h"
 
-#include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { INPUT_SIDE = 128, CLASSES = 3, CLASS_REAL = 0 /* by measurement: docs/liveness.md */ };
@@ -14,6 +12,7 @@ struct liveness {
     struct model *model;
     struct session *session;
     struct image input;
+    struct model_use use;
 };
 
 static int start(struct liveness *liveness, struct err *err)
@@ -30,17 +29,14 @@ static int start(struct liveness *liveness, struct err *err)
 
 struct liveness *liveness_create(const char *folder, struct err *err)
 {
-    char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/fr_liveness.ken", folder) >= sizeof path) {
-        err_set(err, ERR_TOO_BIG, "open models in %s: the path is too long", folder);
-        return NULL;
-    }
     struct liveness *liveness = calloc(1, sizeof *liveness);
     if (!liveness) {
-        err_set(err, ERR_NO_MEMORY, "open %s: no memory", path);
+        err_set(err, ERR_NO_MEMORY, "open models in %s: no memory", folder);
         return NULL;
     }
-    liveness->model = model_open(path, err);
+    liveness->model = face_model_open(folder, ROLE_LIVENESS, err);
+    if (liveness->model)
+        liveness->use = model_use(liveness->model);
     if (liveness->model && start(liveness, err) == 0)
         return liveness;
     liveness_destroy(liveness);
@@ -75,13 +71,7 @@ float liveness_score(struct liveness *liveness, const struct image *image, const
     simd_flush_denormals();
     liveness_crop(crop, image, box);
     image_resize_part(&liveness->input, image, crop);
-    const uint8_t *in = liveness->input.pixels;
-    float *out = session_input(liveness->session, 0);
-    for (int i = 0; i < INPUT_SIDE * INPUT_SIDE; i++, in += 3, out += 3) {
-        out[0] = in[2]; /* blue first, 0 to 255 */
-        out[1] = in[1];
-        out[2] = in[0];
-    }
+    face_fill_input(liveness->session, &liveness->input, &liveness->use);
     session_run(liveness->session);
     const float *classes = session_output(liveness->session, 0);
     double sum = 0;

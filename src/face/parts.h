@@ -2,6 +2,7 @@
 #define FACE_PARTS_H
 
 #include "base/err.h"
+#include "face/recognizer.h"
 #include "image/image.h"
 #include "nn/model.h"
 
@@ -15,6 +16,7 @@
 struct face_box {
     float left, top, right, bottom; /* pixels */
     float score;
+    float points[FACE_LANDMARKS][2]; /* from detectors that find them; else 0 */
 };
 
 /* Intersection over union, 0..1. */
@@ -39,13 +41,14 @@ void face_invert_similarity(const double m[2][3], double inverse[2][3]);
 
 /* Networks. */
 
+struct decoder;
 struct detector {
+    struct decoder *decoder;
     struct session *session;
+    struct model_use use;
     struct image input;          /* what the network is shown */
-    struct face_box *candidates; /* `priors` of them */
+    struct face_box *candidates; /* as many as the decoder may find */
     struct face_box *proposals;  /* of detector_run_thorough() */
-    size_t priors;
-    size_t scores_output, boxes_output;
 };
 
 int detector_init(struct detector *detector, const struct model *model, struct pool *pool,
@@ -55,13 +58,17 @@ void detector_finish(struct detector *detector);
  * call. */
 size_t detector_run(struct detector *detector, const struct image *image, float min_score,
                     const struct face_box **faces);
+/* Whether each box comes with the five points. */
+int detector_has_points(const struct detector *detector);
+/* Whether the thorough search is made for this detector: its numbers were chosen for one. */
+int detector_can_be_thorough(const struct detector *detector);
 /* The same in many passes (docs/recognition.md): small faces of large pictures, and fewer false
  * alarms. Faces whose box is smaller than DETECT_MIN_SIDE squared are left out. */
 size_t detector_run_thorough(struct detector *detector, const struct image *image, float min_score,
                              const struct face_box **faces);
 
 enum {
-    DETECT_INPUT_WIDTH = 320,
+    DETECT_INPUT_WIDTH = 320, /* of the detector that can be thorough */
     DETECT_INPUT_HEIGHT = 240,
     DETECT_MIN_SIDE = 20,       /* pixels of the picture */
     DETECT_MAX_PROPOSALS = 512, /* that are looked at again */
@@ -84,6 +91,7 @@ enum { LANDMARK_POINTS = 68 };
 
 struct landmarker {
     struct session *session;
+    struct model_use use;
     struct image input;
 };
 
@@ -96,9 +104,16 @@ void landmarker_run(struct landmarker *landmarker, const struct image *image,
 /* The five points of recognizer.h from the 68. */
 void landmarks_reduce(float (*five)[2], const float (*points)[2]);
 
+enum { EMBED_MIN_SIDE = 32, EMBED_MAX_SIDE = 1024 };
+
+/* Cuts faces out as the network wants them: the five points, in parts of a square input, are those
+ * of ArcFace's training (112 x 112), or the means of dlib's chips (150 x 150, padding 0.25). */
 struct embedder {
     struct session *session;
+    struct model_use use;
+    int side, floats; /* of the square input; of the output */
     struct image input, reduced;
+    struct image chip; /* the face as quality_measure_chip() wants it, when `input` is not that */
 };
 
 int embedder_init(struct embedder *embedder, const struct model *model, struct pool *pool,
@@ -107,6 +122,12 @@ void embedder_finish(struct embedder *embedder);
 /* Returns -1 when the five points lie on one spot: no face. */
 int embedder_run(struct embedder *embedder, const struct image *image, const float five[][2],
                  float *embedding) MUST_USE;
+/* The face of the last run, QUALITY_CHIP_SIDE pixels a side. */
+const struct image *embedder_chip(const struct embedder *embedder);
+
+/* Fills the network's first input with `image`, which is of its size and has no gaps. */
+void face_fill_input(struct session *session, const struct image *image,
+                     const struct model_use *use);
 
 /* ERR_CORRUPT unless `model` has the one input, NCHW. */
 int face_check_input(const struct model *model, const char *what, int channels, int height,

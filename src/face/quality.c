@@ -18,6 +18,12 @@ static const struct head_point head[] = {
 };
 enum { HEAD_POINTS = sizeof head / sizeof *head };
 
+/* The same head's five points: eye centres, nose tip, mouth corners. */
+static const struct head_point head_of_five[] = {
+    {0, {-31, 0, 4}}, {1, {31, 0, 4}}, {2, {0, 39, -39}}, {3, {-27, 69, 10}}, {4, {27, 69, 10}},
+};
+enum { HEAD_FIVE = sizeof head_of_five / sizeof *head_of_five };
+
 static const double degrees = 180 / 3.14159265358979323846;
 
 struct moments {
@@ -25,23 +31,23 @@ struct moments {
     double picture[2][3]; /* sum of p X^T */
 };
 
-static struct moments gather(const float (*points)[2])
+static struct moments gather(const struct head_point *model, size_t count, const float (*points)[2])
 {
     double head_mean[3] = {0}, mean[2] = {0};
-    for (size_t i = 0; i < HEAD_POINTS; i++) {
+    for (size_t i = 0; i < count; i++) {
         for (int k = 0; k < 3; k++)
-            head_mean[k] += head[i].at[k] / HEAD_POINTS;
+            head_mean[k] += model[i].at[k] / (double)count;
         for (int k = 0; k < 2; k++)
-            mean[k] += (double)points[head[i].index][k] / HEAD_POINTS;
+            mean[k] += (double)points[model[i].index][k] / (double)count;
     }
     struct moments out = {0};
-    for (size_t i = 0; i < HEAD_POINTS; i++)
+    for (size_t i = 0; i < count; i++)
         for (int k = 0; k < 3; k++) {
-            double x = head[i].at[k] - head_mean[k];
+            double x = model[i].at[k] - head_mean[k];
             for (int j = 0; j < 3; j++)
-                out.head[j][k] += x * (head[i].at[j] - head_mean[j]);
+                out.head[j][k] += x * (model[i].at[j] - head_mean[j]);
             for (int j = 0; j < 2; j++)
-                out.picture[j][k] += x * (points[head[i].index][j] - mean[j]);
+                out.picture[j][k] += x * (points[model[i].index][j] - mean[j]);
         }
     return out;
 }
@@ -83,14 +89,13 @@ static int make_orthonormal(double a[2][3])
     return 1;
 }
 
-void quality_measure_pose(struct face_quality *quality, const float (*points)[2])
+static void set_pose(struct face_quality *quality, const struct moments *moments)
 {
     quality->yaw_deg = quality->pitch_deg = quality->roll_deg = 0;
-    struct moments moments = gather(points);
     double turn[3][3];
-    memcpy(turn, moments.picture, sizeof moments.picture);
-    solve_row(turn[0], (const double(*)[3])moments.head);
-    solve_row(turn[1], (const double(*)[3])moments.head);
+    memcpy(turn, moments->picture, sizeof moments->picture);
+    solve_row(turn[0], (const double(*)[3])moments->head);
+    solve_row(turn[1], (const double(*)[3])moments->head);
     if (!make_orthonormal(turn))
         return;
     cross(turn[2], turn[0], turn[1]);
@@ -98,6 +103,18 @@ void quality_measure_pose(struct face_quality *quality, const float (*points)[2]
     quality->roll_deg = (float)(degrees * atan2(turn[1][0], turn[0][0]));
     quality->yaw_deg = (float)(degrees * asin(fmax(fmin(turn[2][0], 1), -1)));
     quality->pitch_deg = (float)(degrees * atan2(-turn[2][1], turn[2][2]));
+}
+
+void quality_measure_pose(struct face_quality *quality, const float (*points)[2])
+{
+    struct moments moments = gather(head, HEAD_POINTS, points);
+    set_pose(quality, &moments);
+}
+
+void quality_measure_pose_from_five(struct face_quality *quality, const float (*five)[2])
+{
+    struct moments moments = gather(head_of_five, HEAD_FIVE, five);
+    set_pose(quality, &moments);
 }
 
 /* The face without most of hair and background, pixels of the chip. */

@@ -24,6 +24,9 @@ enum { QUALITY_MAX_BLUR = 16, QUALITY_POINTS = 68, QUALITY_CHIP_SIDE = 112 };
  * line. */
 void quality_measure_pose(struct face_quality *quality, const float (*points)[2]);
 
+/* The same, roughly, from the five points of recognizer.h, where there are no 68. */
+void quality_measure_pose_from_five(struct face_quality *quality, const float (*five)[2]);
+
 /* Blur and light of an aligned face of QUALITY_CHIP_SIDE pixels a side. */
 void quality_measure_chip(struct face_quality *quality, const struct image *chip);
 

@@ -1,6 +1,6 @@
 #include "face/recognizer.h"
 #include "base/clock.h"
-#include "face/parts.h"
+#include "face/decode.h"
 #include "simd/kernels.h"
 
 #include <limits.h>
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct face_models {
     struct model *detect, *landmark, *feature;
@@ -23,14 +24,56 @@ struct recognizer {
 
 const struct recognizer_options recognizer_defaults = {.min_score = 0.65f};
 
-static struct model *open_model(const char *folder, const char *name, struct err *err)
+/* By role: what a user calls a network of their own, and ken's. */
+static const char *const files[MODEL_ROLES][2] = {
+    [ROLE_DETECT] = {"detect.ken", "fr_detect.ken"},
+    [ROLE_LANDMARK] = {"landmark.ken", "fr_landmark.ken"},
+    [ROLE_EMBED] = {"embed.ken", "fr_feature.ken"},
+    [ROLE_LIVENESS] = {"liveness.ken", "fr_liveness.ken"},
+};
+
+static int make_path(char path[PATH_MAX], const char *folder, const char *name)
+{
+    return (size_t)snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX ? 0 : -1;
+}
+
+const char *face_model_file(const char *folder, enum model_role role)
 {
     char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path) {
+    for (int i = 0; i < 2; i++)
+        if (files[role][i] && make_path(path, folder, files[role][i]) == 0 &&
+            access(path, F_OK) == 0)
+            return files[role][i];
+    return NULL;
+}
+
+struct model *face_model_open(const char *folder, enum model_role role, struct err *err)
+{
+    char path[PATH_MAX];
+    const char *file = face_model_file(folder, role);
+    if (make_path(path, folder, file ? file : files[role][1]) < 0) {
         err_set(err, ERR_TOO_BIG, "open models in %s: the path is too long", folder);
         return NULL;
     }
-    return model_open(path, err);
+    struct model *model = model_open(path, err);
+    if (!model || model_use(model).role == role)
+        return model;
+    err_set(err, ERR_INVALID, "open %s: imported with the role %s: import it with --role %s", path,
+            model_role_name(model_use(model).role), model_role_name(role));
+    model_close(model);
+    return NULL;
+}
+
+/* The landmarks' network, unless the detector finds the points it would be used for. */
+static int open_landmark(struct face_models *models, const char *folder, struct err *err)
+{
+    struct decoder decoder;
+    if (decoder_choose(&decoder, models->detect, err) < 0)
+        return err_wrap(err, "open models in %s", folder);
+    if (decoder.has_points)
+        return 0;
+    models->landmark = face_model_open(folder, ROLE_LANDMARK, err);
+    return models->landmark ? 0 : -1;
 }
 
 struct face_models *face_models_open(const char *folder, struct err *err)
@@ -40,15 +83,19 @@ struct face_models *face_models_open(const char *folder, struct err *err)
         err_set(err, ERR_NO_MEMORY, "open models in %s: no memory", folder);
         return NULL;
     }
-    models->detect = open_model(folder, "fr_detect.ken", err);
-    if (models->detect)
-        models->landmark = open_model(folder, "fr_landmark.ken", err);
-    if (models->landmark)
-        models->feature = open_model(folder, "fr_feature.ken", err);
+    models->detect = face_model_open(folder, ROLE_DETECT, err);
+    if (models->detect && open_landmark(models, folder, err) == 0)
+        models->feature = face_model_open(folder, ROLE_EMBED, err);
     if (models->feature)
         return models;
     face_models_close(models);
     return NULL;
+}
+
+struct face_network face_models_network(const struct face_models *models)
+{
+    const struct model_tensor *out = model_output(models->feature, 0);
+    return (struct face_network){model_use(models->feature).identity, (uint32_t)out->floats};
 }
 
 void face_models_close(struct face_models *models)
@@ -74,7 +121,8 @@ struct recognizer *recognizer_create(const struct face_models *models,
     recognizer->min_score = options->min_score;
     recognizer->detect = options->detect;
     if (detector_init(&recognizer->detector, models->detect, options->pool, err) < 0 ||
-        landmarker_init(&recognizer->landmarker, models->landmark, options->pool, err) < 0 ||
+        (models->landmark &&
+         landmarker_init(&recognizer->landmarker, models->landmark, options->pool, err) < 0) ||
         embedder_init(&recognizer->embedder, models->feature, options->pool, err) < 0) {
         recognizer_destroy(recognizer);
         err_wrap(err, "create recognizer");
@@ -124,28 +172,40 @@ static void set_box(struct face *face, const struct face_box *box, const struct 
     face->score = box->score;
 }
 
-static void measure(struct face *face, const float (*points)[2], const struct image *chip)
+static void measure(struct face *face, const struct image *chip)
 {
     const float(*five)[2] = (const float(*)[2])face->landmarks;
     face->quality.eye_distance_px = hypotf(five[1][0] - five[0][0], five[1][1] - five[0][1]);
-    quality_measure_pose(&face->quality, points);
     quality_measure_chip(&face->quality, chip);
+}
+
+/* The five points and the pose: of the detector's points, or of the 68. */
+static void find_points(struct recognizer *recognizer, const struct image *image,
+                        const struct face_box *box, struct face *face)
+{
+    float points[LANDMARK_POINTS][2];
+    if (detector_has_points(&recognizer->detector)) {
+        memcpy(face->landmarks, box->points, sizeof face->landmarks);
+        quality_measure_pose_from_five(&face->quality, (const float(*)[2])face->landmarks);
+        return;
+    }
+    landmarker_run(&recognizer->landmarker, image, box, points);
+    landmarks_reduce(face->landmarks, (const float(*)[2])points);
+    quality_measure_pose(&face->quality, (const float(*)[2])points);
 }
 
 /* Adds the times of the two stages. Returns 0 where the points make no face. */
 static int run_face(struct recognizer *recognizer, const struct image *image,
                     const struct face_box *box, struct face *face, struct face_timings *timings)
 {
-    float points[LANDMARK_POINTS][2];
     set_box(face, box, image);
     uint64_t start = clock_monotonic_ns();
-    landmarker_run(&recognizer->landmarker, image, box, points);
-    landmarks_reduce(face->landmarks, (const float(*)[2])points);
+    find_points(recognizer, image, box, face);
     uint64_t middle = clock_monotonic_ns();
     int result = embedder_run(&recognizer->embedder, image, (const float(*)[2])face->landmarks,
                               face->embedding);
     if (result == 0)
-        measure(face, (const float(*)[2])points, &recognizer->embedder.input);
+        measure(face, embedder_chip(&recognizer->embedder));
     timings->landmark_ms += (double)(middle - start) / 1e6;
     timings->embed_ms += clock_ms_since(middle);
     return result == 0;
@@ -153,6 +213,8 @@ static int run_face(struct recognizer *recognizer, const struct image *image,
 
 static int is_thorough(const struct recognizer *recognizer, const struct image *image)
 {
+    if (!detector_can_be_thorough(&recognizer->detector))
+        return 0;
     if (recognizer->detect == FACE_DETECT_AUTO)
         return (size_t)image->width * (size_t)image->height > FACE_FAST_PIXELS;
     return recognizer->detect == FACE_DETECT_THOROUGH;

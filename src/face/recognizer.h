@@ -5,8 +5,10 @@
 #include "base/pool.h"
 #include "face/quality.h"
 #include "image/image.h"
+#include "nn/model.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Picture to faces: detect, landmarks, align, embed. A recognizer belongs to one thread at a time;
  * the models behind it may be shared. */
@@ -14,7 +16,7 @@ struct recognizer;
 struct face_models;
 
 enum {
-    FACE_EMBEDDING_FLOATS = 512,
+    FACE_EMBEDDING_FLOATS = 512, /* at most; where the network makes fewer, the rest is 0 */
     FACE_LANDMARKS = 5, /* left eye, right eye (as seen), nose tip, left and right mouth corner */
     FACE_MAX_FACES = 256,
     FACE_MIN_PICTURE_SIDE = 16, /* pixels; a smaller picture is refused with ERR_INVALID */
@@ -40,7 +42,7 @@ enum face_detect {
     FACE_DETECT_FAST,
     FACE_DETECT_THOROUGH,
     FACE_DETECT_AUTO, /* thorough for pictures of more than FACE_FAST_PIXELS */
-};
+}; /* Another detector than ken's own is always fast: the search is fitted to one. */
 enum { FACE_FAST_PIXELS = 640 * 480 };
 
 struct recognizer_options {
@@ -52,9 +54,24 @@ struct recognizer_options {
 /* The default options. */
 extern const struct recognizer_options recognizer_defaults;
 
-/* Opens fr_detect.ken, fr_landmark.ken and fr_feature.ken in `folder`. */
+/* The network of a role in `folder`: ROLE.ken (detect.ken, landmark.ken, embed.ken, liveness.ken),
+ * else ken's own (fr_detect.ken, fr_landmark.ken, fr_feature.ken, fr_liveness.ken). ERR_INVALID for
+ * one that was imported for something else. */
+struct model *face_model_open(const char *folder, enum model_role role, struct err *err);
+/* Its file's name, without the folder; NULL where there is none. */
+const char *face_model_file(const char *folder, enum model_role role);
+
+/* Opens detector, landmarks and embedder. The landmarks may be absent where the detector finds the
+ * five points itself; they are not used then. */
 struct face_models *face_models_open(const char *folder, struct err *err);
 void face_models_close(struct face_models *models); /* NULL is fine */
+
+/* Whose numbers embeddings are: those of two networks cannot be compared. */
+struct face_network {
+    uint64_t identity; /* struct model_use's; 0: none */
+    uint32_t floats;   /* of an embedding, the rest of which is 0 */
+};
+struct face_network face_models_network(const struct face_models *models);
 
 /* `options` may be NULL for the defaults. The models must outlive the recognizer. */
 struct recognizer *recognizer_create(const struct face_models *models,

@@ -46,6 +46,9 @@ static int open_faces(struct services *services, struct err *err)
     services->gallery = gallery_open(gallery, err);
     if (!services->gallery)
         return -1;
+    const struct face_network network = face_models_network(services->models);
+    if (gallery_check_network(services->gallery, &network, err) < 0)
+        return -1;
     services->recognizer = recognizer_create(services->models, NULL, err);
     return services->recognizer ? 0 : -1;
 }

@@ -191,6 +191,36 @@ static void sealed_and_plain_galleries_come_back(void **state)
     round_trip(1);
 }
 
+static void a_gallery_of_another_network_is_refused(void **state)
+{
+    (void)state;
+    const struct face_network own = {0x1234, 128}, other = {0x1235, 128}, longer = {0x1234, 512};
+    struct err err = {0};
+    struct gallery *gallery = two_people();
+    gallery_set_network(gallery, &own);
+    assert_int_equal(gallery_save(gallery, path, &err), 0);
+    gallery_destroy(gallery);
+    gallery = gallery_open(path, &err);
+    assert_non_null(gallery);
+    assert_int_equal(gallery_check_network(gallery, &own, &err), 0);
+    assert_int_equal(gallery_check_network(gallery, &longer, &err), -1);
+    assert_int_equal(gallery_check_network(gallery, &other, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_non_null(
+        strstr(err.message, "made with another network (0000000000001234, 128 numbers"));
+    gallery_destroy(gallery);
+}
+
+static void an_empty_gallery_suits_any_network(void **state)
+{
+    (void)state;
+    const struct face_network network = {0x1234, 128};
+    struct err err = {0};
+    struct gallery *gallery = gallery_create(&err);
+    assert_int_equal(gallery_check_network(gallery, &network, &err), 0);
+    gallery_destroy(gallery);
+}
+
 static void only_the_sealed_file_hides_names(void **state)
 {
     (void)state;
@@ -597,6 +627,8 @@ int main(void)
         cmocka_unit_test(names_are_utf8),
         cmocka_unit_test(a_face_below_the_threshold_is_unknown),
         cmocka_unit_test(sealed_and_plain_galleries_come_back),
+        cmocka_unit_test(a_gallery_of_another_network_is_refused),
+        cmocka_unit_test(an_empty_gallery_suits_any_network),
         cmocka_unit_test(only_the_sealed_file_hides_names),
         cmocka_unit_test(two_saves_differ_in_every_part),
         cmocka_unit_test(files_are_their_owners_alone),

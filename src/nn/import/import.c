@@ -47,9 +47,8 @@ static void set_identity(struct importer *im, const void *onnx, size_t size)
         int64_t dims[4];
         uint32_t order, alignment;
         float mean[3], scale[3];
-    } all = {.file = model_checksum(onnx, size),
-             .order = im->use.order,
-             .alignment = im->use.alignment};
+    } all = {
+        .file = model_checksum(onnx, size), .order = im->use.order, .alignment = im->use.alignment};
     const struct view *in = &im->values[im->inputs[0]].view;
     for (int i = 0; i < in->rank && i < 4; i++)
         all.dims[i] = in->dims[i];
