@@ -29,9 +29,9 @@ static const char details[] =
 enum { ENDPOINT_BYTES = 256, ENV_WAIT_MS = 3000, ENV_STEP_MS = 10 };
 
 struct settings {
-    const char *data, *listen, *region, *endpoint, *ready_file, *isolation;
+    const char *data, *listen, *region, *endpoint, *ready_file, *isolation, *certificate, *key;
     long ready_fd;
-    int anonymous;
+    int anonymous, tls;
 };
 
 static const char *default_region(void)
@@ -52,8 +52,19 @@ static void find_key(struct cloud_options *options)
     }
 }
 
-static void print_exports(const struct cloud_credentials *key, const char *endpoint,
-                          const char *region)
+/* Where the cloud speaks TLS with a certificate of its own, clients are told to trust that. */
+static void print_trust(const char *folder, const char *endpoint)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/tls/cert.pem", folder);
+    char *whole = strncmp(endpoint, "https:", 6) == 0 ? realpath(path, NULL) : NULL;
+    if (whole)
+        printf("export AWS_CA_BUNDLE='%s'\nexport NODE_EXTRA_CA_CERTS='%s'\n", whole, whole);
+    free(whole);
+}
+
+static void print_exports(const char *folder, const struct cloud_credentials *key,
+                          const char *endpoint, const char *region)
 {
     if (key) {
         printf("export AWS_ACCESS_KEY_ID=%s\n", key->access_key_id);
@@ -61,6 +72,7 @@ static void print_exports(const struct cloud_credentials *key, const char *endpo
         printf("unset AWS_SESSION_TOKEN\n");
     }
     printf("export AWS_ENDPOINT_URL=%s\n", endpoint);
+    print_trust(folder, endpoint);
     printf("export AWS_REGION=%s\n", region);
     printf("export AWS_DEFAULT_REGION=%s\n", region);
 }
@@ -127,7 +139,7 @@ static int print_env(const struct command_line *line, const struct settings *set
     if (has_key && cloud_credentials(settings->data, &key, &err) < 0)
         return options_fail(line, &err);
     find_endpoint(settings, endpoint);
-    print_exports(has_key ? &key : NULL, endpoint, settings->region);
+    print_exports(settings->data, has_key ? &key : NULL, endpoint, settings->region);
     return EXIT_OK;
 }
 
@@ -164,7 +176,7 @@ static void print_start(const struct cloud *cloud, const struct cloud_credential
         printf("\nA new access key was made; it is kept in %s/credentials.\n"
                "For a shell that shall speak to this cloud:\n\n",
                cloud->data_folder);
-        print_exports(fresh, cloud->endpoint, cloud->region);
+        print_exports(cloud->data_folder, fresh, cloud->endpoint, cloud->region);
     }
     fflush(stdout);
 }
@@ -184,6 +196,9 @@ static int run(const struct command_line *line, const struct settings *settings)
     struct err err = {0};
     struct cloud_options options = {.data_folder = settings->data,
                                     .anonymous = settings->anonymous,
+                                    .tls = settings->tls,
+                                    .certificate_path = settings->certificate,
+                                    .key_path = settings->key,
                                     .listen = settings->listen ? settings->listen : DEFAULT_LISTEN,
                                     .region = settings->region,
                                     .isolation =
@@ -226,6 +241,11 @@ int verb_cloud(int argc, char **argv)
          "the region it plays (default AWS_REGION, else us-east-1)"},
         {"isolation", 0, OPTION_TEXT, &settings.isolation, "full|basic",
          "of functions from the machine, see docs/lambda.md (default full where possible)"},
+        {"tls", 0, OPTION_FLAG, &settings.tls, NULL,
+         "speak HTTPS, with a certificate that the cloud makes for itself in DIR/tls"},
+        {"tls-cert", 0, OPTION_TEXT, &settings.certificate, "FILE",
+         "speak HTTPS with this certificate, and those that vouch for it, in PEM form"},
+        {"tls-key", 0, OPTION_TEXT, &settings.key, "FILE", "its private key, in PEM form"},
         {"anonymous", 0, OPTION_FLAG, &settings.anonymous, NULL,
          "take requests without a signature as the administrator's"},
         {"ready-fd", 0, OPTION_INT, &settings.ready_fd, "N",
@@ -250,6 +270,8 @@ int verb_cloud(int argc, char **argv)
                 argv[first + is_env]);
     else if (find_isolation(settings.isolation) < 0)
         err_set(&err, ERR_INVALID, "--isolation %s: is neither full nor basic", settings.isolation);
+    else if (!settings.certificate != !settings.key)
+        err_set(&err, ERR_INVALID, "--tls-cert and --tls-key belong together");
     else if (!settings.data)
         err_set(&err, ERR_INVALID, "--data DIR is missing (see ken cloud --help)");
     if (err.code != ERR_NONE) {

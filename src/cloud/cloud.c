@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/certificate.h"
 #include "cloud/deliver.h"
 #include "cloud/front.h"
 #include "cloud/identity.h"
@@ -96,6 +97,34 @@ static int start_services(struct cloud *cloud, struct err *err)
     return 0;
 }
 
+static int find_certificate(struct cloud *cloud, const struct cloud_options *options,
+                            struct err *err)
+{
+    if (!options->tls && !options->certificate_path)
+        return 0;
+    cloud->certificate = calloc(1, sizeof *cloud->certificate);
+    if (!cloud->certificate)
+        return err_set(err, ERR_NO_MEMORY, "start the cloud: out of memory");
+    if (options->certificate_path)
+        return certificate_read(cloud->certificate, options->certificate_path, options->key_path,
+                                err);
+    return certificate_own(cloud->certificate, cloud->data_folder, options->listen, err);
+}
+
+static int open_front(struct cloud *cloud, const struct cloud_options *options, struct err *err)
+{
+    if (find_certificate(cloud, options, err) < 0)
+        return -1;
+    const struct front_options front = {
+        .listen = options->listen, .certificate = cloud->certificate, .workers = options->workers};
+    cloud->front = front_create(cloud, &front, err);
+    if (!cloud->front)
+        return -1;
+    cloud->endpoint = front_endpoint(cloud->front);
+    cloud->inner_endpoint = front_inner_endpoint(cloud->front);
+    return 0;
+}
+
 static int start(struct cloud *cloud, const struct cloud_options *options, struct err *err)
 {
     cloud->region = strdup(options->region);
@@ -108,10 +137,8 @@ static int start(struct cloud *cloud, const struct cloud_options *options, struc
     if (open_folder(cloud, options->data_folder, err) < 0 ||
         make_identities(cloud, options, err) < 0)
         return -1;
-    cloud->front = front_create(cloud, options->listen, options->workers, err);
-    if (!cloud->front)
+    if (open_front(cloud, options, err) < 0)
         return -1;
-    cloud->endpoint = front_endpoint(cloud->front);
     if (services_create(cloud, err) < 0 || start_services(cloud, err) < 0)
         return -1;
     return front_start(cloud->front, err);
@@ -164,5 +191,8 @@ void cloud_stop(struct cloud *cloud)
     free((char *)cloud->data_folder);
     free((char *)cloud->region);
     free(cloud->targets);
+    if (cloud->certificate)
+        certificate_finish(cloud->certificate);
+    free(cloud->certificate);
     free(cloud);
 }

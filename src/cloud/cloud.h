@@ -24,6 +24,7 @@
  * cloud_add(), destroy() is still called for what was added. */
 
 struct delivery_target; /* cloud/deliver.h */
+struct certificate;     /* cloud/certificate.h */
 
 enum {
     CLOUD_MAX_SERVICES = 32,
@@ -41,12 +42,16 @@ struct cloud_options {
     const char *secret_access_key;
     enum isolation isolation; /* of functions */
     int anonymous;            /* take unsigned requests as the administrator's */
-    unsigned workers;         /* threads that run handle(); 0: a default */
+    int tls;                  /* speak TLS, with a certificate of the cloud's own ... */
+    const char *certificate_path, *key_path; /* ... or with this one; both or none */
+    unsigned workers;                        /* threads that run handle(); 0: a default */
 };
 
 struct cloud {
     const char *data_folder, *region, *account_id;
     const char *endpoint; /* "http://127.0.0.1:4566": once the port is open, so from start() on */
+    const char *inner_endpoint;      /* the same for functions: always plain HTTP */
+    struct certificate *certificate; /* NULL: plain HTTP */
     const char *spool_folder; /* for large bodies; on the data folder's disk, emptied at start */
     enum isolation isolation;
     const char *isolation_text; /* for people; set by the lambda service's start() */

@@ -42,6 +42,7 @@ struct exchange {
     char request_id[37]; /* a UUID; goes out as x-amzn-RequestId or x-amz-request-id */
     const char *region;  /* of the signature's scope, or the cloud's own */
     const char *source_ip;
+    int is_secure; /* came by TLS */
     int64_t received_unix_ms;
     uint64_t received_ns;             /* monotonic */
     const struct service *service;    /* that handles it */

@@ -3,9 +3,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "cloud/certificate.h"
 #include "cloud/errors.h"
 #include "cloud/listen.h"
+#include "cloud/pages.h"
 #include "cloud/request.h"
+#include "cloud/traffic.h"
 
 #include <microhttpd.h>
 
@@ -25,15 +28,27 @@ enum {
     LAST_ANSWERS_MS = 500
 };
 
+/* GnuTLS's words for: TLS 1.2 and 1.3 only. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 /* While what was asked is answered, the functions that work on it may still ask. */
 enum closing { OPEN_FOR_ALL, OPEN_FOR_FUNCTIONS, OPEN_FOR_NONE };
 
+/* A port. */
+struct door {
+    const struct certificate *certificate; /* NULL: plain HTTP */
+    struct MHD_Daemon *daemon;
+    int listen_fd; /* -1: none, or the daemon's */
+    char endpoint[LISTEN_ENDPOINT_BYTES];
+};
+
+enum { PUBLIC_DOOR, INNER_DOOR, DOORS };
+
 struct front {
     struct cloud *cloud;
-    struct MHD_Daemon *daemon;
+    struct door doors[DOORS]; /* the inner one only beside one with a certificate */
     struct workers *workers;
-    int listen_fd;
-    char endpoint[LISTEN_ENDPOINT_BYTES];
+    struct traffic traffic;
     unsigned in_flight; /* exchanges with a service; atomic */
     int closing;        /* enum closing; atomic */
 };
@@ -152,25 +167,29 @@ static const char *address_text(struct MHD_Connection *connection, struct arena 
     return text;
 }
 
-static void answer_health(struct request *request)
+static unsigned count_connections(const struct front *front)
 {
-    const struct cloud *cloud = request->cloud;
-    struct buf body;
-    buf_init(&body, 16 * 1024);
-    buf_puts(&body, "{\"status\": \"ok\", \"version\": \"" KEN_VERSION "\", \"services\": [");
-    for (size_t i = 0; i < cloud->service_count; i++)
-        buf_printf(&body, "%s\"%s\"", i ? ", " : "", cloud->services[i].name);
-    buf_puts(&body, "]}\n");
-    exchange_respond(&request->x, 200, "application/json", body.data, body.size);
-    buf_finish(&body);
-    request->state = REQUEST_REFUSED;
+    unsigned count = 0;
+    for (size_t i = 0; i < DOORS; i++) {
+        const union MHD_DaemonInfo *info =
+            front->doors[i].daemon
+                ? MHD_get_daemon_info(front->doors[i].daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+                : NULL;
+        count += info ? info->num_connections : 0;
+    }
+    return count;
 }
 
-static int is_health(const struct exchange *x)
+static int answer_page(struct front *front, struct request *request)
 {
-    return strcmp(x->path, "/health") == 0 &&
-           (strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0) &&
-           !exchange_header(x, "Authorization") && !*x->query;
+    const struct pages pages = {.cloud = front->cloud,
+                                .traffic = &front->traffic,
+                                .in_flight = __atomic_load_n(&front->in_flight, __ATOMIC_RELAXED),
+                                .connections = count_connections(front)};
+    if (!pages_answer(&pages, &request->x))
+        return 0;
+    request->state = REQUEST_REFUSED;
+    return 1;
 }
 
 /* An answer before the body has come: at once when the client waits for "100 Continue" or would
@@ -184,17 +203,21 @@ static int answers_early(const struct request *request)
            (length && strtoull(length, NULL, 10) > DISCARD_BYTES);
 }
 
-static enum MHD_Result start_request(struct MHD_Connection *connection, struct request *request,
-                                     const char *method)
+static int is_secure(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_PROTOCOL) != NULL;
+}
+
+static enum MHD_Result start_request(struct front *front, struct MHD_Connection *connection,
+                                     struct request *request, const char *method)
 {
     request->connection = connection;
     request->x.method = method;
     if (read_headers(connection, request) < 0)
         return MHD_NO;
     request->x.source_ip = address_text(connection, &request->x.arena);
-    if (is_health(&request->x))
-        answer_health(request);
-    else
+    request->x.is_secure = is_secure(connection);
+    if (!answer_page(front, request))
         request_head(request);
     return answers_early(request) ? send_reply(connection, request) : MHD_YES;
 }
@@ -265,7 +288,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (!request)
         return MHD_NO;
     if (request->state == REQUEST_HEAD)
-        return start_request(connection, request, method);
+        return start_request(context, connection, request, method);
     if (*data_bytes > 0) {
         request_body(request, data, *data_bytes);
         *data_bytes = 0;
@@ -285,19 +308,33 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     return request_create(front->cloud, uri);
 }
 
+static void count(struct front *front, const struct request *request)
+{
+    const struct cloud *cloud = request->cloud;
+    const struct service *service = request->x.service;
+    size_t index = TRAFFIC_MAX_SERVICES - 1;
+    if (service >= cloud->services && service < cloud->services + cloud->service_count)
+        index = (size_t)(service - cloud->services);
+    traffic_count(&front->traffic, index, request->reply.status,
+                  clock_monotonic_ns() - request->x.received_ns);
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)context, (void)connection;
+    (void)connection;
     struct request *request = *state;
-    if (request && request->front)
+    *state = NULL;
+    if (!request)
+        return;
+    count(context, request);
+    if (request->front)
         leave(request->front);
-    if (request && log_shows(LOG_DEBUG))
+    if (log_shows(LOG_DEBUG))
         log_line(LOG_DEBUG, "%s %s %s: %d in %.2f ms%s", request->x.source_ip, request->x.method,
                  request->x.path, request->reply.status, clock_ms_since(request->x.received_ns),
                  code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection lost)");
     request_destroy(request);
-    *state = NULL;
 }
 
 static size_t keep_encoded(void *context, struct MHD_Connection *connection, char *text)
@@ -318,7 +355,21 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *context, const ch
 
 /* -- life -- */
 
-struct front *front_create(struct cloud *cloud, const char *listen, unsigned workers,
+static int open_doors(struct front *front, const struct front_options *options, struct err *err)
+{
+    struct door *public = &front->doors[PUBLIC_DOOR], *inner = &front->doors[INNER_DOOR];
+    public->certificate = options->certificate;
+    public->listen_fd = listen_open(options->listen, options->certificate ? "https" : "http",
+                                    public->endpoint, err);
+    if (public->listen_fd < 0)
+        return -1;
+    if (!options->certificate)
+        return 0;
+    inner->listen_fd = listen_open("127.0.0.1:0", "http", inner->endpoint, err);
+    return inner->listen_fd < 0 ? -1 : 0;
+}
+
+struct front *front_create(struct cloud *cloud, const struct front_options *options,
                            struct err *err)
 {
     struct front *front = calloc(1, sizeof *front);
@@ -327,10 +378,10 @@ struct front *front_create(struct cloud *cloud, const char *listen, unsigned wor
         return NULL;
     }
     front->cloud = cloud;
-    front->listen_fd = listen_open(listen, front->endpoint, err);
-    front->workers = front->listen_fd < 0
-                         ? NULL
-                         : workers_create(workers ? workers : FRONT_DEFAULT_WORKERS, err);
+    front->doors[PUBLIC_DOOR].listen_fd = front->doors[INNER_DOOR].listen_fd = -1;
+    if (open_doors(front, options, err) == 0)
+        front->workers =
+            workers_create(options->workers ? options->workers : FRONT_DEFAULT_WORKERS, err);
     if (front->workers)
         return front;
     front_destroy(front);
@@ -339,7 +390,13 @@ struct front *front_create(struct cloud *cloud, const char *listen, unsigned wor
 
 const char *front_endpoint(const struct front *front)
 {
-    return front->endpoint;
+    return front->doors[PUBLIC_DOOR].endpoint;
+}
+
+const char *front_inner_endpoint(const struct front *front)
+{
+    const struct door *inner = &front->doors[INNER_DOOR];
+    return *inner->endpoint ? inner->endpoint : front_endpoint(front);
 }
 
 /* Each exchange may need a file beside its connection: leave some of the process's descriptors. */
@@ -353,35 +410,51 @@ static unsigned connection_limit(void)
     return left < FRONT_MAX_CONNECTIONS ? (unsigned)left : FRONT_MAX_CONNECTIONS;
 }
 
-int front_start(struct front *front, struct err *err)
+static int start_door(struct front *front, struct door *door, struct err *err)
 {
     size_t threads = pool_processors();
     if (threads > MAX_NETWORK_THREADS)
         threads = MAX_NETWORK_THREADS;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    front->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, front, MHD_OPTION_LISTEN_SOCKET, front->listen_fd,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(threads > 1 ? threads : 0),
-        MHD_OPTION_CONNECTION_LIMIT, connection_limit(), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)FRONT_IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)FRONT_CONNECTION_BYTES, MHD_OPTION_URI_LOG_CALLBACK, on_uri, front,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        front, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_END);
-    if (!front->daemon)
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, door->certificate ? door->certificate->chain : NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, door->certificate ? door->certificate->key : NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    door->daemon = MHD_start_daemon(
+        flags | (door->certificate ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, front,
+        MHD_OPTION_LISTEN_SOCKET, door->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)(threads > 1 ? threads : 0), MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FRONT_IDLE_TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)FRONT_CONNECTION_BYTES,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, front, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, front, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+        NULL, MHD_OPTION_ARRAY, door->certificate ? secure : plain, MHD_OPTION_END);
+    if (!door->daemon)
         return err_set(err, ERR_IO, "start the server at %s: libmicrohttpd refused",
-                       front->endpoint);
-    front->listen_fd = -1; /* the daemon's now */
+                       door->endpoint);
+    door->listen_fd = -1; /* the daemon's now */
+    return 0;
+}
+
+int front_start(struct front *front, struct err *err)
+{
+    for (size_t i = 0; i < DOORS; i++)
+        if (front->doors[i].listen_fd >= 0 && start_door(front, &front->doors[i], err) < 0)
+            return -1;
     return 0;
 }
 
 void front_quiesce(struct front *front)
 {
     __atomic_store_n(&front->closing, OPEN_FOR_FUNCTIONS, __ATOMIC_RELEASE);
-    if (!front->daemon)
-        return;
-    MHD_socket fd = MHD_quiesce_daemon(front->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        close(fd);
+    for (size_t i = 0; i < DOORS; i++) {
+        MHD_socket fd = front->doors[i].daemon ? MHD_quiesce_daemon(front->doors[i].daemon)
+                                               : MHD_INVALID_SOCKET;
+        if (fd != MHD_INVALID_SOCKET)
+            close(fd);
+    }
 }
 
 /* Wait until nothing is in flight, at most `limit_ms`. */
@@ -407,10 +480,12 @@ void front_destroy(struct front *front)
 {
     if (!front)
         return;
-    if (front->daemon)
-        MHD_stop_daemon(front->daemon);
+    for (size_t i = 0; i < DOORS; i++)
+        if (front->doors[i].daemon)
+            MHD_stop_daemon(front->doors[i].daemon);
     workers_destroy(front->workers);
-    if (front->listen_fd >= 0)
-        close(front->listen_fd);
+    for (size_t i = 0; i < DOORS; i++)
+        if (front->doors[i].listen_fd >= 0)
+            close(front->doors[i].listen_fd);
     free(front);
 }

@@ -21,11 +21,19 @@ enum {
     FRONT_DEFAULT_WORKERS = 32,
 };
 
-/* Opens the port; ERR_BUSY when it is in use. `listen` is "ADDRESS:PORT". Answers begin with
- * front_start(). */
-struct front *front_create(struct cloud *cloud, const char *listen, unsigned workers,
+struct front_options {
+    const char *listen;                    /* "ADDRESS:PORT" */
+    const struct certificate *certificate; /* NULL: plain HTTP; outlives the front */
+    unsigned workers;                      /* 0: FRONT_DEFAULT_WORKERS */
+};
+
+/* Opens the port; ERR_BUSY when it is in use. Answers begin with front_start(). With a certificate
+ * there is a second port, on loopback and in plain HTTP, for the functions: they need not be told
+ * whom to trust. */
+struct front *front_create(struct cloud *cloud, const struct front_options *options,
                            struct err *err);
 const char *front_endpoint(const struct front *front);
+const char *front_inner_endpoint(const struct front *front); /* the functions' */
 int front_start(struct front *front, struct err *err) MUST_USE;
 /* Take no new connections, and requests only of functions (temporary credentials), which may need
  * them to end their work; others get 503. */

@@ -51,7 +51,7 @@ static int read_address(const char *listen_at, union address *address, struct er
 }
 
 /* Who listens everywhere is reached at the loopback address. */
-static void write_endpoint(int fd, char endpoint[LISTEN_ENDPOINT_BYTES])
+static void write_endpoint(int fd, const char *scheme, char endpoint[LISTEN_ENDPOINT_BYTES])
 {
     union address address = {0};
     socklen_t size = sizeof address;
@@ -61,14 +61,15 @@ static void write_endpoint(int fd, char endpoint[LISTEN_ENDPOINT_BYTES])
         if (IN6_IS_ADDR_UNSPECIFIED(&address.v6.sin6_addr))
             address.v6.sin6_addr = in6addr_loopback;
         inet_ntop(AF_INET6, &address.v6.sin6_addr, host, sizeof host);
-        snprintf(endpoint, LISTEN_ENDPOINT_BYTES, "http://[%s]:%u", host,
+        snprintf(endpoint, LISTEN_ENDPOINT_BYTES, "%s://[%s]:%u", scheme, host,
                  ntohs(address.v6.sin6_port));
         return;
     }
     if (address.v4.sin_addr.s_addr == htonl(INADDR_ANY))
         address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     inet_ntop(AF_INET, &address.v4.sin_addr, host, sizeof host);
-    snprintf(endpoint, LISTEN_ENDPOINT_BYTES, "http://%s:%u", host, ntohs(address.v4.sin_port));
+    snprintf(endpoint, LISTEN_ENDPOINT_BYTES, "%s://%s:%u", scheme, host,
+             ntohs(address.v4.sin_port));
 }
 
 static int bind_and_listen(int fd, const char *listen_at, const union address *address,
@@ -88,7 +89,8 @@ static int bind_and_listen(int fd, const char *listen_at, const union address *a
     return err_set_errno(err, "listen at %s", listen_at);
 }
 
-int listen_open(const char *listen_at, char endpoint[LISTEN_ENDPOINT_BYTES], struct err *err)
+int listen_open(const char *listen_at, const char *scheme, char endpoint[LISTEN_ENDPOINT_BYTES],
+                struct err *err)
 {
     union address address;
     if (read_address(listen_at, &address, err) < 0)
@@ -100,6 +102,6 @@ int listen_open(const char *listen_at, char endpoint[LISTEN_ENDPOINT_BYTES], str
         close(fd);
         return -1;
     }
-    write_endpoint(fd, endpoint);
+    write_endpoint(fd, scheme, endpoint);
     return fd;
 }

@@ -1,15 +1,19 @@
 """The verb: ken cloud starts, refuses, stops. cloud_test.py KEN"""
+import http.client
 import json
 import os
 import shutil
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.error
 import urllib.request
+import warnings
 
 import cloud as clouds
 
@@ -107,6 +111,84 @@ class VerbTest(unittest.TestCase):
         self.assertFalse(os.path.exists(os.path.join(self.folder, "data", "credentials")))
         process.terminate()
         self.assertNotIn("mine", process.communicate(timeout=20)[0])
+
+    def get(self, ready, path, context=None):
+        with urllib.request.urlopen(ready["endpoint"] + path, context=context) as reply:
+            return reply.status, reply.read().decode()
+
+    def test_tls_with_a_certificate_of_its_own(self):
+        process, ready = self.start("--tls")
+        self.assertTrue(ready["endpoint"].startswith("https://127.0.0.1:"))
+        key = os.path.join(self.folder, "data", "tls", "key.pem")
+        self.assertEqual(stat.S_IMODE(os.stat(key).st_mode), 0o600)
+        bundle = os.path.join(self.folder, "data", "tls", "cert.pem")
+        trusting = ssl.create_default_context(cafile=bundle)
+        self.assertEqual(self.get(ready, "/health", trusting)[0], 200)
+        with self.assertRaises(urllib.error.URLError):
+            self.get(ready, "/health", ssl.create_default_context())
+        with self.assertRaises((urllib.error.URLError, ConnectionError, http.client.HTTPException)):
+            self.get({"endpoint": ready["endpoint"].replace("https", "http")}, "/health")
+        old = ssl.create_default_context(cafile=bundle)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with self.assertRaises(urllib.error.URLError):
+            self.get(ready, "/health", old)
+        exports = self.ken("cloud", "env", "--data", os.path.join(self.folder, "data")).stdout
+        self.assertIn(f"export AWS_CA_BUNDLE='{bundle}'", exports)
+        with open(bundle) as file:
+            made = file.read()
+        process.terminate()
+        process.wait(20)
+        os.unlink(os.path.join(self.folder, "ready"))
+        self.start("--tls")
+        with open(bundle) as file:
+            self.assertEqual(file.read(), made)
+
+    def test_tls_with_a_given_certificate(self):
+        key, cert, other = (os.path.join(self.folder, name) for name in ("k.pem", "c.pem", "o.pem"))
+        made = subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=test",
+             "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True, check=False)
+        if made.returncode:
+            self.skipTest("no openssl command")
+        _, ready = self.start("--tls-cert", cert, "--tls-key", key)
+        self.assertEqual(self.get(ready, "/health", ssl.create_default_context(cafile=cert))[0],
+                         200)
+        subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out",
+                        other], capture_output=True, check=True)
+        data = os.path.join(self.folder, "other")
+        for code, text, arguments in [
+                (2, "belong together", ["--tls-cert", cert]),
+                (1, "is not the key of", ["--tls-cert", cert, "--tls-key", other]),
+                (1, "no certificate", ["--tls-cert", key, "--tls-key", key]),
+                (1, "no private key", ["--tls-cert", cert, "--tls-key", cert]),
+                (1, "absent", ["--tls-cert", self.folder + "/absent", "--tls-key", key])]:
+            self.refused(code, text, self.ken("cloud", "--data", data, *arguments))
+
+    def test_metrics_count_requests(self):
+        _, ready = self.start()
+        with self.assertRaises(urllib.error.HTTPError):
+            self.get(ready, "/bucket/key")
+        _, text = self.get(ready, "/metrics")
+        lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+        self.assertEqual(lines['ken_cloud_requests_total{service="s3",status="4xx"}'], "1")
+        self.assertEqual(lines['ken_cloud_request_seconds_bucket{service="s3",le="+Inf"}'], "1")
+        self.assertEqual(lines["ken_cloud_connections"], "1")
+        self.assertGreater(int(lines["process_resident_memory_bytes"]), 1 << 20)
+        self.assertGreater(int(lines["process_open_fds"]), 3)
+
+    def test_unsigned_requests_are_the_administrators_only_when_asked_for(self):
+        process, ready = self.start()
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            self.get(ready, "/")
+        self.assertEqual(caught.exception.code, 403)
+        process.terminate()
+        process.wait(20)
+        os.unlink(os.path.join(self.folder, "ready"))
+        _, ready = self.start("--anonymous")
+        self.assertIn("ListAllMyBucketsResult", self.get(ready, "/")[1])
 
     def test_ipv6(self):
         if not socket.has_ipv6:

@@ -355,9 +355,9 @@ static void a_port_in_use_is_said(void **state)
     (void)state;
     char endpoint[LISTEN_ENDPOINT_BYTES], again[LISTEN_ENDPOINT_BYTES];
     struct err err = {0};
-    int fd = listen_open("127.0.0.1:0", endpoint, &err);
+    int fd = listen_open("127.0.0.1:0", "http", endpoint, &err);
     assert_true(fd >= 0);
-    assert_int_equal(listen_open(endpoint + strlen("http://"), again, &err), -1);
+    assert_int_equal(listen_open(endpoint + strlen("http://"), "http", again, &err), -1);
     assert_int_equal(err.code, ERR_BUSY);
     close(fd);
 }

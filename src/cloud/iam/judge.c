@@ -59,7 +59,7 @@ static const char *global_value(const struct asking *a, const char *key)
         {"aws:CurrentTime", a->current_time},
         {"aws:EpochTime", a->epoch_time},
         {"aws:SourceIp", a->x->source_ip},
-        {"aws:SecureTransport", "false"},
+        {"aws:SecureTransport", a->x->is_secure ? "true" : "false"},
         {"aws:UserAgent", exchange_header(a->x, "User-Agent")},
         {"aws:Referer", exchange_header(a->x, "Referer")},
         {"aws:PrincipalArn", principal_arn(a)},

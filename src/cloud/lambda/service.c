@@ -229,7 +229,7 @@ static int start_manager(struct lambda *lambda, struct err *err)
                                                                .isolation = cloud->isolation,
                                                                .region = cloud->region,
                                                                .account_id = cloud->account_id,
-                                                               .endpoint = cloud->endpoint,
+                                                               .endpoint = cloud->inner_endpoint,
                                                                .identities = cloud->identities,
                                                                .metrics = cloud->metrics,
                                                                .logs = cloud->logs},
