@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/pool.h"
 #include "base/random.h"
 #include "base/utf8.h"
@@ -214,6 +215,39 @@ static void random_text_keeps_to_its_alphabet(void **state)
     assert_non_null(strchr(text, 'b'));
 }
 
+/* What log_line() writes on standard error. */
+static void read_log(const char *message, char *out, size_t out_bytes)
+{
+    int ends[2], kept = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    log_line(LOG_ERROR, "%s", message);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(ends[1]);
+    ssize_t size = read(ends[0], out, out_bytes - 1);
+    close(ends[0]);
+    assert_true(size > 0);
+    out[size] = 0;
+}
+
+static void a_log_line_is_one_line_of_text_or_json(void **state)
+{
+    char line[8192], long_message[3000];
+    (void)state;
+    read_log("open x: gone", line, sizeof line);
+    assert_string_equal(line + strlen("2026-11-23T05:31:29.123Z "), "error open x: gone\n");
+    setenv("KEN_LOG_FORMAT", "json", 1);
+    read_log("a \"b\"\n\\ \x01", line, sizeof line);
+    assert_non_null(
+        strstr(line, "\"level\": \"error\", \"message\": \"a \\\"b\\\"\\u000a\\\\ \\u0001\"}\n"));
+    memset(long_message, 1, sizeof long_message - 1);
+    long_message[sizeof long_message - 1] = 0;
+    read_log(long_message, line, sizeof line);
+    assert_string_equal(line + strlen(line) - 3, "\"}\n");
+    unsetenv("KEN_LOG_FORMAT");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +265,7 @@ int main(void)
         cmocka_unit_test(pool_runs_every_job_once),
         cmocka_unit_test(clock_text_is_iso_8601),
         cmocka_unit_test(random_text_keeps_to_its_alphabet),
+        cmocka_unit_test(a_log_line_is_one_line_of_text_or_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
