@@ -27,30 +27,6 @@ static int is_defined(const json_t *definitions, const char *name)
     return 0;
 }
 
-static int check_definitions(struct request *r, const json_t *definitions)
-{
-    size_t i;
-    json_t *attribute;
-    if (!json_is_array(definitions))
-        return fail_constraint(r, NULL, "AttributeDefinitions", "Member must not be null");
-    json_array_foreach(definitions, i, attribute)
-    {
-        const char *name = text_of(attribute, "AttributeName");
-        const char *type = text_of(attribute, "AttributeType");
-        char member[96];
-        snprintf(member, sizeof member, "attributeDefinitions.%zu.member.attributeName", i + 1);
-        if (!*name || strlen(name) > 255)
-            return fail_constraint(r, name, member,
-                                   *name ? "Member must have length less than or equal to 255"
-                                         : "Member must have length greater than or equal to 1");
-        snprintf(member, sizeof member, "attributeDefinitions.%zu.member.attributeType", i + 1);
-        if (strcmp(type, "S") && strcmp(type, "N") && strcmp(type, "B"))
-            return fail_constraint(r, type, member,
-                                   "Member must satisfy enum value set: [B, N, S]");
-    }
-    return 0;
-}
-
 /* "[a, b]" of one member of each element. */
 static const char *names_of(struct request *r, const json_t *array)
 {
@@ -71,14 +47,11 @@ static const char *names_of(struct request *r, const json_t *array)
 
 static int check_keys(struct request *r, const json_t *keys, const json_t *definitions)
 {
-    size_t count = json_array_size(keys), i;
+    size_t i;
     json_t *key;
-    if (!json_is_array(keys))
-        return fail_constraint(r, NULL, "KeySchema", "Member must not be null");
-    if (count < 1 || count > 2)
-        return fail_constraint(r, names_of(r, keys), "KeySchema",
-                               count ? "Member must have length less than or equal to 2"
-                                     : "Member must have length greater than or equal to 1");
+    if (json_array_size(keys) > json_array_size(definitions))
+        return err_set(&r->err, ERR_INVALID,
+                       "Invalid KeySchema: Some index key attribute have no definition");
     json_array_foreach(keys, i, key)
     {
         if (!is_defined(definitions, text_of(key, "AttributeName")))
@@ -105,20 +78,22 @@ static int check_projection(struct request *r, const json_t *projection)
 {
     const char *type = text_of(projection, "ProjectionType");
     const json_t *names = json_object_get(projection, "NonKeyAttributes");
-    size_t i;
-    json_t *name;
-    if (strcmp(type, "ALL") && strcmp(type, "KEYS_ONLY") && strcmp(type, "INCLUDE"))
-        return err_set(&r->err, ERR_INVALID, INVALID "Unknown ProjectionType: %s",
-                       *type ? type : "null");
+    if (!*type)
+        return err_set(&r->err, ERR_INVALID, INVALID "Unknown ProjectionType: null");
     if (names && strcmp(type, "INCLUDE"))
         return err_set(&r->err, ERR_INVALID,
                        INVALID "ProjectionType is %s, but NonKeyAttributes is specified", type);
-    json_array_foreach(names, i, name)
-    {
-        if (!json_is_string(name))
-            return err_set(&r->err, ERR_CORRUPT, "Unexpected field type");
-    }
+    if (!names && !strcmp(type, "INCLUDE"))
+        return err_set(&r->err, ERR_INVALID,
+                       INVALID "ProjectionType is %s, but NonKeyAttributes is not specified", type);
     return 0;
+}
+
+int definition_check_index(struct request *r, const json_t *index, const json_t *definitions)
+{
+    if (check_keys(r, json_object_get(index, "KeySchema"), definitions) < 0)
+        return -1;
+    return check_projection(r, json_object_get(index, "Projection"));
 }
 
 static int check_local(struct request *r, const json_t *index, const json_t *keys)
@@ -136,6 +111,17 @@ static int check_local(struct request *r, const json_t *index, const json_t *key
                                "KeySchema for index: %s. index hash key: %s, table hash key: %s",
                        text_of(index, "IndexName"), own_hash, hash);
     return 0;
+}
+
+static int check_index_throughput(struct request *r, const json_t *index)
+{
+    const char *mode = text_of(r->body, "BillingMode");
+    if (strcmp(mode, "PAY_PER_REQUEST") || !json_object_get(index, "ProvisionedThroughput"))
+        return 0;
+    return err_set(&r->err, ERR_INVALID,
+                   INVALID "ProvisionedThroughput should not be specified for index: %s when "
+                           "BillingMode is PAY_PER_REQUEST",
+                   text_of(index, "IndexName"));
 }
 
 static int check_indexes(struct request *r, const char *member, int global, json_t *names)
@@ -161,13 +147,10 @@ static int check_indexes(struct request *r, const char *member, int global, json
     json_array_foreach(indexes, i, index)
     {
         const char *name = text_of(index, "IndexName");
-        if (strlen(name) < 3 || strlen(name) > 255)
-            return fail_constraint(r, name, "indexName",
-                                   "Member must have length greater than or equal to 3");
-        if (check_keys(r, json_object_get(index, "KeySchema"),
-                       json_object_get(r->body, "AttributeDefinitions")) < 0 ||
+        if (definition_check_index(r, index, json_object_get(r->body, "AttributeDefinitions")) <
+                0 ||
             (!global && check_local(r, index, keys) < 0) ||
-            check_projection(r, json_object_get(index, "Projection")) < 0)
+            (global && check_index_throughput(r, index) < 0))
             return -1;
         if (json_object_get(names, name))
             return err_set(&r->err, ERR_INVALID, INVALID "Duplicate index name: %s", name);
@@ -200,9 +183,31 @@ static int refuse_unsupported(struct request *r)
 {
     static const char *const enabled[][2] = {{"StreamSpecification", "StreamEnabled"},
                                              {"SSESpecification", "Enabled"}};
+    const json_t *stream = json_object_get(r->body, "StreamSpecification");
     for (size_t i = 0; i < 2; i++)
         if (json_is_true(json_object_get(json_object_get(r->body, enabled[i][0]), enabled[i][1])))
-            return err_set(&r->err, ERR_INVALID, "%s is not supported by ken", enabled[i][0]);
+            return err_set(&r->err, ERR_INVALID, "The parameter is not supported by ken: %s",
+                           enabled[i][0]);
+    if (json_object_get(stream, "StreamViewType"))
+        return err_set(&r->err, ERR_INVALID,
+                       INVALID "StreamViewType cannot be specified when StreamEnabled is false");
+    return 0;
+}
+
+int definition_set_options(struct request *r, json_t *definition)
+{
+    json_t *protect = json_object_get(r->body, "DeletionProtectionEnabled");
+    json_t *class = json_object_get(r->body, "TableClass");
+    json_t *on_demand = json_object_get(r->body, "OnDemandThroughput");
+    if (refuse_unsupported(r) < 0)
+        return -1;
+    if (json_is_boolean(protect))
+        json_object_set(definition, "DeletionProtectionEnabled", protect);
+    if (json_is_string(class))
+        json_object_set_new(definition, "TableClassSummary",
+                            json_pack("{s:O}", "TableClass", class));
+    if (json_is_object(on_demand))
+        json_object_set(definition, "OnDemandThroughput", on_demand);
     return 0;
 }
 
@@ -212,7 +217,7 @@ static int check(struct request *r)
     const json_t *keys = json_object_get(r->body, "KeySchema");
     int local = json_object_get(r->body, "LocalSecondaryIndexes") != NULL;
     int global = json_object_get(r->body, "GlobalSecondaryIndexes") != NULL;
-    if (check_definitions(r, definitions) < 0 || check_keys(r, keys, definitions) < 0)
+    if (check_keys(r, keys, definitions) < 0)
         return -1;
     if (!local && !global && json_array_size(definitions) != json_array_size(keys))
         return err_set(&r->err, ERR_INVALID,
@@ -223,7 +228,7 @@ static int check(struct request *r)
     if (result == 0)
         result = check_indexes(r, "GlobalSecondaryIndexes", 1, names);
     json_decref(names);
-    return result < 0 ? -1 : refuse_unsupported(r);
+    return result;
 }
 
 json_t *definition_throughput(int64_t reads, int64_t writes)
@@ -232,27 +237,40 @@ json_t *definition_throughput(int64_t reads, int64_t writes)
                      (json_int_t)reads, "WriteCapacityUnits", (json_int_t)writes);
 }
 
+static json_t *index_definition(const json_t *index, const char *arn)
+{
+    json_t *made = json_deep_copy(index);
+    json_object_set_new(made, "IndexArn",
+                        json_sprintf("%s/index/%s", arn, text_of(index, "IndexName")));
+    return made;
+}
+
+json_t *definition_global_index(const json_t *index, const char *arn)
+{
+    json_t *made = index_definition(index, arn);
+    const json_t *given = json_object_get(index, "ProvisionedThroughput");
+    json_object_set_new(
+        made, "ProvisionedThroughput",
+        definition_throughput(json_integer_value(json_object_get(given, "ReadCapacityUnits")),
+                              json_integer_value(json_object_get(given, "WriteCapacityUnits"))));
+    json_object_set_new(made, "IndexStatus", json_string("ACTIVE"));
+    return made;
+}
+
 static void add_indexes(struct request *r, json_t *definition, const char *member, int global)
 {
-    json_t *indexes = json_deep_copy(json_object_get(r->body, member));
+    const json_t *given = json_object_get(r->body, member);
+    const char *arn = text_of(definition, "TableArn");
+    json_t *indexes = json_array(), *index;
     size_t i;
-    json_t *index;
-    json_array_foreach(indexes, i, index)
+    json_array_foreach(given, i, index)
     {
-        const char *arn = json_string_value(json_object_get(definition, "TableArn"));
-        json_object_set_new(index, "IndexArn",
-                            json_sprintf("%s/index/%s", arn, text_of(index, "IndexName")));
-        if (!global)
-            continue;
-        const json_t *given = json_object_get(index, "ProvisionedThroughput");
-        json_t *throughput =
-            definition_throughput(json_integer_value(json_object_get(given, "ReadCapacityUnits")),
-                                  json_integer_value(json_object_get(given, "WriteCapacityUnits")));
-        json_object_set_new(index, "ProvisionedThroughput", throughput);
-        json_object_set_new(index, "IndexStatus", json_string("ACTIVE"));
+        json_array_append_new(indexes, global ? definition_global_index(index, arn)
+                                              : index_definition(index, arn));
     }
-    if (indexes)
-        json_object_set_new(definition, member, indexes);
+    if (json_array_size(indexes))
+        json_object_set(definition, member, indexes);
+    json_decref(indexes);
 }
 
 json_t *definition_make(struct request *r, const char *name)
@@ -281,5 +299,8 @@ json_t *definition_make(struct request *r, const char *name)
                                       "LastUpdateToPayPerRequestDateTime", now_s));
     add_indexes(r, definition, "LocalSecondaryIndexes", 0);
     add_indexes(r, definition, "GlobalSecondaryIndexes", 1);
-    return definition;
+    if (definition_set_options(r, definition) == 0)
+        return definition;
+    json_decref(definition);
+    return NULL;
 }

@@ -7,6 +7,8 @@
 
 int describe_limits(struct request *r)
 {
+    if (request_authorize(r, NULL, NULL, NULL) < 0)
+        return -1;
     return buf_puts(&r->out,
                     "{\"AccountMaxReadCapacityUnits\":80000,\"AccountMaxWriteCapacityUnits\":80000,"
                     "\"TableMaxReadCapacityUnits\":40000,\"TableMaxWriteCapacityUnits\":40000}");
@@ -14,24 +16,12 @@ int describe_limits(struct request *r)
 
 int describe_endpoints(struct request *r)
 {
+    if (request_authorize(r, NULL, NULL, NULL) < 0)
+        return -1;
     return buf_printf(&r->out,
                       "{\"Endpoints\":[{\"Address\":\"dynamodb.%s.amazonaws.com\","
                       "\"CachePeriodInMinutes\":1440}]}",
                       r->service->region);
-}
-
-int describe_time_to_live(struct request *r)
-{
-    struct table *table = request_table(r);
-    if (!table)
-        return -1;
-    table_release(table);
-    return buf_puts(&r->out, "{\"TimeToLiveDescription\":{\"TimeToLiveStatus\":\"DISABLED\"}}");
-}
-
-int update_time_to_live(struct request *r)
-{
-    return err_set(&r->err, ERR_INVALID, "UpdateTimeToLive is not supported by ken");
 }
 
 int describe_continuous_backups(struct request *r)

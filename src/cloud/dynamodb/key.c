@@ -85,6 +85,37 @@ int table_index_key(const struct table *table, const struct table_index *index,
     return 1;
 }
 
+/* Whole seconds of a positive number below 10^12; -1 otherwise. */
+static int64_t seconds_of(const struct value *value)
+{
+    int64_t seconds = 0;
+    if (!value || value->type != VALUE_N || value->number.sign != 1 || value->number.exponent < 1 ||
+        value->number.exponent > 12)
+        return -1;
+    for (int i = 0; i < value->number.exponent; i++)
+        seconds = seconds * 10 + (i < value->number.count ? value->number.digits[i] : 0);
+    return seconds;
+}
+
+int table_ttl_key(const struct table *table, const struct value *item, struct key *out,
+                  struct arena *arena, struct err *err)
+{
+    int64_t seconds = seconds_of(value_member(item, table->ttl_name));
+    struct key base;
+    if (seconds < 0)
+        return 0;
+    if (table_key(table, item, &base, arena, err) < 0)
+        return -1;
+    unsigned char *data = arena_alloc(arena, 8 + base.size, 1);
+    if (!data)
+        return err_set(err, ERR_TOO_BIG, "The request needs too much memory");
+    for (int i = 0; i < 8; i++)
+        data[i] = (unsigned char)((uint64_t)seconds >> (56 - 8 * i));
+    memcpy(data + 8, base.data, base.size);
+    *out = (struct key){data, 8 + base.size};
+    return 1;
+}
+
 int key_after(const struct key *key, struct key *out, struct arena *arena, struct err *err)
 {
     size_t size = key->size;

@@ -131,6 +131,12 @@ int request_own(struct request *r, json_t *json)
     return 0;
 }
 
+void request_release_owned(struct request *r)
+{
+    for (; r->owned; r->owned = r->owned->next)
+        json_decref(r->owned->json);
+}
+
 int param_table_name(struct request *r, const json_t *json, const char **out)
 {
     *out = json_string_value(json_object_get(json ? json : r->body, "TableName"));

@@ -241,6 +241,9 @@ static int find_index(struct request *r, struct page *page)
     if (!page->index)
         return -1;
     page->keys = &page->index->keys;
+    if (page->index->backfilling)
+        return err_set(&r->err, ERR_INVALID,
+                       "Cannot read from backfilling global secondary index: %s", name);
     if (page->index->global && page->consistent)
         return err_set(&r->err, ERR_INVALID,
                        "Consistent reads are not supported on global secondary indexes");

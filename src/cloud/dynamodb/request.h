@@ -17,6 +17,7 @@ struct dynamodb {
     pthread_rwlock_t lock;   /* of the catalogue */
     struct table **tables;   /* sorted by name */
     size_t table_count;
+    struct worker *worker; /* fills indexes, deletes what has expired (worker.h) */
 };
 
 enum { REQUEST_MAX_OUT_BYTES = 32 * 1024 * 1024 };
@@ -59,6 +60,7 @@ int param_choice(struct request *r, const char *name, const char *const *values,
 int param_item(struct request *r, const char *name, struct value *out) MUST_USE; /* required */
 int fail_constraint(struct request *r, const char *value, const char *name, const char *constraint);
 int request_own(struct request *r, json_t *json) MUST_USE;
+void request_release_owned(struct request *r);
 
 /* TableName, checked; and the table it names, to be released. `json` NULL: the body. */
 int param_table_name(struct request *r, const json_t *json, const char **out) MUST_USE;
@@ -78,8 +80,21 @@ char *table_arn(struct request *r, const char *name);
 int store_json(struct connection *connection, const char *sql, int64_t id, const json_t *json,
                struct err *err) MUST_USE;
 
-/* A failed SQL statement on a table: gone in the meantime, or an internal error. Returns -1. */
+/* A failed SQL statement on a table: changed (r->stale) or gone in the meantime, or an internal
+ * error. Returns -1. */
 int fail_table(struct request *r, const struct table *table);
+
+/* The answer of operations on tables: {"member": definition}, with `status`, sizes and counts. */
+int table_answer(struct request *r, const struct table *table, const char *member,
+                 const char *status) MUST_USE;
+/* "ACTIVE", or "UPDATING" while an index is being filled. */
+const char *table_status(const struct table *table);
+/* Under service->changes: the definition (taken over) in place of the table's, stored and in the
+ * catalogue. `change` runs in the same step before it; NULL: nothing. Returns the new table with a
+ * reference, or NULL. */
+typedef int table_change(struct connection *connection, void *context, struct err *err);
+struct table *table_replace(struct dynamodb *service, struct table *table, json_t *definition,
+                            table_change *change, void *context, struct err *err);
 
 /* The catalogue. */
 struct table *catalogue_get(struct dynamodb *service, const char *name); /* a reference, or NULL */
@@ -159,6 +174,10 @@ int write_all(struct request *r, struct write *writes, size_t count) MUST_USE;
  * left out. */
 int write_transaction(struct request *r, struct write *writes, size_t count, database_job *first,
                       void *context) MUST_USE;
+
+/* Put an entry into an index, inside a write job. */
+int index_store(struct connection *connection, struct request *r, const struct table *table,
+                int number, const struct key *key, const struct key *base) MUST_USE;
 
 /* The stored text of an item: 1, 0 when there is none, -1. `out` lives in the arena. */
 struct stored {

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cloud/dynamodb/request.h"
 #include "cloud/dynamodb/shape.h"
+#include "cloud/dynamodb/worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,8 +214,7 @@ static void run(struct dynamodb *service, struct exchange *x, const struct opera
     } else if (!r.answered) {
         respond(x, 200, r.out.data, r.out.size);
     }
-    for (struct owned_json *owned = r.owned; owned; owned = owned->next)
-        json_decref(owned->json);
+    request_release_owned(&r);
     buf_finish(&r.out);
 }
 
@@ -270,7 +270,9 @@ struct dynamodb *dynamodb_open(const char *path, const char *account_id, const c
         free(service);
         return NULL;
     }
-    if (catalogue_open(service, err) < 0) {
+    if (catalogue_open(service, err) == 0)
+        service->worker = worker_start(service, err);
+    if (!service->worker) {
         dynamodb_close(service);
         return NULL;
     }
@@ -281,6 +283,7 @@ void dynamodb_close(struct dynamodb *service)
 {
     if (!service)
         return;
+    worker_stop(service->worker);
     catalogue_close(service);
     database_close(service->database);
     free(service);

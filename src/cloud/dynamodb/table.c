@@ -77,6 +77,21 @@ static int read_projection(struct table *table, const json_t *json, struct table
     return 0;
 }
 
+static int index_number(const json_t *json, size_t position)
+{
+    const json_t *number = json_object_get(json, "ken:number");
+    return json_is_integer(number) ? (int)json_integer_value(number) : (int)position;
+}
+
+static int read_ttl(struct table *table, struct err *err)
+{
+    const json_t *ttl = json_object_get(table->definition, "ken:ttl");
+    const char *name = json_string_value(json_object_get(ttl, "AttributeName"));
+    table->ttl_backfilling = json_is_true(json_object_get(ttl, "Backfilling"));
+    table->ttl_name = name ? arena_strdup(&table->arena, name) : NULL;
+    return !name || table->ttl_name ? 0 : err_set(err, ERR_NO_MEMORY, "open table: out of memory");
+}
+
 static int read_indexes(struct table *table, const char *member, int global, struct err *err)
 {
     size_t i;
@@ -87,7 +102,8 @@ static int read_indexes(struct table *table, const char *member, int global, str
             return err_set(err, ERR_CORRUPT, "open table: too many indexes");
         struct table_index *index = &table->indexes[table->index_count];
         index->global = global;
-        index->number = (int)table->index_count++;
+        index->number = index_number(json, table->index_count++);
+        index->backfilling = json_is_true(json_object_get(json, "Backfilling"));
         index->name =
             arena_strdup(&table->arena, json_string_value(json_object_get(json, "IndexName")));
         if (!index->name ||
@@ -117,7 +133,7 @@ struct table *table_create(int64_t id, json_t *definition, struct err *err)
     if (!table->name ||
         read_keys(table, json_object_get(definition, "KeySchema"), &table->keys, err) < 0 ||
         read_indexes(table, "LocalSecondaryIndexes", 0, err) < 0 ||
-        read_indexes(table, "GlobalSecondaryIndexes", 1, err) < 0) {
+        read_indexes(table, "GlobalSecondaryIndexes", 1, err) < 0 || read_ttl(table, err) < 0) {
         table_release(table);
         return NULL;
     }

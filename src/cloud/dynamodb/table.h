@@ -12,9 +12,15 @@
  * the partition key (so that segments of a parallel scan are ranges), then partition key and sort
  * key in an encoding whose byte order is the order of the values: a query is one range of the
  * SQL index. Index n of a table is x<id>_<n>(key BLOB PRIMARY KEY, base BLOB): its own keys, then
- * the item's key, so that equal index keys stay apart. */
+ * the item's key, so that equal index keys stay apart. Where items have a time to live, index 99
+ * has the second at which it ends (8 bytes, big-endian) and the item's key.
+ *
+ * A definition is what DescribeTable shows, and besides members that begin with "ken:": an index's
+ * "ken:number" (absent: its position), and the table's "ken:ttl" {"AttributeName", "Backfilling"}.
+ */
 enum {
     TABLE_MAX_INDEXES = 25, /* 20 global, 5 local */
+    TABLE_TTL_NUMBER = 99,  /* of the index that times to live have */
     TABLE_MAX_HASH_BYTES = 2048,
     TABLE_MAX_RANGE_BYTES = 1024,
     TABLE_SQL_BYTES = 256,
@@ -35,6 +41,7 @@ struct table_index {
     const char *name;
     struct key_schema keys;
     int global, number;
+    int backfilling; /* made after the table, and not all of its items are in yet */
     enum projection_type type;
     struct projection projection; /* what the index holds, unless all */
 };
@@ -46,7 +53,11 @@ struct table {
     struct key_schema keys;
     struct table_index indexes[TABLE_MAX_INDEXES];
     size_t index_count;
-    atomic_int dropped, references;
+    const char *ttl_name; /* the attribute with the time to live; NULL: there is none */
+    int ttl_backfilling;
+    atomic_int dropped;
+    atomic_int stale; /* a changed definition is in its place: writes must not use this one */
+    atomic_int references;
     struct arena arena; /* of the names */
 };
 
@@ -67,6 +78,9 @@ int table_key(const struct table *table, const struct value *item, struct key *o
 int table_index_key(const struct table *table, const struct table_index *index,
                     const struct value *item, struct key *out, struct arena *arena,
                     struct err *err) MUST_USE;
+/* Its key in the index of times to live: 1, or 0 when it has none (no number, or out of reason). */
+int table_ttl_key(const struct table *table, const struct value *item, struct key *out,
+                  struct arena *arena, struct err *err) MUST_USE;
 /* The beginning that all keys with this partition key share, and then that of those with this
  * beginning of the sort key (NULL: none; `whole`: the full value). */
 int key_prefix(const struct value *hash, const struct value *range, int whole, struct key *out,

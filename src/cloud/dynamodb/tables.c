@@ -32,13 +32,36 @@ static int count_items(struct request *r, const struct table *table, int64_t *it
     return s ? 0 : -1;
 }
 
-static int answer_table(struct request *r, const struct table *table, const char *member,
-                        const char *status)
+/* What is ken's own in a definition is not shown. */
+static void hide_own(json_t *definition)
+{
+    static const char *const members[] = {"LocalSecondaryIndexes", "GlobalSecondaryIndexes"};
+    size_t j;
+    json_t *index;
+    json_object_del(definition, "ken:ttl");
+    for (size_t i = 0; i < 2; i++)
+        json_array_foreach(json_object_get(definition, members[i]), j, index)
+        {
+            json_object_del(index, "ken:number");
+        }
+}
+
+const char *table_status(const struct table *table)
+{
+    for (size_t i = 0; i < table->index_count; i++)
+        if (table->indexes[i].backfilling)
+            return "UPDATING";
+    return "ACTIVE";
+}
+
+int table_answer(struct request *r, const struct table *table, const char *member,
+                 const char *status)
 {
     int64_t items, bytes;
     if (count_items(r, table, &items, &bytes) < 0)
         return -1;
-    json_t *shown = json_copy(table->definition);
+    json_t *shown = json_deep_copy(table->definition);
+    hide_own(shown);
     json_object_set_new(shown, "TableStatus", json_string(status));
     json_object_set_new(shown, "ItemCount", json_integer(items));
     json_object_set_new(shown, "TableSizeBytes", json_integer(bytes));
@@ -128,7 +151,7 @@ static int create_alone(struct request *r)
     atomic_fetch_add(&table->references, 1);
     int result = catalogue_add(r->service, table, &r->err);
     if (result == 0)
-        result = answer_table(r, table, "TableDescription", "ACTIVE");
+        result = table_answer(r, table, "TableDescription", "ACTIVE");
     table_release(table);
     return result;
 }
@@ -138,7 +161,7 @@ int describe_table(struct request *r)
     struct table *table = request_table(r);
     if (!table)
         return -1;
-    int result = answer_table(r, table, "Table", "ACTIVE");
+    int result = table_answer(r, table, "Table", table_status(table));
     table_release(table);
     return result;
 }
@@ -155,10 +178,15 @@ static int run_delete(struct connection *connection, void *context, struct err *
     if (connection_exec(connection, sql, err) < 0)
         return -1;
     for (size_t i = 0; i < job->table->index_count; i++) {
-        snprintf(sql, sizeof sql, "DROP TABLE x%lld_%zu", (long long)job->table->id, i);
+        snprintf(sql, sizeof sql, "DROP TABLE x%lld_%d", (long long)job->table->id,
+                 job->table->indexes[i].number);
         if (connection_exec(connection, sql, err) < 0)
             return -1;
     }
+    snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS x%lld_%d", (long long)job->table->id,
+             TABLE_TTL_NUMBER);
+    if (connection_exec(connection, sql, err) < 0)
+        return -1;
     job->table->dropped = 1; /* writes behind this one in the queue must see it */
     return 0;
 }
@@ -175,7 +203,7 @@ static int delete_alone(struct request *r)
                 "Resource cannot be deleted as it is currently protected against deletion. Disable "
                 "deletion protection first.");
     else
-        result = answer_table(r, table, "TableDescription", "DELETING");
+        result = table_answer(r, table, "TableDescription", "DELETING");
     if (result == 0 && database_write(r->service->database, run_delete, &job, &r->err) < 0)
         result = -1;
     if (result == 0)
@@ -227,78 +255,48 @@ int store_json(struct connection *connection, const char *sql, int64_t id, const
     return result;
 }
 
-static int run_update(struct connection *connection, void *context, struct err *err)
-{
-    struct table_job *job = context;
-    return store_json(connection, "UPDATE tables SET definition = ?2 WHERE id = ?1", job->table->id,
-                      job->definition, err);
-}
+struct replacement {
+    struct table *table;
+    const json_t *definition;
+    table_change *change;
+    void *context;
+};
 
-/* The definition with the request's billing mode, throughput and protection. */
-static json_t *updated_definition(struct request *r, const struct table *table)
+static int run_replacement(struct connection *connection, void *context, struct err *err)
 {
-    int64_t reads = 0, writes = 0;
-    int on_demand = 0;
-    json_t *protect = json_object_get(r->body, "DeletionProtectionEnabled");
-    int billing = json_object_get(r->body, "BillingMode") ||
-                  json_object_get(r->body, "ProvisionedThroughput");
-    if (billing && definition_read_throughput(r, &reads, &writes, &on_demand) < 0)
-        return NULL;
-    json_t *definition = json_copy(table->definition);
-    if (protect)
-        json_object_set(definition, "DeletionProtectionEnabled", protect);
-    if (!billing)
-        return definition;
-    json_object_set_new(definition, "ProvisionedThroughput", definition_throughput(reads, writes));
-    const char *mode = on_demand ? "PAY_PER_REQUEST" : "PROVISIONED";
-    json_object_set_new(definition, "BillingModeSummary", json_pack("{s:s}", "BillingMode", mode));
-    return definition;
-}
-
-/* The changed table takes the place of the old one in the catalogue; requests that hold the old one
- * go on with it: what can change is nothing that they use. */
-static int replace_table(struct request *r, struct table *table, json_t *definition)
-{
-    struct table_job job = {.request = r, .table = table, .definition = definition};
-    struct table *changed = table_create(table->id, json_incref(definition), &r->err);
-    int result = changed ? database_write(r->service->database, run_update, &job, &r->err) : -1;
-    if (result == 0) {
-        catalogue_remove(r->service, table);
-        atomic_fetch_add(&changed->references, 1);
-        result = catalogue_add(r->service, changed, &r->err);
-    }
-    if (result == 0)
-        result = answer_table(r, changed, "TableDescription", "ACTIVE");
-    table_release(changed);
-    return result;
-}
-
-static int update_alone(struct request *r)
-{
-    static const char *const refused[] = {"GlobalSecondaryIndexUpdates", "StreamSpecification",
-                                          "SSESpecification", "ReplicaUpdates"};
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (json_object_get(r->body, refused[i]))
-            return err_set(&r->err, ERR_INVALID, "UpdateTable: %s is not supported by ken",
-                           refused[i]);
-    if (!json_object_get(r->body, "BillingMode") &&
-        !json_object_get(r->body, "ProvisionedThroughput") &&
-        !json_object_get(r->body, "DeletionProtectionEnabled"))
-        return err_set(&r->err, ERR_INVALID,
-                       "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
-                       "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is "
-                       "required");
-    struct table *table = request_table(r);
-    if (!table)
+    struct replacement *job = context;
+    if (job->change && job->change(connection, job->context, err) < 0)
         return -1;
-    json_t *definition = updated_definition(r, table);
-    int result = definition ? replace_table(r, table, definition) : -1;
-    json_decref(definition);
-    table_release(table);
-    return result;
+    if (store_json(connection, "UPDATE tables SET definition = ?2 WHERE id = ?1", job->table->id,
+                   job->definition, err) < 0)
+        return -1;
+    job->table->stale = 1; /* writes behind this one in the queue must see it */
+    return 0;
 }
 
-static int change_alone(struct request *r, operation_run *change)
+struct table *table_replace(struct dynamodb *service, struct table *table, json_t *definition,
+                            table_change *change, void *context, struct err *err)
+{
+    struct replacement job = {table, definition, change, context};
+    struct table *changed = table_create(table->id, definition, err);
+    if (!changed)
+        return NULL;
+    if (database_write(service->database, run_replacement, &job, err) < 0) {
+        table->stale = 0;
+        table_release(changed);
+        return NULL;
+    }
+    atomic_fetch_add(&changed->references, 1);
+    catalogue_remove(service, table);
+    if (catalogue_add(service, changed, err) < 0) {
+        table_release(changed);
+        table_release(changed);
+        return NULL;
+    }
+    return changed;
+}
+
+int change_alone(struct request *r, operation_run *change)
 {
     pthread_mutex_lock(&r->service->changes);
     int result = change(r);
@@ -314,9 +312,4 @@ int create_table(struct request *r)
 int delete_table(struct request *r)
 {
     return change_alone(r, delete_alone);
-}
-
-int update_table(struct request *r)
-{
-    return change_alone(r, update_alone);
 }

@@ -39,9 +39,10 @@ static void bind_key(sqlite3_stmt *s, int at, const struct key *key)
 
 int fail_table(struct request *r, const struct table *table)
 {
-    if (!table->dropped)
-        return -1;
-    return err_set(&r->err, ERR_NOT_FOUND, "Requested resource not found");
+    r->stale = table->stale && !table->dropped;
+    if (r->stale)
+        return err_set(&r->err, ERR_BUSY, "the table changed");
+    return table->dropped ? err_set(&r->err, ERR_NOT_FOUND, "Requested resource not found") : -1;
 }
 
 int item_load(struct connection *connection, struct request *r, const struct table *table,
@@ -133,26 +134,30 @@ static int count_index(struct request *r, struct write *w, size_t at, int had, i
     return 0;
 }
 
-static int move_entry(struct connection *connection, struct request *r, const struct write *w,
+int index_store(struct connection *connection, struct request *r, const struct table *table,
+                int number, const struct key *key, const struct key *base)
+{
+    sqlite3_stmt *s = prepare(connection, table, SQL_INDEX_STORE, number, &r->err);
+    if (!s)
+        return -1;
+    bind_key(s, 1, key);
+    bind_key(s, 2, base);
+    return connection_run(connection, s, &r->err);
+}
+
+static int move_entry(struct connection *connection, struct request *r, const struct table *table,
                       int number, const struct key *old, const struct key *new,
                       const struct key *base)
 {
     if (old->size) {
-        sqlite3_stmt *s = prepare(connection, w->table, SQL_INDEX_REMOVE, number, &r->err);
+        sqlite3_stmt *s = prepare(connection, table, SQL_INDEX_REMOVE, number, &r->err);
         if (!s)
             return -1;
         bind_key(s, 1, old);
         if (connection_run(connection, s, &r->err) < 0)
             return -1;
     }
-    if (!new->size)
-        return 0;
-    sqlite3_stmt *s = prepare(connection, w->table, SQL_INDEX_STORE, number, &r->err);
-    if (!s)
-        return -1;
-    bind_key(s, 1, new);
-    bind_key(s, 2, base);
-    return connection_run(connection, s, &r->err);
+    return new->size ? index_store(connection, r, table, number, new, base) : 0;
 }
 
 static int change_index(struct connection *connection, struct request *r, struct write *w,
@@ -167,7 +172,21 @@ static int change_index(struct connection *connection, struct request *r, struct
     int moved = old.size != new.size || (new.size &&memcmp(old.data, new.data, new.size));
     if (w->counts_units && count_index(r, w, at, had, has, moved) < 0)
         return -1;
-    return moved ? move_entry(connection, r, w, index->number, &old, &new, base) : 0;
+    return moved ? move_entry(connection, r, w->table, index->number, &old, &new, base) : 0;
+}
+
+static int change_ttl(struct connection *connection, struct request *r, const struct write *w,
+                      const struct key *base)
+{
+    struct key old = {0}, new = {0};
+    if (!w->table->ttl_name)
+        return 0;
+    if ((w->had_old && table_ttl_key(w->table, &w->old, &old, r->arena, &r->err) < 0) ||
+        (w->has_new && table_ttl_key(w->table, &w->new, &new, r->arena, &r->err) < 0))
+        return -1;
+    if (old.size == new.size && (!new.size || !memcmp(old.data, new.data, new.size)))
+        return 0;
+    return move_entry(connection, r, w->table, TABLE_TTL_NUMBER, &old, &new, base);
 }
 
 static int count_change(struct connection *connection, struct request *r, const struct write *w)
@@ -248,7 +267,8 @@ static int load_old(struct connection *connection, struct request *r, struct wri
         return -1;
     w->had_old = found;
     w->old_size = stored.size;
-    int needed = w->condition || w->wants_old || w->type == WRITE_UPDATE || w->table->index_count;
+    int needed = w->condition || w->wants_old || w->type == WRITE_UPDATE || w->table->index_count ||
+                 w->table->ttl_name;
     return found && needed ? item_parse(r, stored.text, stored.text_size, &w->old) : 0;
 }
 
@@ -268,8 +288,8 @@ static int only_deletes(const struct write *w)
 int write_run(struct connection *connection, struct request *r, struct write *w)
 {
     struct key key;
-    if (w->table->dropped)
-        return err_set(&r->err, ERR_NOT_FOUND, "Requested resource not found");
+    if (w->table->dropped || w->table->stale)
+        return fail_table(r, w->table);
     if (table_key(w->table, &w->item, &key, r->arena, &r->err) < 0 ||
         load_old(connection, r, w, &key) < 0)
         return -1;
@@ -284,7 +304,7 @@ int write_run(struct connection *connection, struct request *r, struct write *w)
     for (size_t i = 0; i < w->table->index_count; i++)
         if (change_index(connection, r, w, i, &key) < 0)
             return -1;
-    return count_change(connection, r, w);
+    return change_ttl(connection, r, w, &key) < 0 ? -1 : count_change(connection, r, w);
 }
 
 struct write_job {
