@@ -20,6 +20,7 @@ struct code_status {
 static const struct code_status statuses[] = {
     {"AccessDenied", 403},
     {"AccessDeniedException", 403},
+    {"AccessForbidden", 403},
     {"BucketAlreadyExists", 409},
     {"BucketAlreadyOwnedByYou", 409},
     {"BucketNotEmpty", 409},
@@ -34,7 +35,9 @@ static const struct code_status statuses[] = {
     {"InternalFailure", 500},
     {"InternalServerError", 500},
     {"InvalidAccessKeyId", 403},
+    {"InvalidBucketState", 409},
     {"InvalidClientTokenId", 403},
+    {"InvalidPartNumber", 416},
     {"InvalidRange", 416},
     {"InvalidSignatureException", 403},
     {"MethodNotAllowed", 405},
@@ -44,19 +47,25 @@ static const struct code_status statuses[] = {
     {"NoSuchBucket", 404},
     {"NoSuchBucketPolicy", 404},
     {"NoSuchCORSConfiguration", 404},
+    {"NoSuchConfiguration", 404},
     {"NoSuchKey", 404},
     {"NoSuchLifecycleConfiguration", 404},
+    {"NoSuchPublicAccessBlockConfiguration", 404},
     {"NoSuchTagSet", 404},
     {"NoSuchUpload", 404},
     {"NoSuchVersion", 404},
     {"NoSuchWebsiteConfiguration", 404},
     {"NotFoundException", 404},
     {"NotImplemented", 501},
+    {"ObjectLockConfigurationNotFoundError", 404},
     {"OperationAborted", 409},
+    {"OwnershipControlsNotFoundError", 404},
     {"PreconditionFailed", 412},
+    {"ReplicationConfigurationNotFoundError", 404},
     {"RequestEntityTooLargeException", 413},
     {"RequestTimeTooSkewed", 403},
     {"ResourceConflictException", 409},
+    {"ServerSideEncryptionConfigurationNotFoundError", 404},
     {"ServiceException", 500},
     {"ServiceUnavailable", 503},
     {"SignatureDoesNotMatch", 403},
@@ -155,14 +164,22 @@ int error_xml_escape(struct buf *out, const char *text)
     return out->failed ? -1 : 0;
 }
 
-static void fill_s3(struct exchange *x, struct buf *body, const char *code, const char *message)
+static void fill_s3(struct exchange *x, struct buf *body, const char *code, const char *name,
+                    const char *value, const char *message)
 {
     buf_printf(body, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>",
                code);
     error_xml_escape(body, message);
-    buf_puts(body, "</Message><Resource>");
+    buf_puts(body, "</Message>");
+    if (name && value) {
+        buf_printf(body, "<%s>", name);
+        error_xml_escape(body, value);
+        buf_printf(body, "</%s>", name);
+    }
+    buf_puts(body, "<Resource>");
     error_xml_escape(body, x->path);
-    buf_printf(body, "</Resource><RequestId>%s</RequestId></Error>", x->request_id);
+    buf_printf(body, "</Resource><RequestId>%s</RequestId><HostId>%s</HostId></Error>",
+               x->request_id, x->request_id);
 }
 
 static void fill_query(struct exchange *x, struct buf *body, const char *code, const char *message)
@@ -208,7 +225,8 @@ static void add_query_error(struct exchange *x, int status, const char *code)
         exchange_reply_header(x, "x-amzn-query-error", text);
 }
 
-void exchange_fail_status(struct exchange *x, int status, const char *code, const char *message)
+static void fail_with(struct exchange *x, int status, const char *code, const char *name,
+                      const char *value, const char *message)
 {
     static const char *const types[] = {"application/xml", "application/x-amz-json-1.0",
                                         "application/json", "text/xml"};
@@ -216,7 +234,7 @@ void exchange_fail_status(struct exchange *x, int status, const char *code, cons
     struct buf body;
     buf_init(&body, MAX_ERROR_BODY_BYTES);
     if (form == ERROR_FORM_S3)
-        fill_s3(x, &body, code, message);
+        fill_s3(x, &body, code, name, value, message);
     else if (form == ERROR_FORM_QUERY)
         fill_query(x, &body, code, message);
     else
@@ -230,6 +248,17 @@ void exchange_fail_status(struct exchange *x, int status, const char *code, cons
     else
         exchange_respond(x, status, types[form], body.data, body.size);
     buf_finish(&body);
+}
+
+void exchange_fail_status(struct exchange *x, int status, const char *code, const char *message)
+{
+    fail_with(x, status, code, NULL, NULL, message);
+}
+
+void exchange_fail_more(struct exchange *x, const char *code, const char *name, const char *value,
+                        const char *message)
+{
+    fail_with(x, error_status(code), code, name, value, message);
 }
 
 void exchange_fail(struct exchange *x, const char *code, const char *format, ...)

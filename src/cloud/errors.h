@@ -11,6 +11,11 @@
  * the table is a 400. */
 void exchange_fail(struct exchange *x, const char *code, const char *format, ...) PRINTF(3, 4);
 
+/* The same with one more element, as S3's errors have: <BucketName>..</BucketName>. Left out in the
+ * other forms, and where `value` is NULL. */
+void exchange_fail_more(struct exchange *x, const char *code, const char *name, const char *value,
+                        const char *message);
+
 /* The same with a status of one's own. */
 void exchange_fail_status(struct exchange *x, int status, const char *code, const char *message);
 

@@ -169,5 +169,6 @@ int exchange_to_worker(struct exchange *x)
     if (!x->reply->moves)
         return 0;
     *x->reply->moves = 1;
+    x->reply->header_count = 0; /* handle() begins again */
     return 1;
 }

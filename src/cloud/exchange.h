@@ -104,6 +104,9 @@ struct service {
     enum error_form error_form;
     const char *error_prefix; /* ERROR_FORM_JSON: in front of the code in __type, or NULL */
     int anonymous;            /* takes unsigned requests too: identity.access_key_id is NULL then */
+    /* May this unsigned request go on? Called when its head is there, on the network thread; -1:
+     * answered. NULL: any may. */
+    int (*admit)(void *self, struct exchange *x);
     size_t memory_body_bytes; /* a larger body goes to a file; 0: SERVICE_MEMORY_BODY_BYTES */
     size_t max_body_bytes;    /* a larger body is refused; 0: SERVICE_MAX_BODY_BYTES */
 

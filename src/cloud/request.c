@@ -100,7 +100,9 @@ static int check_head(struct request *request)
         auth_fail(x, AUTH_MISSING, NULL);
         return -1;
     }
-    return parsed > 0 ? auth_head(&request->auth, x, request->cloud->identities) : 0;
+    if (parsed == 0)
+        return service->admit ? service->admit(service->self, x) : 0;
+    return auth_head(&request->auth, x, request->cloud->identities);
 }
 
 static int take_decoded(void *context, const void *data, size_t size, struct err *err)

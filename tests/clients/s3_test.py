@@ -100,24 +100,77 @@ class S3Test(unittest.TestCase):
         self.assertEqual(location["LocationConstraint"], "eu-central-1")
 
     def test_not_offered_is_said(self):
-        for call, more in [(self.s3.get_bucket_policy, {}), (self.s3.get_bucket_acl, {}),
-                           (self.s3.put_bucket_versioning,
-                            {"VersioningConfiguration": {"Status": "Enabled"}}),
-                           (self.s3.put_object, {"Key": "k", "Tagging": "a=b"}),
-                           (self.s3.put_object, {"Key": "k", "ACL": "public-read"}),
-                           (self.s3.put_object, {"Key": "k", "ServerSideEncryption": "AES256"})]:
+        logging = {"LoggingEnabled": {"TargetBucket": self.bucket, "TargetPrefix": ""}}
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        transition = {"Rules": [{"ID": "a", "Status": "Enabled", "Filter": {"Prefix": ""},
+                                 "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}]}
+        for call, more in [
+                (self.s3.put_bucket_encryption,
+                 {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}),
+                (self.s3.put_bucket_logging, {"BucketLoggingStatus": logging}),
+                (self.s3.put_bucket_lifecycle_configuration,
+                 {"LifecycleConfiguration": transition}),
+                (self.s3.put_bucket_website, {"WebsiteConfiguration": {
+                    "IndexDocument": {"Suffix": "index.html"}}}),
+                (self.s3.put_bucket_request_payment,
+                 {"RequestPaymentConfiguration": {"Payer": "Requester"}}),
+                (self.s3.put_object, {"Key": "k", "ServerSideEncryption": "AES256"}),
+                (self.s3.put_object, {"Key": "k", "StorageClass": "DEEP_ARCHIVE"}),
+                (self.s3.put_object, {"Key": "k", "SSECustomerAlgorithm": "AES256",
+                                      "SSECustomerKey": "k" * 32}),
+                (self.s3.select_object_content, {
+                    "Key": "k", "Expression": "x", "ExpressionType": "SQL",
+                    "InputSerialization": {}, "OutputSerialization": {}}),
+                (self.s3.restore_object, {"Key": "k"}),
+                (self.s3.get_object_torrent, {"Key": "k"})]:
             reply = self.refused("NotImplemented", call, Bucket=self.bucket, **more)
             self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 501)
+        self.refused("404", self.s3.head_object, Bucket=self.bucket, Key="k")
 
-    def test_tags_are_none(self):
+    def test_unknown_parameters_and_headers_are_refused_by_name(self):
+        def with_header(request, **_):
+            request.headers["x-amz-unheard-of"] = "1"
+        client = self.cloud.client(boto3, "s3")
+        client.meta.events.register("before-sign.s3.GetObject", with_header)
         self.put("k")
-        self.refused("NoSuchTagSet", self.s3.get_bucket_tagging, Bucket=self.bucket)
-        self.refused("NoSuchKey", self.s3.get_object_tagging, Bucket=self.bucket, Key="absent")
-        reply = self.s3.get_object_tagging(Bucket=self.bucket, Key="k")
-        self.assertEqual(reply["TagSet"], [])
-        self.refused("NotImplemented", self.s3.put_object_tagging, Bucket=self.bucket, Key="k",
-                     Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
-        self.assertEqual(self.get("k")["Body"].read(), b"data")
+        reply = self.refused("NotImplemented", client.get_object, Bucket=self.bucket, Key="k")
+        self.assertIn("x-amz-unheard-of", reply["Error"]["Message"])
+        def with_query(request, **_):
+            request.url += ("&" if "?" in request.url else "?") + "unheardOf"
+        client = self.cloud.client(boto3, "s3")
+        client.meta.events.register("before-sign.s3.GetObject", with_query)
+        reply = self.refused("NotImplemented", client.get_object, Bucket=self.bucket, Key="k")
+        self.assertIn("unheardOf", reply["Error"]["Message"])
+
+    def test_a_fresh_bucket_answers_as_on_aws(self):
+        absent = {"get_bucket_tagging": "NoSuchTagSet", "get_bucket_cors": "NoSuchCORSConfiguration",
+                  "get_bucket_lifecycle_configuration": "NoSuchLifecycleConfiguration",
+                  "get_bucket_policy": "NoSuchBucketPolicy",
+                  "get_bucket_policy_status": "NoSuchBucketPolicy",
+                  "get_bucket_encryption": "ServerSideEncryptionConfigurationNotFoundError",
+                  "get_bucket_website": "NoSuchWebsiteConfiguration",
+                  "get_bucket_replication": "ReplicationConfigurationNotFoundError",
+                  "get_object_lock_configuration": "ObjectLockConfigurationNotFoundError",
+                  "get_public_access_block": "NoSuchPublicAccessBlockConfiguration",
+                  "get_bucket_ownership_controls": "OwnershipControlsNotFoundError"}
+        for call, code in absent.items():
+            reply = self.refused(code, getattr(self.s3, call), Bucket=self.bucket)
+            self.assertEqual(reply["ResponseMetadata"]["HTTPStatusCode"], 404, call)
+        present = {"get_bucket_versioning": {}, "get_bucket_notification_configuration": {},
+                   "get_bucket_logging": {}, "get_bucket_accelerate_configuration": {},
+                   "get_bucket_request_payment": {"Payer": "BucketOwner"},
+                   "list_bucket_analytics_configurations": {"IsTruncated": False},
+                   "list_bucket_inventory_configurations": {"IsTruncated": False},
+                   "list_bucket_metrics_configurations": {"IsTruncated": False},
+                   "list_bucket_intelligent_tiering_configurations": {"IsTruncated": False}}
+        for call, answer in present.items():
+            reply = getattr(self.s3, call)(Bucket=self.bucket)
+            reply.pop("ResponseMetadata")
+            self.assertEqual(reply, answer, call)
+        self.put("k")
+        self.refused("InvalidRequest", self.s3.get_object_retention, Bucket=self.bucket, Key="k")
+        for call in absent:
+            self.refused("NoSuchBucket", getattr(self.s3, call), Bucket="absent")
 
     # -- objects
 

@@ -1,5 +1,7 @@
 #include "base/clock.h"
 #include "cloud/errors.h"
+#include "cloud/s3/acl.h"
+#include "cloud/s3/config.h"
 #include "cloud/s3/write.h"
 #include "cloud/xml.h"
 
@@ -20,41 +22,95 @@ int s3_need_bucket(struct s3_request *r, struct meta_bucket *bucket)
     return found > 0 ? 0 : -1;
 }
 
-static int add_buckets(struct connection *c, struct buf *out, const char *prefix, struct err *err)
+struct bucket_list {
+    const char *prefix, *after, *region;
+    int64_t max, count;
+    char last[64];
+    int is_truncated;
+};
+
+static void put_bucket(struct buf *out, sqlite3_stmt *s, const char *name)
 {
-    sqlite3_stmt *s =
-        connection_prepare(c, "SELECT name, created_ms, region FROM buckets ORDER BY name", err);
+    char when[CLOCK_TEXT_BYTES];
+    clock_text(sqlite3_column_int64(s, 1), when);
+    buf_puts(out, "<Bucket>");
+    s3_xml(out, "Name", name);
+    s3_xml(out, "CreationDate", when);
+    s3_xml(out, "BucketRegion", (const char *)sqlite3_column_text(s, 2));
+    buf_puts(out, "</Bucket>");
+}
+
+static int add_buckets(struct connection *c, struct buf *out, struct bucket_list *l,
+                       struct err *err)
+{
+    sqlite3_stmt *s = connection_prepare(c,
+                                         "SELECT name, created_ms, region FROM buckets"
+                                         " WHERE name>? AND name>=?"
+                                         " AND (?3='' OR region=?3) ORDER BY name",
+                                         err);
     if (!s)
         return -1;
+    sqlite3_bind_text(s, 1, l->after, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, l->prefix, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, l->region, -1, SQLITE_STATIC);
     int step;
     while ((step = sqlite3_step(s)) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(s, 0);
-        char when[CLOCK_TEXT_BYTES];
-        if (strncmp(name, prefix, strlen(prefix)))
-            continue;
-        clock_text(sqlite3_column_int64(s, 1), when);
-        buf_puts(out, "<Bucket>");
-        s3_xml(out, "Name", name);
-        s3_xml(out, "CreationDate", when);
-        s3_xml(out, "BucketRegion", (const char *)sqlite3_column_text(s, 2));
-        buf_puts(out, "</Bucket>");
+        if (strncmp(name, l->prefix, strlen(l->prefix)) != 0)
+            break;
+        if (l->count == l->max) {
+            l->is_truncated = 1;
+            break;
+        }
+        l->count++;
+        snprintf(l->last, sizeof l->last, "%s", name);
+        put_bucket(out, s, name);
     }
-    int result = step == SQLITE_DONE ? 0 : connection_fail(c, "list buckets", err);
+    int result =
+        step == SQLITE_DONE || step == SQLITE_ROW ? 0 : connection_fail(c, "list buckets", err);
     connection_reset(s);
     return result;
+}
+
+static int read_bucket_list(struct s3_request *r, struct bucket_list *l)
+{
+    enum { MAX_BUCKETS = 10000 };
+    const char *prefix = exchange_query(r->x, "prefix"), *max = exchange_query(r->x, "max-buckets");
+    const char *token = exchange_query(r->x, "continuation-token");
+    const char *region = exchange_query(r->x, "bucket-region");
+    *l = (struct bucket_list){prefix ? prefix : "",
+                              token ? token : "",
+                              region ? region : "",
+                              max ? s3_number(max, MAX_BUCKETS) : MAX_BUCKETS,
+                              0,
+                              "",
+                              0};
+    if (l->max >= 1)
+        return 0;
+    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "max-buckets",
+                       "Argument max-buckets must be an integer between 1 and 10000");
+    return -1;
 }
 
 void s3_list_buckets(struct s3_request *r)
 {
     struct err err = {0};
+    struct bucket_list l;
     struct buf out;
-    const char *prefix = exchange_query(r->x, "prefix");
+    if (read_bucket_list(r, &l) < 0)
+        return;
     struct connection *c = database_read_begin(r->s3->database, &err);
     s3_xml_begin(&out, "ListAllMyBucketsResult");
-    buf_printf(&out, "<Owner><ID>%s</ID></Owner><Buckets>", r->s3->cloud->account_id);
-    int result = c ? add_buckets(c, &out, prefix ? prefix : "", &err) : -1;
+    s3_xml_owner(&out, r->s3);
+    buf_puts(&out, "<Buckets>");
+    int result = c ? add_buckets(c, &out, &l, &err) : -1;
     database_read_end(r->s3->database, c);
-    buf_puts(&out, "</Buckets></ListAllMyBucketsResult>");
+    buf_puts(&out, "</Buckets>");
+    if (*l.prefix)
+        s3_xml(&out, "Prefix", l.prefix);
+    if (l.is_truncated)
+        s3_xml(&out, "ContinuationToken", l.last);
+    buf_puts(&out, "</ListAllMyBucketsResult>");
     if (result == 0) {
         s3_xml_send(r->x, &out);
         return;
@@ -66,9 +122,15 @@ void s3_list_buckets(struct s3_request *r)
 static int take_location(void *context, const char *path, const char *text, struct err *err)
 {
     char *region = context;
-    if (strcmp(path, "CreateBucketConfiguration/LocationConstraint") == 0 &&
-        snprintf(region, 64, "%s", text) >= 64)
-        return err_set(err, ERR_TOO_BIG, "LocationConstraint is too long");
+    if (strcmp(path, "CreateBucketConfiguration") == 0)
+        return 0;
+    if (strcmp(path, "CreateBucketConfiguration/LocationConstraint") != 0)
+        return err_set(err, ERR_UNSUPPORTED, "%s", path);
+    if (strlen(text) >= 32 ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-EU") != strlen(text))
+        return err_set(err, ERR_DENIED, "it is no region");
+    if (*text)
+        snprintf(region, 64, "%s", text);
     return 0;
 }
 
@@ -81,9 +143,60 @@ static int read_location(struct s3_request *r, char region[64])
     if (r->x->body.data &&
         xml_read(r->x->body.data, r->x->body.size, take_location, region, &err) == 0)
         return 0;
-    exchange_fail(r->x, "MalformedXML", "The XML you provided was not well-formed: %s",
-                  err.message);
+    if (err.code == ERR_UNSUPPORTED)
+        s3_fail_not_offered(r, "element", err.message);
+    else if (err.code == ERR_DENIED)
+        exchange_fail(r->x, "InvalidLocationConstraint",
+                      "The specified location-constraint is not valid");
+    else
+        s3_fail_malformed(r);
     return -1;
+}
+
+/* What a new bucket's headers ask for, as two of its configurations. */
+static int configure(struct s3_request *r, const char *acl)
+{
+    struct err err = {0};
+    enum meta_outcome outcome;
+    const char *ownership = exchange_header(r->x, "x-amz-object-ownership");
+    const char *text = ownership ? arena_printf(&r->x->arena,
+                                                "<OwnershipControls xmlns=\"" S3_NAMESPACE
+                                                "\"><Rule><ObjectOwnership>%s</ObjectOwnership>"
+                                                "</Rule></OwnershipControls>",
+                                                ownership)
+                                 : NULL;
+    if ((text && config_write(r, "ownershipControls", text, &outcome, &err) < 0) ||
+        (*acl && config_write(r, "acl", acl, &outcome, &err) < 0)) {
+        s3_fail(r, &err);
+        return -1;
+    }
+    return 0;
+}
+
+/* The grants of a new bucket; NULL: answered. */
+static const char *read_bucket_headers(struct s3_request *r)
+{
+    static const char *const known[] = {"BucketOwnerPreferred", "ObjectWriter",
+                                        "BucketOwnerEnforced"};
+    const char *ownership = exchange_header(r->x, "x-amz-object-ownership");
+    int given, is_known = !ownership;
+    const char *acl = acl_of_headers(r, &given);
+    for (size_t i = 0; ownership && i < sizeof known / sizeof *known; i++)
+        is_known |= strcmp(ownership, known[i]) == 0;
+    if (!acl)
+        return NULL;
+    if (!is_known) {
+        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-object-ownership",
+                           "Invalid x-amz-object-ownership header");
+        return NULL;
+    }
+    if (*acl && ownership && strcmp(ownership, "BucketOwnerEnforced") == 0) {
+        exchange_fail(r->x, "InvalidBucketAclWithObjectOwnership",
+                      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced "
+                      "setting");
+        return NULL;
+    }
+    return acl;
 }
 
 void s3_create_bucket(struct s3_request *r)
@@ -92,10 +205,12 @@ void s3_create_bucket(struct s3_request *r)
     enum meta_outcome outcome;
     char region[64], location[80];
     if (!s3_bucket_name_is_valid(r->bucket)) {
-        exchange_fail(r->x, "InvalidBucketName", "The specified bucket is not valid.");
+        exchange_fail_more(r->x, "InvalidBucketName", "BucketName", r->bucket,
+                           "The specified bucket is not valid.");
         return;
     }
-    if (read_location(r, region) < 0)
+    const char *acl = read_location(r, region) < 0 ? NULL : read_bucket_headers(r);
+    if (!acl)
         return;
     if (meta_create_bucket(r, region, &outcome, &err) < 0) {
         s3_fail(r, &err);
@@ -103,11 +218,13 @@ void s3_create_bucket(struct s3_request *r)
     }
     /* In us-east-1 making one's own bucket again is fine. */
     if (outcome == META_EXISTS && strcmp(region, "us-east-1") != 0) {
-        exchange_fail(r->x, "BucketAlreadyOwnedByYou",
-                      "Your previous request to create the named bucket succeeded and you already "
-                      "own it.");
+        exchange_fail_more(r->x, "BucketAlreadyOwnedByYou", "BucketName", r->bucket,
+                           "Your previous request to create the named bucket succeeded and you "
+                           "already own it.");
         return;
     }
+    if (configure(r, acl) < 0)
+        return;
     snprintf(location, sizeof location, "/%.70s", r->bucket);
     exchange_reply_header(r->x, "Location", location);
     exchange_respond(r->x, 200, NULL, NULL, 0);
@@ -131,7 +248,8 @@ void s3_delete_bucket(struct s3_request *r)
     else if (outcome == META_NO_BUCKET)
         s3_fail_no_bucket(r);
     else if (outcome == META_NOT_EMPTY)
-        exchange_fail(r->x, "BucketNotEmpty", "The bucket you tried to delete is not empty");
+        exchange_fail_more(r->x, "BucketNotEmpty", "BucketName", r->bucket,
+                           "The bucket you tried to delete is not empty");
     else
         exchange_respond(r->x, 204, NULL, NULL, 0);
 }
@@ -151,16 +269,47 @@ void s3_get_bucket_location(struct s3_request *r)
 
 void s3_get_bucket_versioning(struct s3_request *r)
 {
+    struct meta_bucket bucket;
     struct buf out;
-    if (s3_need_bucket(r, NULL) < 0)
+    if (s3_need_bucket(r, &bucket) < 0)
         return;
     s3_xml_begin(&out, "VersioningConfiguration");
+    if (bucket.versioning != VERSIONING_OFF)
+        s3_xml(&out, "Status", bucket.versioning == VERSIONING_ENABLED ? "Enabled" : "Suspended");
     buf_puts(&out, "</VersioningConfiguration>");
     s3_xml_send(r->x, &out);
 }
 
-void s3_get_bucket_tagging(struct s3_request *r)
+void s3_put_bucket_versioning(struct s3_request *r)
 {
-    if (s3_need_bucket(r, NULL) == 0)
-        exchange_fail(r->x, "NoSuchTagSet", "The TagSet does not exist");
+    static const struct tree_rule rules[] = {
+        {.path = "Status", .kind = TREE_ONE_OF, .words = "Enabled Suspended"},
+        {.path = "MfaDelete", .kind = TREE_ONE_OF, .words = "Enabled Disabled"},
+        {0}};
+    struct err err = {0};
+    enum meta_outcome outcome;
+    if (s3_need_bucket(r, NULL) < 0)
+        return;
+    const struct tree *config =
+        s3_take_tree_as(r, "VersioningConfiguration", rules, "MalformedXML");
+    const char *status = config ? tree_text(config, "Status") : NULL;
+    const char *mfa = config ? tree_text(config, "MfaDelete") : NULL;
+    if (!config)
+        return;
+    if (mfa && strcmp(mfa, "Enabled") == 0) {
+        s3_fail_not_offered(r, "element", "MfaDelete");
+        return;
+    }
+    if (!status) {
+        exchange_fail(r->x, "IllegalVersioningConfigurationException",
+                      "The Versioning element must be specified");
+        return;
+    }
+    if (meta_set_versioning(r, *status == 'E' ? VERSIONING_ENABLED : VERSIONING_SUSPENDED, &outcome,
+                            &err) < 0)
+        s3_fail(r, &err);
+    else if (outcome != META_DONE)
+        s3_fail_outcome(r, outcome);
+    else
+        exchange_respond(r->x, 200, NULL, NULL, 0);
 }

@@ -106,10 +106,13 @@ static int choose_part(struct completion *c, size_t i)
         bsearch(&wanted->number, c->parts, (size_t)c->part_count, sizeof *c->parts, compare_number);
     if (c->chosen[i] && strcmp(c->chosen[i]->etag, wanted->etag) == 0)
         return 0;
-    exchange_fail(c->r->x, "InvalidPart",
-                  "One or more of the specified parts could not be found. The part may not have "
-                  "been uploaded, or the specified entity tag may not match the part's entity "
-                  "tag.");
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)wanted->number);
+    exchange_fail_more(
+        c->r->x, "InvalidPart", "PartNumber", number,
+        "One or more of the specified parts could not be found. The part may not have "
+        "been uploaded, or the specified entity tag may not match the part's entity "
+        "tag.");
     return -1;
 }
 
@@ -249,6 +252,21 @@ static int join_parts(struct completion *c, struct content *content)
     return -1;
 }
 
+/* "number size checksum\n" of each, for reads by part. */
+static const char *list_parts(struct completion *c)
+{
+    enum { LINE_BYTES = 128 };
+    struct buf out;
+    buf_init(&out, (size_t)S3_MAX_PARTS * LINE_BYTES);
+    for (size_t i = 0; i < c->count; i++)
+        buf_printf(&out, "%lld %lld %s\n", (long long)c->chosen[i]->number,
+                   (long long)c->chosen[i]->size,
+                   *c->chosen[i]->checksum ? c->chosen[i]->checksum : "-");
+    const char *text = out.failed ? NULL : arena_copy(&c->r->x->arena, out.data, out.size);
+    buf_finish(&out);
+    return text;
+}
+
 static void complete(struct completion *c, struct content *content)
 {
     char etag[S3_ETAG_BYTES], checksum[S3_CHECKSUM_BYTES];
@@ -259,8 +277,18 @@ static void complete(struct completion *c, struct content *content)
         return;
     }
     make_etag(c, etag);
-    struct s3_commit commit = {
-        .headers = c->upload.headers, .etag = etag, .checksum = checksum, .upload = c->upload.id};
+    const struct s3_extras extras = {c->upload.headers, c->upload.tags, c->upload.acl};
+    struct s3_commit commit = {.extras = &extras,
+                               .etag = etag,
+                               .checksum = checksum,
+                               .upload = c->upload.id,
+                               .parts = list_parts(c),
+                               .event = "ObjectCreated:CompleteMultipartUpload"};
+    if (!commit.parts) {
+        content_remove(c->r->s3, content->name);
+        exchange_fail(c->r->x, "InternalError", "Out of memory.");
+        return;
+    }
     if (s3_commit(c->r, content, &commit) == 0)
         answer(c, etag, checksum);
 }

@@ -9,28 +9,49 @@
 
 /* CopyObject and UploadPartCopy's source. */
 
-/* "/bucket/key" or "bucket/key", percent-encoded, perhaps with ?versionId=null. */
-static int read_source(struct s3_request *r, char **bucket, char **key)
+struct source {
+    char *bucket, *key;
+    const char *version; /* NULL: the current one */
+};
+
+static int fail_source(struct s3_request *r)
+{
+    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-copy-source",
+                       "Copy Source must mention the source bucket and key: "
+                       "sourcebucket/sourcekey");
+    return -1;
+}
+
+static int read_source_version(struct s3_request *r, const char *text, struct source *out)
+{
+    static const char name[] = "versionId=";
+    if (!*text)
+        return 0;
+    if (strncmp(text, name, sizeof name - 1) != 0)
+        return fail_source(r);
+    out->version = exchange_decode(r->x, text + sizeof name - 1, strlen(text) - sizeof name + 1, 0);
+    if (out->version &&
+        (strcmp(out->version, "null") == 0 || s3_version_sequence(out->version) >= 0))
+        return 0;
+    exchange_fail(r->x, "InvalidArgument", "Invalid version id specified");
+    return -1;
+}
+
+/* "/bucket/key" or "bucket/key", percent-encoded, perhaps with ?versionId=. */
+static int read_source(struct s3_request *r, struct source *out)
 {
     const char *text = exchange_header(r->x, "x-amz-copy-source");
+    *out = (struct source){0};
     text += *text == '/';
     size_t size = strcspn(text, "?");
-    const char *version = text[size] ? text + size + 1 : "versionId=null";
     char *decoded = exchange_decode(r->x, text, size, 0);
     char *slash = decoded ? strchr(decoded, '/') : NULL;
-    if (!slash || !slash[1] || slash == decoded || !utf8_is_valid(slash + 1)) {
-        exchange_fail(r->x, "InvalidArgument",
-                      "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
-        return -1;
-    }
-    if (strcmp(version, "versionId=null") != 0) {
-        exchange_fail(r->x, "NoSuchVersion", "The specified version does not exist.");
-        return -1;
-    }
+    if (!slash || !slash[1] || slash == decoded || !utf8_is_valid(slash + 1))
+        return fail_source(r);
     *slash = 0;
-    *bucket = decoded;
-    *key = slash + 1;
-    return 0;
+    out->bucket = decoded;
+    out->key = slash + 1;
+    return read_source_version(r, text[size] ? text + size + 1 : "", out);
 }
 
 static int holds(const struct exchange *x, const struct meta_object *object)
@@ -45,38 +66,66 @@ static int holds(const struct exchange *x, const struct meta_object *object)
            !(!none_match && modified && s3_changed_since(object->modified_ms, modified) == 0);
 }
 
-int s3_copy_source(struct s3_request *r, struct meta_object *source, int *is_self)
+static void fail_source_absent(struct s3_request *r, const struct source *source, int has_bucket)
+{
+    if (!has_bucket)
+        exchange_fail_more(r->x, "NoSuchBucket", "BucketName", source->bucket,
+                           "The specified bucket does not exist");
+    else if (source->version)
+        exchange_fail_more(r->x, "NoSuchVersion", "VersionId", source->version,
+                           "The specified version does not exist.");
+    else
+        exchange_fail_more(r->x, "NoSuchKey", "Key", source->key,
+                           "The specified key does not exist.");
+}
+
+int s3_copy_source(struct s3_request *r, struct meta_object *object, int *is_self)
 {
     struct err err = {0};
-    char *bucket, *key;
-    if (read_source(r, &bucket, &key) < 0)
+    struct source source;
+    *object = (struct meta_object){0};
+    if (read_source(r, &source) < 0 ||
+        s3_authorize(r, source.version ? "s3:GetObjectVersion" : "s3:GetObject", source.bucket,
+                     source.key) < 0)
         return -1;
-    *is_self = strcmp(bucket, r->bucket) == 0 && strcmp(key, r->key) == 0;
-    int has_bucket = meta_bucket(r, bucket, NULL, &err);
-    int found = has_bucket > 0 ? meta_object(r, bucket, key, source, &err) : has_bucket;
+    *is_self = strcmp(source.bucket, r->bucket) == 0 && r->key && strcmp(source.key, r->key) == 0 &&
+               !source.version;
+    int has_bucket = meta_bucket(r, source.bucket, NULL, &err);
+    int found = has_bucket > 0
+                    ? meta_version(r, source.bucket, source.key, source.version, object, &err)
+                    : has_bucket;
     if (found < 0)
         s3_fail(r, &err);
-    else if (!has_bucket)
-        s3_fail_no_bucket(r);
     else if (!found)
-        s3_fail_no_key(r);
-    else if (!holds(r->x, source))
-        exchange_fail(r->x, "PreconditionFailed",
-                      "At least one of the pre-conditions you specified did not hold");
+        fail_source_absent(r, &source, has_bucket);
+    else if (object->is_marker)
+        exchange_fail(r->x, "InvalidRequest",
+                      "The source of a copy request may not specifically refer to a delete marker "
+                      "by version id.");
+    else if (!holds(r->x, object))
+        s3_fail_condition(r, "x-amz-copy-source-If-Match");
     else
         return 0;
     return -1;
 }
 
-void s3_answer_copied(struct s3_request *r, const char *root, const char *etag)
+void s3_answer_copied(struct s3_request *r, const char *root, const char *etag,
+                      const struct content *content)
 {
     struct buf out;
-    char when[CLOCK_TEXT_BYTES], quoted[S3_ETAG_BYTES + 2];
+    char when[CLOCK_TEXT_BYTES], quoted[S3_ETAG_BYTES + 2], text[CHECKSUM_TEXT_BYTES], name[32];
     clock_text(r->x->received_unix_ms, when);
     snprintf(quoted, sizeof quoted, "\"%s\"", etag);
     s3_xml_begin(&out, root);
     s3_xml(&out, "LastModified", when);
     s3_xml(&out, "ETag", quoted);
+    if (content->checksum_size) {
+        snprintf(name, sizeof name, "Checksum%s", checksum_name(content->checksum_kind));
+        checksum_text(content->checksum, content->checksum_size, text);
+        s3_xml(&out, name, text);
+        if (strcmp(root, "CopyObjectResult") == 0)
+            s3_xml(&out, "ChecksumType", "FULL_OBJECT");
+    }
     buf_printf(&out, "</%s>", root);
     s3_xml_send(r->x, &out);
 }
@@ -115,32 +164,100 @@ static int join_source(struct s3_request *r, struct meta_object *source, struct 
     return -1;
 }
 
-static void copy(struct s3_request *r, const char *headers, const struct content *content)
+/* COPY (0) or REPLACE (1) of a directive header; -1: answered. */
+static int read_directive(struct s3_request *r, const char *name)
+{
+    const char *text = exchange_header(r->x, name);
+    if (!text || strcmp(text, "COPY") == 0)
+        return 0;
+    if (strcmp(text, "REPLACE") == 0)
+        return 1;
+    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", name,
+                       strcmp(name, "x-amz-tagging-directive") == 0
+                           ? "Unknown tagging directive."
+                           : "Unknown metadata directive.");
+    return -1;
+}
+
+/* The source's lines without those that belong to the copy request. */
+static const char *copied_headers(struct s3_request *r, const struct meta_object *source,
+                                  const char *own)
+{
+    static const char *const dropped[] = {"x-amz-storage-class:",
+                                          "x-amz-website-redirect-location:"};
+    struct buf out;
+    buf_init(&out, 2 * S3_MAX_HEADERS_BYTES);
+    for (const char *line = source->headers; *line;) {
+        size_t size = strcspn(line, "\n") + 1;
+        int is_dropped = 0;
+        for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
+            is_dropped |= strncmp(line, dropped[i], strlen(dropped[i])) == 0;
+        if (!is_dropped)
+            buf_append(&out, line, size);
+        line += size;
+    }
+    for (const char *line = own; *line;) {
+        size_t size = strcspn(line, "\n") + 1;
+        for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
+            if (strncmp(line, dropped[i], strlen(dropped[i])) == 0)
+                buf_append(&out, line, size);
+        line += size;
+    }
+    const char *text = arena_copy(&r->x->arena, out.size ? out.data : "", out.size);
+    buf_finish(&out);
+    if (!text)
+        exchange_fail(r->x, "InternalError", "Out of memory.");
+    return text;
+}
+
+/* What the copy takes from its source, and what from the request. */
+static int choose_extras(struct s3_request *r, const struct meta_object *source, int is_self,
+                         struct s3_extras *extras)
+{
+    int replaces = read_directive(r, "x-amz-metadata-directive");
+    int replaces_tags = replaces < 0 ? -1 : read_directive(r, "x-amz-tagging-directive");
+    if (replaces_tags < 0 || s3_read_extras(r, extras) < 0)
+        return -1;
+    if (is_self && !replaces && !exchange_header(r->x, "x-amz-storage-class") &&
+        !exchange_header(r->x, "x-amz-website-redirect-location")) {
+        exchange_fail(r->x, "InvalidRequest",
+                      "This copy request is illegal because it is trying to copy an object to "
+                      "itself without changing the object's metadata, storage class, website "
+                      "redirect location or encryption attributes.");
+        return -1;
+    }
+    if (!replaces_tags)
+        extras->tags = source->tags;
+    if (!replaces)
+        extras->headers = copied_headers(r, source, extras->headers);
+    return extras->headers ? 0 : -1;
+}
+
+static void copy(struct s3_request *r, const struct s3_extras *extras,
+                 const struct meta_object *source, const struct content *content)
 {
     char etag[S3_ETAG_BYTES], checksum[S3_CHECKSUM_BYTES];
     s3_etag(content->md5, 0, etag);
     s3_full_checksum(content, checksum);
-    struct s3_commit commit = {.headers = headers, .etag = etag, .checksum = checksum};
-    if (s3_commit(r, content, &commit) == 0)
-        s3_answer_copied(r, "CopyObjectResult", etag);
+    struct s3_commit commit = {
+        .extras = extras, .etag = etag, .checksum = checksum, .event = "ObjectCreated:Copy"};
+    if (s3_commit(r, content, &commit) < 0)
+        return;
+    if (source->versioning != VERSIONING_OFF)
+        exchange_reply_header(r->x, "x-amz-copy-source-version-id", source->version);
+    s3_answer_copied(r, "CopyObjectResult", etag, content);
 }
 
 void s3_copy_object(struct s3_request *r)
 {
     struct meta_object source;
+    struct s3_extras extras;
     struct content content = {0};
-    const char *directive = exchange_header(r->x, "x-amz-metadata-directive");
-    int replaces = directive && strcasecmp(directive, "REPLACE") == 0, is_self;
-    if (s3_copy_source(r, &source, &is_self) < 0)
+    int is_self;
+    if (s3_need_bucket(r, NULL) < 0 || s3_copy_source(r, &source, &is_self) < 0 ||
+        choose_extras(r, &source, is_self, &extras) < 0)
         return;
-    if (is_self && !replaces) {
-        exchange_fail(r->x, "InvalidRequest",
-                      "This copy request is illegal because it is trying to copy an object to "
-                      "itself without changing the object's metadata.");
-        return;
-    }
-    const char *given = replaces ? s3_kept_headers(r) : "";
-    if (given && join_source(r, &source, &content) == 0)
-        copy(r, replaces ? given : source.headers, &content);
+    if (join_source(r, &source, &content) == 0)
+        copy(r, &extras, &source, &content);
     content_finish(&content);
 }

@@ -10,45 +10,80 @@ void s3_delete_object(struct s3_request *r)
 {
     struct err err = {0};
     enum meta_outcome outcome;
-    char *key = arena_strdup(&r->x->arena, r->key);
-    if (!key || meta_delete_objects(r, &key, 1, &outcome, &err) < 0)
+    struct meta_delete d = {.key = r->key, .condition = {exchange_header(r->x, "If-Match"), NULL}};
+    if (s3_read_version(r, &d.version) < 0)
+        return;
+    if (d.condition.if_match && d.version) {
+        s3_fail_not_offered(r, "header with versionId", "If-Match");
+        return;
+    }
+    if (meta_delete_objects(r, &d, 1, &outcome, &err) < 0) {
         s3_fail(r, &err);
-    else if (outcome == META_NO_BUCKET)
-        s3_fail_no_bucket(r);
-    else
-        exchange_respond(r->x, 204, NULL, NULL, 0);
+        return;
+    }
+    if (outcome != META_DONE || d.outcome != META_DONE) {
+        s3_fail_outcome(r, outcome != META_DONE ? outcome : d.outcome);
+        return;
+    }
+    if (d.made_marker || d.removed_marker)
+        exchange_reply_header(r->x, "x-amz-delete-marker", "true");
+    if (*d.out_version)
+        exchange_reply_header(r->x, "x-amz-version-id", d.out_version);
+    exchange_respond(r->x, 204, NULL, NULL, 0);
 }
 
 struct deletion {
     struct arena *arena;
-    char *keys[S3_MAX_DELETE];
+    struct meta_delete *deletes; /* S3_MAX_DELETE */
+    const char **wrong_versions; /* of each: its version when that is none, else NULL */
     size_t count;
-    int is_quiet, has_version;
+    int is_quiet;
+    struct meta_delete current;
 };
 
-static int take_key(struct deletion *d, const char *text, struct err *err)
+static int fail_xml(struct err *err)
 {
-    if (d->count == S3_MAX_DELETE)
-        return err_set(err, ERR_TOO_BIG, "more than %d keys", S3_MAX_DELETE);
-    if (!*text || strlen(text) > S3_MAX_KEY_BYTES)
-        return err_set(err, ERR_INVALID, "a key is empty or too long");
-    d->keys[d->count] = arena_strdup(d->arena, text);
-    if (!d->keys[d->count])
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
-    d->count++;
+    return err_set(err, ERR_INVALID, "the list of keys is malformed");
+}
+
+static int end_object(struct deletion *d, struct err *err)
+{
+    if (d->count == S3_MAX_DELETE || !d->current.key || !*d->current.key)
+        return fail_xml(err);
+    const char *version = d->current.version;
+    if (version && !*version)
+        d->current.version = version = NULL;
+    if (version && strcmp(version, "null") != 0 && s3_version_sequence(version) < 0)
+        d->wrong_versions[d->count] = version;
+    d->deletes[d->count++] = d->current;
+    d->current = (struct meta_delete){0};
     return 0;
+}
+
+static int take_text(struct deletion *d, const char **out, const char *text, struct err *err)
+{
+    *out = arena_strdup(d->arena, text);
+    return *out ? 0 : err_set(err, ERR_NO_MEMORY, "out of memory");
 }
 
 static int take_element(void *context, const char *path, const char *text, struct err *err)
 {
     struct deletion *d = context;
-    if (strcmp(path, "Delete/Quiet") == 0)
+    if (strcmp(path, "Delete/Object") == 0)
+        return end_object(d, err);
+    if (strcmp(path, "Delete/Object/Key") == 0)
+        return take_text(d, &d->current.key, text, err);
+    if (strcmp(path, "Delete/Object/VersionId") == 0)
+        return take_text(d, &d->current.version, text, err);
+    if (strcmp(path, "Delete/Object/ETag") == 0)
+        return take_text(d, &d->current.condition.if_match, text, err);
+    if (strcmp(path, "Delete/Quiet") == 0) {
         d->is_quiet = strcmp(text, "true") == 0;
-    else if (strcmp(path, "Delete/Object/Key") == 0)
-        return take_key(d, text, err);
-    else if (strcmp(path, "Delete/Object/VersionId") == 0 && strcmp(text, "null") != 0)
-        d->has_version = 1;
-    return 0;
+        return 0;
+    }
+    if (strcmp(path, "Delete") == 0)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, "%s", path);
 }
 
 /* Answers itself when the body is not a list of keys. */
@@ -57,29 +92,79 @@ static int read_deletion(struct s3_request *r, struct deletion *d)
     struct err err = {0};
     const char *text = exchange_body(r->x, &err);
     if (text && r->x->body.size <= S3_MAX_XML_BYTES &&
-        xml_read(text, r->x->body.size, take_element, d, &err) == 0 && d->count > 0) {
-        if (!d->has_version)
-            return 0;
-        exchange_fail(r->x, "NotImplemented", "VersionId: buckets have no versions here.");
-        return -1;
-    }
-    exchange_fail(r->x, "MalformedXML",
-                  "The XML you provided was not well-formed or did not validate against our "
-                  "published schema");
+        xml_read(text, r->x->body.size, take_element, d, &err) == 0 && d->count > 0)
+        return 0;
+    if (err.code == ERR_UNSUPPORTED)
+        s3_fail_not_offered(r, "element", err.message);
+    else
+        s3_fail_malformed(r);
     return -1;
+}
+
+static int authorize(struct s3_request *r, const struct deletion *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (s3_authorize(r, d->deletes[i].version ? "s3:DeleteObjectVersion" : "s3:DeleteObject",
+                         r->bucket, d->deletes[i].key) < 0)
+            return -1;
+    return 0;
+}
+
+static void put_error(struct buf *out, const struct meta_delete *d, const char *version,
+                      const char *code, const char *message)
+{
+    buf_puts(out, "<Error>");
+    s3_xml(out, "Key", d->key);
+    if (version)
+        s3_xml(out, "VersionId", version);
+    s3_xml(out, "Code", code);
+    s3_xml(out, "Message", message);
+    buf_puts(out, "</Error>");
+}
+
+static void put_deleted(struct buf *out, const struct meta_delete *d)
+{
+    buf_puts(out, "<Deleted>");
+    s3_xml(out, "Key", d->key);
+    if (d->version)
+        s3_xml(out, "VersionId", d->version);
+    if (d->made_marker || d->removed_marker) {
+        buf_puts(out, "<DeleteMarker>true</DeleteMarker>");
+        s3_xml(out, "DeleteMarkerVersionId", d->out_version);
+    }
+    buf_puts(out, "</Deleted>");
 }
 
 static void answer(struct s3_request *r, const struct deletion *d)
 {
     struct buf out;
     s3_xml_begin(&out, "DeleteResult");
-    for (size_t i = 0; !d->is_quiet && i < d->count; i++) {
-        buf_puts(&out, "<Deleted>");
-        s3_xml(&out, "Key", d->keys[i]);
-        buf_puts(&out, "</Deleted>");
+    for (size_t i = 0; i < d->count; i++) {
+        const struct meta_delete *one = &d->deletes[i];
+        if (d->wrong_versions[i])
+            put_error(&out, one, d->wrong_versions[i], "NoSuchVersion",
+                      "The specified version does not exist.");
+        else if (one->outcome == META_NO_OBJECT)
+            put_error(&out, one, NULL, "NoSuchKey", "The specified key does not exist.");
+        else if (one->outcome != META_DONE)
+            put_error(&out, one, NULL, "PreconditionFailed",
+                      "At least one of the pre-conditions you specified did not hold");
+        else if (!d->is_quiet)
+            put_deleted(&out, one);
     }
     buf_puts(&out, "</DeleteResult>");
     s3_xml_send(r->x, &out);
+}
+
+static int prepare(struct s3_request *r, struct deletion *d)
+{
+    d->arena = &r->x->arena;
+    d->deletes = arena_new(d->arena, struct meta_delete, S3_MAX_DELETE);
+    d->wrong_versions = arena_new(d->arena, const char *, S3_MAX_DELETE);
+    if (d->deletes && d->wrong_versions)
+        return 0;
+    exchange_fail(r->x, "InternalError", "Out of memory.");
+    return -1;
 }
 
 void s3_delete_objects(struct s3_request *r)
@@ -87,18 +172,15 @@ void s3_delete_objects(struct s3_request *r)
     struct err err = {0};
     enum meta_outcome outcome;
     struct content content = {0};
-    struct deletion *d = arena_new(&r->x->arena, struct deletion, 1);
-    int taken = d ? s3_take_body(r, CHECKSUM_NONE, &content) : -1;
+    struct deletion d = {0};
+    int taken = s3_take_body(r, CHECKSUM_NONE, &content);
     content_finish(&content);
-    if (taken < 0)
+    if (taken < 0 || prepare(r, &d) < 0 || read_deletion(r, &d) < 0 || authorize(r, &d) < 0)
         return;
-    d->arena = &r->x->arena;
-    if (read_deletion(r, d) < 0)
-        return;
-    if (meta_delete_objects(r, d->keys, d->count, &outcome, &err) < 0)
+    if (meta_delete_objects(r, d.deletes, d.count, &outcome, &err) < 0)
         s3_fail(r, &err);
     else if (outcome == META_NO_BUCKET)
         s3_fail_no_bucket(r);
     else
-        answer(r, d);
+        answer(r, &d);
 }

@@ -1,6 +1,6 @@
 #include "base/log.h"
 #include "cloud/errors.h"
-#include "cloud/s3/meta.h"
+#include "cloud/s3/write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +36,83 @@ static int judge(const struct exchange *x, const struct meta_object *object)
     if (none_match)
         return s3_etag_listed(none_match, object->etag) ? 304 : 0;
     return modified && s3_changed_since(object->modified_ms, modified) == 0 ? 304 : 0;
+}
+
+/* -- versions -- */
+
+int s3_read_version(struct s3_request *r, const char **version)
+{
+    *version = *r->x->query ? exchange_query(r->x, "versionId") : NULL;
+    if (!*version || strcmp(*version, "null") == 0 || s3_version_sequence(*version) >= 0)
+        return 0;
+    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "versionId",
+                       **version ? "Invalid version id specified"
+                                 : "Version id cannot be the empty string");
+    return -1;
+}
+
+void s3_reply_version(struct s3_request *r, const struct meta_object *object)
+{
+    if (object->versioning != VERSIONING_OFF)
+        exchange_reply_header(r->x, "x-amz-version-id", object->version);
+}
+
+static void fail_no_version(struct s3_request *r, const char *version)
+{
+    exchange_fail_more(r->x, "NoSuchVersion", "VersionId", version,
+                       "The specified version does not exist.");
+}
+
+static void reply_marker(struct s3_request *r, const struct meta_object *marker)
+{
+    exchange_reply_header(r->x, "x-amz-delete-marker", "true");
+    exchange_reply_header(r->x, "x-amz-version-id", marker->version);
+}
+
+void s3_fail_absent(struct s3_request *r, const struct meta_object *marker)
+{
+    struct err err = {0};
+    const char *version = *r->x->query ? exchange_query(r->x, "versionId") : NULL;
+    int found = meta_bucket(r, r->bucket, NULL, &err);
+    if (found > 0 && marker->is_marker)
+        reply_marker(r, marker);
+    if (found < 0)
+        s3_fail(r, &err);
+    else if (!found)
+        s3_fail_no_bucket(r);
+    else if (version)
+        fail_no_version(r, version);
+    else
+        s3_fail_no_key(r);
+}
+
+/* A marker named by its version has nothing to give. */
+static void fail_marker(struct s3_request *r, const struct meta_object *marker)
+{
+    char when[S3_TIME_BYTES];
+    reply_marker(r, marker);
+    s3_http_time(marker->modified_ms, when);
+    exchange_reply_header(r->x, "Last-Modified", when);
+    exchange_reply_header(r->x, "Allow", "DELETE");
+    exchange_fail_more(r->x, "MethodNotAllowed", "Method", r->x->method,
+                       "The specified method is not allowed against this resource.");
+}
+
+int s3_need_version(struct s3_request *r, struct meta_object *object)
+{
+    struct err err = {0};
+    const char *version;
+    *object = (struct meta_object){0};
+    if (s3_read_version(r, &version) < 0)
+        return -1;
+    int found = meta_version(r, r->bucket, r->key, version, object, &err);
+    if (found < 0)
+        s3_fail(r, &err);
+    else if (!found)
+        s3_fail_absent(r, object);
+    else if (object->is_marker)
+        fail_marker(r, object);
+    return found > 0 && !object->is_marker ? 0 : -1;
 }
 
 /* -- ranges -- */
@@ -136,10 +213,17 @@ static void reply_checksum(struct exchange *x, const struct meta_object *object)
     exchange_reply_header(x, "x-amz-checksum-type", type);
 }
 
-static const char *reply_headers(struct exchange *x, const struct meta_object *object,
+static const char *reply_headers(struct s3_request *r, const struct meta_object *object,
                                  const struct range *range)
 {
+    struct exchange *x = r->x;
     char text[96];
+    s3_reply_version(r, object);
+    if (*object->tags) {
+        snprintf(text, sizeof text, "%zu", s3_tag_count(object->tags));
+        exchange_reply_header(x, "x-amz-tagging-count", text);
+    }
+    s3_reply_expiration(r, object);
     s3_reply_etag(x, object->etag);
     s3_http_time(object->modified_ms, text);
     exchange_reply_header(x, "Last-Modified", text);
@@ -180,7 +264,7 @@ static void send_bytes(struct s3_request *r, const struct meta_object *object, i
         close(fd);
         return;
     }
-    const char *type = reply_headers(r->x, object, range);
+    const char *type = reply_headers(r, object, range);
     if (data) {
         close(fd);
         exchange_respond_take(r->x, status, type, data, range->size);
@@ -190,12 +274,13 @@ static void send_bytes(struct s3_request *r, const struct meta_object *object, i
 }
 
 /* The row and, for GET, the file behind it; a write in between may have taken the file away. */
-static int find(struct s3_request *r, struct meta_object *object, int *fd, struct err *err)
+static int find(struct s3_request *r, const char *version, struct meta_object *object, int *fd,
+                struct err *err)
 {
     enum { ATTEMPTS = 10 };
     for (int i = 0; i < ATTEMPTS; i++) {
-        int found = meta_object(r, r->bucket, r->key, object, err);
-        if (found <= 0 || !fd)
+        int found = meta_version(r, r->bucket, r->key, version, object, err);
+        if (found <= 0 || !fd || object->is_marker)
             return found;
         *fd = content_open(r->s3, object->file, (size_t)object->size, err);
         if (*fd >= 0)
@@ -206,43 +291,89 @@ static int find(struct s3_request *r, struct meta_object *object, int *fd, struc
     return err_set(err, ERR_CORRUPT, "open %s: the file is missing", object->file);
 }
 
-static void fail_absent(struct s3_request *r)
+/* The piece that partNumber names, when it does: *part 0 without one. */
+static int read_part(struct s3_request *r, struct meta_object *object, struct range *range,
+                     size_t *part, size_t *parts)
 {
     struct err err = {0};
-    int found = meta_bucket(r, r->bucket, NULL, &err);
-    if (found < 0)
+    const char *text = *r->x->query ? exchange_query(r->x, "partNumber") : NULL;
+    *part = *parts = 0;
+    if (!text)
+        return 0;
+    int64_t number = s3_number(text, S3_MAX_PARTS);
+    if (number < 1) {
+        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "partNumber",
+                           "Part number must be an integer between 1 and 10000, inclusive");
+        return -1;
+    }
+    if (exchange_header(r->x, "Range")) {
+        exchange_fail(r->x, "InvalidRequest",
+                      "Cannot specify both Range header and partNumber query parameter");
+        return -1;
+    }
+    if (meta_object_parts(r, r->bucket, object, &err) < 0) {
         s3_fail(r, &err);
-    else if (found)
-        s3_fail_no_key(r);
-    else
-        s3_fail_no_bucket(r);
+        return -1;
+    }
+    *part = (size_t)number;
+    *parts = s3_part_count(object);
+    if (s3_part_at(object, *part, &range->offset, &range->size) == 0) {
+        range->is_partial = 1;
+        return 0;
+    }
+    exchange_fail(r->x, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+    return -1;
 }
 
 /* Answers itself when a condition fails or the range is outside. */
-static int check_request(struct s3_request *r, const struct meta_object *object,
-                         struct range *range)
+static int check_request(struct s3_request *r, struct meta_object *object, struct range *range)
 {
     struct exchange *x = r->x;
+    char text[64];
+    size_t part, parts;
     int status = judge(x, object);
     if (status == 304) {
+        char when[S3_TIME_BYTES];
         s3_reply_etag(x, object->etag);
+        s3_http_time(object->modified_ms, when);
+        exchange_reply_header(x, "Last-Modified", when);
+        s3_reply_version(r, object);
         exchange_respond(x, 304, NULL, NULL, 0);
         return -1;
     }
     if (status) {
-        exchange_fail(x, "PreconditionFailed",
-                      "At least one of the pre-conditions you specified did not hold");
+        s3_fail_condition(r, exchange_header(x, "If-Match") ? "If-Match" : "If-Unmodified-Since");
         return -1;
     }
-    const char *part = *x->query ? exchange_query(x, "partNumber") : NULL;
-    if (part && strcmp(part, "1") != 0) {
-        exchange_fail(x, "NotImplemented", "partNumber is not implemented for reading.");
+    if (read_range(exchange_header(x, "Range"), (size_t)object->size, range) < 0) {
+        snprintf(text, sizeof text, "bytes */%lld", (long long)object->size);
+        exchange_reply_header(x, "Content-Range", text);
+        exchange_fail_more(x, "InvalidRange", "RangeRequested", exchange_header(x, "Range"),
+                           "The requested range is not satisfiable");
         return -1;
     }
-    if (read_range(exchange_header(x, "Range"), (size_t)object->size, range) == 0)
+    if (read_part(r, object, range, &part, &parts) < 0)
+        return -1;
+    if (part && parts) {
+        snprintf(text, sizeof text, "%zu", parts);
+        exchange_reply_header(x, "x-amz-mp-parts-count", text);
+    }
+    return 0;
+}
+
+static int refuse_overrides(struct s3_request *r)
+{
+    if (r->x->identity.access_key_id || !*r->x->query)
         return 0;
-    exchange_fail(x, "InvalidRange", "The requested range is not satisfiable");
-    return -1;
+    for (size_t i = 0; i < sizeof overrides / sizeof *overrides; i++) {
+        if (!exchange_query(r->x, overrides[i].parameter))
+            continue;
+        exchange_fail(r->x, "InvalidRequest",
+                      "Request specific response headers cannot be used for anonymous GET "
+                      "requests.");
+        return -1;
+    }
+    return 0;
 }
 
 static void answer(struct s3_request *r, int is_head)
@@ -250,29 +381,34 @@ static void answer(struct s3_request *r, int is_head)
     struct err err = {0};
     struct meta_object object = {0};
     struct range range;
-    int fd = -1, found = find(r, &object, is_head ? NULL : &fd, &err);
+    const char *version;
+    if (s3_read_version(r, &version) < 0 || refuse_overrides(r) < 0)
+        return;
+    int fd = -1, found = find(r, version, &object, is_head ? NULL : &fd, &err);
     if (found < 0 && object.file)
         fail_content(r, &object, &err);
     else if (found < 0)
         s3_fail(r, &err);
     else if (!found)
-        fail_absent(r);
-    if (found <= 0)
+        s3_fail_absent(r, &object);
+    else if (object.is_marker)
+        fail_marker(r, &object);
+    if (found <= 0 || object.is_marker)
         return;
+    if (!is_head && object.size > QUICK_BYTES && exchange_to_worker(r->x)) {
+        close(fd);
+        return;
+    }
     if (check_request(r, &object, &range) < 0) {
         if (fd >= 0)
             close(fd);
-        return;
-    }
-    if (!is_head && range.size > QUICK_BYTES && exchange_to_worker(r->x)) {
-        close(fd);
         return;
     }
     if (!is_head) {
         send_bytes(r, &object, fd, &range);
         return;
     }
-    const char *type = reply_headers(r->x, &object, &range);
+    const char *type = reply_headers(r, &object, &range);
     exchange_respond_head(r->x, range.is_partial ? 206 : 200, type, range.size);
 }
 
@@ -284,23 +420,4 @@ void s3_get_object(struct s3_request *r)
 void s3_head_object(struct s3_request *r)
 {
     answer(r, 1);
-}
-
-/* Objects have no tags; the AWS command line asks before it copies a large one. */
-void s3_get_object_tagging(struct s3_request *r)
-{
-    struct err err = {0};
-    struct buf out;
-    int found = meta_object(r, r->bucket, r->key, NULL, &err);
-    if (found < 0) {
-        s3_fail(r, &err);
-        return;
-    }
-    if (!found) {
-        fail_absent(r);
-        return;
-    }
-    s3_xml_begin(&out, "Tagging");
-    buf_puts(&out, "<TagSet/></Tagging>");
-    s3_xml_send(r->x, &out);
 }

@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "cloud/errors.h"
-#include "cloud/s3/meta.h"
+#include "cloud/s3/write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +14,15 @@ struct listing {
     struct s3_request *r;
     enum list_kind kind;
     const char *prefix, *delimiter;
-    const char *after; /* the last key or common prefix of the page before; "" at the start */
+    const char *after;      /* the last key or common prefix of the page before; "" at the start */
+    int64_t after_sequence; /* of versions: the last one shown of that key; -1: all of them */
     int64_t max_keys;
     int encodes_url, shows_owner;
     int64_t count;
     int is_truncated;
     char last[S3_MAX_KEY_BYTES + 1]; /* emitted; a key or a common prefix */
+    char last_version[S3_VERSION_BYTES];
+    char seen[S3_MAX_KEY_BYTES + 1]; /* the key of the row before: of a key the first is latest */
     struct buf contents, prefixes;
 };
 
@@ -43,15 +46,50 @@ static const char *decode_token(struct s3_request *r, const char *token)
     return exchange_decode(r->x, text, strlen(text), 0);
 }
 
+static int fail_argument(struct listing *l, const char *name, const char *message)
+{
+    exchange_fail_more(l->r->x, "InvalidArgument", "ArgumentName", name, message);
+    return -1;
+}
+
+static int read_version_marker(struct listing *l)
+{
+    struct err err = {0};
+    struct meta_object object;
+    const char *version = exchange_query(l->r->x, "version-id-marker");
+    l->after_sequence = -1;
+    if (!version || l->kind != LIST_VERSIONS)
+        return 0;
+    if (!*version)
+        return fail_argument(l, "version-id-marker", "A version-id marker cannot be empty.");
+    if (!*l->after)
+        return fail_argument(l, "version-id-marker",
+                             "A version-id marker cannot be specified without a key marker.");
+    if (strcmp(version, "null") != 0) {
+        l->after_sequence = s3_version_sequence(version);
+        return l->after_sequence >= 0
+                   ? 0
+                   : fail_argument(l, "version-id-marker", "Invalid version id specified");
+    }
+    int found = meta_version(l->r, l->r->bucket, l->after, "null", &object, &err);
+    if (found > 0)
+        l->after_sequence = object.sequence;
+    if (found < 0)
+        s3_fail(l->r, &err);
+    return found < 0 ? -1 : 0;
+}
+
 static int read_after(struct listing *l)
 {
     static const char *const names[] = {"marker", "start-after", "key-marker"};
     const char *token = l->kind == LIST_V2 ? exchange_query(l->r->x, "continuation-token") : NULL;
+    if (token && !*token)
+        return fail_argument(l, "continuation-token",
+                             "The continuation token provided is incorrect");
     l->after = token ? decode_token(l->r, token) : parameter(l->r, names[l->kind]);
     if (l->after)
-        return 0;
-    exchange_fail(l->r->x, "InvalidArgument", "The continuation token provided is incorrect");
-    return -1;
+        return read_version_marker(l);
+    return fail_argument(l, "continuation-token", "The continuation token provided is incorrect");
 }
 
 static int read_listing(struct listing *l)
@@ -64,11 +102,11 @@ static int read_listing(struct listing *l)
     l->max_keys = max && *max ? s3_number(max, INT32_MAX) : S3_MAX_LIST;
     l->encodes_url = encoding && *encoding;
     if (l->max_keys < 0 || (l->encodes_url && strcmp(encoding, "url") != 0)) {
-        exchange_fail(x, "InvalidArgument", "%s",
-                      l->max_keys < 0 ? "Argument maxKeys must be an integer between 0 and "
-                                        "2147483647"
-                                      : "Invalid Encoding Method specified in Request");
-        return -1;
+        return l->max_keys < 0
+                   ? fail_argument(l, "maxKeys",
+                                   "Argument maxKeys must be an integer between 0 and 2147483647")
+                   : fail_argument(l, "encoding-type",
+                                   "Invalid Encoding Method specified in Request");
     }
     if (l->max_keys > S3_MAX_LIST)
         l->max_keys = S3_MAX_LIST;
@@ -88,26 +126,45 @@ static void put_key(const struct listing *l, struct buf *out, const char *name, 
     buf_printf(out, "</%s>", name);
 }
 
+static void put_marker(struct listing *l, sqlite3_stmt *row, const char *when)
+{
+    struct buf *out = &l->contents;
+    buf_printf(out, "<LastModified>%s</LastModified>", when);
+    s3_xml_owner(out, l->r->s3);
+    buf_puts(out, "</DeleteMarker>");
+    (void)row;
+}
+
 static void put_content(struct listing *l, sqlite3_stmt *row)
 {
     struct buf *out = &l->contents;
     char when[CLOCK_TEXT_BYTES], name[16] = "", type[16] = "";
-    const char *element = l->kind == LIST_VERSIONS ? "Version" : "Contents";
-    const char *account = l->r->s3->cloud->account_id;
+    const char *key = (const char *)sqlite3_column_text(row, 0);
+    int is_marker = sqlite3_column_int(row, 7);
+    const char *element = l->kind != LIST_VERSIONS ? "Contents"
+                          : is_marker              ? "DeleteMarker"
+                                                   : "Version";
     clock_text(sqlite3_column_int64(row, 2), when);
     buf_printf(out, "<%s>", element);
-    put_key(l, out, "Key", (const char *)sqlite3_column_text(row, 0));
+    put_key(l, out, "Key", key);
     if (l->kind == LIST_VERSIONS)
-        buf_puts(out, "<VersionId>null</VersionId><IsLatest>true</IsLatest>");
+        buf_printf(out, "<VersionId>%s</VersionId><IsLatest>%s</IsLatest>",
+                   (const char *)sqlite3_column_text(row, 5),
+                   strcmp(l->seen, key) != 0 ? "true" : "false");
+    if (is_marker) {
+        put_marker(l, row, when);
+        return;
+    }
     buf_printf(out, "<LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag>", when,
                (const char *)sqlite3_column_text(row, 3));
     if (sscanf((const char *)sqlite3_column_text(row, 4), "%15s %15s", name, type) == 2)
         buf_printf(out, "<ChecksumAlgorithm>%s</ChecksumAlgorithm><ChecksumType>%s</ChecksumType>",
                    name, type);
-    buf_printf(out, "<Size>%lld</Size><StorageClass>STANDARD</StorageClass>",
-               (long long)sqlite3_column_int64(row, 1));
+    buf_printf(out, "<Size>%lld</Size>", (long long)sqlite3_column_int64(row, 1));
+    s3_xml(out, "StorageClass",
+           s3_storage_class((const char *)sqlite3_column_text(row, 8), &l->r->x->arena));
     if (l->shows_owner)
-        buf_printf(out, "<Owner><ID>%s</ID></Owner>", account);
+        s3_xml_owner(out, l->r->s3);
     buf_printf(out, "</%s>", element);
 }
 
@@ -152,9 +209,13 @@ static enum step take(struct listing *l, sqlite3_stmt *row, char seek[S3_MAX_KEY
     snprintf(l->last, sizeof l->last, "%s", key);
     size_t rolled = rolled_length(l, key);
     if (!rolled) {
+        snprintf(l->last_version, sizeof l->last_version, "%s",
+                 (const char *)sqlite3_column_text(row, 5));
         put_content(l, row);
+        snprintf(l->seen, sizeof l->seen, "%s", key);
         return STEP_ON;
     }
+    l->last_version[0] = 0;
     l->last[rolled] = 0;
     put_prefix(l, l->last);
     memcpy(seek, l->last, rolled + 1);
@@ -162,35 +223,45 @@ static enum step take(struct listing *l, sqlite3_stmt *row, char seek[S3_MAX_KEY
     return STEP_SEEK;
 }
 
-/* Where the first page-row is: at `seek` or, with `is_behind`, behind it. */
-static int start_at(const struct listing *l, char seek[S3_MAX_KEY_BYTES + 1])
+/* Where the page begins: `seek` and, of that key, the versions below the result. */
+static int64_t start_at(struct listing *l, char seek[S3_MAX_KEY_BYTES + 1])
 {
     if (strcmp(l->after, l->prefix) <= 0 && !(*l->after && strcmp(l->after, l->prefix) == 0)) {
         snprintf(seek, S3_MAX_KEY_BYTES + 1, "%s", l->prefix);
-        return 0;
+        return INT64_MAX;
     }
     snprintf(seek, S3_MAX_KEY_BYTES + 1, "%s", l->after);
     size_t rolled = rolled_length(l, seek);
-    if (!rolled || rolled != strlen(seek))
-        return 1;
+    if (!rolled || rolled != strlen(seek)) {
+        snprintf(l->seen, sizeof l->seen, "%s", seek);
+        return l->after_sequence;
+    }
     step_over(seek, rolled);
-    return 0;
+    return INT64_MAX;
 }
+
+#define ROW "key, size, modified_ms, etag, checksum, version, sequence"
+#define FROM_PLACE " WHERE bucket=?1 AND key>=?2 AND (key>?2 OR sequence<?3)"
+
+static const char current_rows[] =
+    "SELECT " ROW ", 0, headers FROM objects" FROM_PLACE " ORDER BY key";
+/* Two ordered walks, merged as they go: a page costs a page. */
+static const char all_rows[] =
+    "SELECT " ROW ", 0, headers FROM objects" FROM_PLACE " UNION ALL SELECT " ROW
+    ", marker, headers FROM history" FROM_PLACE " ORDER BY 1, 7 DESC";
 
 static int walk(struct listing *l, struct connection *c, struct err *err)
 {
-    static const char at[] = "SELECT key, size, modified_ms, etag, checksum FROM objects"
-                             " WHERE bucket=? AND key>=? ORDER BY key";
-    static const char behind[] = "SELECT key, size, modified_ms, etag, checksum FROM objects"
-                                 " WHERE bucket=? AND key>? ORDER BY key";
+    const char *sql = l->kind == LIST_VERSIONS ? all_rows : current_rows;
     char seek[S3_MAX_KEY_BYTES + 1];
-    const char *sql = start_at(l, seek) ? behind : at;
-    for (enum step step = STEP_SEEK; step == STEP_SEEK; sql = at) {
+    int64_t below = start_at(l, seek);
+    for (enum step step = STEP_SEEK; step == STEP_SEEK; below = INT64_MAX) {
         sqlite3_stmt *s = connection_prepare(c, sql, err);
         if (!s)
             return -1;
         sqlite3_bind_text(s, 1, l->r->bucket, -1, SQLITE_STATIC);
         sqlite3_bind_text(s, 2, seek, -1, SQLITE_TRANSIENT);
+        sqlite3_bind_int64(s, 3, below);
         int row = SQLITE_ROW;
         for (step = STEP_ON; step == STEP_ON && (row = sqlite3_step(s)) == SQLITE_ROW;)
             step = take(l, s, seek);
@@ -221,9 +292,13 @@ static void put_next(struct listing *l, struct buf *out)
     }
     if (!l->is_truncated)
         return;
-    put_key(l, out, l->kind == LIST_V1 ? "NextMarker" : "NextKeyMarker", l->last);
-    if (l->kind == LIST_VERSIONS)
-        buf_puts(out, "<NextVersionIdMarker>null</NextVersionIdMarker>");
+    if (l->kind == LIST_VERSIONS) {
+        put_key(l, out, "NextKeyMarker", l->last);
+        if (*l->last_version)
+            s3_xml(out, "NextVersionIdMarker", l->last_version);
+    } else if (*l->delimiter) { /* without one AWS leaves it to the last key */
+        put_key(l, out, "NextMarker", l->last);
+    }
 }
 
 static void put_question(struct listing *l, struct buf *out)
@@ -238,8 +313,11 @@ static void put_question(struct listing *l, struct buf *out)
                l->is_truncated ? "true" : "false");
     if (l->kind == LIST_V1)
         put_key(l, out, "Marker", l->after);
-    if (l->kind == LIST_VERSIONS)
+    if (l->kind == LIST_VERSIONS) {
+        const char *version = exchange_query(l->r->x, "version-id-marker");
         put_key(l, out, "KeyMarker", l->after);
+        s3_xml(out, "VersionIdMarker", version ? version : "");
+    }
     const char *token = l->kind == LIST_V2 ? exchange_query(l->r->x, "continuation-token") : NULL;
     const char *start = l->kind == LIST_V2 ? exchange_query(l->r->x, "start-after") : NULL;
     if (token)
@@ -269,14 +347,12 @@ static void list(struct s3_request *r, enum list_kind kind)
     enum { LIMIT_BYTES = 8 * 1024 * 1024 };
     struct err err = {0};
     struct listing *l = arena_new(&r->x->arena, struct listing, 1);
-    int found = l ? meta_bucket(r, r->bucket, NULL, &err) : -1;
-    if (found <= 0) {
-        if (found < 0)
-            s3_fail(r, &err);
-        else
-            s3_fail_no_bucket(r);
+    if (!l) {
+        exchange_fail(r->x, "InternalError", "Out of memory.");
         return;
     }
+    if (s3_need_bucket(r, NULL) < 0)
+        return;
     l->r = r;
     l->kind = kind;
     if (read_listing(l) < 0)

@@ -6,19 +6,79 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Rows of buckets, and reading those of objects. */
+
+#define OBJECT_COLUMNS                                                                             \
+    " file TEXT NOT NULL, size INTEGER NOT NULL, modified_ms INTEGER NOT NULL,"                    \
+    " etag TEXT NOT NULL, headers TEXT NOT NULL, checksum TEXT NOT NULL, blocks BLOB NOT NULL,"    \
+    " version TEXT NOT NULL DEFAULT 'null', sequence INTEGER NOT NULL DEFAULT 0,"                  \
+    " tags TEXT NOT NULL DEFAULT '', acl TEXT NOT NULL DEFAULT '',"                                \
+    " parts TEXT NOT NULL DEFAULT ''"
+
 const char s3_schema[] =
     "CREATE TABLE IF NOT EXISTS buckets(name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL,"
-    " region TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS objects(bucket TEXT, key TEXT, file TEXT NOT NULL,"
-    " size INTEGER NOT NULL, modified_ms INTEGER NOT NULL, etag TEXT NOT NULL,"
-    " headers TEXT NOT NULL, checksum TEXT NOT NULL, blocks BLOB NOT NULL,"
-    " PRIMARY KEY(bucket, key)) WITHOUT ROWID;"
+    " region TEXT NOT NULL, versioning INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS configs(bucket TEXT, name TEXT, value TEXT NOT NULL,"
+    " PRIMARY KEY(bucket, name)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS objects(bucket TEXT, key TEXT," OBJECT_COLUMNS
+    ", PRIMARY KEY(bucket, key)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS history(bucket TEXT, key TEXT," OBJECT_COLUMNS
+    ", marker INTEGER NOT NULL, PRIMARY KEY(bucket, key, sequence DESC)) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX IF NOT EXISTS history_null ON history(bucket, key)"
+    " WHERE version='null';"
     "CREATE TABLE IF NOT EXISTS uploads(id TEXT PRIMARY KEY, bucket TEXT NOT NULL,"
     " key TEXT NOT NULL, created_ms INTEGER NOT NULL, headers TEXT NOT NULL,"
-    " algorithm TEXT NOT NULL) WITHOUT ROWID;"
+    " algorithm TEXT NOT NULL, tags TEXT NOT NULL DEFAULT '', acl TEXT NOT NULL DEFAULT '')"
+    " WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS uploads_by_key ON uploads(bucket, key, created_ms, id);"
     "CREATE TABLE IF NOT EXISTS parts(upload TEXT, number INTEGER, file TEXT NOT NULL,"
     " size INTEGER NOT NULL, modified_ms INTEGER NOT NULL, etag TEXT NOT NULL,"
-    " checksum TEXT NOT NULL, blocks BLOB NOT NULL, PRIMARY KEY(upload, number)) WITHOUT ROWID;";
+    " checksum TEXT NOT NULL, blocks BLOB NOT NULL, PRIMARY KEY(upload, number)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL,"
+    " bucket TEXT NOT NULL, body TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS outbox_by_time ON outbox(next_ms, id);";
+
+/* Folders made before there were versions lack these columns. */
+static const struct {
+    const char *table, *column, *definition;
+} added_columns[] = {
+    {"buckets", "versioning", "versioning INTEGER NOT NULL DEFAULT 0"},
+    {"objects", "version", "version TEXT NOT NULL DEFAULT 'null'"},
+    {"objects", "sequence", "sequence INTEGER NOT NULL DEFAULT 0"},
+    {"objects", "tags", "tags TEXT NOT NULL DEFAULT ''"},
+    {"objects", "acl", "acl TEXT NOT NULL DEFAULT ''"},
+    {"objects", "parts", "parts TEXT NOT NULL DEFAULT ''"},
+    {"uploads", "tags", "tags TEXT NOT NULL DEFAULT ''"},
+    {"uploads", "acl", "acl TEXT NOT NULL DEFAULT ''"},
+};
+
+static int add_column(struct connection *c, size_t i, struct err *err)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql, "SELECT 1 FROM pragma_table_info('%s') WHERE name=?",
+             added_columns[i].table);
+    int found = meta_exists(c, sql, added_columns[i].column, err);
+    if (found)
+        return found < 0 ? -1 : 0;
+    snprintf(sql, sizeof sql, "ALTER TABLE %s ADD COLUMN %s", added_columns[i].table,
+             added_columns[i].definition);
+    return connection_exec(c, sql, err);
+}
+
+static int upgrade_job(struct connection *c, void *context, struct err *err)
+{
+    (void)context;
+    for (size_t i = 0; i < sizeof added_columns / sizeof *added_columns; i++)
+        if (add_column(c, i, err) < 0)
+            return -1;
+    return 0;
+}
+
+int meta_upgrade(struct s3 *s3, struct err *err)
+{
+    return database_write(s3->database, upgrade_job, NULL, err);
+}
 
 /* -- reading -- */
 
@@ -44,8 +104,8 @@ int meta_bind_text(sqlite3_stmt *statement, int at, const char *text)
 static int read_bucket(struct connection *c, struct s3_request *r, const char *bucket,
                        struct meta_bucket *out, struct err *err)
 {
-    sqlite3_stmt *s =
-        connection_prepare(c, "SELECT name, region, created_ms FROM buckets WHERE name=?", err);
+    sqlite3_stmt *s = connection_prepare(
+        c, "SELECT name, region, created_ms, versioning FROM buckets WHERE name=?", err);
     if (!s)
         return -1;
     meta_bind_text(s, 1, bucket);
@@ -53,7 +113,8 @@ static int read_bucket(struct connection *c, struct s3_request *r, const char *b
     int found = step == SQLITE_ROW;
     if (found && out)
         *out = (struct meta_bucket){meta_text(r->x, s, 0), meta_text(r->x, s, 1),
-                                    sqlite3_column_int64(s, 2)};
+                                    sqlite3_column_int64(s, 2),
+                                    (enum versioning)sqlite3_column_int(s, 3)};
     if (step != SQLITE_ROW && step != SQLITE_DONE)
         found = connection_fail(c, "read a bucket", err);
     connection_reset(s);
@@ -70,36 +131,66 @@ int meta_bucket(struct s3_request *r, const char *bucket, struct meta_bucket *ou
     return found;
 }
 
-static void fill_object(struct exchange *x, sqlite3_stmt *s, struct meta_object *out)
+static int fill_object(struct exchange *x, sqlite3_stmt *s, const char *key,
+                       struct meta_object *out, struct err *err)
 {
-    *out = (struct meta_object){.file = meta_text(x, s, 0),
+    *out = (struct meta_object){.key = key,
+                                .file = meta_text(x, s, 0),
                                 .size = sqlite3_column_int64(s, 1),
                                 .modified_ms = sqlite3_column_int64(s, 2),
                                 .etag = meta_text(x, s, 3),
                                 .headers = meta_text(x, s, 4),
-                                .checksum = meta_text(x, s, 5)};
+                                .checksum = meta_text(x, s, 5),
+                                .version = meta_text(x, s, 7),
+                                .sequence = sqlite3_column_int64(s, 8),
+                                .tags = meta_text(x, s, 9),
+                                .acl = meta_text(x, s, 10),
+                                .parts = "",
+                                .versioning = (enum versioning)sqlite3_column_int(s, 11),
+                                .is_marker = sqlite3_column_int(s, 12)};
     out->blocks = meta_blocks(x, s, 6, &out->block_count);
+    if (out->file && out->etag && out->headers && out->checksum && out->version && out->tags &&
+        out->acl && out->blocks)
+        return 1;
+    return err_set(err, ERR_NO_MEMORY, "read an object's row: out of memory");
 }
 
-static int read_object(struct connection *c, struct s3_request *r, const char *bucket,
-                       const char *key, struct meta_object *out, struct err *err)
+#define BUCKET_VERSIONING ", (SELECT versioning FROM buckets WHERE name=bucket)"
+
+static const char current_row[] =
+    "SELECT " META_COLUMNS BUCKET_VERSIONING ", 0 FROM objects WHERE bucket=? AND key=?";
+static const char newest_old_row[] =
+    "SELECT " META_COLUMNS BUCKET_VERSIONING ", marker FROM history WHERE bucket=? AND key=?"
+    " ORDER BY sequence DESC LIMIT 1";
+static const char current_null_row[] =
+    "SELECT " META_COLUMNS BUCKET_VERSIONING
+    ", 0 FROM objects WHERE bucket=? AND key=? AND version='null'";
+static const char old_null_row[] = "SELECT " META_COLUMNS BUCKET_VERSIONING ", marker FROM history"
+                                   " WHERE bucket=? AND key=? AND version='null'";
+static const char current_version_row[] =
+    "SELECT " META_COLUMNS BUCKET_VERSIONING
+    ", 0 FROM objects WHERE bucket=? AND key=? AND sequence=? AND version=?";
+static const char old_version_row[] =
+    "SELECT " META_COLUMNS BUCKET_VERSIONING
+    ", marker FROM history WHERE bucket=? AND key=? AND sequence=? AND version=?";
+
+/* With `version` it is bound behind bucket and key, and its sequence before it. */
+static int read_object(struct connection *c, struct s3_request *r, const char *sql,
+                       const char *bucket, const char *key, const char *version,
+                       struct meta_object *out, struct err *err)
 {
-    sqlite3_stmt *s = connection_prepare(c,
-                                         "SELECT file, size, modified_ms, etag, headers, checksum,"
-                                         " blocks FROM objects WHERE bucket=? AND key=?",
-                                         err);
+    sqlite3_stmt *s = connection_prepare(c, sql, err);
     if (!s)
         return -1;
-    meta_bind_text(s, 1, bucket);
-    meta_bind_text(s, 2, key);
+    meta_bind_key(s, bucket, key);
+    if (version) {
+        sqlite3_bind_int64(s, 3, s3_version_sequence(version));
+        meta_bind_text(s, 4, version);
+    }
     int step = sqlite3_step(s);
     int found = step == SQLITE_ROW;
-    if (found && out) {
-        fill_object(r->x, s, out);
-        out->key = key;
-        if (!out->file || !out->etag || !out->headers || !out->checksum || !out->blocks)
-            found = err_set(err, ERR_NO_MEMORY, "read an object's row: out of memory");
-    }
+    if (found && out)
+        found = fill_object(r->x, s, key, out, err);
     if (step != SQLITE_ROW && step != SQLITE_DONE)
         found = connection_fail(c, "read an object's row", err);
     connection_reset(s);
@@ -112,9 +203,56 @@ int meta_object(struct s3_request *r, const char *bucket, const char *key, struc
     struct connection *c = database_read_begin(r->s3->database, err);
     if (!c)
         return -1;
-    int found = read_object(c, r, bucket, key, out, err);
+    struct meta_object marker = {0};
+    int found = read_object(c, r, current_row, bucket, key, NULL, out, err);
+    if (found == 0 && read_object(c, r, newest_old_row, bucket, key, NULL, &marker, err) < 0)
+        found = -1;
+    if (found == 0 && out && marker.is_marker)
+        *out = marker;
     database_read_end(r->s3->database, c);
     return found;
+}
+
+int meta_version(struct s3_request *r, const char *bucket, const char *key, const char *version,
+                 struct meta_object *out, struct err *err)
+{
+    if (!version)
+        return meta_object(r, bucket, key, out, err);
+    int is_null = strcmp(version, "null") == 0;
+    struct connection *c = database_read_begin(r->s3->database, err);
+    if (!c)
+        return -1;
+    int found = read_object(c, r, is_null ? current_null_row : current_version_row, bucket, key,
+                            is_null ? NULL : version, out, err);
+    if (found == 0)
+        found = read_object(c, r, is_null ? old_null_row : old_version_row, bucket, key,
+                            is_null ? NULL : version, out, err);
+    database_read_end(r->s3->database, c);
+    return found;
+}
+
+int meta_object_parts(struct s3_request *r, const char *bucket, struct meta_object *out,
+                      struct err *err)
+{
+    static const char sql[] =
+        "SELECT parts FROM objects WHERE bucket=?1 AND key=?2 AND sequence=?3 UNION ALL"
+        " SELECT parts FROM history WHERE bucket=?1 AND key=?2 AND sequence=?3";
+    struct connection *c = database_read_begin(r->s3->database, err);
+    sqlite3_stmt *s = c ? connection_prepare(c, sql, err) : NULL;
+    int result = s ? 0 : -1;
+    if (s) {
+        meta_bind_key(s, bucket, out->key);
+        sqlite3_bind_int64(s, 3, out->sequence);
+        int step = sqlite3_step(s);
+        out->parts = step == SQLITE_ROW ? meta_text(r->x, s, 0) : "";
+        if (step != SQLITE_ROW && step != SQLITE_DONE)
+            result = connection_fail(c, "read an object's parts", err);
+        else if (!out->parts)
+            result = err_set(err, ERR_NO_MEMORY, "read an object's parts: out of memory");
+        connection_reset(s);
+    }
+    database_read_end(r->s3->database, c);
+    return result;
 }
 
 /* -- inside the writer's transaction -- */
@@ -149,7 +287,8 @@ static int create_bucket_job(struct connection *c, void *context, struct err *er
     job->outcome = found > 0 ? META_EXISTS : META_DONE;
     if (found)
         return found < 0 ? -1 : 0;
-    sqlite3_stmt *s = connection_prepare(c, "INSERT INTO buckets VALUES(?, ?, ?)", err);
+    sqlite3_stmt *s =
+        connection_prepare(c, "INSERT INTO buckets(name, created_ms, region) VALUES(?, ?, ?)", err);
     if (!s)
         return -1;
     meta_bind_text(s, 1, job->r->bucket);
@@ -174,16 +313,23 @@ static int delete_bucket_job(struct connection *c, void *context, struct err *er
     int exists = meta_exists(c, bucket_exists, bucket, err);
     int full = meta_exists(c, "SELECT 1 FROM objects WHERE bucket=? LIMIT 1", bucket, err);
     int busy = meta_exists(c, "SELECT 1 FROM uploads WHERE bucket=? LIMIT 1", bucket, err);
-    if (exists < 0 || full < 0 || busy < 0)
+    int old = meta_exists(c, "SELECT 1 FROM history WHERE bucket=? LIMIT 1", bucket, err);
+    if (exists < 0 || full < 0 || busy < 0 || old < 0)
         return -1;
-    job->outcome = !exists ? META_NO_BUCKET : full || busy ? META_NOT_EMPTY : META_DONE;
+    job->outcome = !exists ? META_NO_BUCKET : full || busy || old ? META_NOT_EMPTY : META_DONE;
     if (job->outcome != META_DONE)
         return 0;
-    sqlite3_stmt *s = connection_prepare(c, "DELETE FROM buckets WHERE name=?", err);
-    if (!s)
-        return -1;
-    meta_bind_text(s, 1, bucket);
-    return connection_run(c, s, err);
+    static const char *const statements[] = {"DELETE FROM configs WHERE bucket=?",
+                                             "DELETE FROM buckets WHERE name=?"};
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        sqlite3_stmt *s = connection_prepare(c, statements[i], err);
+        if (!s)
+            return -1;
+        meta_bind_text(s, 1, bucket);
+        if (connection_run(c, s, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int meta_delete_bucket(struct s3_request *r, enum meta_outcome *outcome, struct err *err)
@@ -194,89 +340,50 @@ int meta_delete_bucket(struct s3_request *r, enum meta_outcome *outcome, struct 
     return result;
 }
 
-struct object_job {
+struct versioning_job {
     struct s3_request *r;
-    const struct meta_object *object;
-    const struct meta_condition *condition;
-    const char *upload;
-    char old_file[CONTENT_NAME_BYTES], old_etag[S3_ETAG_BYTES];
-    char **part_files; /* malloc */
-    size_t part_count;
+    enum versioning versioning;
     enum meta_outcome outcome;
 };
 
-/* The file and etag that the key has now; 0 when it has none. */
-static int read_old(struct connection *c, const char *bucket, const char *key,
-                    char file[CONTENT_NAME_BYTES], char etag[S3_ETAG_BYTES], struct err *err)
+static int set_versioning_job(struct connection *c, void *context, struct err *err)
 {
-    sqlite3_stmt *s =
-        connection_prepare(c, "SELECT file, etag FROM objects WHERE bucket=? AND key=?", err);
+    struct versioning_job *job = context;
+    int exists = meta_exists(c, bucket_exists, job->r->bucket, err);
+    job->outcome = exists ? META_DONE : META_NO_BUCKET;
+    if (exists <= 0)
+        return exists;
+    sqlite3_stmt *s = connection_prepare(c, "UPDATE buckets SET versioning=? WHERE name=?", err);
     if (!s)
         return -1;
-    meta_bind_text(s, 1, bucket);
-    meta_bind_text(s, 2, key);
-    int step = sqlite3_step(s);
-    int found = step == SQLITE_ROW;
-    if (found) {
-        snprintf(file, CONTENT_NAME_BYTES, "%s", (const char *)sqlite3_column_text(s, 0));
-        snprintf(etag, S3_ETAG_BYTES, "%s", (const char *)sqlite3_column_text(s, 1));
-    }
-    if (step != SQLITE_ROW && step != SQLITE_DONE)
-        found = connection_fail(c, "read an object's row", err);
-    connection_reset(s);
-    return found;
-}
-
-static enum meta_outcome judge(const struct meta_condition *condition, int found, const char *etag)
-{
-    if (condition->if_none_match && found && s3_etag_listed(condition->if_none_match, etag))
-        return META_CONDITION_FAILED;
-    if (condition->if_match && !found)
-        return META_NO_OBJECT;
-    if (condition->if_match && !s3_etag_listed(condition->if_match, etag))
-        return META_CONDITION_FAILED;
-    return META_DONE;
-}
-
-static int insert_object(struct connection *c, const struct object_job *job, struct err *err)
-{
-    const struct meta_object *object = job->object;
-    sqlite3_stmt *s = connection_prepare(
-        c, "INSERT OR REPLACE INTO objects VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", err);
-    if (!s)
-        return -1;
-    meta_bind_text(s, 1, job->r->bucket);
-    meta_bind_text(s, 2, job->r->key);
-    meta_bind_text(s, 3, object->file);
-    sqlite3_bind_int64(s, 4, object->size);
-    sqlite3_bind_int64(s, 5, object->modified_ms);
-    meta_bind_text(s, 6, object->etag);
-    meta_bind_text(s, 7, object->headers);
-    meta_bind_text(s, 8, object->checksum);
-    sqlite3_bind_blob(s, 9, object->block_count ? (const void *)object->blocks : "",
-                      (int)(object->block_count * sizeof *object->blocks), SQLITE_STATIC);
+    sqlite3_bind_int(s, 1, (int)job->versioning);
+    meta_bind_text(s, 2, job->r->bucket);
     return connection_run(c, s, err);
 }
 
-static int put_object_job(struct connection *c, void *context, struct err *err)
+int meta_set_versioning(struct s3_request *r, enum versioning versioning,
+                        enum meta_outcome *outcome, struct err *err)
 {
-    struct object_job *job = context;
-    const struct s3_request *r = job->r;
-    int exists = meta_exists(c, bucket_exists, r->bucket, err);
-    int found =
-        exists <= 0 ? exists : read_old(c, r->bucket, r->key, job->old_file, job->old_etag, err);
-    if (exists < 0 || found < 0)
+    struct versioning_job job = {.r = r, .versioning = versioning};
+    int result = database_write(r->s3->database, set_versioning_job, &job, err);
+    *outcome = job.outcome;
+    return result;
+}
+
+int meta_read_versioning(struct connection *c, const char *bucket, enum versioning *out,
+                         struct err *err)
+{
+    sqlite3_stmt *s = connection_prepare(c, "SELECT versioning FROM buckets WHERE name=?", err);
+    if (!s)
         return -1;
-    job->outcome = exists ? judge(job->condition, found, job->old_etag) : META_NO_BUCKET;
-    if (job->outcome != META_DONE)
-        return 0;
-    if (job->upload) {
-        int ended = meta_end_upload(c, r, job->upload, &job->part_files, &job->part_count, err);
-        job->outcome = ended > 0 ? META_DONE : META_NO_UPLOAD;
-        if (ended <= 0)
-            return ended;
-    }
-    return insert_object(c, job, err);
+    meta_bind_text(s, 1, bucket);
+    int step = sqlite3_step(s);
+    int found = step == SQLITE_ROW;
+    *out = found ? (enum versioning)sqlite3_column_int(s, 0) : VERSIONING_OFF;
+    if (step != SQLITE_ROW && step != SQLITE_DONE)
+        found = connection_fail(c, "read a bucket", err);
+    connection_reset(s);
+    return found;
 }
 
 void meta_remove_files(struct s3 *s3, char **files, size_t count)
@@ -286,78 +393,6 @@ void meta_remove_files(struct s3 *s3, char **files, size_t count)
         free(files[i]);
     }
     free(files);
-}
-
-int meta_put_object(struct s3_request *r, const struct meta_object *object,
-                    const struct meta_condition *condition, const char *upload,
-                    enum meta_outcome *outcome, struct err *err)
-{
-    struct object_job job = {.r = r, .object = object, .condition = condition, .upload = upload};
-    int result = database_write(r->s3->database, put_object_job, &job, err);
-    *outcome = job.outcome;
-    int done = result == 0 && job.outcome == META_DONE;
-    if (done && job.old_file[0])
-        content_remove(r->s3, job.old_file);
-    if (done) {
-        meta_remove_files(r->s3, job.part_files, job.part_count);
-        return 0;
-    }
-    for (size_t i = 0; i < job.part_count; i++)
-        free(job.part_files[i]);
-    free(job.part_files);
-    return result;
-}
-
-struct delete_job {
-    struct s3_request *r;
-    char *const *keys;
-    size_t count;
-    char (*files)[CONTENT_NAME_BYTES]; /* "" where there was none */
-    enum meta_outcome outcome;
-};
-
-static int delete_one(struct connection *c, const char *bucket, const char *key,
-                      char file[CONTENT_NAME_BYTES], struct err *err)
-{
-    char etag[S3_ETAG_BYTES];
-    int found = read_old(c, bucket, key, file, etag, err);
-    if (found <= 0)
-        return found;
-    sqlite3_stmt *s = connection_prepare(c, "DELETE FROM objects WHERE bucket=? AND key=?", err);
-    if (!s)
-        return -1;
-    meta_bind_text(s, 1, bucket);
-    meta_bind_text(s, 2, key);
-    return connection_run(c, s, err);
-}
-
-static int delete_objects_job(struct connection *c, void *context, struct err *err)
-{
-    struct delete_job *job = context;
-    int exists = meta_exists(c, bucket_exists, job->r->bucket, err);
-    job->outcome = exists ? META_DONE : META_NO_BUCKET;
-    if (exists <= 0)
-        return exists;
-    for (size_t i = 0; i < job->count; i++)
-        if (delete_one(c, job->r->bucket, job->keys[i], job->files[i], err) < 0)
-            return -1;
-    return 0;
-}
-
-int meta_delete_objects(struct s3_request *r, char *const *keys, size_t count,
-                        enum meta_outcome *outcome, struct err *err)
-{
-    struct delete_job job = {.r = r, .keys = keys, .count = count};
-    job.files = calloc(count ? count : 1, sizeof *job.files);
-    if (!job.files)
-        return err_set(err, ERR_NO_MEMORY, "delete objects: out of memory");
-    int result = database_write(r->s3->database, delete_objects_job, &job, err);
-    *outcome = job.outcome;
-    for (size_t i = 0; result == 0 && i < count; i++)
-        if (job.files[i][0])
-            content_remove(r->s3, job.files[i]);
-    free(job.files);
-    return result;
 }
 
 /* -- at start -- */
@@ -370,7 +405,10 @@ static int compare_text(const void *a, const void *b)
 static int collect_files(struct connection *c, char ***files, size_t *count, struct err *err)
 {
     sqlite3_stmt *s =
-        connection_prepare(c, "SELECT file FROM objects UNION ALL SELECT file FROM parts", err);
+        connection_prepare(c,
+                           "SELECT file FROM objects UNION ALL SELECT file FROM parts UNION ALL"
+                           " SELECT file FROM history WHERE marker=0",
+                           err);
     size_t capacity = 0;
     int step = s ? SQLITE_ROW : SQLITE_ERROR;
     while (s && (step = sqlite3_step(s)) == SQLITE_ROW) {

@@ -8,11 +8,12 @@
 int meta_upload(struct s3_request *r, const char *id, struct meta_upload *out, struct err *err)
 {
     struct connection *c = database_read_begin(r->s3->database, err);
-    sqlite3_stmt *s = c ? connection_prepare(c,
-                                             "SELECT headers, algorithm, created_ms FROM uploads"
-                                             " WHERE id=? AND bucket=? AND key=?",
-                                             err)
-                        : NULL;
+    sqlite3_stmt *s =
+        c ? connection_prepare(c,
+                               "SELECT headers, algorithm, created_ms, tags, acl FROM uploads"
+                               " WHERE id=? AND bucket=? AND key=?",
+                               err)
+          : NULL;
     int found = -1;
     if (s) {
         meta_bind_text(s, 1, id);
@@ -25,7 +26,9 @@ int meta_upload(struct s3_request *r, const char *id, struct meta_upload *out, s
                                         .key = r->key,
                                         .headers = meta_text(r->x, s, 0),
                                         .algorithm = meta_text(r->x, s, 1),
-                                        .created_ms = sqlite3_column_int64(s, 2)};
+                                        .created_ms = sqlite3_column_int64(s, 2),
+                                        .tags = meta_text(r->x, s, 3),
+                                        .acl = meta_text(r->x, s, 4)};
         if (step != SQLITE_ROW && step != SQLITE_DONE)
             found = connection_fail(c, "read an upload", err);
         connection_reset(s);
@@ -50,7 +53,10 @@ static int create_upload_job(struct connection *c, void *context, struct err *er
     int exists = meta_exists(c, "SELECT 1 FROM buckets WHERE name=?", job->r->bucket, err);
     job->outcome = exists ? META_DONE : META_NO_BUCKET;
     sqlite3_stmt *s =
-        exists > 0 ? connection_prepare(c, "INSERT INTO uploads VALUES(?, ?, ?, ?, ?, ?)", err)
+        exists > 0 ? connection_prepare(c,
+                                        "INSERT INTO uploads(id, bucket, key, created_ms, headers,"
+                                        " algorithm, tags, acl) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+                                        err)
                    : NULL;
     if (!s)
         return exists ? -1 : 0;
@@ -60,6 +66,8 @@ static int create_upload_job(struct connection *c, void *context, struct err *er
     sqlite3_bind_int64(s, 4, job->upload->created_ms);
     meta_bind_text(s, 5, job->upload->headers);
     meta_bind_text(s, 6, job->upload->algorithm);
+    meta_bind_text(s, 7, job->upload->tags);
+    meta_bind_text(s, 8, job->upload->acl);
     return connection_run(c, s, err);
 }
 
@@ -245,25 +253,33 @@ int64_t meta_parts(struct s3_request *r, const char *upload, struct meta_part **
     return count;
 }
 
-int64_t meta_uploads(struct s3_request *r, struct meta_upload **uploads, size_t limit,
-                     struct err *err)
+/* Behind (key, id), or behind all of the key without an id. */
+static const char uploads_sql[] =
+    "SELECT id, key, created_ms FROM uploads WHERE bucket=?1 AND key>=?2 AND"
+    " (key>?2 OR ?5 OR (?3<>'' AND (created_ms, id)>(SELECT created_ms, id FROM uploads WHERE "
+    "id=?3)))"
+    " ORDER BY key, created_ms, id LIMIT ?4";
+
+int64_t meta_uploads(struct s3_request *r, const struct meta_upload_page *page,
+                     struct meta_upload **uploads, size_t limit, struct err *err)
 {
     *uploads = arena_new(&r->x->arena, struct meta_upload, limit);
     struct connection *c = *uploads ? database_read_begin(r->s3->database, err) : NULL;
-    sqlite3_stmt *s = c ? connection_prepare(c,
-                                             "SELECT id, key, created_ms FROM uploads WHERE"
-                                             " bucket=? ORDER BY key, created_ms LIMIT ?",
-                                             err)
-                        : NULL;
-    int64_t count = -1;
+    sqlite3_stmt *s = c ? connection_prepare(c, uploads_sql, err) : NULL;
+    const char *start = page->prefix;
+    int64_t count = s ? 0 : -1;
     if (s) {
-        meta_bind_text(s, 1, r->bucket);
-        sqlite3_bind_int64(s, 2, (int64_t)limit);
+        if (strcmp(page->key_marker, start) > 0)
+            start = page->key_marker;
+        meta_bind_key(s, r->bucket, start);
+        meta_bind_text(s, 3, page->id_marker);
+        sqlite3_bind_int64(s, 4, (int64_t)limit);
+        sqlite3_bind_int(s, 5, start == page->prefix); /* no marker, or one before the prefix */
         int step = SQLITE_ROW;
-        for (count = 0; count < (int64_t)limit && (step = sqlite3_step(s)) == SQLITE_ROW; count++)
-            (*uploads)[count] = (struct meta_upload){.id = meta_text(r->x, s, 0),
-                                                     .key = meta_text(r->x, s, 1),
-                                                     .created_ms = sqlite3_column_int64(s, 2)};
+        while (count < (int64_t)limit && (step = sqlite3_step(s)) == SQLITE_ROW)
+            (*uploads)[count++] = (struct meta_upload){.id = meta_text(r->x, s, 0),
+                                                       .key = meta_text(r->x, s, 1),
+                                                       .created_ms = sqlite3_column_int64(s, 2)};
         if (step != SQLITE_ROW && step != SQLITE_DONE)
             count = connection_fail(c, "read the uploads", err);
         connection_reset(s);

@@ -67,13 +67,16 @@ void s3_create_multipart_upload(struct s3_request *r)
     struct err err = {0};
     enum meta_outcome outcome;
     char id[UPLOAD_ID_LETTERS + 1], algorithm[40];
-    const char *headers = s3_kept_headers(r);
-    if (!headers || read_algorithm(r, algorithm) < 0)
+    struct s3_extras extras;
+    if (s3_need_bucket(r, NULL) < 0 || s3_read_extras(r, &extras) < 0 ||
+        read_algorithm(r, algorithm) < 0)
         return;
     random_text(id, UPLOAD_ID_LETTERS, RANDOM_LOWER);
     struct meta_upload upload = {.id = id,
                                  .key = r->key,
-                                 .headers = headers,
+                                 .headers = extras.headers,
+                                 .tags = extras.tags,
+                                 .acl = extras.acl,
                                  .algorithm = algorithm,
                                  .created_ms = r->x->received_unix_ms};
     if (meta_create_upload(r, &upload, &outcome, &err) < 0)
@@ -212,8 +215,11 @@ void s3_upload_part_copy(struct s3_request *r)
         return;
     if (content_join(r, &piece, 1, s3_upload_checksum(&upload, &ignored), &content, &err) < 0)
         s3_fail(r, &err);
-    else if (put_part(r, upload.id, number, &content, etag) == 0)
-        s3_answer_copied(r, "CopyPartResult", etag);
+    else if (put_part(r, upload.id, number, &content, etag) == 0) {
+        if (source.versioning != VERSIONING_OFF)
+            exchange_reply_header(r->x, "x-amz-copy-source-version-id", source.version);
+        s3_answer_copied(r, "CopyPartResult", etag, &content);
+    }
     content_finish(&content);
 }
 
@@ -249,20 +255,37 @@ static void put_part_row(struct buf *out, const struct meta_part *part, enum che
     buf_puts(out, "</Part>");
 }
 
-static void put_parts(struct s3_request *r, struct buf *out, const struct meta_part *parts,
-                      int64_t count, enum checksum_kind kind)
+struct part_page {
+    int64_t after, limit;
+};
+
+static int read_part_page(struct s3_request *r, struct part_page *page)
 {
     const char *marker = exchange_query(r->x, "part-number-marker");
     const char *max = exchange_query(r->x, "max-parts");
-    int64_t after = marker ? s3_number(marker, S3_MAX_PARTS) : 0, last = 0, shown = 0;
-    int64_t limit = max ? s3_number(max, INT32_MAX) : S3_MAX_LIST;
-    if (limit < 0 || limit > S3_MAX_LIST)
-        limit = S3_MAX_LIST;
+    page->after = marker && *marker ? s3_number(marker, INT32_MAX) : 0;
+    page->limit = max && *max ? s3_number(max, INT32_MAX) : S3_MAX_LIST;
+    if (page->limit > S3_MAX_LIST)
+        page->limit = S3_MAX_LIST;
+    if (page->after >= 0 && page->limit >= 0)
+        return 0;
+    const char *name = page->limit < 0 ? "max-parts" : "part-number-marker";
+    char message[96];
+    snprintf(message, sizeof message, "Argument %s must be an integer between 0 and 2147483647",
+             name);
+    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", name, message);
+    return -1;
+}
+
+static void put_parts(struct buf *out, const struct part_page *page, const struct meta_part *parts,
+                      int64_t count, enum checksum_kind kind)
+{
+    int64_t last = 0, shown = 0;
     int is_truncated = 0;
     for (int64_t i = 0; i < count && !is_truncated; i++) {
-        if (parts[i].number <= after)
+        if (parts[i].number <= page->after)
             continue;
-        is_truncated = shown == limit;
+        is_truncated = shown == page->limit;
         if (is_truncated)
             break;
         put_part_row(out, &parts[i], kind);
@@ -271,10 +294,9 @@ static void put_parts(struct s3_request *r, struct buf *out, const struct meta_p
     }
     buf_printf(out,
                "<PartNumberMarker>%lld</PartNumberMarker><MaxParts>%lld</MaxParts>"
-               "<IsTruncated>%s</IsTruncated>",
-               (long long)after, (long long)limit, is_truncated ? "true" : "false");
-    if (is_truncated)
-        buf_printf(out, "<NextPartNumberMarker>%lld</NextPartNumberMarker>", (long long)last);
+               "<NextPartNumberMarker>%lld</NextPartNumberMarker><IsTruncated>%s</IsTruncated>",
+               (long long)page->after, (long long)page->limit, (long long)last,
+               is_truncated ? "true" : "false");
 }
 
 void s3_list_parts(struct s3_request *r)
@@ -283,8 +305,9 @@ void s3_list_parts(struct s3_request *r)
     struct meta_upload upload;
     struct meta_part *parts;
     struct buf out;
+    struct part_page page;
     int is_composite = 0;
-    if (s3_need_upload(r, &upload) < 0)
+    if (read_part_page(r, &page) < 0 || s3_need_upload(r, &upload) < 0)
         return;
     int64_t count = meta_parts(r, upload.id, &parts, &err);
     if (count < 0) {
@@ -296,56 +319,14 @@ void s3_list_parts(struct s3_request *r)
     s3_xml(&out, "Bucket", r->bucket);
     s3_xml(&out, "Key", r->key);
     s3_xml(&out, "UploadId", upload.id);
-    buf_puts(&out, "<StorageClass>STANDARD</StorageClass>");
+    s3_xml_user(&out, r->s3, "Initiator");
+    s3_xml_owner(&out, r->s3);
+    s3_xml(&out, "StorageClass", s3_storage_class(upload.headers, &r->x->arena));
     if (kind != CHECKSUM_NONE) {
         s3_xml(&out, "ChecksumAlgorithm", checksum_name(kind));
         s3_xml(&out, "ChecksumType", is_composite ? "COMPOSITE" : "FULL_OBJECT");
     }
-    put_parts(r, &out, parts, count, kind);
+    put_parts(&out, &page, parts, count, kind);
     buf_puts(&out, "</ListPartsResult>");
-    s3_xml_send(r->x, &out);
-}
-
-static void put_upload(struct buf *out, const struct meta_upload *upload, int encodes_url)
-{
-    char when[CLOCK_TEXT_BYTES];
-    clock_text(upload->created_ms, when);
-    buf_puts(out, "<Upload><Key>");
-    if (encodes_url)
-        s3_url_encode(out, upload->key);
-    else
-        error_xml_escape(out, upload->key);
-    buf_puts(out, "</Key>");
-    s3_xml(out, "UploadId", upload->id);
-    buf_printf(out, "<StorageClass>STANDARD</StorageClass><Initiated>%s</Initiated></Upload>",
-               when);
-}
-
-void s3_list_multipart_uploads(struct s3_request *r)
-{
-    struct err err = {0};
-    struct meta_upload *uploads;
-    struct buf out;
-    const char *prefix = exchange_query(r->x, "prefix");
-    int encodes_url = exchange_query(r->x, "encoding-type") != NULL;
-    int found = meta_bucket(r, r->bucket, NULL, &err);
-    int64_t count = found > 0 ? meta_uploads(r, &uploads, S3_MAX_LIST, &err) : -1;
-    if (count < 0) {
-        if (found == 0)
-            s3_fail_no_bucket(r);
-        else
-            s3_fail(r, &err);
-        return;
-    }
-    s3_xml_begin(&out, "ListMultipartUploadsResult");
-    s3_xml(&out, "Bucket", r->bucket);
-    s3_xml(&out, "Prefix", prefix ? prefix : "");
-    if (encodes_url)
-        s3_xml(&out, "EncodingType", "url");
-    buf_printf(&out, "<MaxUploads>%d</MaxUploads><IsTruncated>false</IsTruncated>", S3_MAX_LIST);
-    for (int64_t i = 0; i < count; i++)
-        if (!prefix || strncmp(uploads[i].key, prefix, strlen(prefix)) == 0)
-            put_upload(&out, &uploads[i], encodes_url);
-    buf_puts(&out, "</ListMultipartUploadsResult>");
     s3_xml_send(r->x, &out);
 }

@@ -1,6 +1,7 @@
-#include "cloud/errors.h"
+#include "cloud/s3/acl.h"
 
 #include "base/hex.h"
+#include "cloud/errors.h"
 #include "cloud/s3/write.h"
 
 #include <stdio.h>
@@ -54,6 +55,61 @@ static void add_metadata(struct buf *out, const char *name, const char *value)
     buf_printf(out, ": %s\n", value);
 }
 
+static int add_storage_class(struct s3_request *r, struct buf *out)
+{
+    static const char *const classes[] = {
+        "STANDARD",   "STANDARD_IA",         "ONEZONE_IA",
+        "GLACIER_IR", "INTELLIGENT_TIERING", "REDUCED_REDUNDANCY"};
+    static const char *const not_offered[] = {"GLACIER", "DEEP_ARCHIVE",    "OUTPOSTS",
+                                              "SNOW",    "EXPRESS_ONEZONE", "FSX_OPENZFS"};
+    const char *name = exchange_header(r->x, "x-amz-storage-class");
+    for (size_t i = 0; name && i < sizeof not_offered / sizeof *not_offered; i++) {
+        if (strcmp(name, not_offered[i]) != 0)
+            continue;
+        s3_fail_not_offered(r, "storage class", name);
+        return -1;
+    }
+    for (size_t i = 0; name && i < sizeof classes / sizeof *classes; i++) {
+        if (strcmp(name, classes[i]) != 0)
+            continue;
+        if (i > 0) /* kept as told: all classes are the same disk */
+            buf_printf(out, "x-amz-storage-class: %s\n", name);
+        return 0;
+    }
+    if (name)
+        exchange_fail_more(r->x, "InvalidStorageClass", "StorageClassRequested", name,
+                           "The storage class you specified is not valid");
+    return name ? -1 : 0;
+}
+
+static int add_special(struct s3_request *r, struct buf *out)
+{
+    const char *to = exchange_header(r->x, "x-amz-website-redirect-location");
+    if (to && *to != '/' && strncmp(to, "http://", 7) != 0 && strncmp(to, "https://", 8) != 0) {
+        exchange_fail(r->x, "InvalidRedirectLocation",
+                      "The website redirect location must have a prefix of 'http://' or 'https://' "
+                      "or '/'.");
+        return -1;
+    }
+    if (to)
+        buf_printf(out, "x-amz-website-redirect-location: %s\n", to);
+    return add_storage_class(r, out);
+}
+
+int s3_read_extras(struct s3_request *r, struct s3_extras *out)
+{
+    const char *tags = exchange_header(r->x, "x-amz-tagging");
+    int given;
+    *out = (struct s3_extras){.headers = s3_kept_headers(r)};
+    out->tags = !out->headers ? NULL : tags ? s3_read_tags(r, tags) : "";
+    out->acl = out->tags ? acl_of_headers(r, &given) : NULL;
+    if (!out->acl || (*out->acl && acl_is_taken(r, out->acl) < 0))
+        return -1;
+    if (tags && *tags && s3_authorize(r, "s3:PutObjectTagging", r->bucket, r->key) < 0)
+        return -1;
+    return given ? s3_authorize(r, "s3:PutObjectAcl", r->bucket, r->key) : 0;
+}
+
 const char *s3_kept_headers(struct s3_request *r)
 {
     struct exchange *x = r->x;
@@ -64,6 +120,10 @@ const char *s3_kept_headers(struct s3_request *r)
         const char *value = exchange_header(x, kept[i]);
         if (value && *value)
             add_kept(&out, kept[i], value);
+    }
+    if (add_special(r, &out) < 0) {
+        buf_finish(&out);
+        return NULL;
     }
     for (size_t i = 0; i < x->header_count; i++) {
         const char *name = x->headers[i].name, *value = x->headers[i].value;
@@ -151,19 +211,26 @@ int s3_take_body(struct s3_request *r, enum checksum_kind usual, struct content 
     return check_digests(r, content, checksum);
 }
 
+void s3_fail_condition(struct s3_request *r, const char *header)
+{
+    exchange_fail_more(r->x, "PreconditionFailed", "Condition", header,
+                       "At least one of the pre-conditions you specified did not hold");
+}
+
 void s3_fail_outcome(struct s3_request *r, enum meta_outcome outcome)
 {
     if (outcome == META_NO_BUCKET)
         s3_fail_no_bucket(r);
     else if (outcome == META_NO_OBJECT)
         s3_fail_no_key(r);
+    else if (outcome == META_NO_VERSION)
+        exchange_fail(r->x, "NoSuchVersion", "The specified version does not exist.");
     else if (outcome == META_NO_UPLOAD)
-        exchange_fail(r->x, "NoSuchUpload",
-                      "The specified upload does not exist. The upload ID may be invalid, or the "
-                      "upload may have been aborted or completed.");
+        exchange_fail_more(r->x, "NoSuchUpload", "UploadId", exchange_query(r->x, "uploadId"),
+                           "The specified upload does not exist. The upload ID may be invalid, or "
+                           "the upload may have been aborted or completed.");
     else
-        exchange_fail(r->x, "PreconditionFailed",
-                      "At least one of the pre-conditions you specified did not hold");
+        s3_fail_condition(r, exchange_header(r->x, "If-Match") ? "If-Match" : "If-None-Match");
 }
 
 int s3_settle(struct s3_request *r, const struct content *content, int result,
@@ -190,51 +257,86 @@ void s3_full_checksum(const struct content *content, char out[S3_CHECKSUM_BYTES]
              text);
 }
 
+/* Only "*" asks of If-None-Match what a write can promise, as on AWS. */
+static int check_conditions(struct s3_request *r, const char *match, const char *none_match)
+{
+    if (none_match && strcmp(none_match, "*") != 0) {
+        s3_fail_not_offered(r, "value other than * of", "If-None-Match");
+        return -1;
+    }
+    if (match && none_match) {
+        s3_fail_not_offered(r, "pair of headers", "If-Match and If-None-Match");
+        return -1;
+    }
+    return 0;
+}
+
 int s3_commit(struct s3_request *r, const struct content *content, const struct s3_commit *commit)
 {
     struct err err = {0};
-    enum meta_outcome outcome = META_DONE;
-    struct meta_object object = {.file = content->name,
+    struct meta_object object = {.key = r->key,
+                                 .file = content->name,
                                  .etag = commit->etag,
-                                 .headers = commit->headers,
+                                 .headers = commit->extras->headers,
+                                 .tags = commit->extras->tags,
+                                 .acl = commit->extras->acl,
+                                 .parts = commit->parts,
                                  .checksum = commit->checksum,
                                  .size = (int64_t)content->size,
                                  .modified_ms = r->x->received_unix_ms,
                                  .blocks = content->blocks,
                                  .block_count = content->block_count};
-    struct meta_condition condition = {exchange_header(r->x, "If-Match"),
-                                       exchange_header(r->x, "If-None-Match")};
-    int result = meta_put_object(r, &object, &condition, commit->upload, &outcome, &err);
-    return s3_settle(r, content, result, outcome, &err);
+    struct meta_put put = {
+        .object = &object,
+        .condition = {exchange_header(r->x, "If-Match"), exchange_header(r->x, "If-None-Match")},
+        .upload = commit->upload,
+        .event = commit->event};
+    if (check_conditions(r, put.condition.if_match, put.condition.if_none_match) < 0) {
+        content_remove(r->s3, content->name);
+        return -1;
+    }
+    int result = meta_put_object(r, &put, &err);
+    if (s3_settle(r, content, result, put.outcome, &err) < 0)
+        return -1;
+    if (*put.version)
+        exchange_reply_header(r->x, "x-amz-version-id", put.version);
+    s3_reply_expiration(r, &object);
+    return 0;
 }
 
-static void put(struct s3_request *r, struct content *content, const char *headers)
+/* Shared with browser forms: the body is stored, made the object, and the answer's head filled. */
+int s3_store_object(struct s3_request *r, struct content *content, const struct s3_extras *extras,
+                    const char *event, char etag[S3_ETAG_BYTES])
 {
     struct err err = {0};
-    char etag[S3_ETAG_BYTES], checksum[S3_CHECKSUM_BYTES], text[CHECKSUM_TEXT_BYTES];
+    char checksum[S3_CHECKSUM_BYTES], text[CHECKSUM_TEXT_BYTES];
     s3_etag(content->md5, 0, etag);
     s3_full_checksum(content, checksum);
-    struct s3_commit commit = {.headers = headers, .etag = etag, .checksum = checksum};
+    struct s3_commit commit = {
+        .extras = extras, .etag = etag, .checksum = checksum, .event = event};
     if (content_store(r->s3, r, content, &err) < 0) {
         s3_fail(r, &err);
-        return;
+        return -1;
     }
     if (s3_commit(r, content, &commit) < 0)
-        return;
+        return -1;
     s3_reply_etag(r->x, etag);
     if (content->checksum_size) {
         checksum_text(content->checksum, content->checksum_size, text);
         exchange_reply_header(r->x, checksum_header(content->checksum_kind), text);
         exchange_reply_header(r->x, "x-amz-checksum-type", "FULL_OBJECT");
     }
-    exchange_respond(r->x, 200, NULL, NULL, 0);
+    return 0;
 }
 
 void s3_put_object(struct s3_request *r)
 {
     struct content content = {0};
-    const char *headers = s3_kept_headers(r);
-    if (headers && s3_need_bucket(r, NULL) == 0 && s3_take_body(r, CHECKSUM_NONE, &content) == 0)
-        put(r, &content, headers);
+    struct s3_extras extras;
+    char etag[S3_ETAG_BYTES];
+    if (s3_need_bucket(r, NULL) == 0 && s3_read_extras(r, &extras) == 0 &&
+        s3_take_body(r, CHECKSUM_NONE, &content) == 0 &&
+        s3_store_object(r, &content, &extras, "ObjectCreated:Put", etag) == 0)
+        exchange_respond(r->x, 200, NULL, NULL, 0);
     content_finish(&content);
 }

@@ -60,6 +60,28 @@ void s3_xml_send(struct exchange *x, struct buf *out)
     *out = (struct buf){.limit = out->limit}; /* the exchange has its memory now */
 }
 
+void s3_xml_user(struct buf *out, const struct s3 *s3, const char *element)
+{
+    buf_printf(out, "<%s><ID>%s</ID><DisplayName>" S3_OWNER_NAME "</DisplayName></%s>", element,
+               s3->owner_id, element);
+}
+
+void s3_xml_owner(struct buf *out, const struct s3 *s3)
+{
+    s3_xml_user(out, s3, "Owner");
+}
+
+const char *s3_storage_class(const char *headers, struct arena *arena)
+{
+    static const char name[] = "x-amz-storage-class: ";
+    const char *at = headers ? strstr(headers, name) : NULL;
+    if (!at || (at > headers && at[-1] != '\n'))
+        return "STANDARD";
+    at += sizeof name - 1;
+    const char *text = arena_copy(arena, at, strcspn(at, "\n"));
+    return text ? text : "STANDARD";
+}
+
 void s3_url_encode(struct buf *out, const char *text)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -24,12 +24,29 @@ void s3_etag(const unsigned char md5[16], size_t parts, char out[S3_ETAG_BYTES])
 /* "CRC32 FULL_OBJECT base64", or "" when the content has no checksum. */
 void s3_full_checksum(const struct content *content, char out[S3_CHECKSUM_BYTES]);
 
-/* Make stored content the object, under the request's conditions; else the file is removed. */
+/* What a new object has beside its content. */
+struct s3_extras {
+    const char *headers; /* s3_kept_headers() */
+    const char *tags, *acl;
+};
+/* From the request's headers. -1: answered. */
+int s3_read_extras(struct s3_request *r, struct s3_extras *out);
+
+/* Make stored content the object, under the request's conditions; else the file is removed. Puts
+ * the version and the expiry into the answer's head. */
 struct s3_commit {
-    const char *headers, *etag, *checksum;
+    const struct s3_extras *extras;
+    const char *etag, *checksum;
     const char *upload; /* that ends with it, or NULL */
+    const char *parts;  /* struct meta_object */
+    const char *event;  /* "ObjectCreated:Put" */
 };
 int s3_commit(struct s3_request *r, const struct content *content, const struct s3_commit *commit);
+/* Store a digested body as the object. -1: answered. */
+int s3_store_object(struct s3_request *r, struct content *content, const struct s3_extras *extras,
+                    const char *event, char etag[S3_ETAG_BYTES]);
+/* 412 with the header that did not hold. */
+void s3_fail_condition(struct s3_request *r, const char *header);
 /* Answer for an outcome that is not META_DONE. */
 void s3_fail_outcome(struct s3_request *r, enum meta_outcome outcome);
 /* What the rows said of new content: 0 when it is theirs, else -1: answered, the file is gone. */
@@ -43,6 +60,44 @@ enum checksum_kind s3_upload_checksum(const struct meta_upload *upload, int *is_
 
 /* copy.c. The object that x-amz-copy-source names, under its conditions. */
 int s3_copy_source(struct s3_request *r, struct meta_object *source, int *is_self);
-void s3_answer_copied(struct s3_request *r, const char *root, const char *etag);
+void s3_answer_copied(struct s3_request *r, const char *root, const char *etag,
+                      const struct content *content);
+
+/* get.c. The version that the query names, or the current one: an object, no delete marker. -1:
+ * answered. */
+int s3_need_version(struct s3_request *r, struct meta_object *object);
+/* x-amz-version-id where the bucket has versions. */
+void s3_reply_version(struct s3_request *r, const struct meta_object *object);
+/* 404 for a key without a current version; `marker` is filled when that is deleted. */
+void s3_fail_absent(struct s3_request *r, const struct meta_object *marker);
+/* The query's versionId, or NULL. -1: it is none, which is answered. */
+int s3_read_version(struct s3_request *r, const char **version);
+
+/* document.c. The body as a tree that the rules allow; NULL: answered, with MalformedXML or the
+ * code given. */
+struct tree;
+struct tree_rule;
+struct tree *s3_take_tree(struct s3_request *r, const char *root, const struct tree_rule *rules);
+struct tree *s3_take_tree_as(struct s3_request *r, const char *root, const struct tree_rule *rules,
+                             const char *code);
+/* policy.c. The body as a policy; NULL: answered. */
+const char *s3_take_policy(struct s3_request *r);
+
+/* tags.c. "a=b&c=d" of x-amz-tagging, checked and in one form; NULL: answered. */
+const char *s3_read_tags(struct s3_request *r, const char *text);
+/* How many, and the value of a key (decoded, in the arena; NULL: it has none). */
+size_t s3_tag_count(const char *tags);
+int s3_tags_have(const char *tags, const char *key, const char *value);
+
+/* attributes.c. Parts of an object that came in parts (object->parts is filled); 0: it did not. */
+size_t s3_part_count(const struct meta_object *object);
+/* Where part `number` (from 1) lies; -1: there is none. The whole is part 1 of an object that did
+ * not come in parts. */
+int s3_part_at(const struct meta_object *object, size_t number, size_t *offset, size_t *size);
+
+/* lifecycle.c. x-amz-expiration where a rule will end the object. */
+void s3_reply_expiration(struct s3_request *r, const struct meta_object *object);
+/* cors.c. Access-Control-* of the answer, when the request has an Origin that a rule knows. */
+void s3_reply_cors(struct s3_request *r);
 
 #endif
