@@ -16,11 +16,11 @@
 
 /* The three kinds of target, by their element; the same word names the ARN in it. */
 static const struct {
-    const char *element, *target, *service;
+    const char *element, *target;
 } kinds[] = {
-    {"QueueConfiguration", "Queue", "queue"},
-    {"TopicConfiguration", "Topic", "topic"},
-    {"CloudFunctionConfiguration", "CloudFunction", "Lambda function"},
+    {"QueueConfiguration", "Queue"},
+    {"TopicConfiguration", "Topic"},
+    {"CloudFunctionConfiguration", "CloudFunction"},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds, FUNCTION = 2 };
 
@@ -214,9 +214,9 @@ void events_wake(struct s3_request *r)
 
 /* -- the configuration -- */
 
-static int fail(struct s3_request *r, const char *name, const char *value, const char *message)
+static int fail(struct s3_request *r, const char *argument, const char *message)
 {
-    exchange_fail_more(r->x, "InvalidArgument", name, value, message);
+    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", argument, message);
     return -1;
 }
 
@@ -231,7 +231,7 @@ static int check_event(struct s3_request *r, const char *event)
             return -1;
         }
     }
-    return fail(r, "Event", event, "The event is not supported for notifications");
+    return fail(r, event, "The event is not supported for notifications");
 }
 
 static int check_filter(struct s3_request *r, const struct tree *config)
@@ -247,12 +247,11 @@ static int check_filter(struct s3_request *r, const struct tree *config)
         prefixes += strcasecmp(name, "prefix") == 0;
         suffixes += strcasecmp(name, "suffix") == 0;
         if (strcasecmp(name, "prefix") != 0 && strcasecmp(name, "suffix") != 0)
-            return fail(r, "FilterRule.Name", name,
-                        "filter rule name must be either prefix or suffix");
+            return fail(r, name, "filter rule name must be either prefix or suffix");
     }
     return prefixes < 2 && suffixes < 2
                ? 0
-               : fail(r, "FilterRule.Name", prefixes > 1 ? "prefix" : "suffix",
+               : fail(r, prefixes > 1 ? "prefix" : "suffix",
                       "Cannot specify more than one prefix or suffix rule in a filter.");
 }
 
@@ -262,15 +261,14 @@ static int check_target(struct s3_request *r, size_t kind, const char *arn)
     const char *skip = exchange_header(r->x, "x-amz-skip-destination-validation");
     struct err err = {0};
     if (strncmp(arn, "arn:aws:", 8) != 0 || !strstr(arn, parts[kind]))
-        return fail(r, kinds[kind].target, arn, "The ARN could not be parsed");
+        return fail(r, arn, "The ARN could not be parsed");
     if (kind != FUNCTION && ends_with(arn, ".fifo"))
-        return fail(r, kinds[kind].target, arn, "FIFO queues and topics are not supported");
+        return fail(r, arn, "FIFO queues and topics are not supported");
     if (skip && strcasecmp(skip, "true") == 0)
         return 0;
     if (cloud_check_target(r->s3->cloud, arn, &err) == 0)
         return 0;
-    return fail(r, arn, kinds[kind].service,
-                "Unable to validate the following destination configurations");
+    return fail(r, arn, "Unable to validate the following destination configurations");
 }
 
 /* Configurations without an Id get one. */
@@ -360,9 +358,9 @@ static int send_test(struct s3_request *r, const char *target)
     int result = body ? cloud_deliver(r->s3->cloud, &delivery, &err) : -1;
     free(body);
     json_decref(message);
-    return result == 0 ? 0
-                       : fail(r, target, err.message,
-                              "Unable to validate the following destination configurations");
+    return result == 0
+               ? 0
+               : fail(r, target, "Unable to validate the following destination configurations");
 }
 
 int events_check(struct s3_request *r, struct tree *all)
