@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "cli/det_chart.h"
+#include "cli/detect_option.h"
 #include "cli/gallery_files.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -15,6 +16,8 @@
 
 struct calibration {
     const char *gallery_path, *impostors_folder, *probes_folder, *models_folder, *svg_path;
+    const char *detect_text;
+    enum face_detect detect;
     double fpir;
     long threads;
     int force, json;
@@ -45,6 +48,7 @@ static int find_faces(const struct calibration *calibration, struct album *album
 {
     struct progress progress = {0};
     struct album_options options = {.models = models,
+                                    .detect = calibration->detect,
                                     .threads = (size_t)calibration->threads,
                                     .progress = progress_show,
                                     .context = &progress};
@@ -198,11 +202,11 @@ static int run(struct calibration *calibration, struct err *err)
     return 0;
 }
 
-static int check_usage(const struct calibration *calibration, int operands, struct err *err)
+static int check_usage(struct calibration *calibration, int operands, struct err *err)
 {
     if (operands > 0 || !calibration->impostors_folder)
         return err_set(err, ERR_INVALID, "--impostors DIR is wanted (see ken calibrate --help)");
-    return 0;
+    return detect_option_read(calibration->detect_text, &calibration->detect, err);
 }
 
 int verb_calibrate(int argc, char **argv)
@@ -222,6 +226,7 @@ int verb_calibrate(int argc, char **argv)
         {"force", 0, OPTION_FLAG, &calibration.force, NULL,
          "set the threshold though there are too few photos", 0, 0},
         {"models", 0, OPTION_TEXT, &calibration.models_folder, "DIR", PATHS_MODELS_HELP, 0, 0},
+        DETECT_OPTION(&calibration.detect_text),
         {"threads", 0, OPTION_INT, &calibration.threads, "N",
          "threads, 1 to 256 (default: one a processor)", 1, 256},
         {"json", 0, OPTION_FLAG, &calibration.json, NULL, "print one JSON document, with the curve",

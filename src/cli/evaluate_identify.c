@@ -1,3 +1,4 @@
+#include "cli/detect_option.h"
 #include "cli/evaluate.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -19,7 +20,8 @@ struct confusion {
 };
 
 struct evaluation {
-    const char *gallery_path, *probes_folder, *impostors_folder, *models_folder;
+    const char *gallery_path, *probes_folder, *impostors_folder, *models_folder, *detect_text;
+    enum face_detect detect;
     long threads;
     int json;
     struct gallery *gallery;
@@ -46,6 +48,7 @@ static int find_faces(const struct evaluation *evaluation, struct album *album,
 {
     struct progress progress = {0};
     struct album_options options = {.models = models,
+                                    .detect = evaluation->detect,
                                     .threads = (size_t)evaluation->threads,
                                     .progress = progress_show,
                                     .context = &progress};
@@ -229,6 +232,14 @@ static int run(struct evaluation *evaluation, struct err *err)
     return 0;
 }
 
+static int check_usage(struct evaluation *evaluation, int operands, struct err *err)
+{
+    if (operands > 0 || !evaluation->probes_folder)
+        return err_set(err, ERR_INVALID,
+                       "--probes DIR is wanted, and no operand (see ken evaluate identify --help)");
+    return detect_option_read(evaluation->detect_text, &evaluation->detect, err);
+}
+
 int evaluate_identify(int argc, char **argv)
 {
     struct evaluation evaluation = {0};
@@ -240,6 +251,7 @@ int evaluate_identify(int argc, char **argv)
         {"impostors", 0, OPTION_TEXT, &evaluation.impostors_folder, "DIR",
          "photos of people who are not enrolled", 0, 0},
         {"models", 0, OPTION_TEXT, &evaluation.models_folder, "DIR", PATHS_MODELS_HELP, 0, 0},
+        DETECT_OPTION(&evaluation.detect_text),
         {"threads", 0, OPTION_INT, &evaluation.threads, "N",
          "threads, 1 to 256 (default: one a processor)", 1, 256},
         {"json", 0, OPTION_FLAG, &evaluation.json, NULL, "print one JSON document", 0, 0},
@@ -250,8 +262,7 @@ int evaluate_identify(int argc, char **argv)
     if (code >= 0)
         return code;
     struct err err = {0};
-    if (!evaluation.probes_folder) {
-        err_set(&err, ERR_INVALID, "--probes DIR is wanted (see ken evaluate identify --help)");
+    if (check_usage(&evaluation, argc - first, &err) < 0) {
         options_fail(&line, &err);
         return EXIT_USAGE;
     }

@@ -5,9 +5,12 @@
 #include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/verbs.h"
+#include "face/head_trial.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -15,18 +18,23 @@ struct train {
     const char *output, *models, *detect_text;
     enum face_detect detect;
     double threshold;
-    long threads;
-    int plain, quiet, json;
-    json_t *photos, *alike;      /* with --json */
-    struct face_network network; /* that made the embeddings */
+    long threads, seed;
+    int plain, quiet, json, no_head;
+    struct head_options head;
+    json_t *photos, *alike, *trial; /* with --json */
+    struct face_network network;    /* that made the embeddings */
 };
 
 static const char details[] =
     "FOLDER holds one folder a person, named after the person, with photos (JPEG, PNG) in it.\n"
     "Each photo is used, or refused with a reason: no face, several, too small, too blurred, "
     "turned\n"
-    "away, a duplicate, unlike the person's other photos, like somebody else. People who look\n"
+    "away, in bad light, a duplicate, unlike the person's other photos, like somebody else. People "
+    "who look\n"
     "alike are named. The exit code is 1 when nobody is enrolled.\n"
+    "A head is trained on top where 20 people or more have two photos: a correction of the\n"
+    "embeddings that holds this gallery's people further apart. It is kept only where it finds\n"
+    "more of the photos held back than the plain templates do, by more than chance.\n"
     "The names also go to labels.json beside the gallery. The gallery is encrypted with the key\n"
     "in KEN_GALLERY_KEY (64 hex digits), else with that in GALLERY.key, made when absent.\n\n"
     "examples:\n"
@@ -82,6 +90,68 @@ static void take_alike(void *context, const struct train_pair *pair)
            pair->a, pair->b, (double)pair->similarity);
 }
 
+static json_t *figures_to_json(const struct head_figures *figures)
+{
+    return json_pack("{s:o, s:o, s:f}", "rank1", json_rate(&figures->rank1), "fnir",
+                     json_rate(&figures->fnir), "threshold", (double)figures->threshold);
+}
+
+static void trial_to_json(struct train *train, const struct head_trial *trial)
+{
+    train->trial =
+        json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I, s:I}", "trained", 1, "kept",
+                  trial->kept, "people", (json_int_t)trial->people_trained, "photos",
+                  (json_int_t)trial->photos_trained, "held_back", (json_int_t)trial->held_back,
+                  "strangers", (json_int_t)trial->strangers, "fpir", trial->fpir, "plain",
+                  figures_to_json(&trial->plain), "head", figures_to_json(&trial->head), "gained",
+                  (json_int_t)trial->gained, "lost", (json_int_t)trial->lost);
+}
+
+static void print_figures(const char *label, const struct head_figures *figures)
+{
+    printf("%-9sheld-back photos: rank 1 ", label);
+    output_rate(&figures->rank1);
+    printf(", FNIR ");
+    output_rate(&figures->fnir);
+    putchar('\n');
+}
+
+static void take_trial(void *context, const struct head_trial *trial)
+{
+    struct train *train = context;
+    if (!trial->trained) {
+        if (!train->json && !train->quiet)
+            printf("head     not trained: fewer than %d people with two usable photos\n",
+                   HEAD_TRIAL_MIN_PEOPLE);
+        return;
+    }
+    if (train->json) {
+        trial_to_json(train, trial);
+        return;
+    }
+    printf("head     trained on %zu photos of %zu people; %zu photos held back, %zu of strangers; "
+           "FPIR %.3g\n",
+           trial->photos_trained, trial->people_trained, trial->held_back, trial->strangers,
+           trial->fpir);
+    print_figures("plain", &trial->plain);
+    print_figures("head", &trial->head);
+    printf("head     %s: it finds %zu more, and loses %zu%s\n", trial->kept ? "kept" : "not kept",
+           trial->gained, trial->lost,
+           trial->kept ? "" : "; it must gain by more than chance, and rank 1 must not fall");
+}
+
+/* With --json a line of JSON on standard error, since standard output is one document. */
+static void take_epoch(void *context, const struct head_progress *progress)
+{
+    const struct train *train = context;
+    if (train->json)
+        fprintf(stderr, "{\"epoch\": %ld, \"epochs\": %ld, \"loss\": %.4f, \"accuracy\": %.4f}\n",
+                progress->epoch, progress->epochs, progress->loss, progress->accuracy);
+    else if (!train->quiet)
+        printf("epoch    %ld of %ld: loss %.4f, accuracy %.2f %%\n", progress->epoch,
+               progress->epochs, progress->loss, 100 * progress->accuracy);
+}
+
 static void print_json(struct train *train, const struct gallery *gallery,
                        const struct train_summary *summary, const char *path)
 {
@@ -90,11 +160,11 @@ static void print_json(struct train *train, const struct gallery *gallery,
         if (summary->reasons[i])
             json_object_set_new(reasons, train_reason_name((enum train_reason)i),
                                 json_integer((json_int_t)summary->reasons[i]));
-    json_t *out = json_pack("{s:o, s:I, s:I, s:I, s:o, s:f, s:O, s:O}", "gallery",
+    json_t *out = json_pack("{s:o, s:I, s:I, s:I, s:o, s:f, s:O, s:O, s:O}", "gallery",
                             json_file_name(path), "people", (json_int_t)summary->people, "used",
                             (json_int_t)summary->used, "refused", (json_int_t)summary->refused,
                             "reasons", reasons, "threshold", (double)gallery_threshold(gallery),
-                            "alike", train->alike, "photos", train->photos);
+                            "alike", train->alike, "head", train->trial, "photos", train->photos);
     if (out && json_dumpf(out, stdout, JSON_REAL_PRECISION(6)) == 0)
         putchar('\n');
     json_decref(out);
@@ -110,6 +180,7 @@ static void print_summary(const struct train *train, const struct train_summary 
         [TRAIN_TOO_SMALL] = "too small",
         [TRAIN_TOO_BLURRED] = "too blurred",
         [TRAIN_TURNED_AWAY] = "turned away",
+        [TRAIN_BAD_LIGHT] = "in bad light",
         [TRAIN_DUPLICATE] = "duplicates",
         [TRAIN_OUTLIER] = "unlike the person's others",
         [TRAIN_LIKE_OTHER] = "like somebody else",
@@ -126,7 +197,13 @@ static int train_and_save(struct train *train, const struct album *album, struct
                           struct err *err)
 {
     float threshold = train->threshold > 0 ? (float)train->threshold : gallery_threshold(gallery);
-    struct train_options options = {take_photo, take_alike, train, threshold};
+    struct train_options options = {.report = take_photo,
+                                    .alike = take_alike,
+                                    .context = train,
+                                    .alike_from = threshold,
+                                    .head = train->no_head ? NULL : &train->head,
+                                    .keep_threshold = train->threshold > 0,
+                                    .tried = take_trial};
     struct train_summary summary;
     gallery_set_threshold(gallery, threshold);
     gallery_set_network(gallery, &train->network);
@@ -143,6 +220,19 @@ static int train_and_save(struct train *train, const struct album *album, struct
     return 0;
 }
 
+/* Whether so many people have two photos that a head can be tried; some photos may be refused
+ * later. */
+static int wants_head(const struct train *train, const struct album *album)
+{
+    size_t people = 0, photos = 0;
+    for (size_t i = 0; i < album->count; i++) {
+        int same = i > 0 && strcmp(album->photos[i].person, album->photos[i - 1].person) == 0;
+        photos = same ? photos + 1 : 1;
+        people += photos == 2;
+    }
+    return !train->no_head && people >= HEAD_TRIAL_MIN_PEOPLE && album->count <= HEAD_MAX_PHOTOS;
+}
+
 static int find_faces(struct train *train, struct album *album, const char *folder, struct err *err)
 {
     struct progress progress = {0};
@@ -150,12 +240,14 @@ static int find_faces(struct train *train, struct album *album, const char *fold
     if (!models)
         return -1;
     train->network = face_models_network(models);
+    int result = album_add_people(album, folder, err);
     struct album_options options = {.models = models,
                                     .detect = train->detect,
+                                    .views = wants_head(train, album) ? HEAD_VIEWS : 0,
+                                    .view_seed = train->head.seed,
                                     .threads = (size_t)train->threads,
                                     .progress = progress_show,
                                     .context = &progress};
-    int result = album_add_people(album, folder, err);
     if (result == 0)
         result = album_find_faces(album, &options, err);
     progress_end(&progress);
@@ -169,8 +261,11 @@ static int run(struct train *train, const char *folder, struct err *err)
     album_init(&album);
     train->photos = json_array();
     train->alike = json_array();
+    train->trial = json_null();
     struct gallery *gallery = NULL;
-    int result = find_faces(train, &album, folder, err);
+    int result = gallery_check_place(paths_gallery(train->output), train->plain, err);
+    if (result == 0)
+        result = find_faces(train, &album, folder, err);
     if (result == 0)
         gallery = gallery_create(err);
     result = gallery ? train_and_save(train, &album, gallery, err) : -1;
@@ -179,13 +274,14 @@ static int run(struct train *train, const char *folder, struct err *err)
     gallery_destroy(gallery);
     json_decref(train->photos);
     json_decref(train->alike);
+    json_decref(train->trial);
     album_finish(&album);
     return result;
 }
 
 int verb_train(int argc, char **argv)
 {
-    struct train train = {0};
+    struct train train = {.head = head_defaults, .seed = (long)head_defaults.seed};
     const struct option_spec options[] = {
         {"output", 'o', OPTION_TEXT, &train.output, "GALLERY",
          "gallery file to write (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
@@ -196,6 +292,15 @@ int verb_train(int argc, char **argv)
         {"plain", 0, OPTION_FLAG, &train.plain, NULL, "do not encrypt the gallery", 0, 0},
         {"threads", 0, OPTION_INT, &train.threads, "N",
          "threads, 1 to 256 (default: one a processor)", 1, 256},
+        {"no-head", 0, OPTION_FLAG, &train.no_head, NULL, "train no head", 0, 0},
+        {"epochs", 0, OPTION_INT, &train.head.epochs, "N",
+         "times the head sees each photo, 1 to 10000 (default: 20)", 1, 10000},
+        {"batch-size", 0, OPTION_INT, &train.head.batch_size, "N",
+         "photos a step, 1 to 1024 (default: 128)", 1, HEAD_MAX_BATCH},
+        {"learning-rate", 0, OPTION_REAL, &train.head.learning_rate, "X",
+         "of Adam, 0.0000001 to 1 (default: 0.0003)", 1e-7, 1},
+        {"seed", 0, OPTION_INT, &train.seed, "N",
+         "of everything drawn: the photos held back, views, order (default: 1)", 0, LONG_MAX},
         {"json", 0, OPTION_FLAG, &train.json, NULL, "print one JSON document", 0, 0},
         {"quiet", 'q', OPTION_FLAG, &train.quiet, NULL, "print only refused photos and the summary",
          0, 0},
@@ -215,5 +320,9 @@ int verb_train(int argc, char **argv)
         options_fail(&line, &err);
         return EXIT_USAGE;
     }
+    train.head.seed = (uint64_t)train.seed;
+    train.head.threads = (size_t)train.threads;
+    train.head.progress = take_epoch;
+    train.head.context = &train;
     return run(&train, argv[first], &err) < 0 ? options_fail(&line, &err) : EXIT_OK;
 }

@@ -1,5 +1,6 @@
 #include "face/album.h"
 #include "base/file.h"
+#include "face/head_train.h"
 #include "face/seal.h"
 
 #include <dirent.h>
@@ -28,6 +29,9 @@ void album_finish(struct album *album)
     if (album->photos)
         seal_wipe(album->photos, album->count * sizeof *album->photos);
     free(album->photos);
+    if (album->views)
+        seal_wipe(album->views, album->view_bytes);
+    free(album->views);
     arena_finish(&album->text);
     *album = (struct album){0};
 }
@@ -182,6 +186,31 @@ static int read_photo(struct album_photo *photo, struct recognizer *recognizer, 
     return result < 0 ? err_wrap(err, "read %s", photo->path) : 0;
 }
 
+/* -1 to 1, evenly. */
+static float draw(uint64_t *random)
+{
+    return (float)((double)(head_random(random) >> 11) * 0x1p-52 - 1);
+}
+
+/* What the embedding should not depend on: which way the head leans, how exactly the points were
+ * found (6 % of the eyes' distance), the light. The same for a photo at any number of threads. */
+static int read_views(struct album *album, size_t index, struct recognizer *recognizer,
+                      const struct image *image, const struct album_options *options)
+{
+    const struct album_photo *photo = &album->photos[index];
+    float *out = album->views + index * album->view_count * FACE_EMBEDDING_FLOATS;
+    uint64_t random = options->view_seed ^ (uint64_t)(index + 1) << 20;
+    for (size_t i = 0; i < album->view_count; i++, out += FACE_EMBEDDING_FLOATS) {
+        struct face_view view = {.mirrored = i % 2 == 0,
+                                 .scale = 1 + 0.06f * draw(&random),
+                                 .shift = {0.06f * draw(&random), 0.06f * draw(&random)},
+                                 .gamma = exp2f(0.6f * draw(&random))};
+        if (recognizer_view(recognizer, image, &photo->face, &view, out) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static void finish_photo(struct search *search, struct album_photo *photo, const struct err *err)
 {
     const struct album_options *options = search->options;
@@ -219,6 +248,9 @@ static void work(void *context, size_t thread)
         struct err failure = {0};
         int result =
             read_photo(photo, recognizer, &image, &bytes, search->options->choice, &failure);
+        if (result == 0 && photo->state == ALBUM_FACE &&
+            read_views(search->album, i, recognizer, &image, search->options) < 0)
+            photo->state = ALBUM_NO_FACE;
         finish_photo(search, photo, result < 0 ? &failure : NULL);
     }
     buf_finish(&bytes);
@@ -230,6 +262,15 @@ int album_find_faces(struct album *album, const struct album_options *options, s
 {
     if (album->count == 0)
         return 0;
+    if (options->views) {
+        album->view_count = options->views;
+        album->view_bytes =
+            album->count * album->view_count * FACE_EMBEDDING_FLOATS * sizeof *album->views;
+        album->views = malloc(album->view_bytes);
+        if (!album->views)
+            return err_set(err, ERR_NO_MEMORY, "no memory for %zu views of %zu photos",
+                           options->views, album->count);
+    }
     size_t threads = options->threads ? options->threads : pool_processors();
     struct pool *pool = pool_create(threads < album->count ? threads : album->count, err);
     if (!pool)

@@ -26,6 +26,9 @@ struct album {
     struct album_photo *photos;
     size_t count, capacity;
     struct arena text; /* names and paths */
+    float *
+        views; /* count x view_count x FACE_EMBEDDING_FLOATS; of a photo without a face undefined */
+    size_t view_count, view_bytes;
 };
 
 void album_init(struct album *album);
@@ -43,8 +46,10 @@ enum album_choice { ALBUM_LARGEST, ALBUM_NEAREST_CENTRE };
 struct album_options {
     const struct face_models *models;
     enum face_detect detect;
-    size_t threads;                                           /* 0: one a processor */
-    enum album_choice choice;                                 /* which face of several */
+    size_t threads;           /* 0: one a processor */
+    enum album_choice choice; /* which face of several */
+    size_t views; /* of each face, for a trained head: drawn by view_seed and the photo's number */
+    uint64_t view_seed;
     void (*progress)(void *context, size_t done, size_t all); /* one call at a time; or NULL */
     void *context;
 };

@@ -170,15 +170,25 @@ static int cut_out(struct embedder *embedder, struct image *chip, enum model_ali
     return 0;
 }
 
-int embedder_run(struct embedder *embedder, const struct image *image, const float five[][2],
-                 float *embedding)
+int embedder_align(struct embedder *embedder, const struct image *image, const float five[][2])
 {
     if (cut_out(embedder, &embedder->input, embedder->use.alignment, image, five) < 0)
         return -1;
     if (!input_is_chip(embedder) &&
         cut_out(embedder, &embedder->chip, ALIGN_ARCFACE, image, five) < 0)
         return -1;
+    return 0;
+}
+
+int embedder_embed(struct embedder *embedder, float *embedding)
+{
     face_fill_input(embedder->session, &embedder->input, &embedder->use);
     session_run(embedder->session);
     return make_unit_length(embedding, session_output(embedder->session, 0), embedder->floats);
+}
+
+int embedder_run(struct embedder *embedder, const struct image *image, const float five[][2],
+                 float *embedding)
+{
+    return embedder_align(embedder, image, five) < 0 ? -1 : embedder_embed(embedder, embedding);
 }

@@ -53,6 +53,9 @@ struct gallery *gallery_open_to_change(const char *path, struct err *err);
 int gallery_save(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
 /* Without encryption: a checksum against damage, no protection. */
 int gallery_save_plain(const struct gallery *gallery, const char *path, struct err *err) MUST_USE;
+/* Whether a gallery can be saved there at all: so that nobody waits for hours to be told. Leaves
+ * nothing behind. */
+int gallery_check_place(const char *path, int plain, struct err *err) MUST_USE;
 int gallery_is_plain(const struct gallery *gallery); /* opened from a file without encryption */
 /* At the file's end lie so many bytes of an addition that was cut short; they do not count, and the
  * next change removes them. */

@@ -106,6 +106,7 @@ void landmarks_reduce(float (*five)[2], const float (*points)[2]);
 
 enum { EMBED_MIN_SIDE = 32, EMBED_MAX_SIDE = 1024 };
 
+struct face_view;
 /* Cuts faces out as the network wants them: the five points, in parts of a square input, are those
  * of ArcFace's training (112 x 112), or the means of dlib's chips (150 x 150, padding 0.25). */
 struct embedder {
@@ -122,6 +123,13 @@ void embedder_finish(struct embedder *embedder);
 /* Returns -1 when the five points lie on one spot: no face. */
 int embedder_run(struct embedder *embedder, const struct image *image, const float five[][2],
                  float *embedding) MUST_USE;
+/* Its two halves: the aligned face into `input`, and from there to the embedding. */
+int embedder_align(struct embedder *embedder, const struct image *image,
+                   const float five[][2]) MUST_USE;
+int embedder_embed(struct embedder *embedder, float *embedding) MUST_USE;
+/* Another view of the face with these points (recognizer_view()). */
+int embedder_view(struct embedder *embedder, const struct image *image, const float five[][2],
+                  const struct face_view *view, float *embedding) MUST_USE;
 /* The face of the last run, QUALITY_CHIP_SIDE pixels a side. */
 const struct image *embedder_chip(const struct embedder *embedder);
 

@@ -262,3 +262,11 @@ int recognizer_run(struct recognizer *recognizer, const struct image *image, str
         *timings = times;
     return found;
 }
+
+int recognizer_view(struct recognizer *recognizer, const struct image *image,
+                    const struct face *face, const struct face_view *view,
+                    float embedding[FACE_EMBEDDING_FLOATS])
+{
+    return embedder_view(&recognizer->embedder, image, (const float(*)[2])face->landmarks, view,
+                         embedding);
+}

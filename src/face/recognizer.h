@@ -83,6 +83,20 @@ void recognizer_destroy(struct recognizer *recognizer); /* NULL is fine */
 int recognizer_run(struct recognizer *recognizer, const struct image *image, struct face *faces,
                    size_t max, struct face_timings *timings, struct err *err) MUST_USE;
 
+/* A face as another picture might have shown it: what training learns from besides the photos. */
+struct face_view {
+    int mirrored;
+    float scale;    /* of what is shown of the face; 1: as recognizer_run() */
+    float shift[2]; /* of that, in distances between the eyes */
+    float gamma;    /* of the brightness; 1: as it is, below: brighter */
+};
+
+/* The embedding of a view of a face that recognizer_run() found in this picture. Returns 0, or -1
+ * where it shows nothing. */
+int recognizer_view(struct recognizer *recognizer, const struct image *image,
+                    const struct face *face, const struct face_view *view,
+                    float embedding[FACE_EMBEDDING_FLOATS]) MUST_USE;
+
 /* The first stage alone: box and score of up to `max` faces, the largest first; the rest of each
  * face is left as it was. Returns how many, or -1. */
 int recognizer_detect(struct recognizer *recognizer, const struct image *image, struct face *faces,

@@ -1,76 +1,12 @@
 #include "face/train.h"
+#include "face/head_trial.h"
+#include "face/rows.h"
 #include "face/seal.h"
 #include "simd/kernels.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const reason_names[TRAIN_REASONS] = {
-    [TRAIN_USED] = "used",
-    [TRAIN_UNREADABLE] = "unreadable",
-    [TRAIN_NO_FACE] = "no_face",
-    [TRAIN_SEVERAL_FACES] = "several_faces",
-    [TRAIN_TOO_SMALL] = "too_small",
-    [TRAIN_TOO_BLURRED] = "too_blurred",
-    [TRAIN_TURNED_AWAY] = "turned_away",
-    [TRAIN_DUPLICATE] = "duplicate",
-    [TRAIN_OUTLIER] = "outlier",
-    [TRAIN_LIKE_OTHER] = "like_other",
-    [TRAIN_BAD_NAME] = "bad_name",
-};
-
-const char *train_reason_name(enum train_reason reason)
-{
-    return reason_names[reason];
-}
-
-__attribute__((format(printf, 3, 4))) static void
-refuse(struct train_verdict *verdict, enum train_reason reason, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    verdict->reason = reason;
-    vsnprintf(verdict->text, sizeof verdict->text, format, arguments);
-    va_end(arguments);
-}
-
-static void judge_view(const struct face_quality *quality, struct train_verdict *verdict)
-{
-    double eyes = (double)quality->eye_distance_px, blur = (double)quality->blur_px;
-    double yaw = (double)quality->yaw_deg, pitch = (double)quality->pitch_deg;
-    if (quality->eye_distance_px < TRAIN_MIN_EYE_DISTANCE)
-        refuse(verdict, TRAIN_TOO_SMALL,
-               "too small: %.0f pixels between the eyes, %.0f are needed: go closer", eyes,
-               (double)TRAIN_MIN_EYE_DISTANCE);
-    else if (quality->blur_px > TRAIN_MAX_BLUR)
-        refuse(verdict, TRAIN_TOO_BLURRED, "too blurred: edges are %.1f pixels wide, at most %.1f",
-               blur, (double)TRAIN_MAX_BLUR);
-    else if (fabs(yaw) > (double)TRAIN_MAX_YAW)
-        refuse(verdict, TRAIN_TURNED_AWAY,
-               "turned away: %.0f degrees to the %s of the picture, at most %.0f", fabs(yaw),
-               yaw > 0 ? "right" : "left", (double)TRAIN_MAX_YAW);
-    else if (fabs(pitch) > (double)TRAIN_MAX_PITCH)
-        refuse(verdict, TRAIN_TURNED_AWAY, "turned away: looks %.0f degrees %s, at most %.0f",
-               fabs(pitch), pitch > 0 ? "up" : "down", (double)TRAIN_MAX_PITCH);
-}
-
-void train_judge(const struct album_photo *photo, struct train_verdict *verdict)
-{
-    *verdict = (struct train_verdict){0};
-    if (photo->state == ALBUM_UNREADABLE)
-        refuse(verdict, TRAIN_UNREADABLE, "%s", photo->failure ? photo->failure : "unreadable");
-    else if (photo->state == ALBUM_NO_FACE)
-        refuse(verdict, TRAIN_NO_FACE, "no face in it");
-    /* People in the background do not matter; a second person beside the first does. */
-    else if (photo->similar > 1)
-        refuse(verdict, TRAIN_SEVERAL_FACES, "%d faces of like size: show one person",
-               photo->similar);
-    else
-        judge_view(&photo->face.quality, verdict);
-}
 
 /* A folder's photos among all of the album, and what they have in common. */
 struct folder {
@@ -172,14 +108,14 @@ static void judge_copy(struct training *training, const struct album_photo *firs
     if (of_copy->reason != TRAIN_USED)
         return;
     if (strcmp(first->person, copy->person) == 0) {
-        refuse(of_copy, TRAIN_DUPLICATE, "the same file as %s", first->path);
+        train_refuse(of_copy, TRAIN_DUPLICATE, "the same file as %s", first->path);
         return;
     }
-    refuse(of_copy, TRAIN_DUPLICATE, "the same file as %s, of another person: whose is it?",
-           first->path);
+    train_refuse(of_copy, TRAIN_DUPLICATE, "the same file as %s, of another person: whose is it?",
+                 first->path);
     if (of_first->reason == TRAIN_USED)
-        refuse(of_first, TRAIN_DUPLICATE, "the same file as %s, of another person: whose is it?",
-               copy->path);
+        train_refuse(of_first, TRAIN_DUPLICATE,
+                     "the same file as %s, of another person: whose is it?", copy->path);
 }
 
 static int refuse_copies(struct training *training, struct err *err)
@@ -210,8 +146,60 @@ static void refuse_near_copies(struct training *training, const struct folder *f
             if (is_used(training, j) &&
                 kernels->dot_f32(template_of(training, i), template_of(training, j),
                                  FACE_EMBEDDING_FLOATS) >= TRAIN_MIN_DUPLICATE)
-                refuse(&training->verdicts[i], TRAIN_DUPLICATE, "the same picture as %s",
-                       training->album->photos[j].path);
+                train_refuse(&training->verdicts[i], TRAIN_DUPLICATE, "the same picture as %s",
+                             training->album->photos[j].path);
+}
+
+static const char *person_of(const struct training *training, size_t photo)
+{
+    return training->album->photos[photo].person;
+}
+
+/* Refuses a photo that is also in another person's folder, and the photo there: it is not told
+ * whose it is. `numbers` gives each row's photo. */
+static void refuse_if_shared(struct training *training, const struct rows *rows,
+                             const size_t *numbers, size_t photo)
+{
+    enum { NEAREST = 8 };
+    const float rounding = 0.002f; /* of the search: docs/gallery.md */
+    const struct kernels *kernels = simd_kernels(simd_best());
+    struct row_hit hits[NEAREST];
+    size_t count = rows_search(rows, template_of(training, photo), hits, NEAREST);
+    for (size_t i = 0; i < count && hits[i].similarity >= TRAIN_MIN_DUPLICATE - rounding; i++) {
+        size_t other = numbers[hits[i].row];
+        if (strcmp(person_of(training, photo), person_of(training, other)) == 0 ||
+            kernels->dot_f32(template_of(training, photo), template_of(training, other),
+                             FACE_EMBEDDING_FLOATS) < TRAIN_MIN_DUPLICATE)
+            continue;
+        train_refuse(&training->verdicts[photo], TRAIN_DUPLICATE,
+                     "the same picture as %s, of another person: whose is it?",
+                     training->album->photos[other].path);
+        train_refuse(&training->verdicts[other], TRAIN_DUPLICATE,
+                     "the same picture as %s, of another person: whose is it?",
+                     training->album->photos[photo].path);
+    }
+}
+
+/* Two people's folders with one picture, saved twice. */
+static int refuse_shared(struct training *training, struct err *err)
+{
+    size_t count = training->album->count, used = 0;
+    struct rows rows = {0};
+    size_t *numbers = calloc(count + 1, sizeof *numbers);
+    int result = numbers ? 0 : -1;
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        int8_t row[ROW_VALUES];
+        if (!is_used(training, i))
+            continue;
+        numbers[used++] = i;
+        row_from_floats(row, template_of(training, i));
+        result = rows_add(&rows, row);
+    }
+    for (size_t i = 0; result == 0 && i < used; i++)
+        refuse_if_shared(training, &rows, numbers, numbers[i]);
+    rows_finish(&rows);
+    free(numbers);
+    return result < 0 ? err_set(err, ERR_NO_MEMORY, "no memory for %zu photos", count) : 0;
 }
 
 static void gather_folder(struct training *training, struct folder *folder)
@@ -248,9 +236,9 @@ static void refuse_outliers(struct training *training, struct folder *folder)
         for (size_t i = folder->first; i < folder->first + folder->count; i++) {
             if (!is_used(training, i) || !(last_two || i == photo))
                 continue;
-            refuse(&training->verdicts[i], TRAIN_OUTLIER,
-                   "unlike the other photo%s of %s (similarity %.2f)%s", last_two ? "" : "s",
-                   folder->name, value, last_two ? ": which one is right?" : "");
+            train_refuse(&training->verdicts[i], TRAIN_OUTLIER,
+                         "unlike the other photo%s of %s (similarity %.2f)%s", last_two ? "" : "s",
+                         folder->name, value, last_two ? ": which one is right?" : "");
             add_to(folder, template_of(training, i), -1);
         }
     }
@@ -269,16 +257,20 @@ static void name_the_other(struct training *training, struct folder *folder, siz
     const struct folder *other = find_other(training, folder, embedding, &value);
     if (!other || value < GALLERY_DEFAULT_THRESHOLD || own >= (double)GALLERY_DEFAULT_THRESHOLD)
         return; /* people who look alike are reported, not refused */
-    refuse(verdict, TRAIN_LIKE_OTHER, "looks like %s (similarity %.2f), unlike %s's other photos",
-           other->name, (double)value, folder->name);
+    train_refuse(verdict, TRAIN_LIKE_OTHER,
+                 "looks like %s (similarity %.2f), unlike %s's other photos", other->name,
+                 (double)value, folder->name);
     if (!outlier)
         add_to(folder, embedding, -1);
 }
 
-static void judge_persons(struct training *training)
+static int judge_persons(struct training *training, struct err *err)
 {
-    for (size_t i = 0; i < training->folder_count; i++) {
+    for (size_t i = 0; i < training->folder_count; i++)
         refuse_near_copies(training, &training->folders[i]);
+    if (refuse_shared(training, err) < 0)
+        return -1;
+    for (size_t i = 0; i < training->folder_count; i++) {
         gather_folder(training, &training->folders[i]);
         refuse_outliers(training, &training->folders[i]);
     }
@@ -289,6 +281,7 @@ static void judge_persons(struct training *training)
             name_the_other(training, folder, photo);
     }
     update_means(training);
+    return 0;
 }
 
 /* The album's runs of photos of one name. */
@@ -320,7 +313,7 @@ static int add_photo(struct gallery *gallery, const struct album_photo *photo,
         return 0;
     if (err->code != ERR_INVALID)
         return -1;
-    refuse(verdict, TRAIN_BAD_NAME, "%s", err->message);
+    train_refuse(verdict, TRAIN_BAD_NAME, "%s", err->message);
     return 0;
 }
 
@@ -345,6 +338,70 @@ static int enrol(struct training *training, struct gallery *gallery,
                          : err_set(err, ERR_INVALID,
                                    "no usable photo (one folder a person is wanted, with photos "
                                    "in it)");
+}
+
+/* The used photos, each with the album's views of it behind. */
+static void gather_photos(const struct training *training, float *embeddings, uint32_t *people,
+                          struct head_photos *out)
+{
+    const struct album *album = training->album;
+    size_t more = album->view_count * FACE_EMBEDDING_FLOATS;
+    *out = (struct head_photos){embeddings, people, .views = 1 + album->view_count};
+    for (size_t i = 0; i < training->folder_count; i++) {
+        const struct folder *folder = &training->folders[i];
+        size_t before = out->count;
+        for (size_t photo = folder->first; photo < folder->first + folder->count; photo++) {
+            if (!is_used(training, photo))
+                continue;
+            memcpy(embeddings, template_of(training, photo),
+                   FACE_EMBEDDING_FLOATS * sizeof *embeddings);
+            embeddings += FACE_EMBEDDING_FLOATS;
+            if (more)
+                memcpy(embeddings, album->views + photo * more, more * sizeof *embeddings);
+            embeddings += more;
+            people[out->count++] = (uint32_t)out->people_count;
+        }
+        out->people_count += out->count > before;
+    }
+}
+
+static int take_head(struct gallery *gallery, struct head *head, const struct head_trial *trial,
+                     const struct train_options *options, struct err *err)
+{
+    if (options->tried)
+        options->tried(options->context, trial);
+    if (!head)
+        return 0;
+    if (!options->keep_threshold)
+        gallery_set_threshold(gallery, trial->threshold);
+    return gallery_set_head(gallery, head, err);
+}
+
+static int try_head(const struct training *training, struct gallery *gallery,
+                    const struct train_options *options, struct err *err)
+{
+    size_t count = training->album->count;
+    size_t bytes =
+        count * (1 + training->album->view_count) * FACE_EMBEDDING_FLOATS * sizeof(float);
+    float *embeddings = malloc(bytes + 1);
+    uint32_t *people = calloc(count + 1, sizeof *people);
+    struct head_photos photos;
+    struct head_trial trial;
+    struct head *head = NULL;
+    int result = -1;
+    if (!embeddings || !people) {
+        err_set(err, ERR_NO_MEMORY, "train the head: no memory for %zu photos", count);
+    } else {
+        gather_photos(training, embeddings, people, &photos);
+        result = head_try(&head, &photos, options->head, &trial, err);
+    }
+    if (result == 0)
+        result = take_head(gallery, head, &trial, options, err);
+    if (embeddings)
+        seal_wipe(embeddings, bytes);
+    free(embeddings);
+    free(people);
+    return result;
 }
 
 /* Every two people whose mean directions are near. */
@@ -384,29 +441,15 @@ int train_album(struct gallery *gallery, const struct album *album,
     int result = find_folders(&training, err);
     if (result == 0)
         result = refuse_copies(&training, err);
+    if (result == 0)
+        result = judge_persons(&training, err);
+    if (result == 0 && options->head && gallery_people(gallery) == 0)
+        result = try_head(&training, gallery, options, err);
     if (result == 0) {
-        judge_persons(&training);
         result = enrol(&training, gallery, options, summary, err);
     }
     if (result == 0 && options->alike)
         report_alike(&training, options);
     finish_training(&training);
     return result;
-}
-
-int train_photo(struct gallery *gallery, const char *person, const struct image *image,
-                struct recognizer *recognizer, struct err *err)
-{
-    struct album_photo photo = {.person = person};
-    struct train_verdict verdict;
-    if (album_find_face(&photo, recognizer, image, ALBUM_LARGEST, err) < 0)
-        return -1;
-    train_judge(&photo, &verdict);
-    if (verdict.reason != TRAIN_USED)
-        return err_set(err, ERR_INVALID, "%s", verdict.text);
-    struct match match;
-    if (gallery_match(gallery, photo.face.embedding, &match) && strcmp(match.name, person) != 0)
-        return err_set(err, ERR_INVALID, "looks like %s (similarity %.2f), who is enrolled",
-                       match.name, (double)match.similarity);
-    return gallery_add(gallery, person, photo.face.embedding, err);
 }

@@ -12,8 +12,10 @@
 #define TRAIN_MAX_BLUR 1.6f          /* pixels of the aligned face */
 #define TRAIN_MAX_YAW 40.0f          /* degrees, either side */
 #define TRAIN_MAX_PITCH 35.0f        /* degrees, up or down */
-#define TRAIN_MIN_ALIKE 0.25f        /* cosine to a person's other photos */
-#define TRAIN_MIN_DUPLICATE 0.998f   /* cosine of two photos */
+#define TRAIN_MIN_BRIGHTNESS 20.0f   /* mean grey of the face */
+#define TRAIN_MAX_BRIGHTNESS 220.0f
+#define TRAIN_MIN_ALIKE 0.25f      /* cosine to a person's other photos */
+#define TRAIN_MIN_DUPLICATE 0.998f /* cosine of two photos */
 
 enum train_reason {
     TRAIN_USED,
@@ -23,6 +25,7 @@ enum train_reason {
     TRAIN_TOO_SMALL,
     TRAIN_TOO_BLURRED,
     TRAIN_TURNED_AWAY,
+    TRAIN_BAD_LIGHT, /* too dark, or so bright that the skin is white */
     TRAIN_DUPLICATE,
     TRAIN_OUTLIER,    /* unlike the person's other photos */
     TRAIN_LIKE_OTHER, /* and like somebody else's */
@@ -49,12 +52,20 @@ struct train_summary {
     size_t reasons[TRAIN_REASONS];
 };
 
+struct head_options;
+struct head_trial;
 struct train_options {
     void (*report)(void *context, const struct album_photo *photo,
                    const struct train_verdict *verdict);         /* each photo; or NULL */
     void (*alike)(void *context, const struct train_pair *pair); /* or NULL */
     void *context;
     float alike_from; /* cosine from which two people are reported; GALLERY_DEFAULT_THRESHOLD */
+    /* Try a trained head (face/head_trial.h) on the used photos and the album's views; NULL: none.
+     * A head that is kept sets the gallery's threshold to trial.threshold, unless keep_threshold.
+     */
+    const struct head_options *head;
+    int keep_threshold;
+    void (*tried)(void *context, const struct head_trial *trial); /* or NULL */
 };
 
 /* Judge the photos of an album whose faces have been found (persons' photos one after the other)
@@ -62,6 +73,10 @@ struct train_options {
 int train_album(struct gallery *gallery, const struct album *album,
                 const struct train_options *options, struct train_summary *summary,
                 struct err *err) MUST_USE;
+
+/* For the files of this module. */
+__attribute__((format(printf, 3, 4))) void
+train_refuse(struct train_verdict *verdict, enum train_reason reason, const char *format, ...);
 
 /* The photo by itself: not whether it shows the right person. */
 void train_judge(const struct album_photo *photo, struct train_verdict *verdict);

@@ -361,6 +361,34 @@ class Faces(unittest.TestCase):
         self.assertEqual(figures["at_fpir"], {"0.01": None, "0.003": None})  # too few strangers to say
         self.assertEqual(figures["confusions"], [])  # one person is enrolled: nobody to be taken for
 
+    def test_a_wrong_way_to_detect_is_refused_where_galleries_are_measured(self):
+        for verb in (["calibrate", "--impostors", MEDIA], ["evaluate", "identify", "--probes", self.people_folder]):
+            result = ken(*verb, "--gallery", self.gallery, "--detect", "slowly")
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("--detect slowly: fast, thorough or auto is wanted", result.stderr)
+
+    def test_measuring_looks_for_faces_as_asked(self):
+        probes = self.make_probes("small", franck=[MAN[ENROLLED]])
+        for how in ("fast", "thorough"):
+            result = ken("evaluate", "identify", "--gallery", self.gallery, "--probes", probes, "--detect", how, "--json")
+            self.assertEqual(json.loads(result.stdout)["rank1"]["count"], 1, result.stderr)
+
+    def test_a_place_that_cannot_be_written_is_told_before_the_photos_are_read(self):
+        for place, text in ((self.folder / "absent" / "g.ken", "No such file"), (self.folder, "it is a folder")):
+            result = ken("train", self.people_folder, "-o", place)
+            self.assertEqual(result.returncode, 1)
+            self.assertEqual(result.stdout, "")
+            self.assertIn(text, result.stderr)
+        result = ken("train", self.people_folder, "-o", self.folder / "keyed.ken", KEN_GALLERY_KEY="12")
+        self.assertIn("not 64 hex digits", result.stderr)
+        self.assertEqual(result.stdout, "")
+
+    def test_few_people_get_no_head(self):
+        self.assertIn("head     not trained: fewer than 20 people", self.training.stdout)
+        result = ken("train", self.people_folder, "-o", self.folder / "headless.ken", "--no-head", "--json")
+        self.assertIsNone(json.loads(result.stdout)["head"])
+        self.assertEqual(ken("train", self.people_folder, "--learning-rate", "0").returncode, 2)
+
     def test_calibration_refuses_too_few_strangers_and_changes_nothing(self):
         before = self.gallery.read_bytes()
         impostors = self.make_probes("few", x=STRANGERS)

@@ -1,3 +1,4 @@
+#include "face/head_trial.h"
 #include "face/train.h"
 
 #include <math.h>
@@ -19,6 +20,8 @@ struct fixture {
     size_t reported, alike;
     float similarity; /* of the last pair alike */
     struct train_summary summary;
+    size_t trials;
+    struct head_trial trial;
 };
 
 static int setup(void **state)
@@ -52,7 +55,8 @@ static struct album_photo *add(struct fixture *fixture, const char *person, int 
     photo->state = ALBUM_FACE;
     photo->similar = 1;
     photo->digest[0] = (uint8_t)(index + 1);
-    photo->face.quality = (struct face_quality){.eye_distance_px = 60, .contrast = 40};
+    photo->face.quality =
+        (struct face_quality){.eye_distance_px = 60, .brightness = 120, .contrast = 40};
     double angle = degrees * 3.14159265358979 / 180;
     photo->face.embedding[who] = (float)cos(angle);
     photo->face.embedding[100 + index] = (float)sin(angle);
@@ -78,7 +82,8 @@ static void take_alike(void *context, const struct train_pair *pair)
 
 static int train(struct fixture *fixture, struct err *err)
 {
-    struct train_options options = {take_photo, take_alike, fixture, 0.5f};
+    struct train_options options = {
+        .report = take_photo, .alike = take_alike, .context = fixture, .alike_from = 0.5f};
     *err = (struct err){0};
     return train_album(fixture->gallery, &fixture->album, &options, &fixture->summary, err);
 }
@@ -127,6 +132,7 @@ static void views_at_the_limits_are_used(void **state)
     *quality = (struct face_quality){.eye_distance_px = TRAIN_MIN_EYE_DISTANCE,
                                      .blur_px = TRAIN_MAX_BLUR,
                                      .yaw_deg = -TRAIN_MAX_YAW,
+                                     .brightness = TRAIN_MAX_BRIGHTNESS,
                                      .pitch_deg = TRAIN_MAX_PITCH};
     assert_int_equal(train(fixture, &err), 0);
     assert_int_equal(fixture->reasons[0], TRAIN_USED);
@@ -171,6 +177,75 @@ static void a_picture_saved_again_counts_once(void **state)
     assert_int_equal(fixture->reasons[0], TRAIN_USED);
     assert_int_equal(fixture->reasons[1], TRAIN_DUPLICATE);
     assert_int_equal(fixture->reasons[2], TRAIN_USED);
+}
+
+static void a_picture_saved_again_in_another_folder_is_neithers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err;
+    for (int i = 0; i < 10; i++)
+        add(fixture, "anna", 0, 30);
+    add(fixture, "anna", 1, 1); /* bert's, and saved again: another file */
+    for (int i = 0; i < 3; i++)
+        add(fixture, "bert", 1, 30);
+    add(fixture, "bert", 1, 1);
+    assert_int_equal(train(fixture, &err), 0);
+    assert_int_equal(fixture->reasons[10], TRAIN_DUPLICATE);
+    assert_int_equal(fixture->reasons[14], TRAIN_DUPLICATE);
+    assert_non_null(
+        strstr(fixture->texts[10], "the same picture as bert/14.jpg, of another person"));
+    assert_non_null(
+        strstr(fixture->texts[14], "the same picture as anna/10.jpg, of another person"));
+    assert_int_equal(fixture->summary.used, 13);
+}
+
+static void bad_light_is_refused_at_both_ends(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err;
+    for (int i = 0; i < 4; i++)
+        add(fixture, "anna", 0, 20);
+    struct album_photo *photos = fixture->album.photos;
+    photos[0].face.quality.brightness = TRAIN_MIN_BRIGHTNESS - 1;
+    photos[1].face.quality.brightness = TRAIN_MIN_BRIGHTNESS;
+    photos[2].face.quality.brightness = TRAIN_MAX_BRIGHTNESS;
+    photos[3].face.quality.brightness = TRAIN_MAX_BRIGHTNESS + 1;
+    assert_int_equal(train(fixture, &err), 0);
+    static const enum train_reason wanted[] = {TRAIN_BAD_LIGHT, TRAIN_USED, TRAIN_USED,
+                                               TRAIN_BAD_LIGHT};
+    assert_memory_equal(fixture->reasons, wanted, sizeof wanted);
+    assert_non_null(strstr(fixture->texts[0], "too dark"));
+    assert_non_null(strstr(fixture->texts[3], "overexposed"));
+}
+
+static void take_trial(void *context, const struct head_trial *trial)
+{
+    struct fixture *fixture = context;
+    fixture->trials++;
+    fixture->trial = *trial;
+}
+
+static void a_head_is_tried_where_there_are_enough_people(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = {0};
+    struct head_options head = head_defaults;
+    struct train_options options = {.context = fixture, .head = &head, .tried = take_trial};
+    char name[16];
+    head.epochs = 2;
+    for (int i = 0; i < 2 * HEAD_TRIAL_MIN_PEOPLE; i++) {
+        snprintf(name, sizeof name, "person %d", i / 2);
+        add(fixture, name, i / 2, 20);
+    }
+    assert_int_equal(
+        train_album(fixture->gallery, &fixture->album, &options, &fixture->summary, &err), 0);
+    assert_int_equal(fixture->trials, 1);
+    assert_true(fixture->trial.trained);
+    assert_false(fixture->trial.kept); /* everybody is found without */
+    assert_null(gallery_head(fixture->gallery));
+    assert_int_equal(fixture->trial.held_back, HEAD_TRIAL_MIN_PEOPLE);
+    assert_int_equal(fixture->trial.people_trained, HEAD_TRIAL_MIN_PEOPLE * 3 / 4);
+    assert_int_equal(gallery_templates(fixture->gallery), 2 * HEAD_TRIAL_MIN_PEOPLE);
 }
 
 static void an_outlier_is_named_and_the_others_stay(void **state)
@@ -255,6 +330,9 @@ int main(void)
         TEST(the_same_file_twice_counts_once),
         TEST(a_file_in_two_persons_folders_is_neithers),
         TEST(a_picture_saved_again_counts_once),
+        TEST(a_picture_saved_again_in_another_folder_is_neithers),
+        TEST(bad_light_is_refused_at_both_ends),
+        TEST(a_head_is_tried_where_there_are_enough_people),
         TEST(an_outlier_is_named_and_the_others_stay),
         TEST(of_two_photos_unlike_each_other_neither_is_used),
         TEST(a_photo_in_the_wrong_folder_names_its_owner),
