@@ -100,6 +100,13 @@ static int place_box(struct face_box *box, double per_x, double per_y)
     return box->right - box->left >= 1 && box->bottom - box->top >= 1;
 }
 
+/* Whether there is anything of the picture in the box: beside it the input is black. */
+static int meets(const struct face_box *box, const struct image *image)
+{
+    return box->right > 0 && box->bottom > 0 && box->left < (float)image->width &&
+           box->top < (float)image->height;
+}
+
 size_t detector_run(struct detector *detector, const struct image *image, float min_score,
                     const struct face_box **faces)
 {
@@ -111,7 +118,8 @@ size_t detector_run(struct detector *detector, const struct image *image, float 
     size_t found = decoder_run(detector->decoder, detector->session, min_score, boxes), count = 0;
     for (size_t i = 0; i < found; i++) {
         boxes[count] = boxes[i];
-        count += (size_t)place_box(&boxes[count], fit.per_x, fit.per_y);
+        count +=
+            (size_t)(place_box(&boxes[count], fit.per_x, fit.per_y) && meets(&boxes[count], image));
     }
     *faces = boxes;
     return face_suppress(boxes, count, suppression_overlap);

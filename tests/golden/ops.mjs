@@ -224,6 +224,9 @@ test("constants of the short forms", [2, 3], [node("Constant", [], ["k"], { valu
   node("Mul", ["x", "k"], ["m"]), node("Reshape", ["m", "s"], ["y"])]);
 test("a part of the shape (opset 15)", [1, 6, 4, 5], [node("Shape", ["x"], ["s"], { start: 0, end: 2 }), node("Concat", ["s", "rest"], ["n"], { axis: 0 }), node("Reshape", ["x", "n"], ["y"])],
   [integers("rest", [-1])], { opset: 15 });
+for (const [name, indices] of [["a slice", integers("i", [-2], [])], ["a row of one", integers("i", [3])], ["every second", integers("i", [0, 2, 4])],
+  ["turned round", integers("i", [4, 0, 3, 3])], ["one thrice", integers("i", [1, 1, 1])]])
+  for (const axis of [1, 2]) test(`gather ${name} along ${axis}`, [1, 5, 6, 7], [node("Gather", ["x", "i"], ["y"], { axis })], [indices]);
 test("average pool ceil", [1, 7, 11, 12], [node("AveragePool", ["x"], ["y"], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 })]);
 
 async function expected(bytes, inputs, samples) {

@@ -130,8 +130,6 @@ int fold_gather(struct importer *im, struct import_node *node)
 {
     const struct onnx_tensor *data = constant_input(im, node, 0);
     const struct onnx_tensor *indices = constant_input(im, node, 1);
-    if (!data || !indices || !indices->ints)
-        return node_fail(im, node, ERR_UNSUPPORTED, "gathers from what is not constant");
     int axis = normal_axis(attribute_int(node, "axis", 0), data->rank);
     int rank = data->rank - 1 + indices->rank;
     if (axis < 0 || rank > IMPORT_MAX_RANK)

@@ -143,6 +143,7 @@ int lower_softmax(struct importer *im, struct import_node *node);
 int lower_view(struct importer *im, struct import_node *node);
 int lower_split(struct importer *im, struct import_node *node);
 int lower_concat(struct importer *im, struct import_node *node);
+int lower_gather(struct importer *im, struct import_node *node);
 int lower_cast(struct importer *im, struct import_node *node);
 
 /* Constants (fold.c). */

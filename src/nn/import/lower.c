@@ -34,7 +34,7 @@ static const struct rule rules[] = {
     {"Exp", lower_unary, 1, ""},
     {"Expand", lower_expand, 1, ""},
     {"Flatten", lower_view, 0, "axis"},
-    {"Gather", fold_gather, 0, "axis"},
+    {"Gather", lower_gather, 0, "axis"},
     {"Gelu", lower_gelu, 1, "approximate"},
     {"Gemm", lower_gemm, 0, "alpha beta transA transB"},
     {"GlobalAveragePool", lower_pool, 1, ""},

@@ -270,6 +270,71 @@ int lower_split(struct importer *im, struct import_node *node)
     return 0;
 }
 
+/* The slices of `in` along `axis` that constant indices name, as a view where they lie evenly, else
+ * copied together. */
+static int gather_slices(struct importer *im, const struct import_node *node, const struct view *in,
+                         int axis, struct view *out)
+{
+    enum { MOST = 1024 };
+    const struct onnx_tensor *indices = im->values[node->inputs[1]].constant;
+    int64_t places[MOST], count = (int64_t)indices->count;
+    if (count < 1 || count > MOST)
+        return node_fail(im, node, ERR_UNSUPPORTED, "gathers %lld slices", (long long)count);
+    int even = 1;
+    for (int64_t i = 0; i < count; i++) {
+        places[i] = normal_axis(indices->ints[i], (int)in->dims[axis]);
+        if (places[i] < 0)
+            return node_fail(im, node, ERR_INVALID, "index out of range");
+        even &= i < 2 || places[i] - places[i - 1] == places[1] - places[0];
+    }
+    int64_t step = count > 1 ? places[1] - places[0] : 1;
+    *out = *in;
+    out->dims[axis] = count;
+    if (even && step >= 0) {
+        out->offset += places[0] * in->strides[axis];
+        out->strides[axis] *= step;
+        return 0;
+    }
+    int root = new_root(im, view_count(out));
+    *out = view_pixels(root, in->rank, out->dims);
+    for (int64_t i = 0; i < count && root >= 0; i++) {
+        struct view from = *in, to = *out;
+        from.dims[axis] = to.dims[axis] = 1;
+        from.offset += places[i] * in->strides[axis];
+        to.offset += i * out->strides[axis];
+        if (emit_copy(im, node, &from, &to) < 0)
+            return -1;
+    }
+    return root < 0 ? -1 : 0;
+}
+
+int lower_gather(struct importer *im, struct import_node *node)
+{
+    const struct value *value = &im->values[node->inputs[0]];
+    const struct onnx_tensor *indices = node->onnx->input_count == 2 && node->inputs[1] != NO_VALUE
+                                            ? im->values[node->inputs[1]].constant
+                                            : NULL;
+    if (!indices || !indices->ints || (!value->constant && indices->rank > 1))
+        return node_fail(im, node, ERR_UNSUPPORTED, "indices are no constant row of integers");
+    if (value->constant)
+        return fold_gather(im, node);
+    struct view in = value->view, out;
+    int axis = normal_axis(attribute_int(node, "axis", 0), in.rank);
+    if (axis < 0)
+        return node_fail(im, node, ERR_INVALID, "axis out of range");
+    if (gather_slices(im, node, &in, axis, &out) < 0)
+        return -1;
+    if (indices->rank == 0) { /* one slice, without its dimension */
+        out.rank--;
+        for (int i = axis; i < out.rank; i++) {
+            out.dims[i] = out.dims[i + 1];
+            out.strides[i] = out.strides[i + 1];
+        }
+    }
+    define_value(im, node->outputs[0], &out);
+    return 0;
+}
+
 /* All inputs of one shape but for `axis`; adds that up into dims. */
 static int concat_shape(struct importer *im, struct import_node *node, int axis, int64_t *dims)
 {
