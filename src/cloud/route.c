@@ -42,6 +42,14 @@ static int is_execute_path(const char *path)
     return marker && strncmp(marker, "/_user_request_", 15) == 0;
 }
 
+/* What a receiver of notifications visits: the addresses in them. */
+static int is_notification(const struct exchange *x)
+{
+    return strncmp(x->path, "/SimpleNotificationService-", 27) == 0 ||
+           (strcmp(x->path, "/") == 0 && (strstr(x->query, "Action=ConfirmSubscription") ||
+                                          strstr(x->query, "Action=Unsubscribe")));
+}
+
 const char *route_service(const struct exchange *x, const char *scope)
 {
     if (scope)
@@ -49,6 +57,8 @@ const char *route_service(const struct exchange *x, const char *scope)
     const char *host = exchange_header(x, "Host");
     if (is_execute_path(x->path) || (host && strstr(host, ".execute-api.")))
         return "execute-api";
+    if (is_notification(x))
+        return "sns";
     const char *target = exchange_header(x, "X-Amz-Target");
     const char *found = target ? target_service(target) : NULL;
     if (found)

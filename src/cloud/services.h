@@ -7,6 +7,7 @@
  * only place where a service is named. */
 #define SERVICE_LIST(X)                                                                            \
     X(sqs)                                                                                         \
+    X(sns)                                                                                         \
     X(s3)                                                                                          \
     X(cloudwatch)                                                                                  \
     X(logs)                                                                                        \

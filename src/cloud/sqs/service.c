@@ -249,15 +249,25 @@ static int refuse_unknown(struct sqs_call *call, const struct operation *operati
                : 0;
 }
 
-static void run(struct sqs_call *call, const struct operation *operation)
+/* The queue's own policy has a say. */
+static int authorize(struct sqs_call *call, const struct operation *operation)
 {
     char arn[SQS_ARN_BYTES], action[64];
+    resource_arn(call, arn);
+    snprintf(action, sizeof action, "sqs:%s",
+             operation->action ? operation->action : operation->name);
+    json_t *attributes = call->queue ? queue_hold(call, &call->queue->attributes) : NULL;
+    struct access_question question = {action, arn, sqs_text(attributes, "Policy")};
+    int result = exchange_authorize_with(call->x, &question);
+    json_decref(attributes);
+    return result;
+}
+
+static void run(struct sqs_call *call, const struct operation *operation)
+{
     int result = refuse_unknown(call, operation) < 0 || take_queue(call, operation) < 0 ? -1 : 0;
     if (result == 0) {
-        resource_arn(call, arn);
-        snprintf(action, sizeof action, "sqs:%s",
-                 operation->action ? operation->action : operation->name);
-        if (exchange_authorize(call->x, action, arn) < 0) {
+        if (authorize(call, operation) < 0) {
             release(call);
             return;
         }

@@ -1,0 +1,488 @@
+#include "base/clock.h"
+#include "base/random.h"
+#include "cloud/sns/filter.h"
+#include "cloud/sns/sns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Subscriptions. Queues and functions of this cloud are confirmed at once; an HTTP address when it
+ * has answered the confirmation message, by the API or by visiting the address in it. */
+
+/* -- attributes -- */
+
+/* A change under way: `attributes` are the subscription's, `before` of messages where it is. */
+struct settings {
+    struct sns_call *call;
+    json_t *attributes;
+    const char *before, *protocol;
+};
+
+static int wrong_policy(struct settings *s, const char *text)
+{
+    if (!strncmp(text, "Filter policy scope", 19))
+        return sns_invalid(s->call, "%s", text);
+    return sns_invalid(s->call, "%sFilterPolicy: %s", s->before, text);
+}
+
+static int set_filter(struct settings *s, const char *value)
+{
+    struct err err = {0};
+    const char *scope = sns_text(s->attributes, "FilterPolicyScope");
+    json_t *policy = json_loads(value, 0, NULL);
+    int result = strlen(value) > FILTER_MAX_BYTES
+                     ? err_set(&err, ERR_INVALID, "Filter policy is too large")
+                     : filter_policy_check(policy, scope && !strcmp(scope, "MessageBody"), &err);
+    int is_empty = json_object_size(policy) == 0;
+    json_decref(policy);
+    if (result < 0)
+        return wrong_policy(s, err.message);
+    if (is_empty)
+        return json_object_del(s->attributes, "FilterPolicy"), 0;
+    if (!scope)
+        json_object_set_new(s->attributes, "FilterPolicyScope", json_string("MessageAttributes"));
+    return json_object_set_new(s->attributes, "FilterPolicy", json_string(value));
+}
+
+static int set_scope(struct settings *s, const char *value)
+{
+    if (strcmp(value, "MessageBody") != 0 && strcmp(value, "MessageAttributes") != 0)
+        return sns_invalid(s->call,
+                           "%sFilterPolicyScope: Invalid value [%.100s]. Please use either "
+                           "MessageBody or MessageAttributes",
+                           s->before, value);
+    return json_object_set_new(s->attributes, "FilterPolicyScope", json_string(value));
+}
+
+static int set_raw(struct settings *s, const char *value)
+{
+    int is_true = !strcasecmp(value, "true");
+    if (!is_true && strcasecmp(value, "false") != 0)
+        return sns_invalid(s->call,
+                           "%sRawMessageDelivery: Invalid value [%.100s]. Must be true or false.",
+                           s->before, value);
+    if (is_true && !strcmp(s->protocol, "lambda"))
+        return sns_invalid(s->call,
+                           "%sRawMessageDelivery: Delivery protocol [lambda] does not support raw "
+                           "message delivery.",
+                           s->before);
+    return json_object_set_new(s->attributes, "RawMessageDelivery",
+                               json_string(is_true ? "true" : "false"));
+}
+
+static int set_redrive(struct settings *s, const char *value)
+{
+    struct err err;
+    json_t *policy = json_loads(value, 0, NULL);
+    const char *arn = sns_text(policy, "deadLetterTargetArn");
+    int right = arn && !strncmp(arn, "arn:aws:sqs:", 12) &&
+                cloud_check_target(s->call->sns->cloud, arn, &err) == 0;
+    json_decref(policy);
+    if (!*value)
+        return json_object_del(s->attributes, "RedrivePolicy"), 0;
+    if (!right)
+        return sns_invalid(s->call,
+                           "%sRedrivePolicy: deadLetterTargetArn is an invalid arn or names no "
+                           "queue",
+                           s->before);
+    return json_object_set_new(s->attributes, "RedrivePolicy", json_string(value));
+}
+
+static int set_delivery(struct settings *s, const char *value)
+{
+    json_t *policy = json_loads(value, 0, NULL);
+    int right = json_is_object(policy);
+    json_decref(policy);
+    if (!right)
+        return sns_invalid(s->call, "%sDeliveryPolicy: failed to parse JSON.", s->before);
+    return json_object_set_new(s->attributes, "DeliveryPolicy", json_string(value));
+}
+
+static const struct setting {
+    const char *name;
+    int (*set)(struct settings *s, const char *value);
+} setting_table[] = {
+    {"FilterPolicyScope", set_scope}, /* before the policy, which it is about */
+    {"FilterPolicy", set_filter},     {"RawMessageDelivery", set_raw},
+    {"RedrivePolicy", set_redrive},   {"DeliveryPolicy", set_delivery},
+};
+enum { SETTINGS = sizeof setting_table / sizeof *setting_table };
+
+static const struct setting *find_setting(const char *name)
+{
+    for (size_t i = 0; i < SETTINGS; i++)
+        if (strcmp(setting_table[i].name, name) == 0)
+            return &setting_table[i];
+    return NULL;
+}
+
+static json_t *read_attributes(struct sns_call *call, const char *protocol)
+{
+    const json_t *given = json_object_get(call->body, "Attributes");
+    const char *name;
+    json_t *value;
+    struct settings s = {call, json_object(), "Attributes Reason: ", protocol};
+    int result = 0;
+    json_object_foreach((json_t *)given, name, value)
+    {
+        if (result == 0 && !find_setting(name))
+            result = sns_invalid(call, "Attributes");
+    }
+    for (size_t i = 0; i < SETTINGS && result == 0; i++) {
+        const char *text = sns_text(given, setting_table[i].name);
+        if (text)
+            result = setting_table[i].set(&s, text);
+    }
+    if (result == 0)
+        return s.attributes;
+    json_decref(s.attributes);
+    return NULL;
+}
+
+/* -- subscribe -- */
+
+static int is_fifo_name(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 5 && strcmp(name + size - 5, ".fifo") == 0;
+}
+
+static int check_queue(struct sns_call *call, const char *endpoint)
+{
+    struct err err;
+    if (strncmp(endpoint, "arn:aws:sqs:", 12) != 0)
+        return sns_invalid(call, "SQS endpoint ARN");
+    if (is_fifo_name(endpoint) && !is_fifo_name(call->name))
+        return sns_invalid(call, "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be "
+                                 "subscribed to standard SNS topics");
+    return cloud_check_target(call->sns->cloud, endpoint, &err) == 0
+               ? 0
+               : sns_invalid(call, "SQS endpoint ARN: there is no such queue in this cloud");
+}
+
+static int check_function(struct sns_call *call, const char *endpoint)
+{
+    struct err err;
+    if (strncmp(endpoint, "arn:aws:lambda:", 15) != 0)
+        return sns_invalid(call, "Lambda endpoint ARN");
+    return cloud_check_target(call->sns->cloud, endpoint, &err) == 0
+               ? 0
+               : sns_invalid(call, "Lambda endpoint ARN: there is no such function in this cloud");
+}
+
+static int check_address(struct sns_call *call, const char *protocol, const char *endpoint)
+{
+    size_t size = strlen(protocol);
+    if (strncmp(endpoint, protocol, size) != 0 || strncmp(endpoint + size, "://", 3) != 0 ||
+        !endpoint[size + 3] || strlen(endpoint) > 2000 || strpbrk(endpoint, " \r\n\t"))
+        return sns_invalid(call, "Endpoint must match the specified protocol");
+    return 0;
+}
+
+static int check_endpoint(struct sns_call *call, const char *protocol, const char *endpoint)
+{
+    static const char *const others[] = {"email", "email-json", "sms", "application", "firehose"};
+    if (!protocol)
+        return sns_invalid(call, "Protocol");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(protocol, others[i]) == 0)
+            return sns_invalid(call, "Protocol: ken cloud does not deliver by %s", protocol);
+    int is_queue = !strcmp(protocol, "sqs"), is_function = !strcmp(protocol, "lambda");
+    if (!is_queue && !is_function && strcmp(protocol, "http") != 0 &&
+        strcmp(protocol, "https") != 0)
+        return sns_invalid(call, "Amazon SNS does not support this protocol string: %.100s",
+                           protocol);
+    if (!endpoint || !*endpoint)
+        return sns_invalid(call, "Endpoint");
+    if (is_fifo_name(call->name) && !is_queue)
+        return sns_invalid(call,
+                           "Invalid parameter: Endpoint Reason: FIFO topics deliver to SQS queues");
+    return is_queue      ? check_queue(call, endpoint)
+           : is_function ? check_function(call, endpoint)
+                         : check_address(call, protocol, endpoint);
+}
+
+/* The subscription of that endpoint: a reference. */
+static json_t *find_same(struct sns_call *call, const char *protocol, const char *endpoint)
+{
+    json_t *all = sns_subscriptions(call->sns, call->name), *subscription, *found = NULL;
+    size_t i;
+    json_array_foreach(all, i, subscription)
+    {
+        if (!strcmp(sns_text(subscription, "Protocol"), protocol) &&
+            !strcmp(sns_text(subscription, "Endpoint"), endpoint)) {
+            found = json_incref(subscription);
+            break;
+        }
+    }
+    json_decref(all);
+    return found;
+}
+
+static json_t *new_subscription(struct sns_call *call, const char *protocol, const char *endpoint,
+                                json_t *attributes)
+{
+    char uuid[RANDOM_UUID_BYTES], token[SNS_TOKEN_BYTES];
+    const char *arn = sns_text(call->topic, "arn"), *who = call->x->identity.arn;
+    int confirmed = strncmp(protocol, "http", 4) != 0;
+    random_uuid(uuid);
+    random_text(token, SNS_TOKEN_BYTES - 1, RANDOM_HEX);
+    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:O}", "SubscriptionArn",
+                     json_sprintf("%s:%s", arn, uuid), "TopicArn", arn, "Protocol", protocol,
+                     "Endpoint", endpoint, "Owner", call->sns->cloud->account_id, "Principal",
+                     who ? who : "", "Token", token, "confirmed", confirmed, "authenticated",
+                     confirmed, "attributes", attributes);
+}
+
+static int send_confirmation(struct sns_call *call, const json_t *subscription)
+{
+    struct sns *sns = call->sns;
+    struct notification n = {.topic_arn = sns_text(subscription, "TopicArn"),
+                             .endpoint = sns->cloud->endpoint,
+                             .signature_version = 1};
+    random_uuid(n.message_id);
+    clock_text(clock_unix_ms(), n.timestamp);
+    json_t *envelope = envelope_confirmation(sns, &n, sns_text(subscription, "Token"));
+    char *body = json_dumps(envelope, JSON_INDENT(2));
+    struct post post = {.subscription_arn = sns_text(subscription, "SubscriptionArn"),
+                        .topic_arn = n.topic_arn,
+                        .url = sns_text(subscription, "Endpoint"),
+                        .body = body,
+                        .type = "SubscriptionConfirmation",
+                        .message_id = n.message_id};
+    int result = body ? outbox_put(sns, &post, &call->err)
+                      : err_set(&call->err, ERR_NO_MEMORY, "confirm: out of memory");
+    free(body);
+    json_decref(envelope);
+    return result;
+}
+
+static int answer_arn(struct sns_call *call, const json_t *subscription)
+{
+    int shows = json_is_true(json_object_get(subscription, "confirmed")) ||
+                wire_truth(call->body, "ReturnSubscriptionArn", 0);
+    return json_object_set_new(
+        call->answer, "SubscriptionArn",
+        json_string(shows ? sns_text(subscription, "SubscriptionArn") : "pending confirmation"));
+}
+
+/* Under sns->changes. The new or the present subscription: a reference. */
+static json_t *make(struct sns_call *call, const char *protocol, const char *endpoint,
+                    json_t *attributes)
+{
+    json_t *subscription = find_same(call, protocol, endpoint);
+    if (subscription) {
+        if (!json_object_size(attributes) ||
+            json_equal(json_object_get(subscription, "attributes"), attributes))
+            return subscription;
+        json_decref(subscription);
+        sns_invalid(call,
+                    "Attributes Reason: Subscription already exists with different attributes");
+        return NULL;
+    }
+    subscription = new_subscription(call, protocol, endpoint, attributes);
+    if (subscription && sns_put_subscription(call->sns, sns_text(subscription, "SubscriptionArn"),
+                                             json_incref(subscription), &call->err) == 0)
+        return subscription;
+    json_decref(subscription);
+    return NULL;
+}
+
+int sns_subscribe(struct sns_call *call)
+{
+    const char *protocol = sns_text(call->body, "Protocol"),
+               *endpoint = sns_text(call->body, "Endpoint");
+    if (check_endpoint(call, protocol, endpoint) < 0)
+        return -1;
+    json_t *attributes = read_attributes(call, protocol);
+    if (!attributes)
+        return -1;
+    pthread_mutex_lock(&call->sns->changes);
+    json_t *subscription = make(call, protocol, endpoint, attributes);
+    pthread_mutex_unlock(&call->sns->changes);
+    json_decref(attributes);
+    int result = subscription ? answer_arn(call, subscription) : -1;
+    if (result == 0 && !json_is_true(json_object_get(subscription, "confirmed")))
+        result = send_confirmation(call, subscription);
+    json_decref(subscription);
+    return result;
+}
+
+/* -- confirm and leave -- */
+
+int sns_confirm(struct sns_call *call)
+{
+    const char *token = sns_text(call->body, "Token");
+    json_t *all = sns_subscriptions(call->sns, call->name), *subscription, *found = NULL;
+    size_t i;
+    json_array_foreach(all, i, subscription)
+    {
+        if (token && !strcmp(sns_text(subscription, "Token"), token))
+            found = subscription;
+    }
+    int result = found ? 0 : sns_invalid(call, "Token");
+    if (found) {
+        json_t *changed = json_copy(found);
+        json_object_set_new(changed, "confirmed", json_true());
+        json_object_set_new(changed, "authenticated",
+                            json_boolean(call->x->identity.access_key_id != NULL &&
+                                         wire_truth(call->body, "AuthenticateOnUnsubscribe", 0)));
+        pthread_mutex_lock(&call->sns->changes);
+        result = sns_put_subscription(call->sns, sns_text(found, "SubscriptionArn"), changed,
+                                      &call->err);
+        pthread_mutex_unlock(&call->sns->changes);
+        json_object_set(call->answer, "SubscriptionArn", json_object_get(found, "SubscriptionArn"));
+    }
+    json_decref(all);
+    return result;
+}
+
+static int count_parts(const char *arn)
+{
+    int parts = 1;
+    for (; *arn; arn++)
+        parts += *arn == ':';
+    return parts;
+}
+
+/* The subscription of SubscriptionArn: a reference. NULL: the failure is the call's. */
+static json_t *need_subscription(struct sns_call *call)
+{
+    const char *arn = sns_text(call->body, "SubscriptionArn");
+    if (!arn || count_parts(arn) < 6)
+        return sns_invalid(call,
+                           "SubscriptionArn Reason: An ARN must have at least 6 elements, not %d",
+                           arn ? count_parts(arn) : 1),
+               NULL;
+    json_t *subscription = sns_subscription(call->sns, arn);
+    if (!subscription)
+        sns_fail(call, "NotFound", "Subscription does not exist");
+    return subscription;
+}
+
+int sns_unsubscribe(struct sns_call *call)
+{
+    json_t *subscription = need_subscription(call);
+    if (!subscription) {
+        int gone = call->code && !strcmp(call->code, "NotFound"); /* that is what was wanted */
+        return gone ? 0 : -1;
+    }
+    int is_open = !json_is_true(json_object_get(subscription, "authenticated")) ||
+                  call->x->identity.access_key_id;
+    int result;
+    if (!is_open) {
+        result = sns_fail(call, "AuthorizationError",
+                          "The subscription wants a signed request to end it");
+    } else {
+        pthread_mutex_lock(&call->sns->changes);
+        result = sns_put_subscription(call->sns, sns_text(subscription, "SubscriptionArn"), NULL,
+                                      &call->err);
+        pthread_mutex_unlock(&call->sns->changes);
+    }
+    json_decref(subscription);
+    return result;
+}
+
+/* -- lists -- */
+
+static json_t *summary(const json_t *subscription)
+{
+    static const char *const members[] = {"SubscriptionArn", "Owner", "Protocol", "Endpoint",
+                                          "TopicArn"};
+    json_t *out = json_object();
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        json_object_set(out, members[i], json_object_get(subscription, members[i]));
+    if (!json_is_true(json_object_get(subscription, "confirmed")))
+        json_object_set_new(out, "SubscriptionArn", json_string("PendingConfirmation"));
+    return out;
+}
+
+static void add_topic(struct sns *sns, const char *topic, json_t *out)
+{
+    json_t *all = sns_subscriptions(sns, topic), *subscription;
+    size_t i;
+    json_array_foreach(all, i, subscription)
+    {
+        json_array_append_new(out, summary(subscription));
+    }
+    json_decref(all);
+}
+
+int sns_list_by_topic(struct sns_call *call)
+{
+    json_t *out = json_array();
+    add_topic(call->sns, call->name, out);
+    return sns_page(call, out, "Subscriptions");
+}
+
+int sns_list_subscriptions(struct sns_call *call)
+{
+    struct sns *sns = call->sns;
+    const char *topic, *arn;
+    json_t *all, *subscription, *out = json_array();
+    pthread_mutex_lock(&sns->lock);
+    json_object_foreach(sns->subscriptions, topic, all)
+    {
+        json_object_foreach(all, arn, subscription)
+        {
+            json_array_append_new(out, summary(subscription));
+        }
+    }
+    pthread_mutex_unlock(&sns->lock);
+    return sns_page(call, out, "Subscriptions");
+}
+
+/* -- attributes of one -- */
+
+int sns_get_subscription_attributes(struct sns_call *call)
+{
+    static const char *const members[] = {"SubscriptionArn", "Owner", "Protocol", "Endpoint",
+                                          "TopicArn"};
+    json_t *subscription = need_subscription(call);
+    if (!subscription)
+        return -1;
+    json_t *all = json_copy(json_object_get(subscription, "attributes"));
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        json_object_set(all, members[i], json_object_get(subscription, members[i]));
+    int confirmed = json_is_true(json_object_get(subscription, "confirmed"));
+    int authenticated = json_is_true(json_object_get(subscription, "authenticated"));
+    json_object_set(all, "SubscriptionPrincipal", json_object_get(subscription, "Principal"));
+    json_object_set_new(all, "PendingConfirmation", json_string(confirmed ? "false" : "true"));
+    json_object_set_new(all, "ConfirmationWasAuthenticated",
+                        json_string(authenticated ? "true" : "false"));
+    if (!json_object_get(all, "RawMessageDelivery"))
+        json_object_set_new(all, "RawMessageDelivery", json_string("false"));
+    if (!json_object_get(all, "FilterPolicy"))
+        json_object_del(all, "FilterPolicyScope");
+    json_decref(subscription);
+    return json_object_set_new(call->answer, "Attributes", all);
+}
+
+static int set_one(struct sns_call *call, const json_t *subscription)
+{
+    const char *name = sns_text(call->body, "AttributeName");
+    const char *value = sns_text(call->body, "AttributeValue");
+    const struct setting *setting = name ? find_setting(name) : NULL;
+    if (!setting)
+        return sns_invalid(call, "AttributeName");
+    struct settings s = {call, json_copy(json_object_get(subscription, "attributes")), "",
+                         sns_text(subscription, "Protocol")};
+    if (setting->set(&s, value ? value : "") < 0) {
+        json_decref(s.attributes);
+        return -1;
+    }
+    json_t *changed = json_copy((json_t *)subscription);
+    json_object_set_new(changed, "attributes", s.attributes);
+    return sns_put_subscription(call->sns, sns_text(subscription, "SubscriptionArn"), changed,
+                                &call->err);
+}
+
+int sns_set_subscription_attributes(struct sns_call *call)
+{
+    pthread_mutex_lock(&call->sns->changes);
+    json_t *subscription = need_subscription(call);
+    int result = subscription ? set_one(call, subscription) : -1;
+    pthread_mutex_unlock(&call->sns->changes);
+    json_decref(subscription);
+    return result;
+}
