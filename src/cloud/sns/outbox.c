@@ -66,7 +66,7 @@ static void wake(struct outbox *outbox, int64_t next_ms)
     pthread_mutex_unlock(&outbox->lock);
 }
 
-int outbox_put(struct sns *sns, const struct post *post, struct err *err)
+int sns_outbox_put(struct sns *sns, const struct post *post, struct err *err)
 {
     if (database_write(sns->database, put_job, (void *)(uintptr_t)post, err) < 0)
         return -1;
@@ -255,7 +255,7 @@ static void *outbox_main(void *argument)
 
 /* -- life -- */
 
-int outbox_start(struct sns *sns, struct err *err)
+int sns_outbox_start(struct sns *sns, struct err *err)
 {
     struct outbox *outbox = calloc(1, sizeof *outbox);
     if (!outbox)
@@ -270,7 +270,7 @@ int outbox_start(struct sns *sns, struct err *err)
     return outbox->thread_count ? 0 : err_set(err, ERR_NO_MEMORY, "start SNS: no thread");
 }
 
-void outbox_stop(struct sns *sns)
+void sns_outbox_stop(struct sns *sns)
 {
     struct outbox *outbox = sns->outbox;
     if (!outbox)
@@ -284,7 +284,7 @@ void outbox_stop(struct sns *sns)
     outbox->thread_count = 0;
 }
 
-void outbox_destroy(struct sns *sns)
+void sns_outbox_destroy(struct sns *sns)
 {
     struct outbox *outbox = sns->outbox;
     if (!outbox)

@@ -128,7 +128,7 @@ static int to_address(struct fan_out *f, const json_t *subscription, const struc
                         .type = "Notification",
                         .message_id = n->message_id,
                         .is_raw = raw};
-    int result = post.body ? outbox_put(f->sns, &post, err) : -1;
+    int result = post.body ? sns_outbox_put(f->sns, &post, err) : -1;
     free(text);
     json_decref(envelope);
     return result;

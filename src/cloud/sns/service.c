@@ -287,18 +287,18 @@ static int check(void *self, const char *arn, struct err *err)
 
 static int start(void *self, struct err *err)
 {
-    return outbox_start(self, err);
+    return sns_outbox_start(self, err);
 }
 
 static void stop(void *self)
 {
-    outbox_stop(self);
+    sns_outbox_stop(self);
 }
 
 static void destroy(void *self)
 {
     struct sns *sns = self;
-    outbox_destroy(sns);
+    sns_outbox_destroy(sns);
     signer_destroy(sns->signer);
     sns_unload(sns);
     pthread_mutex_destroy(&sns->lock);

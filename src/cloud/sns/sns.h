@@ -132,15 +132,15 @@ char *signer_certificate(struct signer *signer);
 
 /* -- HTTP (outbox.c) -- */
 
-int outbox_start(struct sns *sns, struct err *err) MUST_USE;
-void outbox_stop(struct sns *sns);
-void outbox_destroy(struct sns *sns);
+int sns_outbox_start(struct sns *sns, struct err *err) MUST_USE;
+void sns_outbox_stop(struct sns *sns);
+void sns_outbox_destroy(struct sns *sns);
 /* One POST, kept until it is answered with 2xx or given up. */
 struct post {
     const char *subscription_arn, *topic_arn, *url, *body, *type, *message_id;
     int is_raw;
 };
-int outbox_put(struct sns *sns, const struct post *post, struct err *err) MUST_USE;
+int sns_outbox_put(struct sns *sns, const struct post *post, struct err *err) MUST_USE;
 
 /* Hand what could not be delivered to the subscription's dead-letter queue, if it has one. */
 void sns_bury(struct sns *sns, const json_t *subscription, const char *body,

@@ -250,7 +250,7 @@ static int send_confirmation(struct sns_call *call, const json_t *subscription)
                         .body = body,
                         .type = "SubscriptionConfirmation",
                         .message_id = n.message_id};
-    int result = body ? outbox_put(sns, &post, &call->err)
+    int result = body ? sns_outbox_put(sns, &post, &call->err)
                       : err_set(&call->err, ERR_NO_MEMORY, "confirm: out of memory");
     free(body);
     json_decref(envelope);
