@@ -46,15 +46,9 @@ static const char details[] =
 static int find_faces(const struct calibration *calibration, struct album *album,
                       const struct face_models *models, struct err *err)
 {
-    struct progress progress = {0};
-    struct album_options options = {.models = models,
-                                    .detect = calibration->detect,
-                                    .threads = (size_t)calibration->threads,
-                                    .progress = progress_show,
-                                    .context = &progress};
-    int result = album_find_faces(album, &options, err);
-    progress_end(&progress);
-    return result;
+    struct album_options options = {
+        .models = models, .detect = calibration->detect, .threads = (size_t)calibration->threads};
+    return progress_find_faces(album, &options, err);
 }
 
 static int read_photos(struct calibration *calibration, struct err *err)
@@ -162,6 +156,24 @@ static void print_json(const struct calibration *calibration, const char *path)
     json_decref(out);
 }
 
+/* The DET curve at round rates, as far down as there are strangers enough to speak of them. */
+static void print_table(const struct search_trials *trials)
+{
+    static const double rates[] = {0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001};
+    printf("DET   FPIR up to   threshold   FNIR\n");
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        float threshold;
+        struct err err;
+        if (search_fpir(trials, 0).trials < search_least_trials(rates[i]) ||
+            search_threshold(trials, rates[i], &threshold, &err) < 0)
+            break;
+        struct rate fnir = search_fnir(trials, threshold);
+        printf("      %-10g   %-9.4f   ", rates[i], (double)threshold);
+        output_rate(&fnir);
+        putchar('\n');
+    }
+}
+
 static void print_text(const struct calibration *calibration, const char *path)
 {
     struct rate fpir = search_fpir(&calibration->trials, calibration->threshold);
@@ -177,6 +189,9 @@ static void print_text(const struct calibration *calibration, const char *path)
     output_rate(&fnir);
     printf(", on %s\n", calibration->probes_folder ? "the probes"
                                                    : "the enrolled photos, each left out in turn");
+    if (fnir.trials == 0)
+        printf("                   nobody has two photos enrolled: give others with --probes\n");
+    print_table(&calibration->trials);
     printf("threshold          %.4f, was %.4f: %s\n", (double)calibration->threshold,
            (double)calibration->before, path);
 }

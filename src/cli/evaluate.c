@@ -2,15 +2,14 @@
 #include "base/clock.h"
 #include "cli/detect_option.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/verbs.h"
+#include "face/album.h"
 #include "face/pairs.h"
-#include "face/recognizer.h"
 #include "simd/kernels.h"
 
 #include <limits.h>
-#include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +23,7 @@ struct evaluate {
     int json;
     struct face_models *models;
     struct pair_list list;
-    float *embeddings; /* photo_count x FACE_EMBEDDING_FLOATS */
-    char *has_face;    /* photo_count */
-    atomic_size_t next;
-    atomic_flag reporting;
-    atomic_int failed;
-    struct err err; /* of the first worker that failed */
+    struct album album; /* the list's photos, in its order */
 };
 
 static const char details[] =
@@ -44,92 +38,27 @@ static const char details[] =
     "\"ken evaluate identify\" measures a gallery with photos of its people and of strangers: see\n"
     "ken evaluate identify --help";
 
-static const struct face *nearest_centre(const struct face *faces, int count,
-                                         const struct image *image)
+static int add_photos(struct evaluate *evaluate, struct err *err)
 {
-    const struct face *best = faces;
-    double least = INFINITY;
-    for (int i = 0; i < count; i++) {
-        const float *box = faces[i].box;
-        double distance = hypot(box[0] + box[2] / 2 - image->width / 2.0,
-                                box[1] + box[3] / 2 - image->height / 2.0);
-        if (distance < least) {
-            least = distance;
-            best = &faces[i];
-        }
+    for (size_t i = 0; i < evaluate->list.photo_count; i++) {
+        char path[PATH_MAX];
+        const char *name = evaluate->list.photos[i];
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", evaluate->images, name) >= sizeof path)
+            return err_set(err, ERR_TOO_BIG, "%s: the path is too long", name);
+        if (album_add(&evaluate->album, "", path, err) < 0)
+            return -1;
     }
-    return best;
-}
-
-static int embed_photo(struct evaluate *evaluate, struct recognizer *recognizer,
-                       struct image *image, size_t index, struct err *err)
-{
-    enum { LOOK_AT = 32 };
-    struct face faces[LOOK_AT];
-    char path[PATH_MAX];
-    const char *name = evaluate->list.photos[index];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", evaluate->images, name) >= sizeof path)
-        return err_set(err, ERR_TOO_BIG, "%s: the path is too long", name);
-    if (image_read(image, path, err) < 0)
-        return -1;
-    int count = recognizer_run(recognizer, image, faces, LOOK_AT, NULL, err);
-    if (count < 0)
-        return err_wrap(err, "read %s", path);
-    evaluate->has_face[index] = count > 0;
-    if (count > 0)
-        memcpy(evaluate->embeddings + index * FACE_EMBEDDING_FLOATS,
-               nearest_centre(faces, count, image)->embedding, sizeof faces[0].embedding);
     return 0;
-}
-
-static void fail(struct evaluate *evaluate, const struct err *err)
-{
-    if (!atomic_flag_test_and_set(&evaluate->reporting))
-        evaluate->err = *err;
-    atomic_store(&evaluate->failed, 1);
-}
-
-/* One thread: takes photos until none is left. */
-static void work(void *context, size_t thread)
-{
-    (void)thread;
-    struct evaluate *evaluate = context;
-    struct err err = {0};
-    struct recognizer_options options = recognizer_defaults;
-    options.detect = evaluate->detect;
-    struct recognizer *recognizer = recognizer_create(evaluate->models, &options, &err);
-    if (!recognizer) {
-        fail(evaluate, &err);
-        return;
-    }
-    size_t index;
-    while (!atomic_load(&evaluate->failed) &&
-           (index = atomic_fetch_add(&evaluate->next, 1)) < evaluate->list.photo_count) {
-        struct image image = {0};
-        if (embed_photo(evaluate, recognizer, &image, index, &err) < 0)
-            fail(evaluate, &err);
-        image_finish(&image);
-    }
-    recognizer_destroy(recognizer);
 }
 
 static int embed_all(struct evaluate *evaluate, struct err *err)
 {
-    size_t count = evaluate->list.photo_count;
-    size_t threads = evaluate->threads > 0 ? (size_t)evaluate->threads : pool_processors();
-    evaluate->embeddings = calloc(count, FACE_EMBEDDING_FLOATS * sizeof(float));
-    evaluate->has_face = calloc(count, 1);
-    if (!evaluate->embeddings || !evaluate->has_face)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu photos", count);
-    struct pool *pool = pool_create(threads < count ? threads : count, err);
-    if (!pool)
-        return -1;
-    pool_run(pool, pool_threads(pool), work, evaluate);
-    pool_destroy(pool);
-    if (!atomic_load(&evaluate->failed))
-        return 0;
-    *err = evaluate->err;
-    return -1;
+    struct album_options options = {.models = evaluate->models,
+                                    .detect = evaluate->detect,
+                                    .threads = (size_t)evaluate->threads,
+                                    .choice = ALBUM_NEAREST_CENTRE,
+                                    .all_wanted = 1};
+    return progress_find_faces(&evaluate->album, &options, err);
 }
 
 static int judge(const struct evaluate *evaluate, struct pair_result *result, struct err *err)
@@ -141,11 +70,12 @@ static int judge(const struct evaluate *evaluate, struct pair_result *result, st
         return err_set(err, ERR_NO_MEMORY, "no memory for %zu pairs", count);
     for (size_t i = 0; i < count; i++) {
         const struct pair *pair = &evaluate->list.pairs[i];
-        const float *a = evaluate->embeddings + pair->a * FACE_EMBEDDING_FLOATS;
-        const float *b = evaluate->embeddings + pair->b * FACE_EMBEDDING_FLOATS;
+        const struct album_photo *a = &evaluate->album.photos[pair->a];
+        const struct album_photo *b = &evaluate->album.photos[pair->b];
         scores[i].same = pair->same;
-        scores[i].failed = !evaluate->has_face[pair->a] || !evaluate->has_face[pair->b];
-        scores[i].similarity = kernels->dot_f32(a, b, FACE_EMBEDDING_FLOATS);
+        scores[i].failed = a->state != ALBUM_FACE || b->state != ALBUM_FACE;
+        scores[i].similarity =
+            kernels->dot_f32(a->face.embedding, b->face.embedding, FACE_EMBEDDING_FLOATS);
     }
     int done = pairs_evaluate(scores, count, result, err);
     free(scores);
@@ -157,7 +87,7 @@ static void print_result(const struct evaluate *evaluate, const struct pair_resu
 {
     size_t no_face = 0;
     for (size_t i = 0; i < evaluate->list.photo_count; i++)
-        no_face += !evaluate->has_face[i];
+        no_face += evaluate->album.photos[i].state != ALBUM_FACE;
     double speed = (double)evaluate->list.photo_count / seconds;
     if (!evaluate->json) {
         printf("pairs              %zu\n", evaluate->list.count);
@@ -184,6 +114,8 @@ static int run(struct evaluate *evaluate, struct err *err)
     struct pair_result result;
     if (pair_list_read(&evaluate->list, evaluate->pairs_path, err) < 0)
         return -1;
+    if (add_photos(evaluate, err) < 0)
+        return -1;
     evaluate->models = paths_open_models(evaluate->models_folder, err);
     if (!evaluate->models)
         return -1;
@@ -201,8 +133,7 @@ static void finish(struct evaluate *evaluate)
 {
     face_models_close(evaluate->models);
     pair_list_finish(&evaluate->list);
-    free(evaluate->embeddings);
-    free(evaluate->has_face);
+    album_finish(&evaluate->album);
 }
 
 int verb_evaluate(int argc, char **argv)
@@ -211,7 +142,7 @@ int verb_evaluate(int argc, char **argv)
         return evaluate_identify(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "detection") == 0)
         return evaluate_detection(argc - 1, argv + 1);
-    struct evaluate evaluate = {.reporting = ATOMIC_FLAG_INIT};
+    struct evaluate evaluate = {0};
     const struct option_spec options[] = {
         {"images", 0, OPTION_TEXT, &evaluate.images, "DIR", "folder of the photos", 0, 0},
         {"pairs", 0, OPTION_TEXT, &evaluate.pairs_path, "FILE", "the list of pairs, TSV", 0, 0},
@@ -238,6 +169,7 @@ int verb_evaluate(int argc, char **argv)
         options_fail(&line, &err);
         return EXIT_USAGE;
     }
+    album_init(&evaluate.album);
     int result = run(&evaluate, &err);
     finish(&evaluate);
     return result < 0 ? options_fail(&line, &err) : EXIT_OK;

@@ -46,15 +46,9 @@ static const char details[] =
 static int find_faces(const struct evaluation *evaluation, struct album *album,
                       const struct face_models *models, struct err *err)
 {
-    struct progress progress = {0};
-    struct album_options options = {.models = models,
-                                    .detect = evaluation->detect,
-                                    .threads = (size_t)evaluation->threads,
-                                    .progress = progress_show,
-                                    .context = &progress};
-    int result = album_find_faces(album, &options, err);
-    progress_end(&progress);
-    return result;
+    struct album_options options = {
+        .models = models, .detect = evaluation->detect, .threads = (size_t)evaluation->threads};
+    return progress_find_faces(album, &options, err);
 }
 
 static int search_all(struct evaluation *evaluation, struct err *err)

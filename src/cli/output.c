@@ -78,3 +78,14 @@ void progress_end(struct progress *progress)
         fputs("\r\033[K", stderr);
     progress->shown = 0;
 }
+
+int progress_find_faces(struct album *album, const struct album_options *options, struct err *err)
+{
+    struct progress progress = {0};
+    struct album_options shown = *options;
+    shown.progress = progress_show;
+    shown.context = &progress;
+    int result = album_find_faces(album, &shown, err);
+    progress_end(&progress);
+    return result;
+}

@@ -23,6 +23,9 @@ struct progress {
     int shown;
 };
 void progress_show(void *progress, size_t done, size_t all);
+/* album_find_faces() with that progress, in the place of what `options` have. */
+int progress_find_faces(struct album *album, const struct album_options *options,
+                        struct err *err) MUST_USE;
 void progress_end(struct progress *progress); /* wipes the line */
 
 #endif

@@ -235,7 +235,6 @@ static int wants_head(const struct train *train, const struct album *album)
 
 static int find_faces(struct train *train, struct album *album, const char *folder, struct err *err)
 {
-    struct progress progress = {0};
     struct face_models *models = paths_open_models(train->models, err);
     if (!models)
         return -1;
@@ -245,12 +244,9 @@ static int find_faces(struct train *train, struct album *album, const char *fold
                                     .detect = train->detect,
                                     .views = wants_head(train, album) ? HEAD_VIEWS : 0,
                                     .view_seed = train->head.seed,
-                                    .threads = (size_t)train->threads,
-                                    .progress = progress_show,
-                                    .context = &progress};
+                                    .threads = (size_t)train->threads};
     if (result == 0)
-        result = album_find_faces(album, &options, err);
-    progress_end(&progress);
+        result = progress_find_faces(album, &options, err);
     face_models_close(models);
     return result;
 }

@@ -129,7 +129,7 @@ struct search {
     atomic_size_t next;
     pthread_mutex_t lock; /* of what follows, and of album->text */
     size_t done;
-    struct err err; /* of the first thread that could not start */
+    struct err err; /* the first that ends the search */
 };
 
 static const struct face *choose(const struct face *faces, int count, const struct image *image,
@@ -211,6 +211,14 @@ static int read_views(struct album *album, size_t index, struct recognizer *reco
     return 0;
 }
 
+/* With search->lock held. */
+static void give_up(struct search *search, const struct err *err)
+{
+    if (search->err.code == ERR_NONE)
+        search->err = *err;
+    atomic_store(&search->next, search->album->count);
+}
+
 static void finish_photo(struct search *search, struct album_photo *photo, const struct err *err)
 {
     const struct album_options *options = search->options;
@@ -218,6 +226,8 @@ static void finish_photo(struct search *search, struct album_photo *photo, const
     if (err) {
         photo->state = ALBUM_UNREADABLE;
         photo->failure = arena_strdup(&search->album->text, err->message);
+        if (options->all_wanted)
+            give_up(search, err);
     }
     search->done++;
     if (options->progress)
@@ -236,7 +246,7 @@ static void work(void *context, size_t thread)
     struct recognizer *recognizer = recognizer_create(search->options->models, &options, &err);
     if (!recognizer) {
         pthread_mutex_lock(&search->lock);
-        search->err = err;
+        give_up(search, &err);
         pthread_mutex_unlock(&search->lock);
         return;
     }

@@ -48,13 +48,14 @@ struct album_options {
     enum face_detect detect;
     size_t threads;           /* 0: one a processor */
     enum album_choice choice; /* which face of several */
+    int all_wanted; /* the first photo that cannot be read is a failure, and the rest is left */
     size_t views; /* of each face, for a trained head: drawn by view_seed and the photo's number */
     uint64_t view_seed;
     void (*progress)(void *context, size_t done, size_t all); /* one call at a time; or NULL */
     void *context;
 };
 
-/* Fill in the faces. A photo that cannot be read is no failure. */
+/* Fill in the faces. A photo that cannot be read is no failure, unless all_wanted. */
 int album_find_faces(struct album *album, const struct album_options *options,
                      struct err *err) MUST_USE;
 

@@ -398,6 +398,18 @@ class Faces(unittest.TestCase):
         self.assertEqual(self.gallery.read_bytes(), before)
         self.assertEqual(ken("calibrate", "--gallery", self.gallery).returncode, 2)
 
+    def test_calibration_without_a_second_photo_of_anybody_says_what_it_cannot_know(self):
+        alone, gallery = self.make_probes("alone", franck=MAN[:1]), self.folder / "alone.ken"
+        self.assertEqual(ken("train", alone, "-o", gallery).returncode, 0)
+        impostors = self.make_probes("strangers", x=STRANGERS)
+        result = ken("calibrate", "--gallery", gallery, "--impostors", impostors, "--fpir", "0.6", "--svg",
+                     self.folder / "alone.svg")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("FNIR               unknown", result.stdout)
+        self.assertIn("nobody has two photos enrolled: give others with --probes", result.stdout)
+        self.assertNotIn("nan", result.stdout)
+        self.assertNotIn("nan", xml.dom.minidom.parse(str(self.folder / "alone.svg")).toxml())
+
     def test_calibration_sets_the_threshold_just_above_the_strangers(self):
         gallery, chart = self.folder / "calibrated.ken", self.folder / "det.svg"
         self.assertEqual(ken("train", self.people_folder, "-o", gallery, "--plain").returncode, 0)
