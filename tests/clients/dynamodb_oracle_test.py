@@ -39,7 +39,9 @@ VALUES = [{"S": "x"}, {"S": "xyz"}, {"S": ""}, {"N": "1"}, {"N": "-2.5"}, {"N": 
 COMPARISONS = ["EQ", "NE", "LE", "LT", "GE", "GT", "NOT_NULL", "NULL", "CONTAINS", "NOT_CONTAINS",
                "BEGINS_WITH", "IN", "BETWEEN"]
 # Pairs of messages in which ken follows the real service: ken's pattern, DynamoDB Local's.
-OWN = [(r"operand type: \w+$", r"typeSet: ALLOWED_FOR_\w+_OPERAND$")]
+OWN = [(r"operand type: \w+$", r"typeSet: ALLOWED_FOR_\w+_OPERAND$"),
+       # of several errors another comes first; and names have no order
+       (r"does not project|is not supported for global", r"does not project one or more filter")]
 
 
 class Oracle:
@@ -242,6 +244,9 @@ class Generator:
             made["Select"] = self.pick(["COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"])
         elif self.maybe(0.3):
             made["ProjectionExpression"] = self.pick(["h, r", "a, b", "g"])
+        if self.maybe(0.3):
+            made["FilterExpression"] = self.pick([
+                "attribute_exists(a)", "attribute_exists(b) OR a = :v", "attribute_exists(c)"])
         return "query", made
 
     def scan(self):

@@ -284,6 +284,35 @@ class DynamodbTest(unittest.TestCase):
         self.assertEqual([item["id"] for item in of_team("blue")], ["1"])
         self.assertEqual([item["score"] for item in of_team("red")], [20, 20])
 
+    def test_an_index_gives_what_it_holds(self):
+        make(self.client, "held", "h:S r:S", also="g:S l:S", GlobalSecondaryIndexes=[{
+            "IndexName": "global", "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "KEYS_ONLY"}}], LocalSecondaryIndexes=[{
+                "IndexName": "local", "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"},
+                                                    {"AttributeName": "l", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"}}])
+        self.addCleanup(self.client.delete_table, TableName="held")
+        self.client.put_item(TableName="held", Item=wire(h="x", r="x", g="x", l="x", a="x",
+                                                         big="x" * 5000))
+        on_global = dict(TableName="held", IndexName="global", KeyConditionExpression="g = :x",
+                         ExpressionAttributeValues=wire(**{":x": "x"}),
+                         ReturnConsumedCapacity="INDEXES")
+        on_local = {**on_global, "IndexName": "local", "KeyConditionExpression": "h = :x"}
+        for where in (on_global, on_local):
+            self.refused("ValidationException", f"Secondary index {where['IndexName']} does not "
+                         "project one or more filter attributes: [a, b]", "query", **where,
+                         FilterExpression="a = :x AND attribute_exists(b) AND a <> :x")
+        self.refused("ValidationException", "Global secondary index global does not project "
+                     "[a, b]", "query", **on_global, ProjectionExpression="a, b, h")
+        held = self.client.query(**on_global)
+        self.assertEqual(set(held["Items"][0]), {"h", "r", "g"})
+        self.assertEqual(held["ConsumedCapacity"]["CapacityUnits"], 0.5)
+        fetched = self.client.query(**on_local, ProjectionExpression="a")
+        self.assertEqual([plain(item) for item in fetched["Items"]], [{"a": "x"}])
+        used = fetched["ConsumedCapacity"]
+        self.assertEqual((used["CapacityUnits"], used["Table"]["CapacityUnits"],
+                          used["LocalSecondaryIndexes"]["local"]["CapacityUnits"]), (1.5, 1, 0.5))
+
     def test_transactions_are_all_or_nothing(self):
         items = [{"Put": {"TableName": "people", "Item": wire(name="t1")}},
                  {"ConditionCheck": {"TableName": "people", "Key": wire(name="t2"),

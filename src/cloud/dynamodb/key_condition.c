@@ -1,0 +1,211 @@
+#include "cloud/dynamodb/page.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A KeyConditionExpression (or KeyConditions, which look the same here) to a range of keys. */
+
+/* What a KeyConditionExpression says of one key attribute. */
+struct key_condition {
+    enum node_type type;
+    const struct value *values[2];
+};
+
+#define KEY_CONDITION "KeyConditionExpression"
+
+static int refuse_condition(struct request *r, const char *format, const char *what)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s%s", format, what);
+    return err_set(&r->err, ERR_INVALID, "%s", text);
+}
+
+static const char *refused_operator(enum node_type type)
+{
+    switch (type) {
+    case NODE_OR:
+        return "OR";
+    case NODE_NOT:
+        return "NOT";
+    case NODE_IN:
+        return "IN";
+    case NODE_NE:
+        return "<>";
+    case NODE_ATTRIBUTE_EXISTS:
+        return "attribute_exists";
+    case NODE_ATTRIBUTE_NOT_EXISTS:
+        return "attribute_not_exists";
+    case NODE_ATTRIBUTE_TYPE:
+        return "attribute_type";
+    case NODE_CONTAINS:
+        return "contains";
+    default:
+        return NULL;
+    }
+}
+
+static enum node_type mirrored(enum node_type type)
+{
+    return type == NODE_LT   ? NODE_GT
+           : type == NODE_LE ? NODE_GE
+           : type == NODE_GT ? NODE_LT
+           : type == NODE_GE ? NODE_LE
+                             : type;
+}
+
+/* `attribute OP value`, either way round, to the name and the condition. */
+static int read_predicate(struct request *r, const struct node *node, const char **name,
+                          struct key_condition *out)
+{
+    *out = (struct key_condition){.type = node->type};
+    *name = NULL;
+    for (size_t i = 0, values = 0; i < node->count; i++) {
+        const struct node *arg = node->args[i];
+        if (arg->type == NODE_SIZE)
+            return err_set(&r->err, ERR_INVALID,
+                           KEY_CONDITION "s cannot contain nested operations");
+        if (arg->type == NODE_VALUE) {
+            if (values < 2)
+                out->values[values++] = arg->value;
+            continue;
+        }
+        if (*name)
+            return err_set(&r->err, ERR_INVALID,
+                           "Invalid condition in " KEY_CONDITION
+                           ": Multiple attribute names used in one condition");
+        if (arg->path.count > 1)
+            return err_set(&r->err, ERR_INVALID,
+                           KEY_CONDITION "s cannot have conditions on nested attributes");
+        *name = arg->path.steps[0].name;
+        if (i && (node->type == NODE_BETWEEN || node->type == NODE_BEGINS_WITH))
+            return refuse_condition(r, "Invalid condition in " KEY_CONDITION ": ",
+                                    node->type == NODE_BETWEEN
+                                        ? "BETWEEN operator must have the key attribute as its "
+                                          "first operand"
+                                        : "begins_with operator must have the key attribute as its "
+                                          "first operand");
+        if (i)
+            out->type = mirrored(node->type);
+    }
+    if (!*name)
+        return err_set(&r->err, ERR_INVALID,
+                       "Invalid condition in " KEY_CONDITION ": No key attribute specified");
+    return 0;
+}
+
+struct key_conditions {
+    const char *names[2];
+    struct key_condition conditions[2];
+    size_t count;
+};
+
+static int collect(struct request *r, const struct node *node, struct key_conditions *out)
+{
+    const char *refused = refused_operator(node->type), *name;
+    struct key_condition condition;
+    if (node->type == NODE_AND)
+        return collect(r, node->args[0], out) < 0 ? -1 : collect(r, node->args[1], out);
+    if (refused)
+        return refuse_condition(r, "Invalid operator used in " KEY_CONDITION ": ", refused);
+    if (read_predicate(r, node, &name, &condition) < 0)
+        return -1;
+    for (size_t i = 0; i < out->count; i++)
+        if (!strcmp(out->names[i], name))
+            return err_set(&r->err, ERR_INVALID,
+                           KEY_CONDITION "s must only contain one condition per key");
+    if (out->count == 2)
+        return err_set(&r->err, ERR_INVALID, "Conditions can be of length 1 or 2 only");
+    out->names[out->count] = name;
+    out->conditions[out->count++] = condition;
+    return 0;
+}
+
+static const struct key_condition *condition_on(const struct key_conditions *all, const char *name)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (!strcmp(all->names[i], name))
+            return &all->conditions[i];
+    return NULL;
+}
+
+static int check_condition(struct request *r, const struct key_part *part,
+                           const struct key_condition *condition)
+{
+    for (size_t i = 0; i < 2 && condition->values[i]; i++) {
+        if (condition->values[i]->type != part->type)
+            return err_set(&r->err, ERR_INVALID,
+                           "One or more parameter values were invalid: Condition parameter type "
+                           "does not match schema type");
+        if (part->type != VALUE_N && !condition->values[i]->bytes.size)
+            return err_set(&r->err, ERR_INVALID,
+                           "One or more parameter values are not valid. The AttributeValue for a "
+                           "key attribute cannot contain an empty %s value. Key: %s",
+                           part->type == VALUE_S ? "string" : "binary", part->name);
+    }
+    if (condition->type == NODE_BEGINS_WITH && part->type == VALUE_N)
+        return err_set(&r->err, ERR_INVALID, "Invalid operator used for key of type N");
+    return 0;
+}
+
+/* The range of keys that hash and (where given) range condition leave. */
+static int set_range(struct request *r, struct page *page, const struct value *hash,
+                     const struct key_condition *range)
+{
+    struct key all, end, a, b;
+    if (key_prefix(hash, NULL, 1, &all, r->arena, &r->err) < 0 ||
+        key_after(&all, &end, r->arena, &r->err) < 0)
+        return -1;
+    page->low = all;
+    page->high = end;
+    if (!range)
+        return 0;
+    const struct value *last = range->values[range->type == NODE_BETWEEN];
+    int whole = range->type != NODE_BEGINS_WITH;
+    if (key_prefix(hash, range->values[0], whole, &a, r->arena, &r->err) < 0 ||
+        key_prefix(hash, last, whole, &b, r->arena, &r->err) < 0 ||
+        key_after(&b, &end, r->arena, &r->err) < 0)
+        return -1;
+    switch (range->type) {
+    case NODE_LT:
+        page->high = a;
+        break;
+    case NODE_LE:
+        page->high = end;
+        break;
+    case NODE_GT:
+        page->low = end;
+        break;
+    case NODE_GE:
+        page->low = a;
+        break;
+    default: /* =, BETWEEN, begins_with */
+        page->low = a;
+        page->high = end;
+    }
+    return 0;
+}
+
+int page_set_keys(struct request *r, struct page *page)
+{
+    struct key_conditions all = {0};
+    if (collect(r, page->expressions.key_condition, &all) < 0)
+        return -1;
+    const struct key_part *hash = &page->keys->parts[0], *range = &page->keys->parts[1];
+    const struct key_condition *on_hash = condition_on(&all, hash->name), *on_range = NULL;
+    if (page->keys->count > 1)
+        on_range = condition_on(&all, range->name);
+    if (!on_hash)
+        return err_set(&r->err, ERR_INVALID, "Query condition missed key schema element: %s",
+                       hash->name);
+    if (all.count == 2 && !on_range)
+        return page->keys->count > 1
+                   ? err_set(&r->err, ERR_INVALID, "Query condition missed key schema element: %s",
+                             range->name)
+                   : err_set(&r->err, ERR_INVALID, "Query key condition not supported");
+    if (on_hash->type != NODE_EQ)
+        return err_set(&r->err, ERR_INVALID, "Query key condition not supported");
+    if (check_condition(r, hash, on_hash) < 0 ||
+        (on_range && check_condition(r, range, on_range) < 0))
+        return -1;
+    return set_range(r, page, on_hash->values[0], on_range);
+}

@@ -1,0 +1,198 @@
+#include "cloud/dynamodb/page.h"
+
+#include <string.h>
+
+/* What Query and Scan have in common before anything is read: parameters, the index, where to go
+ * on. */
+
+static int read_select(struct request *r, struct page *page)
+{
+    static const char *const values[] = {
+        "", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "SPECIFIC_ATTRIBUTES", "COUNT", NULL};
+    int choice;
+    if (param_choice(r, "Select", values, &choice) < 0)
+        return -1;
+    page->select = (enum select_type)choice;
+    if (page->select == SELECT_PROJECTED && !json_object_get(r->body, "IndexName"))
+        return err_set(
+            &r->err, ERR_INVALID,
+            "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName");
+    if (page->expressions.has_projection && page->select != SELECT_DEFAULT &&
+        page->select != SELECT_SPECIFIC)
+        return err_set(&r->err, ERR_INVALID,
+                       "Cannot specify the ProjectionExpression when choosing to get %s",
+                       values[page->select]);
+    if (!page->expressions.has_projection && page->select == SELECT_SPECIFIC)
+        return err_set(&r->err, ERR_INVALID,
+                       "Must specify the AttributesToGet or ProjectionExpression when choosing to "
+                       "get SPECIFIC_ATTRIBUTES");
+    return 0;
+}
+
+/* Query's own text; Scan's limit is checked with its other parameters. */
+static int read_limit(struct request *r, struct page *page)
+{
+    int present;
+    if (param_integer(r, "Limit", &page->limit, &present) < 0)
+        return -1;
+    if (!present || page->limit >= 1)
+        return 0;
+    return err_set(&r->err, ERR_INVALID,
+                   "1 validation error detected: Value at 'Limit' failed to satisfy constraint: "
+                   "Member must have value greater than or equal to 1");
+}
+
+int page_read(struct request *r, struct page *page, unsigned uses)
+{
+    if (read_limit(r, page) < 0 || param_flag(r, "ConsistentRead", &page->consistent) < 0 ||
+        param_capacity(r, &page->capacity) < 0 ||
+        expressions_parse(r, r->body, uses, &page->expressions) < 0)
+        return -1;
+    return read_select(r, page);
+}
+
+static int find_index(struct request *r, struct page *page)
+{
+    const char *name;
+    page->keys = &page->table->keys;
+    if (param_string(r, "IndexName", &name) < 0)
+        return -1;
+    if (!name)
+        return 0;
+    page->index = request_index(r, page->table, name);
+    if (!page->index)
+        return -1;
+    page->keys = &page->index->keys;
+    if (page->index->backfilling)
+        return err_set(&r->err, ERR_INVALID,
+                       "Cannot read from backfilling global secondary index: %s", name);
+    if (page->index->global && page->consistent)
+        return err_set(&r->err, ERR_INVALID,
+                       "Consistent reads are not supported on global secondary indexes");
+    if (page->index->global && page->select == SELECT_ALL && page->index->type != PROJECTION_ALL)
+        return err_set(&r->err, ERR_INVALID,
+                       "One or more parameter values were invalid: Select type ALL_ATTRIBUTES is "
+                       "not supported for global secondary index %s because its projection type is "
+                       "not ALL",
+                       name);
+    return 0;
+}
+
+static int wrong_start(struct request *r, const char *why)
+{
+    return err_set(&r->err, ERR_INVALID, "The provided starting key is %s", why);
+}
+
+static int check_start(struct request *r, const struct page *page, const struct value *start)
+{
+    const struct key_schema *schemas[2] = {&page->table->keys, page->keys};
+    size_t expected = 0;
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < schemas[i]->count; j++) {
+            const struct key_part *part = &schemas[i]->parts[j];
+            const struct value *value = value_member(start, part->name);
+            if (i && key_schema_has(schemas[0], part->name))
+                continue;
+            expected++;
+            if (!value || value->type != part->type ||
+                (value->type != VALUE_N && !value->bytes.size))
+                return wrong_start(r,
+                                   "invalid: The provided key element does not match the schema");
+        }
+    if (start->map.count != expected)
+        return wrong_start(r, "invalid: The provided key element does not match the schema");
+    return 0;
+}
+
+static int compare_keys(const struct key *a, const struct key *b)
+{
+    size_t common = a->size < b->size ? a->size : b->size;
+    int order = common ? memcmp(a->data, b->data, common) : 0;
+    return order ? order : (a->size > b->size) - (a->size < b->size);
+}
+
+/* Go on behind ExclusiveStartKey: the range begins (or, backward, ends) there. */
+int page_start(struct request *r, struct page *page, int is_query)
+{
+    const json_t *json;
+    struct value start;
+    struct key key;
+    if (param_object(r, "ExclusiveStartKey", &json) < 0)
+        return -1;
+    if (!json)
+        return 0;
+    if (item_from_json(json, &start, r->arena, &r->err) < 0 || check_start(r, page, &start) < 0)
+        return -1;
+    int made = page->index
+                   ? table_index_key(page->table, page->index, &start, &key, r->arena, &r->err)
+                   : table_key(page->table, &start, &key, r->arena, &r->err);
+    if (made < 0)
+        return -1;
+    if (compare_keys(&key, &page->low) < 0 ||
+        (page->high.size && compare_keys(&key, &page->high) >= 0))
+        return is_query ? wrong_start(r, "outside query boundaries based on provided conditions")
+                        : wrong_start(r, "invalid: Invalid ExclusiveStartKey. Please use "
+                                         "ExclusiveStartKey with correct Segment.");
+    if (page->backward) {
+        page->high = key;
+        return 0;
+    }
+    unsigned char *after = arena_alloc(r->arena, key.size + 1, 1); /* key and 00: the next */
+    if (!after)
+        return err_set(&r->err, ERR_TOO_BIG, "The request needs too much memory");
+    memcpy(after, key.data, key.size);
+    page->low = (struct key){after, key.size + 1};
+    return 0;
+}
+
+static int index_holds(const struct table_index *index, const char *name)
+{
+    for (size_t i = 0; i < index->projection.count; i++)
+        if (!strcmp(index->projection.paths[i].steps[0].name, name))
+            return 1;
+    return 0;
+}
+
+/* A global index gives only what it holds; a local one fetches the rest from the table. */
+static int check_projected(struct request *r, const struct page *page)
+{
+    if (!page->index || !page->index->global || page->index->type == PROJECTION_ALL)
+        return 0;
+    struct buf missing;
+    buf_init(&missing, 4096);
+    for (size_t i = 0; i < page->expressions.projection.count; i++) {
+        const char *name = page->expressions.projection.paths[i].steps[0].name;
+        if (!index_holds(page->index, name))
+            buf_printf(&missing, "%s%s", missing.size ? ", " : "", name);
+    }
+    int result = 0;
+    if (missing.size)
+        result = err_set(&r->err, ERR_INVALID,
+                         "One or more parameter values were invalid: Global secondary index %s "
+                         "does not project [%s]",
+                         page->index->name, missing.data);
+    buf_finish(&missing);
+    return result;
+}
+
+int page_holds(const struct page *page, const char *name)
+{
+    return index_holds(page->index, name);
+}
+
+static int projects_more(const struct page *page)
+{
+    for (size_t i = 0; i < page->expressions.projection.count; i++)
+        if (!index_holds(page->index, page->expressions.projection.paths[i].steps[0].name))
+            return 1;
+    return 0;
+}
+
+int page_check(struct request *r, struct page *page)
+{
+    if (find_index(r, page) < 0 || expressions_check_keys(r, page->table, &page->expressions) < 0)
+        return -1;
+    page->fetches = page->index && !page->index->global && page->index->type != PROJECTION_ALL &&
+                    (page->select == SELECT_ALL || projects_more(page));
+    return check_projected(r, page);
+}
