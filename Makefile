@@ -6,7 +6,7 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test test-dynamodb-oracle bench bench-engine fuzz clean format
+.PHONY: all help packages build models demo test test-crash test-dynamodb-oracle bench bench-engine fuzz clean format
 
 all: build models
 
@@ -14,6 +14,7 @@ help:
 	@echo 'make               install what is missing, build, import the networks'
 	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
 	@echo 'make test          every test; closes with "N passed, N failed"'
+	@echo 'make test-crash [ROUNDS=500]  kill -9 in mid-write, and nothing acknowledged is lost'
 	@echo 'make test-dynamodb-oracle [ROUNDS=3000 SEED=7]  answers beside DynamoDB Local (needs java)'
 	@echo 'make bench         the figures of the README, bench-engine among them'
 	@echo 'make bench-engine  the engine beside others (oneDNN, XNNPACK, ONNX Runtime, OpenCV)'
@@ -49,6 +50,11 @@ demo: build models
 test:
 	@tools/install-packages test
 	@tools/run-tests
+
+# Each kill is a moment of its own: what is short in `make test` runs 500 times here, about ten minutes.
+test-crash: build
+	@for test in dynamodb_crash crash; do \
+	    KEN_CRASH_ROUNDS=$(or $(ROUNDS),500) python3 tests/clients/$${test}_test.py $(KEN) || exit 1; done
 
 # DynamoDB Local is 300 MB of Java from npm: nobody needs it but this comparison.
 ORACLE := $(BUILD)/oracle
