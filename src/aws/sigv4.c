@@ -286,6 +286,19 @@ int sigv4_verify(const struct sigv4_request *request, const struct sigv4_claim *
     return done;
 }
 
+int sigv4_text_signature(const char *secret_access_key, const char *day,
+                         const struct sigv4_scope *scope, const char *text,
+                         char out[SIGV4_HEX_BYTES], struct err *err)
+{
+    unsigned char key[SIGV4_KEY_BYTES], mac[SIGV4_KEY_BYTES];
+    if (derive_key(secret_access_key, day, scope, key, err) < 0)
+        return -1;
+    hmac(key, sizeof key, text, mac);
+    hex_encode(mac, sizeof mac, out);
+    OPENSSL_cleanse(key, sizeof key);
+    return 0;
+}
+
 int sigv4_chain_init(struct sigv4_chain *chain, const struct sigv4_claim *claim,
                      const unsigned char signing_key[SIGV4_KEY_BYTES], struct err *err)
 {

@@ -98,6 +98,12 @@ int sigv4_verify(const struct sigv4_request *request, const struct sigv4_claim *
                  unsigned char signing_key[SIGV4_KEY_BYTES], struct arena *arena,
                  struct err *err) MUST_USE;
 
+/* The signature of a text by itself, such as the policy of a browser's form, with the key of that
+ * day ("20261123") and scope. */
+int sigv4_text_signature(const char *secret_access_key, const char *day,
+                         const struct sigv4_scope *scope, const char *text,
+                         char out[SIGV4_HEX_BYTES], struct err *err) MUST_USE;
+
 /* The signatures of an aws-chunked body. Each one chains to the one before it, the first to the
  * request's own (the seed).
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html */

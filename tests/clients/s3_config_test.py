@@ -302,6 +302,53 @@ class ConfigTest(unittest.TestCase):
             "BlockPublicPolicy": True})
         self.refused("AccessDenied", self.s3.put_bucket_policy, Policy=self.policy())
 
+    def test_policies_let_in_and_keep_out(self):
+        self.put("open/k", ACL="public-read")
+        self.put("k")
+        self.refused("AccessDenied", self.anyone.get_object, Key="k")
+        everything = f"arn:aws:s3:::{self.bucket}/*"
+        self.s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps({
+            "Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:DeleteObject"],
+                 "Resource": everything},
+                {"Effect": "Deny", "Principal": "*", "Action": "s3:*",
+                 "Resource": f"arn:aws:s3:::{self.bucket}/open/*"}]}))
+        reply = self.anyone.get_object(Bucket=self.bucket, Key="k")
+        self.assertEqual(reply["Body"].read(), b"data")
+        self.refused("AccessDenied", self.anyone.get_object, Key="open/k")
+        self.refused("AccessDenied", self.anyone.put_object, Key="k", Body=b"x")
+        self.refused("AccessDenied", self.anyone.copy_object, Key="x", CopySource=f"{self.bucket}/k")
+        self.refused("AccessDenied", self.anyone.list_objects_v2)
+        reply = self.anyone.delete_objects(Bucket=self.bucket, Delete={
+            "Objects": [{"Key": "k"}, {"Key": "open/k"}]})
+        self.assertEqual([d["Key"] for d in reply["Deleted"]], ["k"])
+        self.assertEqual([(e["Key"], e["Code"]) for e in reply["Errors"]],
+                         [("open/k", "AccessDenied")])
+
+    def test_users_have_what_their_policies_and_the_buckets_say(self):
+        iam = self.cloud.client(boto3, "iam")
+        iam.create_user(UserName="reader")
+        key = iam.create_access_key(UserName="reader")["AccessKey"]
+        user = self.cloud.client(boto3, "s3", aws_access_key_id=key["AccessKeyId"],
+                                 aws_secret_access_key=key["SecretAccessKey"])
+        self.put("k")
+        self.refused("AccessDenied", user.get_object, Key="k")
+        iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"],
+                 "Resource": f"arn:aws:s3:::{self.bucket}/*"}]}))
+        self.assertEqual(user.get_object(Bucket=self.bucket, Key="k")["Body"].read(), b"data")
+        user.put_object(Bucket=self.bucket, Key="mine", Body=b"x")
+        self.refused("AccessDenied", user.put_object, Key="mine", Body=b"x", Tagging="a=b")
+        self.refused("AccessDenied", user.delete_object, Key="k")
+        self.refused("AccessDenied", user.list_objects_v2)
+        self.s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps({
+            "Version": "2012-10-17", "Statement": [
+                {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+                 "Resource": f"arn:aws:s3:::{self.bucket}/*"}]}))
+        self.refused("AccessDenied", user.put_object, Key="mine", Body=b"x")
+        self.put("k")
+
     # -- access control lists
 
     @staticmethod

@@ -363,6 +363,25 @@ void s3_put_acl(struct s3_request *r)
 
 /* -- anonymous requests -- */
 
+static const struct {
+    const char *action, *permission;
+    int is_object; /* the object's list says, else the bucket's */
+} covered[] = {
+    {"s3:GetObject", "READ", 1},
+    {"s3:GetObjectVersion", "READ", 1},
+    {"s3:GetObjectAcl", "READ_ACP", 1},
+    {"s3:GetObjectVersionAcl", "READ_ACP", 1},
+    {"s3:PutObjectAcl", "WRITE_ACP", 1},
+    {"s3:PutObjectVersionAcl", "WRITE_ACP", 1},
+    {"s3:ListBucket", "READ", 0},
+    {"s3:ListBucketVersions", "READ", 0},
+    {"s3:ListBucketMultipartUploads", "READ", 0},
+    {"s3:PutObject", "WRITE", 0},
+    {"s3:DeleteObject", "WRITE", 0},
+    {"s3:GetBucketAcl", "READ_ACP", 0},
+    {"s3:PutBucketAcl", "WRITE_ACP", 0},
+};
+
 static int bucket_lets_all(struct s3_request *r, const char *permission, struct err *err)
 {
     const char *acl = "";
@@ -370,39 +389,34 @@ static int bucket_lets_all(struct s3_request *r, const char *permission, struct 
     return found < 0 ? -1 : found && acl_lets_all(acl, permission);
 }
 
-/* 1 when grants to everybody cover the request. A bucket's policy is for exchange_authorize(). */
-static int is_let(struct s3_request *r, const char *grant, struct err *err)
+static int object_lets_all(struct s3_request *r, const char *permission, struct err *err)
 {
-    int is_ignored = 0;
     struct meta_object object;
-    int exists = meta_bucket(r, r->bucket, NULL, err);
-    if (exists <= 0) /* its absence is no secret */
-        return exists < 0 ? -1 : 1;
-    if (blocks(r, "IgnorePublicAcls", &is_ignored, err) < 0)
-        return -1;
-    if (is_ignored)
-        return 0;
-    if (!r->key || strcmp(grant, "WRITE") == 0)
-        return bucket_lets_all(r, grant, err);
-    int found = meta_version(r, r->bucket, r->key, exchange_query(r->x, "versionId"), &object, err);
+    const char *version = *r->x->query ? exchange_query(r->x, "versionId") : NULL;
+    int found = meta_version(r, r->bucket, r->key, version, &object, err);
     if (found > 0)
-        return acl_lets_all(object.acl, grant);
+        return acl_lets_all(object.acl, permission);
+    /* Who may list may also learn that a key is absent. */
     return found < 0 ? -1 : bucket_lets_all(r, "READ", err);
 }
 
-int s3_admit(void *self, struct exchange *x)
+int acl_lets_anyone(struct s3_request *r, const char *action, const char *bucket, const char *key,
+                    struct err *err)
 {
-    struct s3_request r = {.s3 = self, .x = x};
-    struct err err = {0};
-    if (s3_address(&r) < 0)
-        return -1;
-    const struct s3_operation *operation = s3_find_operation(&r);
-    if (operation && operation->is_open)
-        return 0;
-    int let = operation && operation->grant ? is_let(&r, operation->grant, &err) : 0;
-    if (let < 0)
-        s3_fail(&r, &err);
-    else if (!let)
-        exchange_fail(x, "AccessDenied", "Access Denied");
-    return let > 0 ? 0 : -1;
+    struct s3_request at = {.s3 = r->s3, .x = r->x, .bucket = bucket, .key = key};
+    int is_ignored = 0;
+    int exists = bucket ? meta_bucket(&at, bucket, NULL, err) : 0;
+    for (size_t i = 0; exists >= 0 && i < sizeof covered / sizeof *covered; i++) {
+        if (strcmp(covered[i].action, action) != 0)
+            continue;
+        if (!exists) /* its absence is no secret */
+            return bucket != NULL;
+        if (blocks(&at, "IgnorePublicAcls", &is_ignored, err) < 0)
+            return -1;
+        if (is_ignored)
+            return 0;
+        return covered[i].is_object ? object_lets_all(&at, covered[i].permission, err)
+                                    : bucket_lets_all(&at, covered[i].permission, err);
+    }
+    return exists < 0 ? -1 : 0;
 }

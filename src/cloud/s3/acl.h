@@ -19,10 +19,14 @@ int acl_is_taken(struct s3_request *r, const char *acl);
 /* Does the list let everybody ("READ", "WRITE", "READ_ACP", "WRITE_ACP")? */
 int acl_lets_all(const char *acl, const char *permission);
 
+/* Does a list let everybody do the action on the bucket, or on the key in it? 1, 0 or -1. */
+int acl_lets_anyone(struct s3_request *r, const char *action, const char *bucket, const char *key,
+                    struct err *err);
+
 void s3_get_acl(struct s3_request *r);
 void s3_put_acl(struct s3_request *r);
 
-/* For requests that nobody signed: 0 to go on, -1: answered. */
+/* For requests that nobody signed, before their body comes: 0 to go on, -1: answered. */
 int s3_admit(void *self, struct exchange *x);
 
 #endif

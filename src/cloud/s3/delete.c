@@ -36,6 +36,7 @@ struct deletion {
     struct arena *arena;
     struct meta_delete *deletes; /* S3_MAX_DELETE */
     const char **wrong_versions; /* of each: its version when that is none, else NULL */
+    char *is_denied;             /* of each */
     size_t count;
     int is_quiet;
     struct meta_delete current;
@@ -101,12 +102,56 @@ static int read_deletion(struct s3_request *r, struct deletion *d)
     return -1;
 }
 
-static int authorize(struct s3_request *r, const struct deletion *d)
+/* Keys that the signer may not delete have their own error, and are left out of the rest. */
+static int authorize(struct s3_request *r, struct deletion *d)
 {
-    for (size_t i = 0; i < d->count; i++)
-        if (s3_authorize(r, d->deletes[i].version ? "s3:DeleteObjectVersion" : "s3:DeleteObject",
-                         r->bucket, d->deletes[i].key) < 0)
+    for (size_t i = 0; i < d->count; i++) {
+        struct err why = {0};
+        const struct meta_delete *one = &d->deletes[i];
+        d->is_denied[i] = s3_may(r, one->version ? "s3:DeleteObjectVersion" : "s3:DeleteObject",
+                                 r->bucket, one->key, &why) < 0;
+        if (d->is_denied[i] && why.code != ERR_DENIED) {
+            s3_fail(r, &why);
             return -1;
+        }
+    }
+    return 0;
+}
+
+/* Those that go on, in one row. */
+static size_t gather(struct deletion *d, struct meta_delete *out, size_t *from)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->is_denied[i] || d->wrong_versions[i])
+            continue;
+        from[count] = i;
+        out[count++] = d->deletes[i];
+    }
+    return count;
+}
+
+static int run(struct s3_request *r, struct deletion *d)
+{
+    struct err err = {0};
+    enum meta_outcome outcome = META_DONE;
+    struct meta_delete *some = arena_new(d->arena, struct meta_delete, d->count);
+    size_t *from = arena_new(d->arena, size_t, d->count);
+    size_t count = some && from ? gather(d, some, from) : 0;
+    if (!some || !from) {
+        exchange_fail(r->x, "InternalError", "Out of memory.");
+        return -1;
+    }
+    if (meta_delete_objects(r, some, count, &outcome, &err) < 0) {
+        s3_fail(r, &err);
+        return -1;
+    }
+    if (outcome == META_NO_BUCKET) {
+        s3_fail_no_bucket(r);
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++)
+        d->deletes[from[i]] = some[i];
     return 0;
 }
 
@@ -141,7 +186,9 @@ static void answer(struct s3_request *r, const struct deletion *d)
     s3_xml_begin(&out, "DeleteResult");
     for (size_t i = 0; i < d->count; i++) {
         const struct meta_delete *one = &d->deletes[i];
-        if (d->wrong_versions[i])
+        if (d->is_denied[i])
+            put_error(&out, one, one->version, "AccessDenied", "Access Denied");
+        else if (d->wrong_versions[i])
             put_error(&out, one, d->wrong_versions[i], "NoSuchVersion",
                       "The specified version does not exist.");
         else if (one->outcome == META_NO_OBJECT)
@@ -161,7 +208,8 @@ static int prepare(struct s3_request *r, struct deletion *d)
     d->arena = &r->x->arena;
     d->deletes = arena_new(d->arena, struct meta_delete, S3_MAX_DELETE);
     d->wrong_versions = arena_new(d->arena, const char *, S3_MAX_DELETE);
-    if (d->deletes && d->wrong_versions)
+    d->is_denied = arena_alloc(d->arena, S3_MAX_DELETE, 1);
+    if (d->deletes && d->wrong_versions && d->is_denied)
         return 0;
     exchange_fail(r->x, "InternalError", "Out of memory.");
     return -1;
@@ -169,18 +217,15 @@ static int prepare(struct s3_request *r, struct deletion *d)
 
 void s3_delete_objects(struct s3_request *r)
 {
-    struct err err = {0};
-    enum meta_outcome outcome;
     struct content content = {0};
     struct deletion d = {0};
+    if (r->x->body.size > S3_MAX_XML_BYTES) {
+        s3_fail_malformed(r);
+        return;
+    }
     int taken = s3_take_body(r, CHECKSUM_NONE, &content);
     content_finish(&content);
-    if (taken < 0 || prepare(r, &d) < 0 || read_deletion(r, &d) < 0 || authorize(r, &d) < 0)
-        return;
-    if (meta_delete_objects(r, d.deletes, d.count, &outcome, &err) < 0)
-        s3_fail(r, &err);
-    else if (outcome == META_NO_BUCKET)
-        s3_fail_no_bucket(r);
-    else
+    if (taken == 0 && prepare(r, &d) == 0 && read_deletion(r, &d) == 0 && authorize(r, &d) == 0 &&
+        run(r, &d) == 0)
         answer(r, &d);
 }

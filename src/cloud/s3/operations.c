@@ -3,6 +3,8 @@
 #include "cloud/access.h"
 #include "cloud/errors.h"
 #include "cloud/query.h"
+#include "cloud/s3/acl.h"
+#include "cloud/s3/config.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -83,7 +85,6 @@ static const struct s3_operation operations[] = {
      .query = "",
      .action = "s3:GetObject",
      .parameters = "",
-     .grant = "READ",
      .run = s3_get_object},
     {.name = "PutObject",
      .method = "PUT",
@@ -92,7 +93,6 @@ static const struct s3_operation operations[] = {
      .header = "!x-amz-copy-source",
      .action = "s3:PutObject",
      .parameters = "",
-     .grant = "WRITE",
      .run = s3_put_object},
     {.name = "GetObjectTagging",
      .method = "GET",
@@ -109,7 +109,6 @@ static const struct s3_operation operations[] = {
      .action = "s3:GetObjectAcl",
      .version_action = "s3:GetObjectVersionAcl",
      .parameters = "acl " VERSION,
-     .grant = "READ_ACP",
      .run = s3_get_acl},
     {.name = "GetObjectAttributes",
      .method = "GET",
@@ -146,7 +145,6 @@ static const struct s3_operation operations[] = {
      .action = "s3:GetObject",
      .version_action = "s3:GetObjectVersion",
      .parameters = "partNumber " VERSION OVERRIDES,
-     .grant = "READ",
      .run = s3_get_object}, /* quick, as is HEAD */
     {.name = "HeadObject",
      .method = "HEAD",
@@ -154,7 +152,6 @@ static const struct s3_operation operations[] = {
      .action = "s3:GetObject",
      .version_action = "s3:GetObjectVersion",
      .parameters = "partNumber " VERSION OVERRIDES,
-     .grant = "READ",
      .run = s3_head_object},
     {.name = "PutObjectTagging",
      .method = "PUT",
@@ -213,7 +210,6 @@ static const struct s3_operation operations[] = {
      .subject = ON_OBJECT,
      .action = "s3:PutObject",
      .parameters = "",
-     .grant = "WRITE",
      .run = s3_put_object},
     {.name = "DeleteObjectTagging",
      .method = "DELETE",
@@ -236,7 +232,6 @@ static const struct s3_operation operations[] = {
      .action = "s3:DeleteObject",
      .version_action = "s3:DeleteObjectVersion",
      .parameters = VERSION,
-     .grant = "WRITE",
      .run = s3_delete_object},
     {.name = "CreateMultipartUpload",
      .method = "POST",
@@ -278,7 +273,6 @@ static const struct s3_operation operations[] = {
      .query = "versions",
      .action = "s3:ListBucketVersions",
      .parameters = "versions key-marker version-id-marker " LIST,
-     .grant = "READ",
      .run = s3_list_object_versions},
     {.name = "ListMultipartUploads",
      .method = "GET",
@@ -286,7 +280,6 @@ static const struct s3_operation operations[] = {
      .query = "uploads",
      .action = "s3:ListBucketMultipartUploads",
      .parameters = "uploads prefix delimiter encoding-type key-marker upload-id-marker max-uploads",
-     .grant = "READ",
      .run = s3_list_multipart_uploads},
     {.name = "GetBucketAcl",
      .method = "GET",
@@ -294,7 +287,6 @@ static const struct s3_operation operations[] = {
      .query = "acl",
      .action = "s3:GetBucketAcl",
      .parameters = "acl",
-     .grant = "READ_ACP",
      .run = s3_get_acl},
     {.name = "GetBucketPolicyStatus",
      .method = "GET",
@@ -336,14 +328,12 @@ static const struct s3_operation operations[] = {
      .value = "2",
      .action = "s3:ListBucket",
      .parameters = "list-type continuation-token fetch-owner start-after " LIST,
-     .grant = "READ",
      .run = s3_list_objects_v2},
     {.name = "ListObjects",
      .method = "GET",
      .subject = ON_BUCKET,
      .action = "s3:ListBucket",
      .parameters = "marker " LIST,
-     .grant = "READ",
      .run = s3_list_objects},
     {.name = "PutBucketVersioning",
      .method = "PUT",
@@ -358,7 +348,6 @@ static const struct s3_operation operations[] = {
      .query = "acl",
      .action = "s3:PutBucketAcl",
      .parameters = "acl",
-     .grant = "WRITE_ACP",
      .run = s3_put_acl},
     PUT_CONFIG("PutBucketTagging", "tagging", "s3:PutBucketTagging"),
     PUT_CONFIG("PutBucketCors", "cors", "s3:PutBucketCORS"),
@@ -385,7 +374,6 @@ static const struct s3_operation operations[] = {
      .subject = ON_BUCKET,
      .action = "s3:ListBucket",
      .parameters = "",
-     .grant = "READ",
      .run = s3_head_bucket},
     DELETE_CONFIG("DeleteBucketTagging", "tagging", "s3:PutBucketTagging"),
     DELETE_CONFIG("DeleteBucketCors", "cors", "s3:PutBucketCORS"),
@@ -408,8 +396,15 @@ static const struct s3_operation operations[] = {
      .subject = ON_BUCKET,
      .query = "delete",
      .parameters = "delete",
-     .grant = "WRITE",
+     .is_open = 1, /* each key is asked for */
      .run = s3_delete_objects},
+    {.name = "PostObject",
+     .method = "POST",
+     .subject = ON_BUCKET,
+     .header = "Content-Type",
+     .parameters = "",
+     .is_open = 1,
+     .run = s3_post_object},
     {.name = "Preflight",
      .method = "OPTIONS",
      .subject = ON_BUCKET,
@@ -641,12 +636,56 @@ int s3_refuse_unknown(struct s3_request *r)
     return check_owner(r);
 }
 
-int s3_authorize(struct s3_request *r, const char *action, const char *bucket, const char *key)
+int s3_may(struct s3_request *r, const char *action, const char *bucket, const char *key,
+           struct err *why)
 {
     char arn[64 + S3_MAX_KEY_BYTES + 64];
-    if (!r->x->identity.access_key_id) /* s3_admit() has said yes */
+    const char *policy = NULL;
+    if (r->x->identity.is_administrator)
         return 0;
-    snprintf(arn, sizeof arn, "arn:aws:s3:::%.64s%s%s", bucket ? bucket : "*", key ? "/" : "",
+    if (bucket && config_read(r, bucket, "policy", &policy, why) < 0)
+        return -1;
+    snprintf(arn, sizeof arn, "arn:aws:s3:::%.64s%s%s", bucket ? bucket : "", key ? "/" : "",
              key ? key : "");
-    return exchange_authorize(r->x, action, bucket ? arn : "*");
+    struct access_question question = {action, bucket ? arn : "*", policy};
+    if (exchange_may(r->x, &question, why) == 0)
+        return 0;
+    /* What an access control list gives to everybody, a policy can still take away. */
+    if (!r->x->identity.access_key_id && !strstr(why->message, "explicit deny")) {
+        int let = acl_lets_anyone(r, action, bucket, key, why);
+        if (let)
+            return let > 0 ? 0 : -1;
+        err_set(why, ERR_DENIED, "Access Denied");
+    }
+    return -1;
+}
+
+int s3_authorize(struct s3_request *r, const char *action, const char *bucket, const char *key)
+{
+    struct err why = {0};
+    if (s3_may(r, action, bucket, key, &why) == 0)
+        return 0;
+    s3_fail(r, &why);
+    return -1;
+}
+
+const char *s3_action(struct s3_request *r)
+{
+    const struct s3_operation *o = r->operation;
+    int has_version = o->version_action && *r->x->query && exchange_query(r->x, "versionId");
+    return has_version ? o->version_action : o->action;
+}
+
+int s3_admit(void *self, struct exchange *x)
+{
+    struct s3_request r = {.s3 = self, .x = x};
+    if (s3_address(&r) < 0)
+        return -1;
+    r.operation = s3_find_operation(&r);
+    if (r.operation && r.operation->is_open)
+        return 0;
+    if (r.operation && s3_action(&r))
+        return s3_authorize(&r, s3_action(&r), r.bucket, r.key);
+    exchange_fail(x, "AccessDenied", "Access Denied");
+    return -1;
 }

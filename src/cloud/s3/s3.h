@@ -58,8 +58,7 @@ struct s3_operation {
     const char *action; /* that is asked for by exchange_authorize(); NULL: run() asks itself */
     const char *version_action; /* the same with versionId */
     const char *parameters;     /* all that it takes in the query, with a space between */
-    const char *grant; /* of an access control list, that lets anybody do it; NULL: there is none */
-    int is_open;       /* run() itself says who may */
+    int is_open;                /* run() itself says who may, and of unsigned requests too */
     void (*run)(struct s3_request *r);
 };
 
@@ -78,7 +77,13 @@ struct s3_request {
 const struct s3_operation *s3_find_operation(struct s3_request *r);
 /* -1: the request asks for what is not offered here; that is answered by name. */
 int s3_refuse_unknown(struct s3_request *r);
-/* May the signer do the action on bucket and key (NULL: on the bucket)? -1: answered. */
+/* The action that the operation is. */
+const char *s3_action(struct s3_request *r);
+/* May the signer (or nobody in particular) do the action on bucket and key (NULL: on the bucket)?
+ * -1: why, or a failure. */
+int s3_may(struct s3_request *r, const char *action, const char *bucket, const char *key,
+           struct err *why);
+/* The same; -1: answered. */
 int s3_authorize(struct s3_request *r, const char *action, const char *bucket, const char *key);
 
 /* -- names.c -- */

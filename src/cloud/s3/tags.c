@@ -145,7 +145,7 @@ const char *s3_read_tags(struct s3_request *r, const char *text)
     return finish(r, &out, result);
 }
 
-static const char *tags_of_tree(struct s3_request *r, const struct tree *config)
+const char *s3_tags_of_tree(struct s3_request *r, const struct tree *config)
 {
     const struct tree *set = tree_get(config, "TagSet");
     struct buf out;
@@ -237,7 +237,7 @@ void s3_put_object_tagging(struct s3_request *r)
                                              {.path = "TagSet/Tag/Value", .kind = TREE_TEXT},
                                              {0}};
     const struct tree *config = s3_take_tree(r, "Tagging", rules);
-    const char *tags = config ? tags_of_tree(r, config) : NULL;
+    const char *tags = config ? s3_tags_of_tree(r, config) : NULL;
     if (tags)
         change_tags(r, tags, "ObjectTagging:Put", 200);
 }

@@ -85,6 +85,8 @@ const char *s3_take_policy(struct s3_request *r);
 
 /* tags.c. "a=b&c=d" of x-amz-tagging, checked and in one form; NULL: answered. */
 const char *s3_read_tags(struct s3_request *r, const char *text);
+/* The same of a checked <Tagging> document. */
+const char *s3_tags_of_tree(struct s3_request *r, const struct tree *config);
 /* How many, and the value of a key (decoded, in the arena; NULL: it has none). */
 size_t s3_tag_count(const char *tags);
 int s3_tags_have(const char *tags, const char *key, const char *value);
