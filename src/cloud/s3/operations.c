@@ -676,6 +676,21 @@ const char *s3_action(struct s3_request *r)
     return has_version ? o->version_action : o->action;
 }
 
+/* Each key is asked for later: is there anything that might let anybody delete? */
+static int admit_batch(struct s3_request *r)
+{
+    struct err why = {0};
+    const char *policy;
+    int let = acl_lets_anyone(r, "s3:DeleteObject", r->bucket, NULL, &why);
+    if (let == 0)
+        let = config_read(r, r->bucket, "policy", &policy, &why);
+    if (let < 0)
+        s3_fail(r, &why);
+    else if (!let)
+        exchange_fail(r->x, "AccessDenied", "Access Denied");
+    return let > 0 ? 0 : -1;
+}
+
 int s3_admit(void *self, struct exchange *x)
 {
     struct s3_request r = {.s3 = self, .x = x};
@@ -683,7 +698,7 @@ int s3_admit(void *self, struct exchange *x)
         return -1;
     r.operation = s3_find_operation(&r);
     if (r.operation && r.operation->is_open)
-        return 0;
+        return r.operation->run == s3_delete_objects ? admit_batch(&r) : 0;
     if (r.operation && s3_action(&r))
         return s3_authorize(&r, s3_action(&r), r.bucket, r.key);
     exchange_fail(x, "AccessDenied", "Access Denied");
