@@ -1,106 +1,12 @@
 #include "face/detection.h"
-#include "base/file.h"
 #include "face/parts.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 6, MAX_FILE_BYTES = 128 * 1024 * 1024 };
+enum { DRAWS = 1000 };
 static const float least_overlap = 0.5f;
 static const double precision_wanted = 0.95;
-
-static int by_image(const void *a, const void *b)
-{
-    const struct true_face *first = a, *second = b;
-    return strcmp(first->image, second->image);
-}
-
-static int read_box(float box[4], char **columns)
-{
-    for (int i = 0; i < 4; i++) {
-        char *end;
-        box[i] = strtof(columns[i], &end);
-        if (end == columns[i] || *end || !isfinite(box[i]) || fabsf(box[i]) > 1e6f)
-            return -1;
-    }
-    return 0;
-}
-
-static int take_line(struct true_faces *list, char *line, size_t number, struct err *err)
-{
-    char *columns[COLUMNS] = {0}, *rest = line;
-    line[strcspn(line, "\r")] = 0;
-    if (!*line)
-        return 0;
-    int count = 0;
-    for (char *column; (column = strsep(&rest, "\t"));)
-        if (count++ < COLUMNS)
-            columns[count - 1] = column;
-    if (count != COLUMNS)
-        return err_set(err, ERR_INVALID, "line %zu: %d columns, not image, x, y, w, h, ignore",
-                       number, count);
-    int ignore = strcmp(columns[5], "1") == 0;
-    if (!ignore && strcmp(columns[5], "0") != 0)
-        return number == 1
-                   ? 0
-                   : err_set(err, ERR_INVALID, "line %zu: ignore is neither 0 nor 1", number);
-    struct true_face *face = &list->faces[list->count];
-    *face = (struct true_face){.image = columns[0], .ignore = ignore};
-    if (!*columns[0] || read_box(face->box, columns + 1) < 0)
-        return err_set(err, ERR_INVALID, "line %zu: no image and box", number);
-    list->count++;
-    list->wanted += !ignore;
-    return 0;
-}
-
-static int parse(struct true_faces *list, struct err *err)
-{
-    if (!list->text.data || memchr(list->text.data, 0, list->text.size))
-        return err_set(err, ERR_INVALID, list->text.data ? "not a text file" : "it is empty");
-    size_t lines = 1, number = 0;
-    for (size_t i = 0; i < list->text.size; i++)
-        lines += list->text.data[i] == '\n';
-    if (lines > DETECTION_MAX_FACES + 2)
-        return err_set(err, ERR_TOO_BIG, "%zu lines, more than %d", lines, DETECTION_MAX_FACES);
-    list->faces = calloc(lines, sizeof *list->faces);
-    if (!list->faces)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu faces", lines);
-    for (char *rest = list->text.data, *line; (line = strsep(&rest, "\n"));)
-        if (take_line(list, line, ++number, err) < 0)
-            return -1;
-    if (!list->wanted)
-        return err_set(err, ERR_INVALID, "no face in it that is wanted");
-    qsort(list->faces, list->count, sizeof *list->faces, by_image);
-    return 0;
-}
-
-int true_faces_read(struct true_faces *list, const char *path, struct err *err)
-{
-    *list = (struct true_faces){0};
-    buf_init(&list->text, MAX_FILE_BYTES);
-    if (file_read(path, &list->text, err) == 0 && parse(list, err) == 0)
-        return 0;
-    err_wrap(err, "read %s", path);
-    true_faces_finish(list);
-    return -1;
-}
-
-void true_faces_finish(struct true_faces *list)
-{
-    free(list->faces);
-    buf_finish(&list->text);
-    *list = (struct true_faces){0};
-}
-
-size_t true_faces_in_image(const struct true_faces *list, size_t first)
-{
-    size_t count = 0;
-    while (first + count < list->count &&
-           strcmp(list->faces[first].image, list->faces[first + count].image) == 0)
-        count++;
-    return count;
-}
 
 static struct face_box corners(const float box[4])
 {
@@ -179,4 +85,75 @@ void detection_evaluate(struct detection *found, size_t count, size_t wanted,
             hits--;
         }
     }
+}
+
+/* One draw of the bootstrap: how often each photo was drawn. */
+struct draw {
+    unsigned *times;
+    size_t wanted; /* faces in the photos drawn */
+};
+
+/* xorshift64* with a fixed start: the same list has the same interval every time. */
+static uint64_t next_number(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545f4914f6cdd1dULL;
+}
+
+static void draw_photos(struct draw *draw, const size_t *wanted, size_t photos, uint64_t *state)
+{
+    memset(draw->times, 0, photos * sizeof *draw->times);
+    draw->wanted = 0;
+    for (size_t i = 0; i < photos; i++) {
+        size_t photo = (size_t)((next_number(state) >> 32) * photos >> 32);
+        draw->times[photo]++;
+        draw->wanted += wanted[photo];
+    }
+}
+
+/* recall_at_95 of the photos drawn; `found` is sorted by score. */
+static double drawn_recall(const struct detection *found, size_t count, const struct draw *draw)
+{
+    size_t hits = 0, all = 0, best = 0;
+    for (size_t i = 0; i < count; i++) {
+        unsigned times = found[i].hit >= 0 ? draw->times[found[i].photo] : 0;
+        hits += found[i].hit == 1 ? times : 0;
+        all += times;
+        int whole_score = i + 1 == count || found[i + 1].score < found[i].score;
+        if (whole_score && (double)hits >= precision_wanted * (double)all)
+            best = hits;
+    }
+    return draw->wanted ? (double)best / (double)draw->wanted : 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *first = a, *second = b;
+    return (*first > *second) - (*first < *second);
+}
+
+int detection_interval(struct detection *found, size_t count, const size_t *wanted, size_t photos,
+                       double interval[2], struct err *err)
+{
+    struct draw draw = {.times = calloc(photos, sizeof *draw.times)};
+    double *recalls = calloc(DRAWS, sizeof *recalls);
+    if (draw.times && recalls) {
+        uint64_t state = 0x9e3779b97f4a7c15ULL;
+        qsort(found, count, sizeof *found, by_score);
+        for (int i = 0; i < DRAWS; i++) {
+            draw_photos(&draw, wanted, photos, &state);
+            recalls[i] = drawn_recall(found, count, &draw);
+        }
+        qsort(recalls, DRAWS, sizeof *recalls, by_value);
+        interval[0] = recalls[DRAWS / 40];
+        interval[1] = recalls[DRAWS - 1 - DRAWS / 40];
+    }
+    int result = draw.times && recalls
+                     ? 0
+                     : err_set(err, ERR_NO_MEMORY, "no memory to draw from %zu photos", photos);
+    free(draw.times);
+    free(recalls);
+    return result;
 }

@@ -31,10 +31,27 @@ void true_faces_finish(struct true_faces *list);
 /* How many faces from `first` on lie in the same image. */
 size_t true_faces_in_image(const struct true_faces *list, size_t first);
 
+/* What another program found: image, x, y, w, h, score on each line, a first line without a score
+ * is a heading. */
+struct found_face {
+    const char *image; /* points into the list's text */
+    float box[4], score;
+};
+
+struct found_faces {
+    struct found_face *faces; /* by image */
+    size_t count;
+    struct buf text;
+};
+
+int found_faces_read(struct found_faces *list, const char *path, struct err *err) MUST_USE;
+void found_faces_finish(struct found_faces *list);
+
 struct detection {
     float box[4]; /* x, y, w, h */
     float score;
-    int hit; /* 1: a wanted face, 0: a false alarm, -1: an ignored face, counts for nothing */
+    size_t photo; /* index, for detection_interval() */
+    int hit;      /* 1: a wanted face, 0: a false alarm, -1: an ignored face, counts for nothing */
 };
 
 /* One photo: fills `hit`. The best score chooses first; a hit overlaps the true face, which nobody
@@ -52,5 +69,11 @@ struct detection_result {
 /* All photos' detections together. Sorts `found`. `wanted` > 0. */
 void detection_evaluate(struct detection *found, size_t count, size_t wanted,
                         struct detection_result *result);
+
+/* The 95 % interval of recall_at_95, by drawing photos again with replacement 1,000 times: how much
+ * the figure owes to these photos. `wanted[i]` faces are in photo i of `photos` (at least one).
+ * Sorts `found`. */
+int detection_interval(struct detection *found, size_t count, const size_t *wanted, size_t photos,
+                       double interval[2], struct err *err) MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Every verb as a stranger meets it: help, wrong words, a full disk, a reader that has gone. usage: verbs_test.py KEN"""
+import json
 import os
 import subprocess
 import sys
@@ -85,6 +86,27 @@ class VerbsTest(unittest.TestCase):
             self.assertEqual(cloud.wait(15), 0)
             with open(folder + "/data/credentials") as credentials:
                 self.assertTrue(credentials.read().startswith("[default]\naws_access_key_id"))
+
+    def test_what_another_program_found_is_judged(self):
+        with tempfile.TemporaryDirectory() as folder:
+            def write(name, *lines):
+                path = os.path.join(folder, name)
+                with open(path, "w", encoding="utf-8") as out:
+                    out.writelines(line.replace(" ", "\t") + "\n" for line in lines)
+                return path
+
+            faces = write("faces.tsv", "image x y w h ignore", "a 0 0 10 10 0", "b 0 0 10 10 0", "b 50 0 9 9 1")
+            found = write("found.tsv", "image x y w h score", "b 0 0 10 11 0.9", "b 50 0 9 9 0.8")
+            strange = write("strange.tsv", "c 0 0 10 11 0.9")
+            command = ["evaluate", "detection", "--faces", faces]
+            answer = json.loads(ken(*command, "--found", found, "--json").stdout)
+            self.assertEqual((answer["photos"], answer["faces"]), (2, 2))
+            self.assertEqual(answer["recall_at_precision_0.95"], 0.5)
+            self.assertEqual(answer["interval_95"], [0, 1])
+            self.assertIn("50.0 % (0.0 to 100.0 %", ken(*command, "--found", found).stdout)
+            self.refused(ken(*command, "--found", strange), 1, 'no photo "c"')
+            self.refused(ken(*command), 2, "--images DIR and --found FILE are wanted")
+            self.refused(ken(*command, "--found", found, "--images", folder), 2, "one of")
 
     def test_the_environment_of_no_cloud(self):
         with tempfile.TemporaryDirectory() as folder:
