@@ -14,7 +14,7 @@
 
 /* Scores from here on are looked at, so that precision can be told over all of them. Below lies the
  * noise of plain background, hundreds of boxes a photo. */
-static const float least_score = 0.1f;
+static const float least_score = 0.015f;
 
 struct evaluate_detection {
     const char *images, *faces_path, *found_path, *models_folder, *detect;

@@ -55,7 +55,8 @@ int detector_init(struct detector *detector, const struct model *model, struct p
                   struct err *err) MUST_USE;
 void detector_finish(struct detector *detector);
 /* The faces found in one pass over the whole picture, best score first, borrowed until the next
- * call. */
+ * call. A score is the probability that it is a face, as it was on the photos of docs/accuracy.md,
+ * and means the same in both searches; that of other detectors than ken's own is what they say. */
 size_t detector_run(struct detector *detector, const struct image *image, float min_score,
                     const struct face_box **faces);
 /* Whether each box comes with the five points. */
@@ -66,6 +67,27 @@ int detector_can_be_thorough(const struct detector *detector);
  * alarms. Faces whose box is smaller than DETECT_MIN_SIDE squared are left out. */
 size_t detector_run_thorough(struct detector *detector, const struct image *image, float min_score,
                              const struct face_box **faces);
+
+/* What the thorough search knows of a candidate before it makes a score of it. */
+enum {
+    EVIDENCE_LOOKS,    /* mean logit of the looks at it */
+    EVIDENCE_SHAPE,    /* |ln(width / height / that of a usual face)| */
+    EVIDENCE_PROPOSAL, /* logit of the best score among the views that saw it first */
+    DETECT_EVIDENCE,
+};
+/* The two halves of detector_run_thorough(), for programs that fit its weights: boxes worth another
+ * look, in detector->proposals (returns how many), and what is seen there: the face's box, whose
+ * score is not set, and the evidence. 0: no face. */
+size_t detector_propose(struct detector *detector, const struct image *image);
+int detector_study(struct detector *detector, const struct image *image,
+                   const struct face_box *proposal, struct face_box *face,
+                   double evidence[DETECT_EVIDENCE]);
+/* detector_run() with the network's own score instead of a probability. */
+size_t detector_run_raw(struct detector *detector, const struct image *image, float min_score,
+                        const struct face_box **faces);
+/* ln(p / (1 - p)), p kept between 0.02 and 0.9995: scores beyond are all alike. */
+double detector_logit(float score);
+extern const float detector_face_overlap; /* more than that, and two faces are one */
 
 enum {
     DETECT_INPUT_WIDTH = 320, /* of the detector that can be thorough */
@@ -80,7 +102,13 @@ enum {
 struct detector_view {
     double left, top, step;
     int mirrored;
+    int evened; /* the light of the middle, where a face is looked at, evened out */
 };
+
+/* Spreads the levels of the middle part of `input` (72x72 pixels) over the whole range and brings
+ * their mean near the middle, all colours alike, and treats the rest of `input` the same: for faces
+ * in the dark and against the light. */
+void detector_even_light(struct image *input);
 
 /* Runs the network on one view. The candidates above `min_score`, in pixels of the picture, not
  * suppressed and not sorted, are in detector->candidates; returns how many. */

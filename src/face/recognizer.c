@@ -22,7 +22,7 @@ struct recognizer {
     enum face_detect detect;
 };
 
-const struct recognizer_options recognizer_defaults = {.min_score = 0.65f};
+const struct recognizer_options recognizer_defaults = {.min_score = 0.5f};
 
 /* By role: what a user calls a network of their own, and ken's. */
 static const char *const files[MODEL_ROLES][2] = {

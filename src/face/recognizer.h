@@ -25,7 +25,7 @@ enum {
 struct face {
     float box[4];                           /* x, y, w, h in pixels, inside the picture */
     float landmarks[FACE_LANDMARKS][2];     /* x, y in pixels */
-    float score;                            /* the detector's, 0..1 */
+    float score;                            /* probability that it is a face, 0..1 */
     float embedding[FACE_EMBEDDING_FLOATS]; /* unit length */
     struct face_quality quality;
 };
@@ -36,8 +36,8 @@ struct face_timings {
 };
 
 /* How faces are looked for. Fast is one pass over the whole picture, reduced to 320x240: for camera
- * frames. Thorough takes 20 passes and more, and finds faces from about 24 pixels in photos of a
- * megapixel. */
+ * frames. Thorough takes 50 passes or so in a photo of a megapixel, and finds faces from about 24
+ * pixels there. Figures: docs/accuracy.md. */
 enum face_detect {
     FACE_DETECT_FAST,
     FACE_DETECT_THOROUGH,
@@ -47,8 +47,8 @@ enum { FACE_FAST_PIXELS = 640 * 480 };
 
 struct recognizer_options {
     enum face_detect detect; /* default fast */
-    float min_score;   /* detector score below which a candidate is no face, 0..1; default 0.65 */
-    struct pool *pool; /* borrowed, or NULL */
+    float min_score;         /* score below which a candidate is no face, 0..1; default 0.5 */
+    struct pool *pool;       /* borrowed, or NULL */
 };
 
 /* The default options. */
