@@ -86,17 +86,34 @@ static int check_replaceable(const char *path, struct err *err)
                    S_ISDIR(status.st_mode) ? "it is a folder" : "it is no ordinary file");
 }
 
+/* A file of a name of its own beside `path`. Returns a descriptor or -1. */
+static int open_temporary(const char *path, char temporary[PATH_MAX], struct err *err)
+{
+    if (check_replaceable(path, err) < 0)
+        return -1;
+    int length = snprintf(temporary, PATH_MAX, "%s.XXXXXX", path);
+    if (length < 0 || length >= PATH_MAX)
+        return err_set(err, ERR_TOO_BIG, "write %s: the path is too long", path);
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    return fd < 0 ? err_set_errno(err, "write %s", path) : fd;
+}
+
+int file_check_writable(const char *path, struct err *err)
+{
+    char temporary[PATH_MAX];
+    int fd = open_temporary(path, temporary, err);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return unlink(temporary) < 0 ? err_set_errno(err, "remove %s", temporary) : 0;
+}
+
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
 {
     char temporary[PATH_MAX];
-    if (check_replaceable(path, err) < 0)
-        return -1;
-    int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (length < 0 || (size_t)length >= sizeof temporary)
-        return err_set(err, ERR_TOO_BIG, "write %s: the path is too long", path);
-    int fd = mkostemp(temporary, O_CLOEXEC);
+    int fd = open_temporary(path, temporary, err);
     if (fd < 0)
-        return err_set_errno(err, "write %s", path);
+        return -1;
     int result = write_and_sync(fd, data, size, mode, err);
     if (close(fd) < 0 && result == 0)
         result = err_set_errno(err, "close");

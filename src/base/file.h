@@ -21,6 +21,10 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode,
  * folder synced. */
 int file_move(const char *from, const char *to, struct err *err) MUST_USE;
 
+/* Whether file_write() to that path can begin at all, for work that takes long before it writes.
+ * Leaves nothing behind; the disk may still be full later. */
+int file_check_writable(const char *path, struct err *err) MUST_USE;
+
 /* Make a folder and those above it; fine when it exists. */
 int file_make_folders(const char *path, mode_t mode, struct err *err) MUST_USE;
 

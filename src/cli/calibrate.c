@@ -199,6 +199,8 @@ static void print_text(const struct calibration *calibration, const char *path)
 static int run(struct calibration *calibration, struct err *err)
 {
     const char *path = paths_gallery(calibration->gallery_path);
+    if (calibration->svg_path && file_check_writable(calibration->svg_path, err) < 0)
+        return -1;
     calibration->gallery = gallery_files_open_to_change(path, err);
     if (!calibration->gallery)
         return -1;

@@ -8,14 +8,29 @@
 
 #include <jansson.h>
 
+static int find_labels(const char *gallery_path, char path[PATH_MAX], struct err *err)
+{
+    const char *slash = strrchr(gallery_path, '/');
+    int folder = slash ? (int)(slash - gallery_path + 1) : 0;
+    if (snprintf(path, PATH_MAX, "%.*slabels.json", folder, gallery_path) >= PATH_MAX)
+        return err_set(err, ERR_TOO_BIG, "write labels.json beside %s: the path is too long",
+                       gallery_path);
+    return 0;
+}
+
+int gallery_files_check(const char *path, int plain, struct err *err)
+{
+    char labels[PATH_MAX];
+    if (gallery_check_place(path, plain, err) < 0 || find_labels(path, labels, err) < 0)
+        return -1;
+    return file_check_writable(labels, err);
+}
+
 static int write_labels(const struct gallery *gallery, const char *gallery_path, struct err *err)
 {
     char path[PATH_MAX];
-    const char *slash = strrchr(gallery_path, '/');
-    int folder = slash ? (int)(slash - gallery_path + 1) : 0;
-    if ((size_t)snprintf(path, sizeof path, "%.*slabels.json", folder, gallery_path) >= sizeof path)
-        return err_set(err, ERR_TOO_BIG, "write labels.json beside %s: the path is too long",
-                       gallery_path);
+    if (find_labels(gallery_path, path, err) < 0)
+        return -1;
     json_t *names = json_array();
     for (size_t i = 0; i < gallery_people(gallery); i++)
         json_array_append_new(names, json_string(gallery_name(gallery, i)));

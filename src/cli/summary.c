@@ -68,6 +68,8 @@ static int write_json(struct summary *summary, const char *path, struct err *err
 static int run(struct summary *summary, const struct summary_settings *settings, char **reports,
                struct err *err)
 {
+    if (settings->output && file_check_writable(settings->output, err) < 0)
+        return -1; /* before waiting for CloudWatch */
     for (; *reports; reports++)
         if (summary_add_report(summary, *reports, err) < 0)
             return -1;

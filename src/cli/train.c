@@ -259,7 +259,7 @@ static int run(struct train *train, const char *folder, struct err *err)
     train->alike = json_array();
     train->trial = json_null();
     struct gallery *gallery = NULL;
-    int result = gallery_check_place(paths_gallery(train->output), train->plain, err);
+    int result = gallery_files_check(paths_gallery(train->output), train->plain, err);
     if (result == 0)
         result = find_faces(train, &album, folder, err);
     if (result == 0)

@@ -70,30 +70,16 @@ static int replace(const char *path, int folder, const uint8_t *data, size_t siz
     return fsync(folder) < 0 ? err_set_errno(err, "sync the folder") : 0;
 }
 
-static int try_to_write(const char *path, struct err *err)
-{
-    char temporary[PATH_MAX];
-    struct stat status;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-        return err_set(err, ERR_INVALID, "it is a folder");
-    if (remove_unfinished(path, temporary, err) < 0 || write_new(temporary, NULL, 0, err) < 0)
-        return -1;
-    return unlink(temporary) < 0 ? err_set_errno(err, "remove %s", temporary) : 0;
-}
-
 int gallery_check_place(const char *path, int plain, struct err *err)
 {
     uint8_t key[SEAL_KEY_BYTES];
-    int folder = lock_folder(path, err);
-    int result = folder < 0 ? -1 : try_to_write(path, err);
+    int result = file_check_writable(path, err);
     if (result == 0 && !plain) {
         result = seal_find_key(path, 0, key, err);
         seal_wipe(key, sizeof key);
         if (result < 0 && err->code == ERR_NOT_FOUND) /* it will be made */
             result = 0;
     }
-    if (folder >= 0)
-        close(folder);
     return result < 0 ? err_wrap(err, "save %s", path) : 0;
 }
 

@@ -134,6 +134,22 @@ static void file_write_fails_where_the_folder_is_absent(void **state)
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static void a_place_to_write_is_checked_and_left_as_it_was(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char folder[] = "/tmp/ken-base-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a", folder);
+    assert_int_equal(file_check_writable("/tmp/ken-absent-folder/a", &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_int_equal(file_check_writable(folder, &err), -1);
+    assert_int_equal(file_check_writable("/dev/null", &err), -1);
+    assert_non_null(strstr(err.message, "no ordinary file"));
+    assert_int_equal(file_check_writable(path, &err), 0);
+    assert_int_equal(rmdir(folder), 0); /* nothing is left in it */
+}
+
 static void file_write_replaces_no_folder_and_no_device(void **state)
 {
     (void)state;
@@ -259,6 +275,7 @@ int main(void)
         cmocka_unit_test(buf_stops_at_its_limit_and_stays_failed),
         cmocka_unit_test(file_write_replaces_the_whole_file),
         cmocka_unit_test(file_write_fails_where_the_folder_is_absent),
+        cmocka_unit_test(a_place_to_write_is_checked_and_left_as_it_was),
         cmocka_unit_test(file_write_replaces_no_folder_and_no_device),
         cmocka_unit_test(hex_reads_what_it_writes_and_refuses_the_rest),
         cmocka_unit_test(utf8_refuses_what_is_none),

@@ -1,6 +1,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "face/gallery_data.h"
+#include "face/seal.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -298,46 +299,72 @@ static void a_template_takes_600_bytes_at_most(void **state)
     }
 }
 
-/* The version before: docs/gallery.md of then. */
-static void a_file_of_the_version_before_opens(void **state)
+/* The version before, as docs/gallery.md had it then: means, rows of who has more than one, people.
+ * Returns the bytes. */
+enum { OLD_ROWS = 4, OLD_PAYLOAD = OLD_ROWS * ROW_VALUES + 5 + 3 + 5 + 4 };
+
+static size_t put_old_file(uint8_t file[64 + OLD_PAYLOAD + 32], const uint8_t *key)
 {
-    (void)state;
-    enum { ROWS = 4 };
-    uint8_t file[64 + ROWS * ROW_VALUES + 5 + 3 + 5 + 4 + 32] = "KENGAL2\n";
-    uint32_t people = 2, templates = 3, rows = 2, counts[] = {2, 1};
-    uint64_t payload = sizeof file - 64 - 32;
-    float threshold = 0.55f, vector[FACE_EMBEDDING_FLOATS], back[FACE_EMBEDDING_FLOATS];
+    struct err err = {0};
+    uint32_t form = key != NULL, people = 2, templates = 3, rows = 2, counts[] = {2, 1};
+    uint64_t payload = OLD_PAYLOAD;
+    float threshold = 0.55f, vector[FACE_EMBEDDING_FLOATS];
+    memcpy(file, "KENGAL2\n", 8);
+    memcpy(file + 8, &form, 4);
     memcpy(file + 12, &people, 4);
     memcpy(file + 16, &templates, 4);
     memcpy(file + 20, &threshold, 4);
     memcpy(file + 24, &payload, 8);
+    memset(file + 32, 7, 12); /* the nonce */
     memcpy(file + 44, &rows, 4);
     int8_t *at = (int8_t *)file + 64;
-    row_from_floats(at, axis(vector, 0, 0.2f)); /* means, then Ada's rows */
+    row_from_floats(at, axis(vector, 0, 0.2f));
     row_from_floats(at + ROW_VALUES, axis(vector, 1, 0.2f));
     row_from_floats(at + 2 * ROW_VALUES, axis(vector, 0, 0.1f));
     row_from_floats(at + 3 * ROW_VALUES, axis(vector, 0, 0.3f));
-    uint8_t *entry = file + 64 + ROWS * ROW_VALUES;
+    uint8_t *entry = file + 64 + OLD_ROWS * ROW_VALUES, *check = file + 64 + OLD_PAYLOAD;
     memcpy(entry, &counts[0], 4);
     memcpy(entry + 4, "\3Ada", 4);
     memcpy(entry + 8, &counts[1], 4);
     memcpy(entry + 12, "\4Bert", 5);
-    EVP_Digest(file, sizeof file - 32, file + sizeof file - 32, NULL, EVP_sha256(), NULL);
-    put_content(file, sizeof file);
-    struct gallery *gallery = open_gallery(1);
-    assert_people(gallery, 2, 3);
-    assert_true(gallery_threshold(gallery) == 0.55f);
-    gallery_template(gallery, 0, 1, back);
-    axis(vector, 0, 0.3f);
-    for (int i = 0; i < FACE_EMBEDDING_FLOATS; i++)
-        assert_true(fabsf(vector[i] - back[i]) < 5e-3f);
-    add(gallery, "Cleo", 2, 0.1f);
-    save(gallery, 1); /* as this version */
-    gallery_destroy(gallery);
-    assert_true(is_in_file("KENGAL3", 7));
-    gallery = open_gallery(0);
-    assert_people(gallery, 3, 4);
-    gallery_destroy(gallery);
+    struct seal seal = {key, file + 32, file, 64};
+    if (key)
+        assert_int_equal(seal_encrypt(&seal, file + 64, OLD_PAYLOAD, check, &err), 0);
+    else
+        EVP_Digest(file, 64 + OLD_PAYLOAD, check, NULL, EVP_sha256(), NULL);
+    return 64 + OLD_PAYLOAD + (key ? 16 : 32);
+}
+
+static void files_of_the_version_before_open(void **state)
+{
+    (void)state;
+    uint8_t key[32] = {0xab}, file[64 + OLD_PAYLOAD + 32] = {0};
+    setenv("KEN_GALLERY_KEY", "ab00000000000000000000000000000000000000000000000000000000000000",
+           1);
+    for (int plain = 0; plain < 2; plain++) {
+        float vector[FACE_EMBEDDING_FLOATS], back[FACE_EMBEDDING_FLOATS];
+        size_t size = put_old_file(file, plain ? NULL : key);
+        file[100] ^= 1;
+        put_content(file, size);
+        assert_refused("it was changed");
+        file[100] ^= 1;
+        put_content(file, size);
+        struct gallery *gallery = open_gallery(1);
+        assert_people(gallery, 2, 3);
+        assert_true(gallery_threshold(gallery) == 0.55f);
+        gallery_template(gallery, 0, 1, back);
+        axis(vector, 0, 0.3f);
+        for (int i = 0; i < FACE_EMBEDDING_FLOATS; i++)
+            assert_true(fabsf(vector[i] - back[i]) < 5e-3f);
+        add(gallery, "Cleo", 2, 0.1f);
+        save(gallery, plain); /* as this version */
+        gallery_destroy(gallery);
+        assert_true(is_in_file("KENGAL3", 7));
+        gallery = open_gallery(0);
+        assert_people(gallery, 3, 4);
+        gallery_destroy(gallery);
+    }
+    unsetenv("KEN_GALLERY_KEY");
 }
 
 /* Turns axis 1 towards axis 2 a little, and all else not at all. */
@@ -432,7 +459,7 @@ int main(void)
         cmocka_unit_test(a_change_after_an_addition_keeps_all),
         cmocka_unit_test(a_gallery_saved_twice_holds_everybody_once),
         cmocka_unit_test(a_template_takes_600_bytes_at_most),
-        cmocka_unit_test(a_file_of_the_version_before_opens),
+        cmocka_unit_test(files_of_the_version_before_open),
         cmocka_unit_test(a_head_is_refused_behind_templates),
         cmocka_unit_test(a_head_goes_with_the_file_and_is_applied_to_all),
         cmocka_unit_test(a_head_with_a_scale_that_is_none_is_refused),
