@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { convert } from "../tools/convert-face-api.mjs";
 
 // ONNX Runtime flushes denormals in the thread that makes the session; Node runs it in any of its pool. With one
 // thread in that pool, the two are the same, and the comparison is fair to it.
@@ -24,7 +25,7 @@ const environment = { ...process.env, KEN_THREADS: "1", OMP_NUM_THREADS: "1" };
 const sorted = (times) => [...times].sort((a, b) => a - b);
 const median = (times) => sorted(times)[times.length >> 1];
 const round = (x, digits = 3) => Number(x.toFixed(digits));
-const onnxPath = (network) => join(root, "node_modules", network.package, network.file);
+const onnxPath = (network) => network.onnx ?? join(root, "node_modules", network.package, network.file);
 const modelPath = (network) => join(root, "build/models", `${network.name}.ken`);
 
 // The numbers a program prints, one a line.
@@ -34,6 +35,18 @@ function numbers(program, args, extra = {}) {
 }
 
 const engine = (args, extra) => numbers(join(bench, "engine"), args, extra);
+
+// A network of 3x3 convolutions, from a package that only tests and this install.
+function addResnet() {
+  const folder = join(root, "node_modules/@vladmandic/face-api"), network = { name: "dlib_resnet", input: { shape: [1, 3, 150, 150] } };
+  if (!existsSync(folder)) return;
+  network.onnx = join(root, "build/bench/dlib_resnet.onnx");
+  mkdirSync(join(root, "build/bench"), { recursive: true });
+  writeFileSync(network.onnx, convert(folder));
+  execFileSync(join(build, "ken"), ["model", "import", network.onnx, "-o", modelPath(network)]);
+  networks.push(network);
+}
+addResnet();
 
 function onnxRuntime() {
   let ort;

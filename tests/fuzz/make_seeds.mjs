@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { floats, integers, network, node } from "../golden/onnx.mjs";
+import { floats, integers, network, node } from "../../tools/onnx.mjs";
 
 const corpus = new URL("corpus", import.meta.url).pathname;
 const slope = (n) => Array.from({ length: n }, (_, i) => i / n - 0.5);

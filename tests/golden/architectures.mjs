@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { floats, integers, network, node, real } from "./onnx.mjs";
+import { floats, integers, network, node, real } from "../../tools/onnx.mjs";
 import * as golden from "./oracle.mjs";
 
 const ort = golden.loadOracle();

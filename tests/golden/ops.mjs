@@ -2,7 +2,7 @@
 // level: fusing, layouts, padding, groups, concatenation in place, shape arithmetic.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { doubles, floats, halves, integers, network, node, real } from "./onnx.mjs";
+import { doubles, floats, halves, integers, network, node, real } from "../../tools/onnx.mjs";
 import * as golden from "./oracle.mjs";
 
 const LIMIT = 1e-4;

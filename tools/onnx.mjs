@@ -1,4 +1,4 @@
-// Writes small ONNX files: https://onnx.ai/onnx/repo-docs/IR.html in Protocol Buffers' wire format.
+// Writes ONNX files: https://onnx.ai/onnx/repo-docs/IR.html in Protocol Buffers' wire format.
 function varint(value) {
   let v = BigInt.asUintN(64, BigInt(value));
   const bytes = [];
