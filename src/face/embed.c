@@ -51,8 +51,8 @@ static int input_is_chip(const struct embedder *embedder)
     return embedder->side == REFERENCE_SIDE && embedder->use.alignment == ALIGN_ARCFACE;
 }
 
-int embedder_init(struct embedder *embedder, const struct model *model, struct pool *pool,
-                  struct err *err)
+int embedder_init(struct embedder *embedder, const struct model *model,
+                  const struct session *beside, struct err *err)
 {
     *embedder = (struct embedder){.use = model_use(model)};
     if (read_shapes(embedder, model, err) < 0)
@@ -64,7 +64,7 @@ int embedder_init(struct embedder *embedder, const struct model *model, struct p
     if (!input_is_chip(embedder) &&
         image_init(&embedder->chip, REFERENCE_SIDE, REFERENCE_SIDE, err) < 0)
         return -1;
-    embedder->session = session_create(model, pool, err);
+    embedder->session = session_create_beside(model, beside, err);
     return embedder->session ? 0 : -1;
 }
 

@@ -11,8 +11,8 @@ static const double second_width = 1.08;    /* of the extent of the 68 points */
 static const double second_height = 1.25;   /* leaves room for the forehead, which has no points */
 static const double second_centre_y = 0.55; /* where the extent's centre lies in the crop */
 
-int landmarker_init(struct landmarker *landmarker, const struct model *model, struct pool *pool,
-                    struct err *err)
+int landmarker_init(struct landmarker *landmarker, const struct model *model,
+                    const struct session *beside, struct err *err)
 {
     *landmarker = (struct landmarker){.use = model_use(model)};
     if (face_check_input(model, "landmark", 1, INPUT_SIDE, INPUT_SIDE, err) < 0)
@@ -22,7 +22,7 @@ int landmarker_init(struct landmarker *landmarker, const struct model *model, st
                        LANDMARK_POINTS);
     if (image_init(&landmarker->input, INPUT_SIDE, INPUT_SIDE, err) < 0)
         return -1;
-    landmarker->session = session_create(model, pool, err);
+    landmarker->session = session_create_beside(model, beside, err);
     return landmarker->session ? 0 : -1;
 }
 

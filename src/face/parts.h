@@ -123,8 +123,9 @@ struct landmarker {
     struct image input;
 };
 
-int landmarker_init(struct landmarker *landmarker, const struct model *model, struct pool *pool,
-                    struct err *err) MUST_USE;
+/* In the memory of the detector's session (session_create_beside()). */
+int landmarker_init(struct landmarker *landmarker, const struct model *model,
+                    const struct session *beside, struct err *err) MUST_USE;
 void landmarker_finish(struct landmarker *landmarker);
 /* The 68 points of iBUG's 300-W, pixels of the picture. */
 void landmarker_run(struct landmarker *landmarker, const struct image *image,
@@ -145,8 +146,9 @@ struct embedder {
     struct image chip; /* the face as quality_measure_chip() wants it, when `input` is not that */
 };
 
-int embedder_init(struct embedder *embedder, const struct model *model, struct pool *pool,
-                  struct err *err) MUST_USE;
+/* The same. */
+int embedder_init(struct embedder *embedder, const struct model *model,
+                  const struct session *beside, struct err *err) MUST_USE;
 void embedder_finish(struct embedder *embedder);
 /* Returns -1 when the five points lie on one spot: no face. */
 int embedder_run(struct embedder *embedder, const struct image *image, const float five[][2],

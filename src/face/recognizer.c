@@ -121,9 +121,10 @@ struct recognizer *recognizer_create(const struct face_models *models,
     recognizer->min_score = options->min_score;
     recognizer->detect = options->detect;
     if (detector_init(&recognizer->detector, models->detect, options->pool, err) < 0 ||
-        (models->landmark &&
-         landmarker_init(&recognizer->landmarker, models->landmark, options->pool, err) < 0) ||
-        embedder_init(&recognizer->embedder, models->feature, options->pool, err) < 0) {
+        (models->landmark && landmarker_init(&recognizer->landmarker, models->landmark,
+                                             recognizer->detector.session, err) < 0) ||
+        embedder_init(&recognizer->embedder, models->feature, recognizer->detector.session, err) <
+            0) {
         recognizer_destroy(recognizer);
         err_wrap(err, "create recognizer");
         return NULL;
@@ -135,9 +136,9 @@ void recognizer_destroy(struct recognizer *recognizer)
 {
     if (!recognizer)
         return;
-    detector_finish(&recognizer->detector);
-    landmarker_finish(&recognizer->landmarker);
     embedder_finish(&recognizer->embedder);
+    landmarker_finish(&recognizer->landmarker);
+    detector_finish(&recognizer->detector); /* last: the others live in its memory */
     free(recognizer);
 }
 

@@ -80,6 +80,11 @@ struct session;
 
 /* `pool` (borrowed, may be NULL) splits large layers over its threads. */
 struct session *session_create(const struct model *model, struct pool *pool, struct err *err);
+/* A session that never runs while `beside` does, with the same pool and in the same memory where
+ * that is large enough: `beside` must outlive it, and the outputs of each are valid until the
+ * other's inputs are written. Stages of one picture, the largest network first. */
+struct session *session_create_beside(const struct model *model, const struct session *beside,
+                                      struct err *err);
 void session_destroy(struct session *session); /* NULL is fine */
 
 /* Where to put an input before session_run(), and find an output after it. Outputs stay valid until
@@ -87,7 +92,7 @@ void session_destroy(struct session *session); /* NULL is fine */
 float *session_input(struct session *session, size_t index);
 const float *session_output(const struct session *session, size_t index);
 
-/* Bytes a session holds: arena and scratch. */
+/* Bytes a session holds: arena (unless it is another's) and scratch. */
 size_t session_bytes(const struct session *session);
 
 /* Runs the network. Never fails, never allocates. Denormal floats count as zero in the calling

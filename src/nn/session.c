@@ -29,6 +29,7 @@ struct session {
     float *arena;
     char *scratch; /* scratch_bytes for each thread */
     size_t scratch_bytes, all_scratch_bytes, arena_bytes;
+    int arena_borrowed; /* of another session */
     struct step *running;
     size_t steps;
     struct step step[];
@@ -162,7 +163,7 @@ static void *allocate(size_t bytes, struct err *err)
     return memory;
 }
 
-static int allocate_memory(struct session *session, struct err *err)
+static int allocate_memory(struct session *session, const struct session *beside, struct err *err)
 {
     size_t scratch;
     session->arena_bytes = whole_pages(session->model->header->arena_floats * sizeof(float) + 1);
@@ -170,12 +171,14 @@ static int allocate_memory(struct session *session, struct err *err)
         scratch > (size_t)MODEL_MAX_FLOATS * sizeof(float))
         return err_set(err, ERR_TOO_BIG, "start model: it needs more than 1 GiB of memory");
     session->all_scratch_bytes = whole_pages(scratch + 1);
-    session->arena = allocate(session->arena_bytes, err);
+    session->arena_borrowed = beside && beside->arena_bytes >= session->arena_bytes;
+    session->arena = session->arena_borrowed ? beside->arena : allocate(session->arena_bytes, err);
     session->scratch = session->arena ? allocate(session->all_scratch_bytes, err) : NULL;
     return session->scratch ? 0 : -1;
 }
 
-struct session *session_create(const struct model *model, struct pool *pool, struct err *err)
+static struct session *create(const struct model *model, struct pool *pool,
+                              const struct session *beside, struct err *err)
 {
     size_t steps = model_nodes(model);
     struct session *session = calloc(1, sizeof *session + steps * sizeof session->step[0]);
@@ -196,7 +199,7 @@ struct session *session_create(const struct model *model, struct pool *pool, str
         if (bytes > session->scratch_bytes)
             session->scratch_bytes = bytes;
     }
-    if (allocate_memory(session, err) < 0) {
+    if (allocate_memory(session, beside, err) < 0) {
         session_destroy(session);
         return NULL;
     }
@@ -204,18 +207,30 @@ struct session *session_create(const struct model *model, struct pool *pool, str
     return session;
 }
 
+struct session *session_create(const struct model *model, struct pool *pool, struct err *err)
+{
+    return create(model, pool, NULL, err);
+}
+
+struct session *session_create_beside(const struct model *model, const struct session *beside,
+                                      struct err *err)
+{
+    return create(model, beside->pool, beside, err);
+}
+
 void session_destroy(struct session *session)
 {
     if (!session)
         return;
-    free(session->arena);
+    if (!session->arena_borrowed)
+        free(session->arena);
     free(session->scratch);
     free(session);
 }
 
 size_t session_bytes(const struct session *session)
 {
-    return session->arena_bytes + session->all_scratch_bytes;
+    return (session->arena_borrowed ? 0 : session->arena_bytes) + session->all_scratch_bytes;
 }
 
 float *session_input(struct session *session, size_t index)

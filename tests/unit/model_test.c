@@ -243,13 +243,16 @@ static void a_mapped_file_runs_like_memory_and_alike_every_time(void **state)
     unlink(path);
     assert_non_null(model);
     struct pool *pool = pool_create(3, &err);
-    struct session *sessions[2] = {session_create(model, NULL, &err),
+    struct session *sessions[3] = {session_create(model, NULL, &err),
                                    session_create(model, pool, &err)};
+    sessions[2] = session_create_beside(model, sessions[0], &err);
+    assert_ptr_equal(session_input(sessions[2], 0), session_input(sessions[0], 0));
+    assert_true(session_bytes(sessions[2]) < session_bytes(sessions[0]));
     size_t floats = model_output(model, 0)->floats;
     assert_int_equal(floats, (HEIGHT - 1) * (WIDTH - 1) * OUTS);
     float first[(HEIGHT - 1) * (WIDTH - 1) * OUTS];
     for (int run = 0; run < 6; run++) {
-        struct session *session = sessions[run % 2];
+        struct session *session = sessions[run % 3];
         uint32_t seed = 9;
         for (size_t i = 0; i < model_input(model, 0)->floats; i++)
             session_input(session, 0)[i] = number(&seed);
@@ -268,8 +271,8 @@ static void a_mapped_file_runs_like_memory_and_alike_every_time(void **state)
                 sum += first[(row * OUTS + column) * PIXEL + channel];
             assert_true(fabsf(sum - 1.0f) < 1e-5f);
         }
-    session_destroy(sessions[0]);
-    session_destroy(sessions[1]);
+    for (int i = 2; i >= 0; i--)
+        session_destroy(sessions[i]);
     pool_destroy(pool);
     model_close(model);
     buf_finish(&bytes);
