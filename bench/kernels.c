@@ -293,6 +293,19 @@ static void run_sample(const struct kernels *k, const void *context)
                      PIXELS);
 }
 
+static void run_mix_u64(const struct kernels *k, const void *context)
+{
+    const struct array_run *r = context;
+    uint64_t lanes[8] = {0};
+    k->mix_u64(lanes, (const uint8_t *)(const void *)r->a, r->n / 16);
+    r->out[0] = (float)lanes[0];
+}
+
+static void bench_mix_u64(const struct bench *b)
+{
+    bench_arrays(b, "mix_u64, floats", run_mix_u64);
+}
+
 static void bench_halve_u8(const struct bench *b)
 {
     bench_arrays(b, "halve_u8", run_halve);

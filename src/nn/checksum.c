@@ -1,4 +1,5 @@
 #include "nn/format.h"
+#include "simd/kernels.h"
 
 #include <string.h>
 
@@ -16,12 +17,9 @@ uint64_t model_checksum(const void *data, size_t size)
     uint64_t lanes[LANES], words[LANES];
     for (size_t i = 0; i < LANES; i++)
         lanes[i] = size + i;
-    size_t left = size;
-    for (; left >= sizeof words; left -= sizeof words, at += sizeof words) {
-        memcpy(words, at, sizeof words);
-        for (size_t i = 0; i < LANES; i++)
-            lanes[i] = mix(lanes[i], words[i]);
-    }
+    size_t blocks = size / sizeof words, left = size % sizeof words;
+    simd_kernels(simd_best())->mix_u64(lanes, at, blocks);
+    at += blocks * sizeof words;
     memset(words, 0, sizeof words);
     memcpy(words, at, left);
     uint64_t sum = 0;

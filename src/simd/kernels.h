@@ -75,6 +75,9 @@ struct spot {
     /* out[i] = (in[i] - offset) * factor of bytes: picture to network input */                    \
     X(normalize_u8_f32, void,                                                                      \
       (float *out, const uint8_t *in, size_t n, float offset, float factor))                       \
+    /* For each of `blocks` times 64 bytes, as eight little-endian words, one a lane: lane = (lane \
+       ^ word) * 0x9e3779b97f4a7c15, then lane ^= lane >> 29. The model file's checksum. */        \
+    X(mix_u64, void, (uint64_t lanes[8], const uint8_t *data, size_t blocks))                      \
     /* `n` pixels, each the rounded mean of two pixels of one row and the two below them */        \
     X(halve_u8, void, (uint8_t * out, const uint8_t *row, const uint8_t *below, size_t n))         \
     /* Pixel i of `out` = the sum of its taps' pixels of `sums`, weighted, plus 2^21, over 2^22.   \

@@ -152,3 +152,24 @@ void check_normalize_u8_f32(struct check *check)
 {
     check_sizes(check, "normalize_u8_f32", normalize_size);
 }
+
+static int mix_size(struct check *check, struct arrays *s, const struct kernels *k, size_t n)
+{
+    uint64_t lanes[8], want[8], word;
+    size_t blocks = n / 16;
+    const uint8_t *data = (const uint8_t *)s->a;
+    for (size_t i = 0; i < 8; i++)
+        lanes[i] = want[i] = check_random_int(check, 0, 1000) * UINT64_C(0x123456789abcdef1);
+    for (size_t i = 0; i < 8 * blocks; i++) {
+        memcpy(&word, data + 8 * i, sizeof word);
+        want[i % 8] = (want[i % 8] ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        want[i % 8] ^= want[i % 8] >> 29;
+    }
+    k->mix_u64(lanes, data, blocks);
+    return memcmp(lanes, want, sizeof want) == 0;
+}
+
+void check_mix_u64(struct check *check)
+{
+    check_sizes(check, "mix_u64", mix_size);
+}

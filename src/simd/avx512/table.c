@@ -9,6 +9,7 @@ const struct kernels kernels_avx512 = {
     .dots_i8 = dots_i8_avx2,
     .exp_f32 = exp_f32_avx2,
     .normalize_u8_f32 = normalize_u8_f32_avx2,
+    .mix_u64 = mix_u64_avx512,
     .halve_u8 = halve_u8_avx2,
     .mix_u16_u8 = mix_u16_u8_avx2,
     .sample_u8 = sample_u8_avx2,

@@ -8,6 +8,7 @@ const struct kernels kernels_neondot = {
     .exp_f32 = exp_f32_neon,
     .dots_i8 = dots_i8_neondot,
     .normalize_u8_f32 = normalize_u8_f32_neon,
+    .mix_u64 = mix_u64_neon,
     .halve_u8 = halve_u8_neon,
     .mix_u16_u8 = mix_u16_u8_neon,
     .sample_u8 = sample_u8_neon,
