@@ -19,6 +19,8 @@ struct call {
     const char *target;
     int status, has_crc;
     json_t *answer;
+    int denies, answers; /* access is denied; how often it was answered */
+    char asked[256];     /* the last question of access: "dynamodb:GetItem arn:.." */
 };
 
 const char *exchange_header(const struct exchange *x, const char *name)
@@ -43,15 +45,18 @@ void exchange_respond(struct exchange *x, int status, const char *content_type, 
     struct call *call = (struct call *)x;
     assert_string_equal(content_type, "application/x-amz-json-1.0");
     call->status = status;
+    call->answers++;
     call->answer = json_loadb(data, size, JSON_ALLOW_NUL, NULL);
 }
 
 int exchange_authorize(struct exchange *x, const char *action, const char *resource)
 {
-    (void)x;
-    (void)action;
-    (void)resource;
-    return 0;
+    struct call *call = (struct call *)x;
+    snprintf(call->asked, sizeof call->asked, "%s %s", action, resource);
+    if (!call->denies)
+        return 0;
+    exchange_respond(x, 400, "application/x-amz-json-1.0", "{\"denied\":true}", 15);
+    return -1;
 }
 
 struct fixture {
@@ -219,6 +224,79 @@ static void tables_are_listed_in_order_and_survive_a_restart(void **state)
     json_decref(answer);
 }
 
+/* A reply's question of access; denied, nothing is done and nothing answered twice. */
+static void asks(struct fixture *f, const char *operation, const char *body, const char *question)
+{
+    char target[64];
+    struct call call = {.target = target, .denies = 1};
+    snprintf(target, sizeof target, "DynamoDB_20120810.%s", operation);
+    arena_init(&call.x.arena, 64 << 20);
+    call.x.body.data = body;
+    call.x.body.size = strlen(body);
+    dynamodb_handle(f->service, &call.x);
+    arena_finish(&call.x.arena);
+    assert_string_equal(call.asked, question);
+    assert_int_equal(call.answers, 1);
+    assert_true(json_is_true(json_object_get(call.answer, "denied")));
+    json_decref(call.answer);
+}
+
+#define ARN "arn:aws:dynamodb:us-east-1:000000000000:table/"
+
+static void every_operation_asks_for_access_to_what_it_touches(void **state)
+{
+    struct fixture *f = *state;
+    const char *key = "{\"h\":{\"S\":\"x\"},\"r\":{\"N\":\"1\"}}";
+    char body[512];
+    snprintf(body, sizeof body, "{\"TableName\":\"aaa\",\"Key\":%s}", key);
+    asks(f, "GetItem", body, "dynamodb:GetItem " ARN "aaa");
+    asks(f, "DeleteItem", body, "dynamodb:DeleteItem " ARN "aaa");
+    asks(f, "UpdateItem", body, "dynamodb:UpdateItem " ARN "aaa");
+    asks(f, "DeleteTable", "{\"TableName\":\"absent\"}", "dynamodb:DeleteTable " ARN "absent");
+    asks(f, "Scan", "{\"TableName\":\"aaa\",\"IndexName\":\"other\"}",
+         "dynamodb:Scan " ARN "aaa/index/other");
+    asks(f, "ListTables", "{}", "dynamodb:ListTables *");
+    snprintf(body, sizeof body,
+             "{\"TransactItems\":[{\"ConditionCheck\":{\"TableName\":\"aaa\",\"Key\":%s,"
+             "\"ConditionExpression\":\"attribute_exists(h)\"}}]}",
+             key);
+    asks(f, "TransactWriteItems", body, "dynamodb:ConditionCheckItem " ARN "aaa");
+    snprintf(body, sizeof body, "{\"RequestItems\":{\"mmm\":[{\"DeleteRequest\":{\"Key\":%s}}]}}",
+             key);
+    asks(f, "BatchWriteItem", body, "dynamodb:BatchWriteItem " ARN "mmm");
+    asks(f, "TagResource", "{\"ResourceArn\":\"" ARN "zzz\",\"Tags\":[]}",
+         "dynamodb:TagResource " ARN "zzz");
+}
+
+static void constraints_are_reported_together_and_types_first(void **state)
+{
+    struct fixture *f = *state;
+    refused(f, "CreateTable",
+            "{\"TableName\":\"new\",\"KeySchema\":[],\"AttributeDefinitions\":[{"
+            "\"AttributeName\":\"h\",\"AttributeType\":\"X\"}],\"BillingMode\":\"Y\"}",
+            VALIDATION,
+            "3 validation errors detected: Value 'X' at "
+            "'attributeDefinitions.1.member.attributeType' failed to satisfy constraint: Member "
+            "must satisfy enum value set: [B, N, S]; Value '[]' at 'keySchema' failed to satisfy "
+            "constraint: Member must have length greater than or equal to 1; Value 'Y' at "
+            "'billingMode'");
+    refused(f, "CreateTable",
+            "{\"TableName\":\"new\",\"AttributeDefinitions\":[],\"KeySchema\":[{\"AttributeName\":"
+            "\"a\",\"KeyType\":\"HASH\"},{\"AttributeName\":\"b\",\"KeyType\":\"RANGE\"},{"
+            "\"AttributeName\":\"c\",\"KeyType\":\"RANGE\"}]}",
+            VALIDATION,
+            "Value '[KeySchemaElement(attributeName=a, keyType=HASH), "
+            "KeySchemaElement(attributeName=b, keyType=RANGE), KeySchemaElement(attributeName=c, "
+            "keyType=RANGE)]' at 'keySchema' failed to satisfy constraint: Member must have length "
+            "less than or equal to 2");
+    refused(f, "PutItem", "{\"TableName\":\"ab\",\"Item\":{\"h\":{\"L\":[{\"BOOL\":\"x\"}]}}}",
+            SERIALIZATION, "Unexpected token received from parser");
+    refused(f, "GetItem", "{\"TableName\":\"aaa\",\"Key\":{},\"Unheard\":1}", VALIDATION,
+            "Unknown parameter: Unheard");
+    refused(f, "Scan", "{\"TableName\":\"aaa\",\"ScanFilter\":{\"a\":null}}", VALIDATION,
+            "Value null at 'scanFilter.a.member'");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -226,6 +304,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(broken_bodies_are_refused),
         TEST(an_absent_table_is_not_found),
+        TEST(every_operation_asks_for_access_to_what_it_touches),
+        TEST(constraints_are_reported_together_and_types_first),
         TEST(a_condition_that_fails_changes_nothing),
         TEST(pages_join_to_the_whole_in_order),
         TEST(tables_are_listed_in_order_and_survive_a_restart),

@@ -49,12 +49,13 @@ static struct table *tagged_table(struct request *r)
         fail_constraint(r, NULL, "ResourceArn", "Member must not be null");
         return NULL;
     }
-    const char *name = strstr(arn, ":table/");
-    struct table *table = name ? request_find_table(r, name + 7) : NULL;
-    if (!name)
+    struct table *table = NULL;
+    if (strncmp(arn, "arn:aws:dynamodb:", 17) || !strstr(arn, ":table/"))
         err_set(&r->err, ERR_INVALID,
                 "Invalid TableArn: Invalid ResourceArn provided as input %.255s", arn);
-    else if (!table)
+    else
+        table = request_find_table(r, arn);
+    if (!table && r->err.code == ERR_NOT_FOUND)
         err_set(&r->err, ERR_NOT_FOUND,
                 "Requested resource not found: ResourcArn: %.255s not found", arn);
     return table;

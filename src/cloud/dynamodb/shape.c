@@ -313,7 +313,9 @@ static int check_elements(struct check *check, const char *path, const struct sh
     json_array_foreach(json, i, element)
     {
         snprintf(below, sizeof below, "%.400s.%zu.member", path, i + 1);
-        if (is_present(element) && check_constraints(check, below, shape->of, element) < 0)
+        if (!is_present(element))
+            broken(check, below, shape->of, NULL, "Member must not be null");
+        else if (check_constraints(check, below, shape->of, element) < 0)
             return -1;
     }
     return 0;
@@ -327,7 +329,9 @@ static int check_map(struct check *check, const char *path, const struct shape *
          at = json_object_iter_next((json_t *)json, at)) {
         const json_t *value = json_object_iter_value(at);
         snprintf(below, sizeof below, "%.200s.%.255s.member", path, json_object_iter_key(at));
-        if (is_present(value) && check_constraints(check, below, shape->of, value) < 0)
+        if (!is_present(value))
+            broken(check, below, shape->of, NULL, "Member must not be null");
+        else if (check_constraints(check, below, shape->of, value) < 0)
             return -1;
     }
     return 0;
