@@ -24,6 +24,19 @@ struct recognizer {
 
 const struct recognizer_options recognizer_defaults = {.min_score = 0.5f};
 
+int face_detect_read(enum face_detect *detect, const char *word)
+{
+    static const char *const words[] = {[FACE_DETECT_FAST] = "fast",
+                                        [FACE_DETECT_THOROUGH] = "thorough",
+                                        [FACE_DETECT_AUTO] = "auto"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i]) == 0) {
+            *detect = (enum face_detect)i;
+            return 0;
+        }
+    return -1;
+}
+
 /* By role: what a user calls a network of their own, and ken's. */
 static const char *const files[MODEL_ROLES][2] = {
     [ROLE_DETECT] = {"detect.ken", "fr_detect.ken"},

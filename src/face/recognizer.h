@@ -44,6 +44,8 @@ enum face_detect {
     FACE_DETECT_AUTO, /* thorough for pictures of more than FACE_FAST_PIXELS */
 }; /* Another detector than ken's own is always fast: the search is fitted to one. */
 enum { FACE_FAST_PIXELS = 640 * 480 };
+/* From "fast", "thorough" or "auto"; -1 for another word. */
+int face_detect_read(enum face_detect *detect, const char *word) MUST_USE;
 
 struct recognizer_options {
     enum face_detect detect; /* default fast */

@@ -23,6 +23,7 @@ struct run {
     double fetch_ms, decode_ms, match_ms, record_ms;
     int64_t started_unix_us; /* so that the caller can tell the way here from the way back */
     struct buf record;       /* plain JSON; empty: none */
+    struct buf others;       /* members of a JSON object: records of other people; empty: none */
     int status;
     const char *error;
     char message[512];
@@ -113,6 +114,43 @@ static int look_up(struct run *run)
     return 0;
 }
 
+static int is_named_before(const struct run *run, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (run->known[i] && strcmp(run->matches[i].name, run->matches[index].name) == 0)
+            return 1;
+    return 0;
+}
+
+/* The records of everybody else who is known; null for those without one. */
+static int look_up_others(struct run *run)
+{
+    struct err err = {0};
+    int found = 0;
+    uint64_t start_ns = clock_monotonic_ns();
+    for (size_t i = 1; i < run->face_count && found >= 0; i++) {
+        if (!run->known[i] || is_named_before(run, i))
+            continue;
+        struct buf record;
+        buf_init(&record, MAX_RECORD_BYTES);
+        found = run->parts->record(run->parts->self, run->matches[i].name, &record, &err);
+        json_t *name = json_string(run->matches[i].name);
+        char *quoted = name ? json_dumps(name, JSON_ENCODE_ANY) : NULL;
+        if (quoted && found >= 0)
+            buf_printf(&run->others, "%s%s: %s", run->others.size ? ", " : "", quoted,
+                       found ? record.data : "null");
+        free(quoted);
+        json_decref(name);
+        buf_finish(&record);
+    }
+    run->record_ms += clock_ms_since(start_ns);
+    if (found < 0)
+        return fail(run, 502, "DependencyFailed", err.message);
+    if (run->others.failed)
+        return fail(run, 502, "DependencyFailed", "the records are too large for one answer");
+    return 0;
+}
+
 /* The way of a request; -1 when it ended early. */
 static int go(struct run *run, const char *event, size_t event_bytes)
 {
@@ -127,7 +165,7 @@ static int go(struct run *run, const char *event, size_t event_bytes)
     int done = recognize(run, image);
     if (image == &own || image->capacity > KEEP_PICTURE_BYTES)
         image_finish(image);
-    return done < 0 ? -1 : look_up(run);
+    return done < 0 || look_up(run) < 0 ? -1 : look_up_others(run);
 }
 
 /* Milliseconds with three decimals, so that the answer stays short. */
@@ -201,7 +239,10 @@ static void put_body(struct run *run, json_t *times, struct buf *out)
     char *end = tail ? json_dumps(tail, JSON_REAL_PRECISION(9)) : NULL;
     if (start && end) {
         buf_append(out, start, strlen(start) - 1);
-        buf_printf(out, ", \"record\": %s, %s", run->record.data, end + 1);
+        buf_printf(out, ", \"record\": %s, ", run->record.data);
+        if (run->others.size)
+            buf_printf(out, "\"other_records\": {%s}, ", run->others.data);
+        buf_puts(out, end + 1);
     }
     free(start);
     free(end);
@@ -240,13 +281,14 @@ void handler_run(const struct handler_parts *parts, const char *event, size_t ev
     uint64_t start_ns = clock_monotonic_ns();
     struct run run = {.parts = parts, .status = 200, .started_unix_us = clock_unix_us()};
     buf_init(&run.record, MAX_RECORD_BYTES);
+    buf_init(&run.others, MAX_RECORD_BYTES);
     run.faces = calloc(HANDLER_MAX_FACES, sizeof *run.faces);
     if (run.faces)
         (void)go(&run, event, event_bytes);
     else
         (void)fail(&run, 500, "RecognitionFailed", "out of memory");
     struct buf body;
-    buf_init(&body, 2 * MAX_RECORD_BYTES);
+    buf_init(&body, 3 * MAX_RECORD_BYTES);
     double total_ms = clock_ms_since(start_ns);
     json_t *times = timings(&run, total_ms, cold_start);
     if (run.error)
@@ -259,5 +301,6 @@ void handler_run(const struct handler_parts *parts, const char *event, size_t ev
         .status = run.status, .error = run.error, .faces = run.face_count, .total_ms = total_ms};
     buf_finish(&body);
     buf_finish(&run.record);
+    buf_finish(&run.others);
     free(run.faces);
 }

@@ -49,7 +49,11 @@ static int open_faces(struct services *services, struct err *err)
     const struct face_network network = face_models_network(services->models);
     if (gallery_check_network(services->gallery, &network, err) < 0)
         return -1;
-    services->recognizer = recognizer_create(services->models, NULL, err);
+    struct recognizer_options options = recognizer_defaults;
+    const char *detect = getenv("KEN_DETECT");
+    if (detect && *detect && face_detect_read(&options.detect, detect) < 0)
+        return err_set(err, ERR_INVALID, "KEN_DETECT: fast, thorough or auto is wanted");
+    services->recognizer = recognizer_create(services->models, &options, err);
     return services->recognizer ? 0 : -1;
 }
 

@@ -12,6 +12,7 @@
  *   KEN_MODELS       folder of the networks; default $LAMBDA_TASK_ROOT/models
  *   KEN_GALLERY      gallery file; default $LAMBDA_TASK_ROOT/gallery.ken
  *   KEN_GALLERY_KEY  64 hex digits
+ *   KEN_DETECT       fast (default), thorough or auto, as of recognizer.h
  *   KEN_TABLE        table of the records; default ken-people
  *   AWS_...          as in aws/config.h */
 struct services;

@@ -19,7 +19,8 @@
 struct fake {
     struct buf png;
     enum frame_result fetch_result;
-    int faces, known, record; /* results of recognize, match and record */
+    int faces, known, record; /* results of recognize, match (how many are known) and record */
+    int asked, failing;       /* for how many records; the one that fails, from 1 */
     enum err_code failure;    /* of recognize, where faces is -1 */
     const char *record_text;
     char asked_bucket[64], asked_key[64], asked_name[64];
@@ -54,8 +55,9 @@ static int fake_recognize(void *self, const struct image *image, struct face *fa
 static int fake_match(void *self, const float *embedding, struct match *out)
 {
     struct fake *fake = self;
-    int known = fake->known && embedding[0] == 0;
-    *out = (struct match){known ? "person-a" : NULL, known ? 0.875f : 0.25f};
+    static const char *const names[] = {"person-a", "person-b", "person-a", "person-\"c\""};
+    int known = (int)embedding[0] < fake->known;
+    *out = (struct match){known ? names[(int)embedding[0]] : NULL, known ? 0.875f : 0.25f};
     return known;
 }
 
@@ -63,6 +65,11 @@ static int fake_record(void *self, const char *name, struct buf *plain, struct e
 {
     struct fake *fake = self;
     snprintf(fake->asked_name, sizeof fake->asked_name, "%s", name);
+    fake->asked++;
+    if (fake->asked == fake->failing)
+        return err_set(err, ERR_UNAVAILABLE, "GetItem: no answer");
+    if (strcmp(name, "person-\"c\"") == 0)
+        return 0;
     if (fake->record < 0)
         return err_set(err, ERR_UNAVAILABLE, "GetItem: connection refused");
     if (fake->record)
@@ -253,6 +260,41 @@ static void a_known_face_gets_its_record(void **state)
     json_decref(body);
 }
 
+static void everybody_known_gets_a_record_once(void **state)
+{
+    struct fake *fake = *state;
+    char raw[4096];
+    fake->faces = 5;
+    fake->known = 4;
+    json_t *body = run(fake, GOOD_EVENT, 200, raw, sizeof raw);
+    assert_int_equal(json_array_size(json_object_get(body, "faces")), 5);
+    assert_string_equal(text_of(body, "response"), "Id: 1 Name: person-a Major: Physics Year: 2");
+    json_t *others = json_object_get(body, "other_records");
+    assert_int_equal(json_object_size(others), 2);
+    assert_string_equal(text_of(json_object_get(others, "person-b"), "major"), "Physics");
+    assert_true(json_is_null(json_object_get(others, "person-\"c\"")));
+    assert_int_equal(fake->asked, 3);
+    json_decref(body);
+}
+
+static void a_record_of_others_that_cannot_be_had_is_told(void **state)
+{
+    struct fake *fake = *state;
+    fake->faces = fake->known = 2;
+    fake->failing = 2;
+    expect_error(fake, GOOD_EVENT, 502, "DependencyFailed");
+}
+
+static void one_known_face_has_no_other_records(void **state)
+{
+    struct fake *fake = *state;
+    char raw[4096];
+    fake->faces = 2;
+    json_t *body = run(fake, GOOD_EVENT, 200, raw, sizeof raw);
+    assert_null(json_object_get(body, "other_records"));
+    json_decref(body);
+}
+
 static void any_record_will_do(void **state)
 {
     struct fake *fake = *state;
@@ -312,6 +354,9 @@ int main(void)
         TEST(failures_of_the_parts_are_told_apart),
         TEST(an_unknown_face_is_listed_as_unknown),
         TEST(a_known_face_gets_its_record),
+        TEST(everybody_known_gets_a_record_once),
+        TEST(a_record_of_others_that_cannot_be_had_is_told),
+        TEST(one_known_face_has_no_other_records),
         TEST(any_record_will_do),
         TEST(events_of_all_forms_are_read),
     };
