@@ -1,8 +1,10 @@
 #include "face/head_trial.h"
+#include "face/train.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +162,72 @@ static void what_disturbs_everybody_is_learnt_and_the_head_kept(void **state)
     drop_faces(&faces);
 }
 
+static void keep_trial(void *context, const struct head_trial *trial)
+{
+    *(struct head_trial *)context = *trial;
+}
+
+static void fill_album(struct album *album, const struct faces *faces)
+{
+    struct err err = {0};
+    album_init(album);
+    for (size_t i = 0; i < faces->photos.count; i++) {
+        char person[32], path[32];
+        snprintf(person, sizeof person, "person %u", faces->people[i]);
+        snprintf(path, sizeof path, "%zu.jpg", i);
+        assert_int_equal(album_add(album, person, path, &err), 0);
+        struct album_photo *photo = &album->photos[i];
+        photo->state = ALBUM_FACE;
+        photo->similar = 1;
+        memcpy(photo->digest, &i, sizeof i);
+        photo->face.quality = (struct face_quality){.eye_distance_px = 60, .brightness = 120};
+        memcpy(photo->face.embedding, faces->embeddings + i * ROW_VALUES,
+               sizeof photo->face.embedding);
+    }
+}
+
+/* From photos to a gallery that keeps its head, is searched through it, and takes somebody more. */
+static void training_keeps_the_head_in_the_gallery(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct head_trial trial = {0};
+    struct train_summary summary;
+    struct head_options head = head_defaults;
+    struct train_options options = {.context = &trial, .head = &head, .tried = keep_trial};
+    struct album album;
+    struct match match;
+    struct search_trials without = {0}, with = {0};
+    struct faces faces = make_faces(160, 0.4, 7), later = make_faces(1, 0.4, 8);
+    head.learning_rate = 2e-3;
+    fill_album(&album, &faces);
+    struct gallery *gallery = gallery_create(&err);
+    assert_int_equal(train_album(gallery, &album, &options, &summary, &err), 0);
+    assert_true(trial.kept);
+    assert_non_null(gallery_head(gallery));
+    assert_true(gallery_threshold(gallery) == trial.threshold);
+    assert_int_equal(gallery_add(gallery, "later", later.embeddings, &err), 0);
+    assert_int_equal(gallery_match(gallery, later.embeddings, &match), 1);
+    assert_string_equal(match.name, "later");
+    assert_true(match.similarity > 0.999f);
+    assert_int_equal(search_trials_add_enrolled(&with, gallery, &err), 0);
+    gallery_destroy(gallery);
+    gallery = gallery_create(&err);
+    options.head = NULL;
+    assert_int_equal(train_album(gallery, &album, &options, &summary, &err), 0);
+    assert_null(gallery_head(gallery));
+    assert_int_equal(search_trials_add_enrolled(&without, gallery, &err), 0);
+    double misses[2] = {1 - search_rank1(&without).value, 1 - search_rank1(&with).value};
+    if (!(misses[1] < 0.7 * misses[0]))
+        fail_msg("misses: %.4f without, %.4f with the head", misses[0], misses[1]);
+    search_trials_finish(&without);
+    search_trials_finish(&with);
+    gallery_destroy(gallery);
+    album_finish(&album);
+    drop_faces(&faces);
+    drop_faces(&later);
+}
+
 struct course {
     double losses[100];
     long epochs;
@@ -256,6 +324,7 @@ int main(void)
         cmocka_unit_test(too_few_people_are_not_tried),
         cmocka_unit_test(nothing_to_learn_keeps_no_head),
         cmocka_unit_test(what_disturbs_everybody_is_learnt_and_the_head_kept),
+        cmocka_unit_test(training_keeps_the_head_in_the_gallery),
         cmocka_unit_test(the_loss_falls_and_each_epoch_is_told),
         cmocka_unit_test(the_same_seed_gives_the_same_head_at_any_number_of_threads),
         cmocka_unit_test(a_head_does_what_its_correction_says),
