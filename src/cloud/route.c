@@ -22,6 +22,7 @@ static const struct {
     {"/service/GraniteServiceVersion", "monitoring"},
     {"/apikeys", "apigateway"},
     {"/usageplans", "apigateway"},
+    {"/v2/apis", "apigateway"},
 };
 
 static const char *target_service(const char *target)
@@ -52,9 +53,11 @@ static int is_notification(const struct exchange *x)
 
 const char *route_service(const struct exchange *x, const char *scope)
 {
+    const char *host = exchange_header(x, "Host");
+    if (strncmp(x->path, "/_lambda-url/", 13) == 0 || (host && strstr(host, ".lambda-url.")))
+        return "lambda-url"; /* signed as "lambda" */
     if (scope)
         return scope;
-    const char *host = exchange_header(x, "Host");
     if (is_execute_path(x->path) || (host && strstr(host, ".execute-api.")))
         return "execute-api";
     if (is_notification(x))

@@ -137,7 +137,7 @@ class ApiGatewayTest(unittest.TestCase):
                                authorizationType="NONE")
         self.refused("ConflictException", self.client.put_method, restApiId=api, resourceId=root,
                      httpMethod="GET", authorizationType="NONE")
-        for settings in ({"type": "MOCK"}, {"type": "HTTP_PROXY", "uri": "http://x"},
+        for settings in ({"type": "HTTP"}, {"type": "HTTP_PROXY", "uri": "http://x"},
                          {"type": "AWS_PROXY", "uri": "arn:aws:lambda:x"},
                          {"type": "AWS_PROXY", "uri": self.uri("echo"),
                           "integrationHttpMethod": "GET"}):
@@ -371,6 +371,59 @@ class ApiGatewayTest(unittest.TestCase):
                 self.assertEqual(self.get(api, headers={"x-api-key": key["value"]})[0], 403)
             finally:
                 self.cloud, self.client = before
+
+    def test_a_preflight_request_is_answered_by_a_mock(self):
+        api = self.make("cors")
+        resource = [r for r in self.client.get_resources(restApiId=api)["items"]
+                    if r["path"] == "/cors"][0]["id"]
+        where = {"restApiId": api, "resourceId": resource, "httpMethod": "OPTIONS"}
+        names = {"Access-Control-Allow-Origin": "'*'", "Access-Control-Allow-Methods": "'GET,PUT'"}
+        self.client.put_method(authorizationType="NONE", **where)
+        with self.assertRaises(botocore.exceptions.ClientError):
+            self.client.put_integration(type="MOCK", requestTemplates={
+                "application/json": "#set($x = 1)"}, **where)
+        self.client.put_integration(type="MOCK", requestTemplates={
+            "application/json": '{"statusCode": 200}'}, **where)
+        self.client.put_method_response(statusCode="200", responseParameters={
+            "method.response.header." + name: False for name in names}, **where)
+        with self.assertRaises(botocore.exceptions.ClientError):
+            self.client.put_integration_response(statusCode="200", responseParameters={
+                "method.response.header.X": "integration.response.header.x"}, **where)
+        self.client.put_integration_response(
+            statusCode="200", responseTemplates={"application/json": ""}, responseParameters={
+                "method.response.header." + name: value for name, value in names.items()}, **where)
+        self.client.create_deployment(restApiId=api, stageName="prod")
+        status, headers, body = self.send(self.url(api, "cors"), method="OPTIONS")
+        self.assertEqual((status, body), (200, b""))
+        for name, value in names.items():
+            self.assertEqual(headers[name], value.strip("'"))
+
+    def test_binary_media_types_are_patched_one_by_one(self):
+        api = self.client.create_rest_api(name="binary", binaryMediaTypes=["image/png"])["id"]
+
+        def patch(op, path, **value):
+            return self.client.update_rest_api(restApiId=api, patchOperations=[
+                {"op": op, "path": path, **value}])["binaryMediaTypes"]
+        self.assertEqual(patch("replace", "/binaryMediaTypes/image~1png", value="image/gif"),
+                         ["image/gif"])
+        self.assertEqual(patch("add", "/binaryMediaTypes/audio~1*"), ["image/gif", "audio/*"])
+        for op, path in (("replace", "/binaryMediaTypes"), ("remove", "/binaryMediaTypes"),
+                         ("replace", "/binaryMediaTypes/no~1such")):
+            with self.assertRaises(botocore.exceptions.ClientError):
+                patch(op, path, value="image/png")
+        self.assertEqual(self.client.get_rest_api(restApiId=api)["binaryMediaTypes"],
+                         ["image/gif", "audio/*"])
+
+    def test_what_is_not_supported_is_refused_by_name(self):
+        api = self.make("refused")
+        for call, settings in ((self.client.create_stage, {"stageName": "s", "deploymentId": "d",
+                                                           "cacheClusterEnabled": True}),
+                               (self.client.put_gateway_response,
+                                {"responseType": "DEFAULT_4XX"})):
+            with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                call(restApiId=api, **settings)
+            self.assertEqual(caught.exception.response["Error"]["Code"], "BadRequestException")
+        self.assertEqual(self.client.get_gateway_responses(restApiId=api)["items"], [])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+typedef char *creator(const struct event_request *request, size_t *size);
+
+static void check(creator *create, const struct event_request *request)
+{
+    size_t size;
+    char *event = create(request, &size);
+    json_t *value = event ? json_loadb(event, size, 0, NULL) : NULL;
+    if (!value)
+        abort();
+    json_decref(value);
+    free(event);
+}
+
 /* Three lines: a path, a query, a body. Whatever they hold, the event is JSON. */
 static void make_event(const char *path, const char *query, const char *body, size_t body_bytes,
                        struct arena *arena)
@@ -23,7 +36,6 @@ static void make_event(const char *path, const char *query, const char *body, si
     int count = event_split_query(query, pairs, MAX_QUERY, arena);
     const struct http_header header = {"Content-Type", query};
     if (decoded && count >= 0 && path_tree_find(tree, decoded, &match, arena)) {
-        size_t size;
         struct event_request request = {.method = "GET",
                                         .path = decoded,
                                         .headers = &header,
@@ -36,12 +48,11 @@ static void make_event(const char *path, const char *query, const char *body, si
                                         .api_id = "a",
                                         .stage = "s",
                                         .source_ip = "127.0.0.1"};
-        char *event = event_create(&request, &size);
-        json_t *value = event ? json_loadb(event, size, 0, NULL) : NULL;
-        if (!value)
-            abort();
-        json_decref(value);
-        free(event);
+        check(event_create, &request);
+        request.route_key = "$default";
+        request.raw_query = query;
+        request.domain_name = request.domain_prefix = "a";
+        check(event_create_v2, &request);
     }
     path_tree_destroy(tree);
     json_decref(resources);

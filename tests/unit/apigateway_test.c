@@ -1,4 +1,5 @@
 #include "cloud/apigateway/event.h"
+#include "cloud/apigateway/http_routes.h"
 #include "cloud/apigateway/patch.h"
 #include "cloud/apigateway/path.h"
 #include "cloud/apigateway/response.h"
@@ -393,6 +394,63 @@ static void a_bucket_gives_its_burst_and_then_its_rate(void **state)
     throttle_destroy(t);
 }
 
+static void a_response_of_version_2_may_be_bare(void **state)
+{
+    (void)state;
+    struct proxy_response response;
+    struct err err = {0};
+    static const struct {
+        const char *text, *body;
+    } bare[] = {{"\"hello\"", "hello"}, {"{\"a\":1}", "{\"a\":1}"}, {"[1]", "[1]"}, {"7", "7"}};
+    for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
+        const char *text = bare[i].text;
+        assert_int_equal(proxy_response_parse_v2(text, strlen(text), &response, &err), 0);
+        assert_int_equal(response.status, 200);
+        assert_string_equal(response.body, bare[i].body);
+        assert_string_equal(response.content_type, "application/json");
+        proxy_response_finish(&response);
+    }
+    static const char *const wrong[] = {"", "x", "{\"statusCode\":99}",
+                                        "{\"statusCode\":200,\"cookies\":[1,[]]}",
+                                        "{\"statusCode\":200,\"body\":{}}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(proxy_response_parse_v2(wrong[i], strlen(wrong[i]), &response, &err), -1);
+}
+
+static void route_keys_have_a_form(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"$default", "GET /", "ANY /{proxy+}", "POST /a/{b}/c"};
+    static const char *const wrong[] = {"",        "GET",       "/a",          "get /a",  "ANY a",
+                                        "GET /{a", "GET /a//b", "GET /{a+}/b", "$connect"};
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++)
+        assert_true(http_route_key_is_valid(right[i]));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(http_route_key_is_valid(wrong[i]));
+}
+
+static void a_path_that_only_leads_on_is_no_route(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct path_match match;
+    json_t *keys = json_pack("{s:{s:s}, s:{s:s}}", "r1", "routeKey", "GET /a/b/c", "r2", "routeKey",
+                             "ANY /{proxy+}");
+    struct http_routes *routes = http_routes_create(keys);
+    arena_init(&arena, 1 << 20);
+    assert_ptr_equal(http_routes_find(routes, "GET", "/a/b/c", &match, &arena),
+                     json_object_get(keys, "r1"));
+    assert_ptr_equal(http_routes_find(routes, "GET", "/a/b", &match, &arena),
+                     json_object_get(keys, "r2"));
+    assert_string_equal(match.parameters[0].value, "a/b");
+    assert_ptr_equal(http_routes_find(routes, "BREW", "/a/b/c", &match, &arena),
+                     json_object_get(keys, "r2"));
+    assert_null(http_routes_find(routes, "GET", "/", &match, &arena));
+    arena_finish(&arena);
+    http_routes_destroy(routes);
+    json_decref(keys);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +465,9 @@ int main(void)
         cmocka_unit_test(binary_bodies_go_as_base64),
         cmocka_unit_test(wrong_patches_are_refused),
         cmocka_unit_test(patches_keep_types),
+        cmocka_unit_test(a_response_of_version_2_may_be_bare),
+        cmocka_unit_test(route_keys_have_a_form),
+        cmocka_unit_test(a_path_that_only_leads_on_is_no_route),
         cmocka_unit_test(a_bucket_gives_its_burst_and_then_its_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,7 +81,8 @@ void apigateway_list_apis(void *self, struct rest_call *call)
     (void)call;
     json_object_foreach((json_t *)(uintptr_t)store_apis(work->gateway->store), id, document)
     {
-        json_object_set(apis, id, json_object_get(document, "api"));
+        if (!gateway_is_http(document))
+            json_object_set(apis, id, json_object_get(document, "api"));
     }
     work->reply = work_list(work, apis, NULL);
     json_decref(apis);

@@ -1,5 +1,6 @@
 #include "cloud/apigateway/event.h"
 
+#include "cloud/apigateway/event_parts.h"
 #include "cloud/query.h"
 
 #include <ctype.h>
@@ -34,7 +35,7 @@ int event_split_query(const char *query, struct event_pair *pairs, size_t most, 
 
 /* Parts of the event */
 
-static json_t *text_or_null(const char *text)
+json_t *event_text(const char *text)
 {
     json_t *value = text ? json_string(text) : NULL;
     return value ? value : json_null(); /* also for what is not UTF-8 */
@@ -44,7 +45,7 @@ static json_t *text_or_null(const char *text)
  * reference counts are left alone. */
 static json_t *copy_of(const json_t *object, const char *name)
 {
-    return text_or_null(json_string_value(json_object_get(object, name)));
+    return event_text(json_string_value(json_object_get(object, name)));
 }
 
 /* `single` has the last value of a name, `multi` all. */
@@ -62,7 +63,7 @@ static void add_pair(json_t *single, json_t *multi, const char *name, const char
 }
 
 /* The signature is API Gateway's to check, not the function's to see. */
-static int is_hidden(const struct event_request *r, const char *name)
+int event_hides(const struct event_request *r, const char *name)
 {
     return r->access_key_id && (strcasecmp(name, "Authorization") == 0 ||
                                 strcasecmp(name, "X-Amz-Security-Token") == 0);
@@ -72,7 +73,7 @@ static void add_headers(json_t *event, const struct event_request *r)
 {
     json_t *single = json_object(), *multi = json_object();
     for (size_t i = 0; i < r->header_count; i++)
-        if (!is_hidden(r, r->headers[i].name))
+        if (!event_hides(r, r->headers[i].name))
             add_pair(single, multi, r->headers[i].name, r->headers[i].value);
     add_pair(single, multi, "X-Forwarded-For", r->source_ip);
     add_pair(single, multi, "X-Forwarded-Proto", "http");
@@ -100,14 +101,14 @@ static void add_path_parameters(json_t *event, const struct event_request *r)
     json_t *parameters = r->match->parameter_count ? json_object() : json_null();
     for (size_t i = 0; i < r->match->parameter_count; i++)
         json_object_set_new(parameters, r->match->parameters[i].name,
-                            text_or_null(r->match->parameters[i].value));
+                            event_text(r->match->parameters[i].value));
     json_object_set_new(event, "pathParameters", parameters);
     json_object_set_new(event, "stageVariables",
                         json_object_size(r->stage_variables) ? json_deep_copy(r->stage_variables)
                                                              : json_null());
 }
 
-static const char *find_header(const struct event_request *r, const char *name)
+const char *event_header(const struct event_request *r, const char *name)
 {
     for (size_t i = 0; i < r->header_count; i++)
         if (strcasecmp(r->headers[i].name, name) == 0)
@@ -120,22 +121,21 @@ static json_t *make_identity(const struct event_request *r)
     json_t *identity =
         json_pack("{s:n, s:n, s:n, s:n, s:n}", "cognitoIdentityPoolId", "cognitoIdentityId",
                   "cognitoAuthenticationType", "cognitoAuthenticationProvider", "principalOrgId");
-    json_object_set_new(identity, "accessKey", text_or_null(r->access_key_id));
-    json_object_set_new(identity, "accountId",
-                        text_or_null(r->access_key_id ? r->account_id : NULL));
-    json_object_set_new(identity, "caller", text_or_null(r->access_key_id));
-    json_object_set_new(identity, "user", text_or_null(r->access_key_id));
-    json_object_set_new(identity, "userArn", text_or_null(r->user_arn));
-    json_object_set_new(identity, "sourceIp", text_or_null(r->source_ip));
-    json_object_set_new(identity, "userAgent", text_or_null(find_header(r, "User-Agent")));
+    json_object_set_new(identity, "accessKey", event_text(r->access_key_id));
+    json_object_set_new(identity, "accountId", event_text(r->access_key_id ? r->account_id : NULL));
+    json_object_set_new(identity, "caller", event_text(r->access_key_id));
+    json_object_set_new(identity, "user", event_text(r->access_key_id));
+    json_object_set_new(identity, "userArn", event_text(r->user_arn));
+    json_object_set_new(identity, "sourceIp", event_text(r->source_ip));
+    json_object_set_new(identity, "userAgent", event_text(event_header(r, "User-Agent")));
     if (r->api_key) {
-        json_object_set_new(identity, "apiKey", text_or_null(r->api_key));
-        json_object_set_new(identity, "apiKeyId", text_or_null(r->api_key_id));
+        json_object_set_new(identity, "apiKey", event_text(r->api_key));
+        json_object_set_new(identity, "apiKeyId", event_text(r->api_key_id));
     }
     return identity;
 }
 
-static json_t *request_time(int64_t unix_ms)
+json_t *event_time(int64_t unix_ms)
 {
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -152,19 +152,19 @@ static void add_context(json_t *event, const struct event_request *r)
     json_t *resource = r->match->resource;
     json_object_set_new(context, "resourceId", copy_of(resource, "id"));
     json_object_set_new(context, "resourcePath", copy_of(resource, "path"));
-    json_object_set_new(context, "httpMethod", text_or_null(r->method));
-    json_object_set_new(context, "extendedRequestId", text_or_null(r->request_id));
-    json_object_set_new(context, "requestTime", request_time(r->unix_ms));
+    json_object_set_new(context, "httpMethod", event_text(r->method));
+    json_object_set_new(context, "extendedRequestId", event_text(r->request_id));
+    json_object_set_new(context, "requestTime", event_time(r->unix_ms));
     json_object_set_new(context, "path", json_sprintf("/%s%s", r->stage, r->path));
-    json_object_set_new(context, "accountId", text_or_null(r->account_id));
+    json_object_set_new(context, "accountId", event_text(r->account_id));
     json_object_set_new(context, "protocol", json_string("HTTP/1.1"));
-    json_object_set_new(context, "stage", text_or_null(r->stage));
-    json_object_set_new(context, "domainPrefix", text_or_null(r->api_id));
-    json_object_set_new(context, "domainName", text_or_null(r->domain_name));
+    json_object_set_new(context, "stage", event_text(r->stage));
+    json_object_set_new(context, "domainPrefix", event_text(r->api_id));
+    json_object_set_new(context, "domainName", event_text(r->domain_name));
     json_object_set_new(context, "requestTimeEpoch", json_integer(r->unix_ms));
-    json_object_set_new(context, "requestId", text_or_null(r->request_id));
-    json_object_set_new(context, "deploymentId", text_or_null(r->deployment_id));
-    json_object_set_new(context, "apiId", text_or_null(r->api_id));
+    json_object_set_new(context, "requestId", event_text(r->request_id));
+    json_object_set_new(context, "deploymentId", event_text(r->deployment_id));
+    json_object_set_new(context, "apiId", event_text(r->api_id));
     json_object_set_new(context, "identity", make_identity(r));
     json_object_set_new(event, "requestContext", context);
 }
@@ -185,7 +185,7 @@ static int is_binary(const struct event_request *r)
 {
     size_t i;
     json_t *pattern;
-    const char *type = find_header(r, "Content-Type");
+    const char *type = event_header(r, "Content-Type");
     json_array_foreach(r->binary_media_types, i, pattern)
     {
         if (type && media_type_matches(type, json_string_value(pattern)))
@@ -194,7 +194,7 @@ static int is_binary(const struct event_request *r)
     return 0;
 }
 
-static json_t *encode_base64(const void *data, size_t size)
+json_t *event_base64(const void *data, size_t size)
 {
     char *text = malloc(size / 3 * 4 + 8);
     if (!text)
@@ -215,7 +215,7 @@ static int add_body(json_t *event, const struct event_request *r)
     json_t *body = is_text ? json_stringn(r->body, r->body_bytes) : NULL;
     int is_base64 = !body; /* json_stringn() refuses what is not UTF-8 */
     if (is_base64)
-        body = encode_base64(r->body, r->body_bytes);
+        body = event_base64(r->body, r->body_bytes);
     json_object_set_new(event, "isBase64Encoded", json_boolean(is_base64));
     return json_object_set_new(event, "body", body);
 }
@@ -223,9 +223,11 @@ static int add_body(json_t *event, const struct event_request *r)
 char *event_create(const struct event_request *r, size_t *size)
 {
     json_t *event = json_object();
+    if (r->is_http_api)
+        json_object_set_new(event, "version", json_string("1.0"));
     json_object_set_new(event, "resource", copy_of(r->match->resource, "path"));
-    json_object_set_new(event, "path", text_or_null(r->path));
-    json_object_set_new(event, "httpMethod", text_or_null(r->method));
+    json_object_set_new(event, "path", event_text(r->path));
+    json_object_set_new(event, "httpMethod", event_text(r->method));
     add_headers(event, r);
     add_query(event, r);
     add_path_parameters(event, r);

@@ -24,6 +24,8 @@ struct execution *execution_create(struct cloud *cloud, struct store *store, str
 /* After all requests are answered. NULL is fine. */
 void execution_destroy(struct execution *execution);
 
+/*   http://{id}.lambda-url.{anything}/{path}, http://HOST:PORT/_lambda-url/{id}/{path} */
+void execution_handle_url(void *self, struct exchange *x);
 void execution_handle(void *self, struct exchange *x); /* self: a struct execution */
 int execution_is_quick(void *self, const struct exchange *x);
 

@@ -1,5 +1,7 @@
 #include "cloud/apigateway/gateway.h"
 
+#include "cloud/apigateway/http_routes.h"
+
 #include <openssl/crypto.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,17 +13,28 @@ static const char *text(const json_t *object, const char *name)
     return value ? value : "";
 }
 
+int gateway_is_http(const json_t *document)
+{
+    return strcmp(text(document, "kind"), "HTTP") == 0;
+}
+
 static int add_stage(struct gateway *gateway, json_t *api, json_t *stage)
 {
     const char *deployment_id = text(stage, "deploymentId");
     const json_t *deployment = json_object_get(json_object_get(api, "deployments"), deployment_id);
     if (!deployment)
         return 0;
-    struct path_tree *tree = path_tree_create(json_object_get(deployment, "resources"));
-    if (!tree)
+    int is_http = gateway_is_http(api);
+    struct path_tree *tree =
+        is_http ? NULL : path_tree_create(json_object_get(deployment, "resources"));
+    struct http_routes *routes =
+        is_http ? http_routes_create(json_object_get(deployment, "routes")) : NULL;
+    if (!tree && !routes)
         return -1;
     gateway->stages[gateway->stage_count++] =
-        (struct gateway_stage){.api_id = text(json_object_get(api, "api"), "id"),
+        (struct gateway_stage){.routes = routes,
+                               .integrations = json_object_get(deployment, "integrations"),
+                               .api_id = text(json_object_get(api, "api"), "id"),
                                .name = text(stage, "stageName"),
                                .deployment_id = deployment_id,
                                .api = json_incref(api),
@@ -79,6 +92,7 @@ void gateway_release(struct gateway *gateway)
         return;
     for (size_t i = 0; i < gateway->stage_count; i++) {
         path_tree_destroy(gateway->stages[i].tree);
+        http_routes_destroy(gateway->stages[i].routes);
         json_decref(gateway->stages[i].api);
     }
     json_decref(gateway->plans);

@@ -13,8 +13,12 @@ struct gateway_stage {
     const char *api_id, *name, *deployment_id; /* borrowed from the API's document */
     json_t *api;                               /* held */
     const json_t *stage, *validators;          /* validators of the deployment */
-    struct path_tree *tree;
+    struct path_tree *tree;                    /* of a REST API */
+    struct http_routes *routes;                /* of an HTTP API */
+    const json_t *integrations;                /* of an HTTP API's deployment */
 };
+/* An API's document is an HTTP API's. */
+int gateway_is_http(const json_t *document);
 
 struct gateway {
     atomic_int references;

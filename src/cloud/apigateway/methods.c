@@ -190,47 +190,111 @@ void apigateway_update_method(void *self, struct rest_call *call)
 
 /* Integrations */
 
-static int check_integration(struct work *work)
+static int check_timeout(struct work *work)
+{
+    const json_t *timeout = json_object_get(work->request, "timeoutInMillis");
+    json_int_t ms = json_integer_value(timeout);
+    if (!timeout || (json_is_integer(timeout) && ms >= MIN_TIMEOUT_MS && ms <= MAX_TIMEOUT_MS))
+        return 0;
+    work_fail(work, "BadRequestException", "Timeout should be between %d ms and %d ms",
+              MIN_TIMEOUT_MS, MAX_TIMEOUT_MS);
+    return -1;
+}
+
+static int check_proxy(struct work *work)
 {
     size_t size;
-    const char *type = work_text(work, "type"), *uri = work_text(work, "uri");
-    const char *method = work_text(work, "httpMethod");
+    const char *uri = work_text(work, "uri"), *method = work_text(work, "httpMethod");
     if (!method)
         method = work_text(work, "integrationHttpMethod");
-    const json_t *timeout = json_object_get(work->request, "timeoutInMillis");
-    json_int_t timeout_ms = json_integer_value(timeout);
-    if (!type || strcmp(type, "AWS_PROXY") != 0)
-        work_fail(work, "BadRequestException",
-                  "Integration type %.32s is not supported: ken cloud has AWS_PROXY",
-                  type ? type : "(none)");
-    else if (!uri || !gateway_function(uri, &size))
+    if (!uri || !gateway_function(uri, &size))
         work_fail(work, "BadRequestException",
                   "Invalid ARN specified in the request: the uri of a function is "
                   "arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations");
     else if (!method || strcmp(method, "POST") != 0)
         work_fail(work, "BadRequestException",
                   "integrationHttpMethod of a function is POST, whatever the method's own is");
-    else if (timeout && (!json_is_integer(timeout) || timeout_ms < MIN_TIMEOUT_MS ||
-                         timeout_ms > MAX_TIMEOUT_MS))
-        work_fail(work, "BadRequestException", "Timeout should be between %d ms and %d ms",
-                  MIN_TIMEOUT_MS, MAX_TIMEOUT_MS);
+    else if (json_object_size(json_object_get(work->request, "requestTemplates")))
+        work_fail(
+            work, "BadRequestException",
+            "requestTemplates are not supported for AWS_PROXY: the function gets the request");
     return work->has_failed ? -1 : 0;
+}
+
+/* MOCK knows one template: what names the status. */
+static int check_mock(struct work *work)
+{
+    const char *type;
+    json_t *template, *templates = json_object_get(work->request, "requestTemplates");
+    json_object_foreach(templates, type, template)
+    {
+        const char *text = json_string_value(template);
+        json_t *value = text ? json_loads(text, 0, NULL) : NULL;
+        int is_known = strcmp(type, "application/json") == 0 &&
+                       json_is_integer(json_object_get(value, "statusCode"));
+        json_decref(value);
+        if (is_known)
+            continue;
+        work_fail(work, "BadRequestException",
+                  "requestTemplates %.64s is not supported: MOCK takes {\"application/json\": "
+                  "\"{\\\"statusCode\\\": 200}\"}",
+                  type);
+        return -1;
+    }
+    return 0;
+}
+
+static int check_integration(struct work *work)
+{
+    static const char *const refused[] = {"connectionType", "connectionId", "requestParameters",
+                                          "tlsConfig"};
+    const char *type = work_text(work, "type");
+    int is_mock = type && strcmp(type, "MOCK") == 0;
+    if (!is_mock && (!type || strcmp(type, "AWS_PROXY") != 0)) {
+        work_fail(work, "BadRequestException",
+                  "Integration type %.32s is not supported: ken cloud has AWS_PROXY and MOCK",
+                  type ? type : "(none)");
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        const json_t *value = json_object_get(work->request, refused[i]);
+        const char *text = json_string_value(value);
+        if (!value || json_is_null(value) || (text && strcmp(text, "INTERNET") == 0) ||
+            (json_is_object(value) && json_object_size(value) == 0))
+            continue;
+        work_fail(work, "BadRequestException", "%s of an integration is not supported", refused[i]);
+        return -1;
+    }
+    return (is_mock ? check_mock(work) : check_proxy(work)) < 0 ? -1 : check_timeout(work);
+}
+
+static json_t *make_integration(const struct work *work)
+{
+    json_t *request = work->request, *timeout = json_object_get(request, "timeoutInMillis");
+    const char *when = work_text(work, "passthroughBehavior");
+    json_t *integration = json_pack(
+        "{s:O, s:s, s:o, s:s, s:[], s:O*, s:O*, s:O*}", "type", json_object_get(request, "type"),
+        "passthroughBehavior", when ? when : "WHEN_NO_MATCH", "timeoutInMillis",
+        timeout ? json_incref(timeout) : json_integer(MAX_TIMEOUT_MS), "cacheNamespace",
+        work->call->parameters[1], "cacheKeyParameters", "credentials",
+        json_object_get(request, "credentials"), "contentHandling",
+        json_object_get(request, "contentHandling"), "requestTemplates",
+        json_object_get(request, "requestTemplates"));
+    if (strcmp(work_text(work, "type"), "AWS_PROXY") != 0)
+        return integration;
+    json_object_set(integration, "uri", json_object_get(request, "uri"));
+    json_object_set_new(integration, "httpMethod", json_string("POST"));
+    return integration;
 }
 
 void apigateway_put_integration(void *self, struct rest_call *call)
 {
     struct work *work = self;
     struct target target;
+    (void)call;
     if (find_target(work, 1, 0, &target) < 0 || check_integration(work) < 0)
         return;
-    json_t *request = work->request, *timeout = json_object_get(request, "timeoutInMillis");
-    json_t *integration = json_pack(
-        "{s:s, s:s, s:O, s:s, s:o, s:s, s:[], s:O*, s:O*}", "type", "AWS_PROXY", "httpMethod",
-        "POST", "uri", json_object_get(request, "uri"), "passthroughBehavior", "WHEN_NO_MATCH",
-        "timeoutInMillis", timeout ? json_incref(timeout) : json_integer(MAX_TIMEOUT_MS),
-        "cacheNamespace", call->parameters[1], "cacheKeyParameters", "credentials",
-        json_object_get(request, "credentials"), "contentHandling",
-        json_object_get(request, "contentHandling"));
+    json_t *integration = make_integration(work);
     json_object_set_new(target.method, "methodIntegration", integration);
     answer_change(work, 201, integration);
 }
@@ -256,7 +320,8 @@ void apigateway_delete_integration(void *self, struct rest_call *call)
     work->status = 204;
 }
 
-/* Responses of methods and integrations: kept and shown; a proxy integration uses neither. */
+/* Responses of methods and integrations. A proxy integration uses neither; MOCK answers what its
+ * integration responses say. */
 
 static int is_status(const char *text)
 {
@@ -328,11 +393,44 @@ void apigateway_delete_method_response(void *self, struct rest_call *call)
         delete_response(self, target.method, METHOD_RESPONSES);
 }
 
+/* What MOCK can give: headers that are constants in quotes, a body without expressions. */
+static int check_mock_response(struct work *work)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(work->request, "responseParameters"), name, value)
+    {
+        const char *text = json_string_value(value);
+        size_t size = text ? strlen(text) : 0;
+        if (strncmp(name, "method.response.header.", 23) == 0 && size >= 2 && text[0] == '\'' &&
+            text[size - 1] == '\'' && !strpbrk(text, "\r\n"))
+            continue;
+        work_fail(work, "BadRequestException",
+                  "Invalid mapping expression specified: %.200s: ken cloud has constants in single "
+                  "quotes for method.response.header.NAME",
+                  name);
+        return -1;
+    }
+    json_object_foreach(json_object_get(work->request, "responseTemplates"), name, value)
+    {
+        const char *text = json_string_value(value);
+        if ((json_is_null(value) || (text && !strpbrk(text, "$#"))) &&
+            strcmp(name, "application/json") == 0)
+            continue;
+        work_fail(work, "BadRequestException",
+                  "responseTemplates %.100s is not supported: ken cloud has application/json "
+                  "without expressions",
+                  name);
+        return -1;
+    }
+    return 0;
+}
+
 void apigateway_put_integration_response(void *self, struct rest_call *call)
 {
     struct target target;
     (void)call;
-    if (find_target(self, 1, 1, &target) == 0)
+    if (find_target(self, 1, 1, &target) == 0 && check_mock_response(self) == 0)
         put_response(self, target.integration, INTEGRATION_RESPONSES);
 }
 

@@ -75,20 +75,32 @@ static json_t *convert(const char *text, const char *name, const json_t *now)
                                                 : json_real(number);
 }
 
-/* Lists (binaryMediaTypes) hold texts: the part behind the list is the text. */
-static int patch_list(json_t *list, const char *op, const char *text)
+static size_t find_text(const json_t *list, const char *text)
 {
     size_t i;
     json_t *item;
     json_array_foreach(list, i, item)
     {
-        if (strcmp(json_string_value(item), text) == 0) {
-            if (strcmp(op, "remove") == 0)
-                return json_array_remove(list, i);
-            return 0;
-        }
+        if (strcmp(json_string_value(item), text) == 0)
+            break;
     }
-    return strcmp(op, "remove") == 0 ? -1 : json_array_append_new(list, json_string(text));
+    return i;
+}
+
+/* Lists (binaryMediaTypes) hold texts: the part behind the list is the text. "replace" puts the
+ * value in its place. */
+static int patch_list(json_t *list, const char *op, const char *text, const char *value)
+{
+    size_t at = find_text(list, text), count = json_array_size(list);
+    int is_there = at < count;
+    if (strcmp(op, "remove") == 0)
+        return is_there ? json_array_remove(list, at) : -1;
+    if (strcmp(op, "add") == 0)
+        return is_there ? 0 : json_array_append_new(list, json_string(text));
+    if (strcmp(op, "replace") != 0 || !is_there || !value || !*value)
+        return -1;
+    return find_text(list, value) < count ? json_array_remove(list, at)
+                                          : json_array_set_new(list, at, json_string(value));
 }
 
 /* The object or list that holds the path's last part; objects on the way are made. */
@@ -112,9 +124,9 @@ static int apply(json_t *object, const char *op, const struct parts *parts, cons
     const char *last = parts->text[parts->count - 1];
     json_t *holder = find_holder(object, parts);
     if (json_is_array(holder))
-        return patch_list(holder, op, last);
-    if (!json_is_object(holder))
-        return -1;
+        return patch_list(holder, op, last, value);
+    if (!json_is_object(holder) || json_is_array(json_object_get(holder, last)))
+        return -1; /* a list is changed by its items */
     if (strcmp(op, "remove") == 0)
         return json_object_del(holder, last);
     if (!value || (strcmp(op, "replace") != 0 && strcmp(op, "add") != 0))

@@ -8,6 +8,7 @@
 struct node {
     json_t *resource;
     const char *part; /* "facerecognition", "{id}", "{proxy+}"; "" for the root */
+    int is_passage;   /* nothing is found here */
     struct node *parent, *first_child, *next;
 };
 
@@ -63,7 +64,9 @@ struct path_tree *path_tree_create(const json_t *resources)
     json_object_foreach((json_t *)(uintptr_t)resources, id, resource)
     {
         tree->nodes[tree->count++] =
-            (struct node){.resource = resource, .part = text(resource, "pathPart")};
+            (struct node){.resource = resource,
+                          .part = text(resource, "pathPart"),
+                          .is_passage = json_is_true(json_object_get(resource, "isPassage"))};
     }
     for (size_t i = 0; i < tree->count; i++) {
         struct node *node = &tree->nodes[i];
@@ -130,7 +133,7 @@ static int find(const struct node *node, const char *path, int depth, struct pat
 {
     if (!*path || strcmp(path, "/") == 0) {
         match->resource = node->resource;
-        return 1;
+        return !node->is_passage;
     }
     if (depth == PATH_MAX_PARTS)
         return 0;

@@ -16,7 +16,8 @@ enum { PATH_MAX_PARTS = 64, PATH_MAX_PARAMETERS = 32, PATH_MAX_PART_BYTES = 255 
 struct path_tree;
 
 /* `resources` is an object of resources by id, each with "id", "path" and, but for the root,
- * "parentId" and "pathPart". Borrowed: it must outlive the tree. NULL without memory. */
+ * "parentId" and "pathPart"; one with "isPassage" only leads to others. Borrowed: it must outlive
+ * the tree. NULL without memory. */
 struct path_tree *path_tree_create(const json_t *resources);
 void path_tree_destroy(struct path_tree *tree); /* NULL is fine */
 

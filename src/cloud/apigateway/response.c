@@ -218,6 +218,63 @@ int proxy_response_parse(const char *text, size_t size, struct proxy_response *o
     return result;
 }
 
+static int read_cookies(struct proxy_response *out, const json_t *cookies, struct err *err)
+{
+    size_t i;
+    json_t *cookie;
+    if (cookies && !json_is_array(cookies) && !json_is_null(cookies))
+        return malformed(err, "cookies is no list");
+    json_array_foreach(cookies, i, cookie)
+    {
+        if (add_header(out, "Set-Cookie", cookie, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Other fields are nobody's business here. */
+static int read_all_v2(struct proxy_response *out, json_t *response, struct err *err)
+{
+    json_t *is_base64 = json_object_get(response, "isBase64Encoded");
+    if (read_status(out, json_object_get(response, "statusCode"), err) < 0 ||
+        read_headers(out, json_object_get(response, "headers"), NULL, err) < 0 ||
+        read_cookies(out, json_object_get(response, "cookies"), err) < 0)
+        return -1;
+    return read_body(out, json_object_get(response, "body"), json_is_true(is_base64), err);
+}
+
+/* A text is the body itself, everything else its JSON. */
+static int read_bare(struct proxy_response *out, const json_t *response, const char *text,
+                     size_t size, struct err *err)
+{
+    const char *body = json_is_string(response) ? json_string_value(response) : text;
+    out->status = 200;
+    out->body_bytes = json_is_string(response) ? json_string_length(response) : size;
+    out->body = malloc(out->body_bytes + 1);
+    if (!out->body)
+        return err_set(err, ERR_NO_MEMORY, "read proxy response: no memory");
+    memcpy(out->body, body, out->body_bytes);
+    out->body[out->body_bytes] = 0;
+    return 0;
+}
+
+int proxy_response_parse_v2(const char *text, size_t size, struct proxy_response *out,
+                            struct err *err)
+{
+    memset(out, 0, sizeof *out);
+    json_t *response = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    int result = !response ? malformed(err, "it is no JSON")
+                 : json_object_get(response, "statusCode")
+                     ? read_all_v2(out, response, err)
+                     : read_bare(out, response, text, size, err);
+    json_decref(response);
+    if (result == 0 && !out->content_type && !(out->content_type = strdup("application/json")))
+        result = err_set(err, ERR_NO_MEMORY, "read proxy response: no memory");
+    if (result < 0)
+        proxy_response_finish(out);
+    return result;
+}
+
 void proxy_response_finish(struct proxy_response *response)
 {
     for (size_t i = 0; i < response->header_count; i++) {

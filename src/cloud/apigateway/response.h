@@ -28,6 +28,11 @@ struct proxy_response {
     size_t body_bytes;
 };
 
+/* Version 2.0 (HTTP APIs, function URLs): the same with "cookies": [..] and without
+ * multiValueHeaders; anything without a statusCode is the body of a 200. */
+int proxy_response_parse_v2(const char *text, size_t size, struct proxy_response *out,
+                            struct err *err) MUST_USE;
+
 /* Returns 0, or -1 with ERR_INVALID for what API Gateway calls a malformed response. On success the
  * response is to be finished. */
 int proxy_response_parse(const char *text, size_t size, struct proxy_response *out,

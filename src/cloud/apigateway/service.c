@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "cloud/access.h"
 #include "cloud/apigateway/execute.h"
+#include "cloud/apigateway/http_service.h"
 #include "cloud/services.h"
 
 #include <limits.h>
@@ -22,63 +24,96 @@ static void get_account(void *self, struct rest_call *call)
         json_pack("{s:{s:i, s:f}}", "throttleSettings", "burstLimit", 5000, "rateLimit", 10000.0);
 }
 
+/* The answers that the gateway gives by itself are AWS's defaults. */
+static void refuse_gateway_response(void *self, struct rest_call *call)
+{
+    work_fail(self, "BadRequestException", "%s is not supported", call->operation->name);
+}
+
+static void list_gateway_responses(void *self, struct rest_call *call)
+{
+    struct work *work = self;
+    (void)call;
+    if (work_open_api(work) == 0)
+        work->reply = json_pack("{s:[]}", "item");
+}
+
 #define API "/restapis/{}"
 #define RESOURCE API "/resources/{}"
 #define METHOD RESOURCE "/methods/{}"
 static const struct rest_operation operations[] = {
-    {"CreateRestApi", "POST", "/restapis", apigateway_create_api},
-    {"GetRestApis", "GET", "/restapis", apigateway_list_apis},
-    {"GetRestApi", "GET", API, apigateway_get_api},
-    {"DeleteRestApi", "DELETE", API, apigateway_delete_api},
-    {"UpdateRestApi", "PATCH", API, apigateway_update_api},
-    {"GetResources", "GET", API "/resources", apigateway_list_resources},
-    {"GetResource", "GET", RESOURCE, apigateway_get_resource},
-    {"CreateResource", "POST", RESOURCE, apigateway_create_resource},
-    {"DeleteResource", "DELETE", RESOURCE, apigateway_delete_resource},
-    {"CreateRequestValidator", "POST", API "/requestvalidators", apigateway_create_validator},
-    {"GetRequestValidators", "GET", API "/requestvalidators", apigateway_list_validators},
-    {"GetRequestValidator", "GET", API "/requestvalidators/{}", apigateway_get_validator},
-    {"DeleteRequestValidator", "DELETE", API "/requestvalidators/{}", apigateway_delete_validator},
-    {"PutMethod", "PUT", METHOD, apigateway_put_method},
-    {"GetMethod", "GET", METHOD, apigateway_get_method},
-    {"DeleteMethod", "DELETE", METHOD, apigateway_delete_method},
-    {"UpdateMethod", "PATCH", METHOD, apigateway_update_method},
-    {"PutIntegration", "PUT", METHOD "/integration", apigateway_put_integration},
-    {"GetIntegration", "GET", METHOD "/integration", apigateway_get_integration},
-    {"DeleteIntegration", "DELETE", METHOD "/integration", apigateway_delete_integration},
-    {"PutMethodResponse", "PUT", METHOD "/responses/{}", apigateway_put_method_response},
-    {"GetMethodResponse", "GET", METHOD "/responses/{}", apigateway_get_method_response},
-    {"DeleteMethodResponse", "DELETE", METHOD "/responses/{}", apigateway_delete_method_response},
+    {"CreateRestApi", "POST", "/restapis", apigateway_create_api,
+     "name description version cloneFrom binaryMediaTypes minimumCompressionSize "
+     "apiKeySource endpointConfiguration policy tags disableExecuteApiEndpoint"},
+    {"GetRestApis", "GET", "/restapis", apigateway_list_apis, NULL},
+    {"GetRestApi", "GET", API, apigateway_get_api, NULL},
+    {"DeleteRestApi", "DELETE", API, apigateway_delete_api, NULL},
+    {"UpdateRestApi", "PATCH", API, apigateway_update_api, "patchOperations"},
+    {"GetResources", "GET", API "/resources", apigateway_list_resources, NULL},
+    {"GetResource", "GET", RESOURCE, apigateway_get_resource, NULL},
+    {"CreateResource", "POST", RESOURCE, apigateway_create_resource, "pathPart"},
+    {"DeleteResource", "DELETE", RESOURCE, apigateway_delete_resource, NULL},
+    {"CreateRequestValidator", "POST", API "/requestvalidators", apigateway_create_validator,
+     "name validateRequestBody validateRequestParameters"},
+    {"GetRequestValidators", "GET", API "/requestvalidators", apigateway_list_validators, NULL},
+    {"GetRequestValidator", "GET", API "/requestvalidators/{}", apigateway_get_validator, NULL},
+    {"DeleteRequestValidator", "DELETE", API "/requestvalidators/{}", apigateway_delete_validator,
+     NULL},
+    {"PutMethod", "PUT", METHOD, apigateway_put_method,
+     "authorizationType apiKeyRequired operationName requestParameters requestModels "
+     "requestValidatorId authorizerId authorizationScopes"},
+    {"GetMethod", "GET", METHOD, apigateway_get_method, NULL},
+    {"DeleteMethod", "DELETE", METHOD, apigateway_delete_method, NULL},
+    {"UpdateMethod", "PATCH", METHOD, apigateway_update_method, "patchOperations"},
+    {"PutIntegration", "PUT", METHOD "/integration", apigateway_put_integration,
+     "type httpMethod integrationHttpMethod uri connectionType connectionId "
+     "credentials requestParameters requestTemplates passthroughBehavior "
+     "cacheNamespace cacheKeyParameters contentHandling timeoutInMillis tlsConfig"},
+    {"GetIntegration", "GET", METHOD "/integration", apigateway_get_integration, NULL},
+    {"DeleteIntegration", "DELETE", METHOD "/integration", apigateway_delete_integration, NULL},
+    {"PutMethodResponse", "PUT", METHOD "/responses/{}", apigateway_put_method_response,
+     "responseParameters responseModels"},
+    {"GetMethodResponse", "GET", METHOD "/responses/{}", apigateway_get_method_response, NULL},
+    {"DeleteMethodResponse", "DELETE", METHOD "/responses/{}", apigateway_delete_method_response,
+     NULL},
     {"PutIntegrationResponse", "PUT", METHOD "/integration/responses/{}",
-     apigateway_put_integration_response},
+     apigateway_put_integration_response,
+     "selectionPattern responseParameters responseTemplates contentHandling"},
     {"GetIntegrationResponse", "GET", METHOD "/integration/responses/{}",
-     apigateway_get_integration_response},
+     apigateway_get_integration_response, NULL},
     {"DeleteIntegrationResponse", "DELETE", METHOD "/integration/responses/{}",
-     apigateway_delete_integration_response},
-    {"CreateDeployment", "POST", API "/deployments", apigateway_create_deployment},
-    {"GetDeployments", "GET", API "/deployments", apigateway_list_deployments},
-    {"GetDeployment", "GET", API "/deployments/{}", apigateway_get_deployment},
-    {"DeleteDeployment", "DELETE", API "/deployments/{}", apigateway_delete_deployment},
-    {"CreateStage", "POST", API "/stages", apigateway_create_stage},
-    {"GetStages", "GET", API "/stages", apigateway_list_stages},
-    {"GetStage", "GET", API "/stages/{}", apigateway_get_stage},
-    {"DeleteStage", "DELETE", API "/stages/{}", apigateway_delete_stage},
-    {"UpdateStage", "PATCH", API "/stages/{}", apigateway_update_stage},
-    {"CreateApiKey", "POST", "/apikeys", apigateway_create_key},
-    {"GetApiKeys", "GET", "/apikeys", apigateway_list_keys},
-    {"GetApiKey", "GET", "/apikeys/{}", apigateway_get_key},
-    {"DeleteApiKey", "DELETE", "/apikeys/{}", apigateway_delete_key},
-    {"UpdateApiKey", "PATCH", "/apikeys/{}", apigateway_update_key},
-    {"CreateUsagePlan", "POST", "/usageplans", apigateway_create_plan},
-    {"GetUsagePlans", "GET", "/usageplans", apigateway_list_plans},
-    {"GetUsagePlan", "GET", "/usageplans/{}", apigateway_get_plan},
-    {"DeleteUsagePlan", "DELETE", "/usageplans/{}", apigateway_delete_plan},
-    {"UpdateUsagePlan", "PATCH", "/usageplans/{}", apigateway_update_plan},
-    {"CreateUsagePlanKey", "POST", "/usageplans/{}/keys", apigateway_create_plan_key},
-    {"GetUsagePlanKeys", "GET", "/usageplans/{}/keys", apigateway_list_plan_keys},
-    {"GetUsagePlanKey", "GET", "/usageplans/{}/keys/{}", apigateway_get_plan_key},
-    {"DeleteUsagePlanKey", "DELETE", "/usageplans/{}/keys/{}", apigateway_delete_plan_key},
-    {"GetAccount", "GET", "/account", get_account},
+     apigateway_delete_integration_response, NULL},
+    {"CreateDeployment", "POST", API "/deployments", apigateway_create_deployment,
+     "stageName stageDescription description variables"},
+    {"GetDeployments", "GET", API "/deployments", apigateway_list_deployments, NULL},
+    {"GetDeployment", "GET", API "/deployments/{}", apigateway_get_deployment, NULL},
+    {"DeleteDeployment", "DELETE", API "/deployments/{}", apigateway_delete_deployment, NULL},
+    {"CreateStage", "POST", API "/stages", apigateway_create_stage,
+     "stageName deploymentId description variables"},
+    {"GetStages", "GET", API "/stages", apigateway_list_stages, NULL},
+    {"GetStage", "GET", API "/stages/{}", apigateway_get_stage, NULL},
+    {"DeleteStage", "DELETE", API "/stages/{}", apigateway_delete_stage, NULL},
+    {"UpdateStage", "PATCH", API "/stages/{}", apigateway_update_stage, "patchOperations"},
+    {"CreateApiKey", "POST", "/apikeys", apigateway_create_key,
+     "name description enabled generateDistinctId value stageKeys customerId tags"},
+    {"GetApiKeys", "GET", "/apikeys", apigateway_list_keys, NULL},
+    {"GetApiKey", "GET", "/apikeys/{}", apigateway_get_key, NULL},
+    {"DeleteApiKey", "DELETE", "/apikeys/{}", apigateway_delete_key, NULL},
+    {"UpdateApiKey", "PATCH", "/apikeys/{}", apigateway_update_key, "patchOperations"},
+    {"CreateUsagePlan", "POST", "/usageplans", apigateway_create_plan,
+     "name description apiStages throttle quota tags"},
+    {"GetUsagePlans", "GET", "/usageplans", apigateway_list_plans, NULL},
+    {"GetUsagePlan", "GET", "/usageplans/{}", apigateway_get_plan, NULL},
+    {"DeleteUsagePlan", "DELETE", "/usageplans/{}", apigateway_delete_plan, NULL},
+    {"UpdateUsagePlan", "PATCH", "/usageplans/{}", apigateway_update_plan, "patchOperations"},
+    {"CreateUsagePlanKey", "POST", "/usageplans/{}/keys", apigateway_create_plan_key,
+     "keyId keyType"},
+    {"GetUsagePlanKeys", "GET", "/usageplans/{}/keys", apigateway_list_plan_keys, NULL},
+    {"GetUsagePlanKey", "GET", "/usageplans/{}/keys/{}", apigateway_get_plan_key, NULL},
+    {"DeleteUsagePlanKey", "DELETE", "/usageplans/{}/keys/{}", apigateway_delete_plan_key, NULL},
+    {"PutGatewayResponse", "PUT", API "/gatewayresponses/{}", refuse_gateway_response, NULL},
+    {"GetGatewayResponses", "GET", API "/gatewayresponses", list_gateway_responses, NULL},
+    {"GetAccount", "GET", "/account", get_account, NULL},
     {0},
 };
 
@@ -111,7 +146,7 @@ int work_open_api(struct work *work)
 {
     const char *id = work->call->parameters[0];
     json_t *api = store_api(work->gateway->store, id);
-    if (!api) {
+    if (!api || gateway_is_http(api)) {
         work_fail(work, "NotFoundException", "Invalid API identifier specified %s:%.64s",
                   work->gateway->cloud->account_id, id);
         return -1;
@@ -199,16 +234,33 @@ static void finish(struct work *work)
     work->reply = NULL;
 }
 
+/* "apigateway:GET" on the path itself, as AWS has it. */
+static int authorize(const struct apigateway *gateway, struct exchange *x)
+{
+    const char *action = arena_printf(&x->arena, "apigateway:%s", x->method);
+    const char *arn =
+        arena_printf(&x->arena, "arn:aws:apigateway:%s::%s", gateway->cloud->region, x->path);
+    if (action && arn)
+        return exchange_authorize(x, action, arn);
+    exchange_fail(x, "BadRequestException", "the path is too long");
+    return -1;
+}
+
 static void handle(void *self, struct exchange *x)
 {
     struct rest_call call = {.x = x};
     struct work work = {.gateway = self, .x = x, .call = &call};
     const struct rest_operation *operation = rest_find(operations, x, &call);
+    if (!operation)
+        operation = rest_find(http_operations, x, &call);
     if (!operation) {
-        exchange_fail_status(x, 404, "NotFoundException", "ken cloud has no such operation");
+        exchange_fail(x, "NotFoundException", "ken cloud has no operation %s %.200s", x->method,
+                      x->path);
         return;
     }
-    work.request = rest_body(x);
+    if (authorize(work.gateway, x) < 0)
+        return;
+    work.request = rest_call_body(&call, "BadRequestException");
     if (!work.request)
         return;
     store_lock(work.gateway->store);
@@ -245,11 +297,14 @@ static int add_services(struct cloud *cloud, struct apigateway *gateway, struct 
                                      .handle = execution_handle,
                                      .quick = execution_is_quick,
                                      .self = gateway->execution};
+    struct service urls = requests;
+    urls.name = "lambda-url";
+    urls.handle = execution_handle_url;
     if (cloud_add(cloud, &management, err) < 0) {
         destroy(gateway);
         return -1;
     }
-    return cloud_add(cloud, &requests, err);
+    return cloud_add(cloud, &requests, err) < 0 ? -1 : cloud_add(cloud, &urls, err);
 }
 
 int apigateway_service_create(struct cloud *cloud, struct err *err)

@@ -10,6 +10,7 @@
  * (mode 0600: it holds the keys). An API's document:
  *   {"api": RestApi, "resources": {ID: Resource with resourceMethods}, "validators": {ID: ..},
  *    "deployments": {ID: {.., "resources": as they were, "validators": ..}}, "stages": {NAME: ..}}
+ * or, of an HTTP API, what http_service.h says.
  * plans.json: {"keys": {ID: ApiKey}, "plans": {ID: UsagePlan with "keys": {ID: true}}}.
  *
  * A document in the store never changes: a change puts a new one in its place, first on the disk.

@@ -68,6 +68,7 @@ static int read_fields(struct function *f)
     const char *handler = json_string_value(json_object_get(configuration, "Handler"));
     f->handler = handler ? handler : "";
     f->environment = json_object_get(json_object_get(configuration, "Environment"), "Variables");
+    f->urls = json_object_get(f->record, "Urls");
     const json_t *reserved = json_object_get(f->record, "ReservedConcurrency");
     f->reserved = json_is_integer(reserved) ? (long)json_integer_value(reserved) : -1;
     return 0;

@@ -54,6 +54,7 @@ struct function {
     const json_t *configuration;
     const char *name, *version, *arn, *handler, *runtime, *role;
     const json_t *environment; /* object of texts, or NULL */
+    const json_t *urls;        /* of the record, or NULL */
     long timeout_s, memory_mb, storage_mb;
     long reserved; /* concurrency; -1: none reserved */
 };

@@ -94,6 +94,30 @@ struct function *registry_find_version(struct registry *r, const char *name, con
     return size > 0 && (size_t)size < sizeof key ? registry_find(r, key) : NULL;
 }
 
+static const char *find_url(const struct function *function, const char *id)
+{
+    const char *qualifier;
+    json_t *url;
+    json_object_foreach((json_t *)(uintptr_t)function->urls, qualifier, url)
+    {
+        const char *own = json_string_value(json_object_get(url, "UrlId"));
+        if (own && strcmp(own, id) == 0)
+            return qualifier;
+    }
+    return NULL;
+}
+
+struct function *registry_find_url(struct registry *r, const char *id, const char **qualifier)
+{
+    struct function *function = NULL;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->count && !function; i++)
+        if (r->table[i]->urls && (*qualifier = find_url(r->table[i], id)))
+            function = function_hold(r->table[i]);
+    pthread_mutex_unlock(&r->lock);
+    return function;
+}
+
 struct function **registry_list(struct registry *r, size_t *count)
 {
     pthread_mutex_lock(&r->lock);

@@ -22,6 +22,9 @@ void registry_close(struct registry *registry); /* NULL is fine */
 struct function *registry_find(struct registry *registry, const char *key);
 struct function *registry_find_version(struct registry *registry, const char *name,
                                        const char *version);
+/* The function of which record["Urls"][*qualifier]["UrlId"] is `id`; the qualifier is its own. */
+struct function *registry_find_url(struct registry *registry, const char *id,
+                                   const char **qualifier);
 /* All, versions too, sorted by key, each held; a malloc()ed array. */
 struct function **registry_list(struct registry *registry, size_t *count);
 

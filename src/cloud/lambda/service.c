@@ -12,6 +12,7 @@
 #define FUNCTIONS "/2015-03-31/functions"
 #define EVENT_CONFIG "/2019-09-25/functions/{}/event-invoke-config"
 #define PROVISIONED "/2019-09-30/functions/{}/provisioned-concurrency"
+#define FUNCTION_URL "/2021-10-31/functions/{}/url"
 #define EVENT_CONFIG_MEMBERS "MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig"
 #define SETTINGS                                                                                   \
     "Role Runtime Handler Description Timeout MemorySize VpcConfig DeadLetterConfig Environment "  \
@@ -63,6 +64,12 @@ static const struct rest_operation operations[] = {
      "ProvisionedConcurrentExecutions"},
     {"GetProvisionedConcurrencyConfig", "GET", PROVISIONED, lambda_get_provisioned, NULL},
     {"DeleteProvisionedConcurrencyConfig", "DELETE", PROVISIONED, lambda_delete_provisioned, NULL},
+    {"CreateFunctionUrlConfig", "POST", FUNCTION_URL, lambda_create_url,
+     "AuthType Cors InvokeMode"},
+    {"GetFunctionUrlConfig", "GET", FUNCTION_URL, lambda_get_url, NULL},
+    {"UpdateFunctionUrlConfig", "PUT", FUNCTION_URL, lambda_update_url, "AuthType Cors InvokeMode"},
+    {"DeleteFunctionUrlConfig", "DELETE", FUNCTION_URL, lambda_delete_url, NULL},
+    {"ListFunctionUrlConfigs", "GET", FUNCTION_URL "s", lambda_list_urls, NULL},
     {"TagResource", "POST", "/2017-03-31/tags/{*}", lambda_tag, "Tags"},
     {"UntagResource", "DELETE", "/2017-03-31/tags/{*}", lambda_untag, NULL},
     {"ListTags", "GET", "/2017-03-31/tags/{*}", lambda_list_tags, NULL},

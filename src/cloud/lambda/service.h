@@ -41,6 +41,9 @@ lambda_operation lambda_put_provisioned, lambda_get_provisioned, lambda_delete_p
 /* event_config.c */
 lambda_operation lambda_put_event_config, lambda_update_event_config, lambda_get_event_config,
     lambda_delete_event_config, lambda_list_event_configs;
+/* urls.c */
+lambda_operation lambda_create_url, lambda_get_url, lambda_update_url, lambda_delete_url,
+    lambda_list_urls;
 /* invocation.c */
 lambda_operation lambda_invoke_function;
 

@@ -1,0 +1,150 @@
+#include "base/clock.h"
+#include "cloud/apigateway/target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Requests to REST APIs. */
+
+static int find_method(struct exchange *x, struct target *t)
+{
+    if (path_tree_find(t->stage->tree, t->path, &t->match, &x->arena))
+        t->method = gateway_method(t->match.resource, x->method);
+    t->integration = json_object_get(t->method, "methodIntegration");
+    return t->integration ? 0 : target_refuse(x, t, 403, "Missing Authentication Token");
+}
+
+static int check_identity(struct execution *e, struct exchange *x, struct target *t)
+{
+    if (strcmp(target_text(t->method, "authorizationType"), "AWS_IAM") != 0)
+        return 0;
+    return x->identity.access_key_id ? target_authorize(e, x, t)
+                                     : target_refuse(x, t, 403, "Missing Authentication Token");
+}
+
+static int check_key(struct execution *e, struct exchange *x, struct target *t)
+{
+    char bucket[THROTTLE_KEY_BYTES];
+    const char *key = exchange_header(x, "x-api-key");
+    if (!json_is_true(json_object_get(t->method, "apiKeyRequired")))
+        return 0;
+    t->pass = key ? gateway_check_key(t->gateway, t->stage, key) : (struct gateway_pass){0};
+    if (!t->pass.key)
+        return target_refuse(x, t, 403, "Forbidden");
+    snprintf(bucket, sizeof bucket, "%s %s", target_text(t->pass.plan, "id"),
+             target_text(t->pass.key, "id"));
+    if (t->pass.rate > 0 &&
+        !throttle_take(e->throttle, bucket, t->pass.rate, t->pass.burst, clock_monotonic_ns()))
+        return target_refuse(x, t, 429, "Too Many Requests");
+    return 0;
+}
+
+static int has_parameter(const struct exchange *x, const struct target *t, const char *name)
+{
+    static const char query[] = "method.request.querystring.", header[] = "method.request.header.";
+    if (strncmp(name, header, sizeof header - 1) == 0)
+        return exchange_header(x, name + sizeof header - 1) != NULL;
+    if (strncmp(name, query, sizeof query - 1) != 0)
+        return 1; /* of the path: it is there, or the resource would be another */
+    for (size_t i = 0; i < t->query_count; i++)
+        if (strcmp(t->query[i].name, name + sizeof query - 1) == 0)
+            return 1;
+    return 0;
+}
+
+/* Checked only where the method has a validator that says so, as on AWS. */
+static int check_parameters(struct exchange *x, struct target *t)
+{
+    const char *name, *missing = NULL;
+    json_t *is_required;
+    const json_t *validator =
+        json_object_get(t->stage->validators, target_text(t->method, "requestValidatorId"));
+    if (!json_is_true(json_object_get(validator, "validateRequestParameters")))
+        return 0;
+    json_object_foreach(json_object_get(t->method, "requestParameters"), name, is_required)
+    {
+        if (!json_is_true(is_required) || has_parameter(x, t, name))
+            continue;
+        const char *last = strrchr(name, '.');
+        missing = missing ? arena_printf(&x->arena, "%s, %s", missing, last + 1) : last + 1;
+    }
+    if (!missing || strpbrk(missing, "\"\\") || strlen(missing) > 512)
+        return missing ? target_refuse(x, t, 400, "Missing request parameters") : 0;
+    return target_refuse(
+        x, t, 400, arena_printf(&x->arena, "Missing required request parameters: [%s]", missing));
+}
+
+/* MOCK: the answer is in the integration's own responses. The request template names its status;
+ * headers are constants in quotes. What else templates can do was refused when they were put. */
+
+static const json_t *mock_response(const json_t *integration)
+{
+    const char *text =
+        target_text(json_object_get(integration, "requestTemplates"), "application/json");
+    json_t *template = json_loads(text, 0, NULL);
+    const json_t *wanted = json_object_get(template, "statusCode");
+    char status[24];
+    snprintf(status, sizeof status, "%lld", wanted ? (long long)json_integer_value(wanted) : 200LL);
+    json_decref(template);
+    return json_object_get(json_object_get(integration, "integrationResponses"), status);
+}
+
+static void add_mock_headers(struct exchange *x, const json_t *response)
+{
+    static const char prefix[] = "method.response.header.";
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(response, "responseParameters"), name, value)
+    {
+        const char *text = json_string_value(value);
+        size_t size = text ? strlen(text) : 0;
+        if (size >= 2 && strncmp(name, prefix, sizeof prefix - 1) == 0)
+            exchange_reply_header(x, name + sizeof prefix - 1,
+                                  arena_copy(&x->arena, text + 1, size - 2));
+    }
+}
+
+static int answer_mock(struct exchange *x, struct target *t)
+{
+    const json_t *response = mock_response(t->integration);
+    if (!response)
+        return target_refuse(x, t, 500, "Internal server error");
+    const char *body =
+        target_text(json_object_get(response, "responseTemplates"), "application/json");
+    t->refused = (int)strtol(target_text(response, "statusCode"), NULL, 10);
+    add_mock_headers(x, response);
+    exchange_respond(x, t->refused, "application/json", body, strlen(body));
+    return -1;
+}
+
+static int invoke(struct execution *e, struct exchange *x, struct target *t)
+{
+    char function[512];
+    size_t size = 0;
+    struct event_request request;
+    const char *name = gateway_function(target_text(t->integration, "uri"), &size);
+    if (!name || size >= sizeof function)
+        return target_refuse(x, t, 500, "Internal server error");
+    memcpy(function, name, size);
+    function[size] = 0;
+    if (target_event(e, x, t, &request) < 0)
+        return -1;
+    struct invocation invocation = {.function = function};
+    json_int_t ms = json_integer_value(json_object_get(t->integration, "timeoutInMillis"));
+    invocation.timeout_ms =
+        ms > 0 && ms < EXECUTE_MAX_TIMEOUT_MS ? (long)ms : EXECUTE_MAX_TIMEOUT_MS;
+    invocation.event = event_create(&request, &invocation.event_bytes);
+    return target_invoke(e, x, t, &invocation);
+}
+
+int execute_rest(struct execution *e, struct exchange *x, struct target *t)
+{
+    t->label = "ApiName";
+    t->name = target_text(json_object_get(t->stage->api, "api"), "name");
+    if (find_method(x, t) < 0 || check_identity(e, x, t) < 0 || check_key(e, x, t) < 0 ||
+        target_read_query(x, t) < 0 || check_parameters(x, t) < 0)
+        return -1;
+    return strcmp(target_text(t->integration, "type"), "MOCK") == 0 ? answer_mock(x, t)
+                                                                    : invoke(e, x, t);
+}
