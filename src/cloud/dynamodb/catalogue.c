@@ -110,13 +110,12 @@ static const char *name_of(const struct dynamodb *service, const char *given)
 
 int request_authorize(struct request *r, const char *action, const char *table, const char *index)
 {
-    const char *own = action ? action : arena_printf(r->arena, "dynamodb:%s", r->operation);
     const char *arn = table ? table_arn(r, table) : "*";
     if (table && index && arn)
         arn = arena_printf(r->arena, "%s/index/%s", arn, index);
-    if (!own || !arn)
+    if (!arn)
         return err_set(&r->err, ERR_TOO_BIG, "The request needs too much memory");
-    if (exchange_authorize(r->exchange, own, arn) == 0)
+    if (exchange_authorize(r->exchange, action ? action : r->action, arn) == 0)
         return 0;
     r->answered = 1;
     return err_set(&r->err, ERR_DENIED, "access denied");

@@ -25,6 +25,7 @@ enum { REQUEST_MAX_OUT_BYTES = 32 * 1024 * 1024 };
 struct request {
     struct dynamodb *service;
     struct exchange *exchange;
+    const char *action;    /* "dynamodb:GetItem" */
     const char *operation; /* "GetItem" */
     struct arena *arena;
     const json_t *body;

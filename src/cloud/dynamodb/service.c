@@ -23,33 +23,32 @@ static const char schema[] =
     "CREATE INDEX IF NOT EXISTS tokens_at ON tokens(at);";
 
 static const struct operation {
-    const char *name;
+    const char *action; /* to be allowed */
     operation_run *run;
-    int writes;
 } operations[] = {
-    {"BatchGetItem", batch_get_item, 0},
-    {"BatchWriteItem", batch_write_item, 1},
-    {"CreateTable", create_table, 1},
-    {"DeleteItem", delete_item, 1},
-    {"DeleteTable", delete_table, 1},
-    {"DescribeContinuousBackups", describe_continuous_backups, 0},
-    {"DescribeEndpoints", describe_endpoints, 0},
-    {"DescribeLimits", describe_limits, 0},
-    {"DescribeTable", describe_table, 0},
-    {"DescribeTimeToLive", describe_time_to_live, 0},
-    {"GetItem", get_item, 0},
-    {"ListTables", list_tables, 0},
-    {"ListTagsOfResource", list_tags_of_resource, 0},
-    {"PutItem", put_item, 1},
-    {"Query", query, 0},
-    {"Scan", scan, 0},
-    {"TagResource", tag_resource, 1},
-    {"TransactGetItems", transact_get_items, 0},
-    {"TransactWriteItems", transact_write_items, 1},
-    {"UntagResource", untag_resource, 1},
-    {"UpdateItem", update_item, 1},
-    {"UpdateTable", update_table, 1},
-    {"UpdateTimeToLive", update_time_to_live, 1},
+    {"dynamodb:BatchGetItem", batch_get_item},
+    {"dynamodb:BatchWriteItem", batch_write_item},
+    {"dynamodb:CreateTable", create_table},
+    {"dynamodb:DeleteItem", delete_item},
+    {"dynamodb:DeleteTable", delete_table},
+    {"dynamodb:DescribeContinuousBackups", describe_continuous_backups},
+    {"dynamodb:DescribeEndpoints", describe_endpoints},
+    {"dynamodb:DescribeLimits", describe_limits},
+    {"dynamodb:DescribeTable", describe_table},
+    {"dynamodb:DescribeTimeToLive", describe_time_to_live},
+    {"dynamodb:GetItem", get_item},
+    {"dynamodb:ListTables", list_tables},
+    {"dynamodb:ListTagsOfResource", list_tags_of_resource},
+    {"dynamodb:PutItem", put_item},
+    {"dynamodb:Query", query},
+    {"dynamodb:Scan", scan},
+    {"dynamodb:TagResource", tag_resource},
+    {"dynamodb:TransactGetItems", transact_get_items},
+    {"dynamodb:TransactWriteItems", transact_write_items},
+    {"dynamodb:UntagResource", untag_resource},
+    {"dynamodb:UpdateItem", update_item},
+    {"dynamodb:UpdateTable", update_table},
+    {"dynamodb:UpdateTimeToLive", update_time_to_live},
 };
 
 /* In AWS's service model, and not here. */
@@ -90,6 +89,8 @@ static const char *const unserved[] = {
     "UpdateTableReplicaAutoScaling",
 };
 
+enum { ACTION_PREFIX = sizeof "dynamodb:" - 1 };
+
 static const char content_type[] = "application/x-amz-json-1.0";
 static const char target_prefix[] = "DynamoDB_20120810.";
 
@@ -105,7 +106,7 @@ static const char *operation_name(const struct exchange *x)
 static const struct operation *find_operation(const char *name)
 {
     for (size_t i = 0; name && i < sizeof operations / sizeof *operations; i++)
-        if (!strcmp(operations[i].name, name))
+        if (!strcmp(operations[i].action + ACTION_PREFIX, name))
             return &operations[i];
     return NULL;
 }
@@ -196,12 +197,13 @@ static void run(struct dynamodb *service, struct exchange *x, const struct opera
 {
     struct request r = {.service = service,
                         .exchange = x,
-                        .operation = operation->name,
+                        .action = operation->action,
+                        .operation = operation->action + ACTION_PREFIX,
                         .arena = &x->arena,
                         .body = body,
                         .now_ms = x->received_unix_ms ? x->received_unix_ms : clock_unix_ms()};
     enum shape_style style = SHAPE_ALL;
-    const struct shape *shape = shape_of_operation(operation->name, &style);
+    const struct shape *shape = shape_of_operation(r.operation, &style);
     buf_init(&r.out, REQUEST_MAX_OUT_BYTES);
     int result = shape_check(shape, style, body, r.arena, &r.message, &r.err);
     if (result == 0)

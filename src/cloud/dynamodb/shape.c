@@ -279,10 +279,33 @@ static int refuse(struct check *check, const char *path, const char *name, int k
                    *path ? "." : "", name);
 }
 
+/* Whether anything of a value of this shape can break a constraint. */
+static int is_constrained(const struct shape *shape)
+{
+    if (shape->pattern || shape->has_min || shape->has_max || shape->values)
+        return 1;
+    return shape->type == SHAPE_STRUCT ||
+           ((shape->type == SHAPE_LIST || shape->type == SHAPE_MAP) &&
+            shape->of->type != SHAPE_VALUE && shape->of->type != SHAPE_STRING);
+}
+
+static int check_member(struct check *check, const char *path, const struct shape *member,
+                        const json_t *value)
+{
+    char below[MAX_PATH_BYTES];
+    int done = !*path && !strcmp(member->name, "TableName"); /* by check_table() */
+    if (is_present(value) ? done || !is_constrained(member) : !member->required)
+        return 0;
+    join_path(below, path, member->name);
+    if (is_present(value))
+        return check_constraints(check, below, member, value);
+    broken(check, below, member, NULL, "Member must not be null");
+    return 0;
+}
+
 static int check_members(struct check *check, const char *path, const struct shape *members,
                          const json_t *json)
 {
-    char below[MAX_PATH_BYTES];
     for (void *at = json_object_iter((json_t *)json); at;
          at = json_object_iter_next((json_t *)json, at)) {
         const char *name = json_object_iter_key(at);
@@ -290,17 +313,9 @@ static int check_members(struct check *check, const char *path, const struct sha
         if (!member || (member->refused && is_present(json_object_iter_value(at))))
             return refuse(check, path, name, member != NULL);
     }
-    for (; members->name; members++) {
-        const json_t *value = json_object_get(json, members->name);
-        join_path(below, path, members->name);
-        if (is_present(value)) {
-            int done = !*path && !strcmp(members->name, "TableName"); /* by check_table() */
-            if (!done && check_constraints(check, below, members, value) < 0)
-                return -1;
-        } else if (members->required) {
-            broken(check, below, members, NULL, "Member must not be null");
-        }
-    }
+    for (; members->name; members++)
+        if (check_member(check, path, members, json_object_get(json, members->name)) < 0)
+            return -1;
     return 0;
 }
 

@@ -3,8 +3,10 @@
 #include "base/file.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +28,8 @@ struct request {
     database_job *job;
     void *context;
     struct err *err;
-    int result, done, relaxed;
-    pthread_cond_t finished;
+    int result, relaxed;
+    sem_t done;
     struct request *next;
 };
 
@@ -269,13 +271,12 @@ static void *writer_main(void *argument)
         struct request *batch = take_batch(database);
         pthread_mutex_unlock(&database->lock);
         run_batch(database, batch);
-        pthread_mutex_lock(&database->lock);
         while (batch) {
             struct request *next = batch->next; /* the owner may be gone right after `done` */
-            batch->done = 1;
-            pthread_cond_signal(&batch->finished);
+            sem_post(&batch->done);
             batch = next;
         }
+        pthread_mutex_lock(&database->lock);
     }
     pthread_mutex_unlock(&database->lock);
     return NULL;
@@ -329,17 +330,19 @@ void database_close(struct database *database)
     free(database);
 }
 
+/* Each waits on a semaphore of its own: the writer wakes them without the lock, which they would
+ * all want at once. */
 static int write_and_wait(struct database *database, struct request *request)
 {
-    pthread_cond_init(&request->finished, NULL);
+    sem_init(&request->done, 0, 0);
     pthread_mutex_lock(&database->lock);
     *database->last = request;
     database->last = &request->next;
     pthread_cond_signal(&database->work);
-    while (!request->done)
-        pthread_cond_wait(&request->finished, &database->lock);
     pthread_mutex_unlock(&database->lock);
-    pthread_cond_destroy(&request->finished);
+    while (sem_wait(&request->done) < 0 && errno == EINTR)
+        ;
+    sem_destroy(&request->done);
     return request->result;
 }
 
