@@ -197,7 +197,7 @@ static int find_locked(struct identities *identities, const char *access_key_id,
         return err_set(err, ERR_DENIED, "access key %s: wrong session token", access_key_id);
     memcpy(out->secret_access_key, t->credentials.secret_access_key, IDENTITY_KEY_BYTES);
     memcpy(out->arn, t->arn, IDENTITY_ARN_BYTES);
-    out->is_administrator = 0;
+    out->is_administrator = strcmp(t->arn, identities->arn) == 0;
     return 0;
 }
 

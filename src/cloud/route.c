@@ -21,6 +21,7 @@ static const struct {
     {"/2015-03-31/event-source-mappings", "lambda"},
     {"/service/GraniteServiceVersion", "monitoring"},
     {"/apikeys", "apigateway"},
+    {"/v2/", "ecr"},
     {"/usageplans", "apigateway"},
     {"/v2/apis", "apigateway"},
 };

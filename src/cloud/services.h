@@ -14,7 +14,8 @@
     X(lambda)                                                                                      \
     X(dynamodb)                                                                                    \
     X(apigateway)                                                                                  \
-    X(iam)
+    X(iam)                                                                                         \
+    X(ecr)
 
 #define X(name) int name##_service_create(struct cloud *cloud, struct err *err);
 SERVICE_LIST(X)

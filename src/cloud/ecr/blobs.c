@@ -1,0 +1,278 @@
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "cloud/ecr/ecr.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHUNK_BYTES = 1024 * 1024 };
+
+int ecr_blob_path(const struct ecr *ecr, const char *digest, char out[PATH_MAX])
+{
+    const char *hex = digest + strlen("sha256:");
+    int size = snprintf(out, PATH_MAX, "%s/blobs/%.2s/%s", ecr->folder, hex, hex);
+    return size < PATH_MAX ? 0 : -1;
+}
+
+int ecr_upload_path(const struct ecr *ecr, const char *id, char out[PATH_MAX])
+{
+    int size = snprintf(out, PATH_MAX, "%s/uploads/%s", ecr->folder, id);
+    return size < PATH_MAX ? 0 : -1;
+}
+
+static int is_id(const char *id)
+{
+    return strlen(id) == ECR_ID_BYTES - 1 && strspn(id, "0123456789abcdef-") == ECR_ID_BYTES - 1;
+}
+
+static int open_upload(const struct ecr *ecr, const char *id, int flags, struct err *err)
+{
+    char path[PATH_MAX];
+    if (!is_id(id) || ecr_upload_path(ecr, id, path) < 0)
+        return err_set(err, ERR_NOT_FOUND, "upload %.40s: there is none", id);
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? err_set_errno(err, "upload %s", id) : fd;
+}
+
+int ecr_upload_begin(struct ecr *ecr, char id[ECR_ID_BYTES], struct err *err)
+{
+    char path[PATH_MAX];
+    random_uuid(id);
+    if (ecr_upload_path(ecr, id, path) < 0)
+        return err_set(err, ERR_TOO_BIG, "begin an upload: the path is too long");
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set_errno(err, "begin an upload");
+    close(fd);
+    return 0;
+}
+
+int ecr_upload_size(struct ecr *ecr, const char *id, size_t *size, struct err *err)
+{
+    struct stat status;
+    int fd = open_upload(ecr, id, O_RDONLY, err);
+    if (fd < 0)
+        return -1;
+    int result = fstat(fd, &status) < 0 ? err_set_errno(err, "upload %s", id) : 0;
+    *size = result == 0 ? (size_t)status.st_size : 0;
+    close(fd);
+    return result;
+}
+
+static int copy_file(int from, int to, size_t size, struct err *err)
+{
+    char *chunk = malloc(CHUNK_BYTES);
+    int result = chunk ? 0 : err_set(err, ERR_NO_MEMORY, "add to an upload: out of memory");
+    for (size_t done = 0; result == 0 && done < size;) {
+        ssize_t got = pread(from, chunk, CHUNK_BYTES, (off_t)done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            result = err_set_errno(err, "read the request's body");
+        else
+            result = file_write_all(to, chunk, (size_t)got, err);
+        done += got > 0 ? (size_t)got : 0;
+    }
+    free(chunk);
+    return result;
+}
+
+/* What did not come whole is cut off again, so that the client may send it once more. */
+static int append(int fd, const struct body *body, struct err *err)
+{
+    off_t before = lseek(fd, 0, SEEK_END);
+    if (before < 0 || (size_t)before + body->size > ECR_MAX_BLOB_BYTES)
+        return err_set(err, ERR_TOO_BIG, "add to an upload: a blob has at most %zu bytes",
+                       ECR_MAX_BLOB_BYTES);
+    int result = body->data ? file_write_all(fd, body->data, body->size, err)
+                            : copy_file(body->fd, fd, body->size, err);
+    if (result < 0 && ftruncate(fd, before) < 0)
+        log_line(LOG_ERROR, "ecr: cut an upload back: %s", strerror(errno));
+    return result;
+}
+
+int ecr_upload_add(struct ecr *ecr, const char *id, const struct body *body, struct err *err)
+{
+    int fd = open_upload(ecr, id, O_RDWR, err);
+    if (fd < 0)
+        return -1;
+    flock(fd, LOCK_EX); /* two chunks at a time go one after the other */
+    int result = body->size ? append(fd, body, err) : 0;
+    close(fd);
+    return result;
+}
+
+static int digest_file(int fd, char out[ECR_DIGEST_BYTES], size_t *size, struct err *err)
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    char *chunk = malloc(CHUNK_BYTES);
+    ssize_t got = -1;
+    *size = 0;
+    if (context && chunk && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1)
+        while ((got = pread(fd, chunk, CHUNK_BYTES, (off_t)*size)) > 0) {
+            EVP_DigestUpdate(context, chunk, (size_t)got);
+            *size += (size_t)got;
+        }
+    if (got == 0) {
+        EVP_DigestFinal_ex(context, hash, NULL);
+        memcpy(out, "sha256:", 7);
+        hex_encode(hash, 32, out + 7);
+    }
+    EVP_MD_CTX_free(context);
+    free(chunk);
+    return got == 0 ? 0 : err_set_errno(err, "read an upload");
+}
+
+/* From uploads/ID to blobs/ab/.., on the disk when it returns. */
+static int settle(struct ecr *ecr, const char *id, const char *digest, struct err *err)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    if (ecr_upload_path(ecr, id, from) < 0 || ecr_blob_path(ecr, digest, to) < 0)
+        return err_set(err, ERR_TOO_BIG, "keep a blob: the path is too long");
+    char *slash = strrchr(to, '/');
+    *slash = 0;
+    if (file_make_folders(to, 0700, err) < 0)
+        return -1;
+    *slash = '/';
+    return file_move(from, to, err);
+}
+
+int ecr_upload_end(struct ecr *ecr, const char *id, const char *repository, const char *digest,
+                   struct err *err)
+{
+    char is[ECR_DIGEST_BYTES];
+    size_t size;
+    int fd = open_upload(ecr, id, O_RDONLY, err);
+    if (fd < 0)
+        return -1;
+    flock(fd, LOCK_EX);
+    int result = digest_file(fd, is, &size, err);
+    if (result == 0 && strcmp(is, digest) != 0)
+        result = err_set(err, ERR_INVALID, "the bytes that came are %s, not %s", is, digest);
+    pthread_mutex_lock(&ecr->files);
+    if (result == 0)
+        result = settle(ecr, id, digest, err);
+    if (result == 0)
+        result = ecr_link_blob(ecr, repository, digest, size, err);
+    pthread_mutex_unlock(&ecr->files);
+    close(fd);
+    return result;
+}
+
+int ecr_mount(struct ecr *ecr, const char *from, const char *repository, const char *digest,
+              struct err *err)
+{
+    size_t size;
+    pthread_mutex_lock(&ecr->files);
+    int result = ecr_find_blob(ecr, from, digest, &size, err);
+    if (result == 0)
+        result = ecr_link_blob(ecr, repository, digest, size, err);
+    pthread_mutex_unlock(&ecr->files);
+    return result;
+}
+
+void ecr_upload_drop(struct ecr *ecr, const char *id)
+{
+    char path[PATH_MAX];
+    if (is_id(id) && ecr_upload_path(ecr, id, path) == 0)
+        unlink(path);
+}
+
+/* -- sweeping -- */
+
+/* Digests by their hexadecimal text, sorted. */
+struct digests {
+    char (*hex)[65];
+    size_t count, capacity;
+    int failed;
+};
+
+static void take(void *context, const char *digest)
+{
+    struct digests *all = context;
+    if (all->count == all->capacity) {
+        size_t capacity = all->capacity ? all->capacity * 2 : 256;
+        void *bigger = reallocarray(all->hex, capacity, sizeof *all->hex);
+        if (!bigger) {
+            all->failed = 1;
+            return;
+        }
+        all->hex = bigger;
+        all->capacity = capacity;
+    }
+    snprintf(all->hex[all->count++], sizeof *all->hex, "%.64s", digest + strlen("sha256:"));
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+typedef int is_garbage(void *context, const char *path, const char *name);
+
+static void sweep_folder(const char *folder, is_garbage *garbage, void *context)
+{
+    DIR *entries = opendir(folder);
+    for (struct dirent *e; entries && (e = readdir(entries));) {
+        char path[PATH_MAX];
+        if (e->d_name[0] != '.' &&
+            snprintf(path, sizeof path, "%s/%s", folder, e->d_name) < (int)sizeof path &&
+            garbage(context, path, e->d_name))
+            unlink(path);
+    }
+    if (entries)
+        closedir(entries);
+}
+
+static int is_unnamed(void *context, const char *path, const char *name)
+{
+    const struct digests *all = context;
+    (void)path;
+    return !bsearch(name, all->hex, all->count, sizeof *all->hex, by_text);
+}
+
+static int is_old(void *context, const char *path, const char *name)
+{
+    struct stat status;
+    (void)context, (void)name;
+    return stat(path, &status) == 0 && time(NULL) - status.st_mtime > ECR_UPLOAD_AGE_S;
+}
+
+static void sweep(struct ecr *ecr)
+{
+    struct digests all = {0};
+    struct err err = {0};
+    char folder[PATH_MAX];
+    if (ecr_each_blob(ecr, take, &all, &err) < 0 || all.failed) {
+        log_line(LOG_ERROR, "ecr: sweep: %s", err.message);
+        free(all.hex);
+        return;
+    }
+    if (all.count)
+        qsort(all.hex, all.count, sizeof *all.hex, by_text);
+    for (unsigned i = 0; i < 256; i++)
+        if (snprintf(folder, sizeof folder, "%.4000s/blobs/%02x", ecr->folder, i) > 0)
+            sweep_folder(folder, is_unnamed, &all);
+    if (snprintf(folder, sizeof folder, "%.4000s/uploads", ecr->folder) > 0)
+        sweep_folder(folder, is_old, NULL);
+    free(all.hex);
+}
+
+void ecr_sweep(struct ecr *ecr)
+{
+    pthread_mutex_lock(&ecr->files);
+    sweep(ecr);
+    pthread_mutex_unlock(&ecr->files);
+}
