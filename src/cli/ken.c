@@ -44,7 +44,7 @@ static int run_verb(char **argv)
 {
     for (size_t i = 0; i < VERBS; i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
-            return become_program(verbs[i].program, argv + 1);
+            return become_program(verbs[i].program, argv);
     fprintf(stderr, "ken: %s: no such verb (see ken --help)\n", argv[1]);
     return EXIT_USAGE;
 }

@@ -5,5 +5,6 @@
 int main(int argc, char **argv)
 {
     start_program();
-    return finish_program("cloud", verb_cloud(argc, argv));
+    int skip = is_started_by_ken(argc, argv);
+    return finish_program("cloud", verb_cloud(argc - skip, argv + skip));
 }

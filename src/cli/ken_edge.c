@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* The program `ken-edge`: the device, and the verbs that read videos. As "ken-edge" it is the
- * camera; `ken` starts it under the name of another verb. */
+/* The program `ken-edge`: the device, and the verbs that read videos. Started by its own
+ * name it is the camera. */
 
 static const struct verb {
     const char *name;
@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 {
     start_program();
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (argc && strcmp(argv[0], verbs[i].name) == 0)
-            return finish_program(verbs[i].name, verbs[i].run(argc, argv));
+        if (is_started_by_ken(argc, argv) && strcmp(argv[1], verbs[i].name) == 0)
+            return finish_program(verbs[i].name, verbs[i].run(argc - 1, argv + 1));
     return finish_program("edge", verb_edge(argc, argv));
 }

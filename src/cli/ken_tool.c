@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The program `ken-tool`: the verbs about faces, people and deployments, under whose names `ken`
- * starts it. */
+/* The program `ken-tool`: the verbs about faces, people and deployments. */
 
 static const struct {
     const char *name;
@@ -21,8 +20,8 @@ int main(int argc, char **argv)
 {
     start_program();
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (argc && strcmp(argv[0], verbs[i].name) == 0)
-            return finish_program(verbs[i].name, verbs[i].run(argc, argv));
+        if (is_started_by_ken(argc, argv) && strcmp(argv[1], verbs[i].name) == 0)
+            return finish_program(verbs[i].name, verbs[i].run(argc - 1, argv + 1));
     fprintf(stderr, "ken-tool: a part of ken, which starts it (see ken --help)\n");
     return EXIT_USAGE;
 }

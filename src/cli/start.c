@@ -55,6 +55,12 @@ int become_program(const char *program, char **argv)
         execv(path, argv);
         err_set_errno(&err, "start %s", path);
     }
-    fprintf(stderr, "ken %s: %s\n", argv[0], err.message);
+    fprintf(stderr, "ken %s: %s\n", argv[1], err.message);
     return EXIT_FAILED;
+}
+
+int is_started_by_ken(int argc, char **argv)
+{
+    const char *slash = argc > 1 ? strrchr(argv[0], '/') : NULL;
+    return argc > 1 && strcmp(slash ? slash + 1 : argv[0], "ken") == 0;
 }

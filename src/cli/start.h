@@ -10,8 +10,11 @@ void start_program(void);
  * say, and then that is said and the exit code is EXIT_FAILED instead of EXIT_OK. */
 int finish_program(const char *name, int code);
 
-/* Becomes the program `program` that lies beside this one, with argv[0] = the verb. Returns only
- * when that failed, with the exit code to leave with. */
+/* `ken` becomes `program`, which lies beside it, with its own command line. Returns only when that
+ * failed, with the exit code to leave with. */
 int become_program(const char *program, char **argv);
+
+/* Such a program was started as "ken VERB ..": 1, else (somebody started it by its own name) 0. */
+int is_started_by_ken(int argc, char **argv);
 
 #endif
