@@ -1,5 +1,7 @@
 #include "cloud/reply.h"
-#include "cloud/s3/content.h"
+#include "cloud/s3/lifecycle.h"
+#include "cloud/s3/post_policy.h"
+#include "cloud/s3/write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -110,6 +112,98 @@ static void times(void **state)
     assert_int_equal(s3_read_http_time("yesterday", &unix_s), -1);
 }
 
+static void version_ids_hold_their_sequence(void **state)
+{
+    (void)state;
+    char one[S3_VERSION_BYTES], two[S3_VERSION_BYTES];
+    s3_version_make(1795430000000000, one);
+    s3_version_make(1795430000000000, two);
+    assert_int_equal(strlen(one), S3_VERSION_BYTES - 1);
+    assert_string_not_equal(one, two);
+    assert_int_equal(s3_version_sequence(one), 1795430000000000);
+    assert_int_equal(s3_version_sequence("null"), -1);
+    assert_int_equal(s3_version_sequence(""), -1);
+    assert_int_equal(s3_version_sequence("99999999999999999999999999999999"), -1);
+    assert_int_equal(s3_version_sequence("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), -1);
+}
+
+static void tags_in_their_kept_form(void **state)
+{
+    (void)state;
+    assert_int_equal(s3_tag_count(""), 0);
+    assert_int_equal(s3_tag_count("a=1&b="), 2);
+    assert_true(s3_tags_have("a%20b=1%262&c=", "a b", "1&2"));
+    assert_true(s3_tags_have("a%20b=1%262&c=", "c", ""));
+    assert_true(s3_tags_have("c=x", "c", NULL));
+    assert_false(s3_tags_have("c=x", "c", ""));
+    assert_false(s3_tags_have("ca=x", "c", NULL));
+    assert_false(s3_tags_have("", "c", NULL));
+}
+
+static void parts_of_an_object(void **state)
+{
+    (void)state;
+    size_t offset, size;
+    const struct meta_object whole = {.parts = "", .size = 7};
+    const struct meta_object parts = {.parts = "2 5 -\n4 1 AAAA\n9 3 -\n", .size = 9};
+    assert_int_equal(s3_part_count(&whole), 0);
+    assert_int_equal(s3_part_at(&whole, 1, &offset, &size), 0);
+    assert_int_equal(size, 7);
+    assert_int_equal(s3_part_at(&whole, 2, &offset, &size), -1);
+    assert_int_equal(s3_part_count(&parts), 3);
+    assert_int_equal(s3_part_at(&parts, 3, &offset, &size), 0);
+    assert_int_equal(offset, 6);
+    assert_int_equal(size, 3);
+    assert_int_equal(s3_part_at(&parts, 4, &offset, &size), -1);
+}
+
+static void ends_of_days(void **state)
+{
+    (void)state;
+    const int64_t day = 24 * 3600 * 1000;
+    const struct s3 usual = {.day_ms = day}, quick = {.day_ms = 1000};
+    assert_int_equal(lifecycle_days_end_ms(&usual, NULL, 5), -1);
+    assert_int_equal(lifecycle_days_end_ms(&usual, "1", day), 2 * day);
+    assert_int_equal(lifecycle_days_end_ms(&usual, "1", day + 1), 3 * day);
+    assert_int_equal(lifecycle_days_end_ms(&quick, "2", 5), 2005);
+}
+
+static int check_policy(const char *policy, const char *key)
+{
+    static const char form_text[] =
+        "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n%s\r\n"
+        "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n";
+    char text[512];
+    struct post_form form = {0};
+    struct post_limits limits;
+    struct err err = {0};
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    int size = snprintf(text, sizeof text, form_text, key);
+    assert_true(post_form_boundary("multipart/form-data; boundary=\"b\"", &form));
+    assert_int_equal(post_form_read(&form, &arena, text, (size_t)size, &err), 0);
+    assert_true(form.has_file);
+    int result =
+        post_policy_check(policy, strlen(policy), &form, "bucket", 1795430000000, &limits, &err);
+    arena_finish(&arena);
+    return result == 0 ? 0 : (int)err.code;
+}
+
+static void policies_of_forms(void **state)
+{
+    (void)state;
+#define UNTIL "{\"expiration\": \"2999-01-01T00:00:00Z\", \"conditions\": "
+    assert_int_equal(check_policy("", "k"), ERR_INVALID);
+    assert_int_equal(check_policy("[]", "k"), ERR_INVALID);
+    assert_int_equal(check_policy(UNTIL "[]}", "k"), ERR_DENIED);
+    assert_int_equal(check_policy(UNTIL "[{\"key\": \"k\"}]}", "k"), 0);
+    assert_int_equal(check_policy(UNTIL "[{\"key\": \"k\"}]}", "l"), ERR_DENIED);
+    assert_int_equal(check_policy(UNTIL "[[\"starts-with\", \"$key\", \"a/\"]]}", "a/b"), 0);
+    assert_int_equal(check_policy(UNTIL "[[\"starts-with\", \"$key\", \"a/\"]]}", "b"), ERR_DENIED);
+    assert_int_equal(check_policy(UNTIL "[[\"starts-with\", \"$other\", \"x\"]]}", "b"),
+                     ERR_DENIED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +212,11 @@ int main(void)
         cmocka_unit_test(etag_lists),
         cmocka_unit_test(numbers),
         cmocka_unit_test(times),
+        cmocka_unit_test(version_ids_hold_their_sequence),
+        cmocka_unit_test(tags_in_their_kept_form),
+        cmocka_unit_test(parts_of_an_object),
+        cmocka_unit_test(ends_of_days),
+        cmocka_unit_test(policies_of_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,39 @@
+#include "base/log.h"
+#include "cloud/errors.h"
+#include "cloud/s3/s3.h"
+
+#include <stdio.h>
+
+/* The errors that many operations share. */
+
+void s3_fail(struct s3_request *r, const struct err *err)
+{
+    exchange_fail_err(r->x, err);
+}
+
+void s3_fail_no_bucket(struct s3_request *r)
+{
+    exchange_fail_more(r->x, "NoSuchBucket", "BucketName", r->bucket,
+                       "The specified bucket does not exist");
+}
+
+void s3_fail_no_key(struct s3_request *r)
+{
+    exchange_fail_more(r->x, "NoSuchKey", "Key", r->key, "The specified key does not exist.");
+}
+
+void s3_fail_malformed(struct s3_request *r)
+{
+    exchange_fail(r->x, "MalformedXML",
+                  "The XML you provided was not well-formed or did not validate against our "
+                  "published schema");
+}
+
+void s3_fail_not_offered(struct s3_request *r, const char *what, const char *name)
+{
+    char message[256];
+    snprintf(message, sizeof message,
+             "The %s %.120s asks for functionality that is not implemented.", what, name);
+    log_line(LOG_INFO, "s3: %s", message);
+    exchange_fail_more(r->x, "NotImplemented", "Header", name, message);
+}
