@@ -1,0 +1,134 @@
+"""kill -9 under writes of versions with notifications: every acknowledged version is there, whole, with its event.
+s3_crash_test.py KEN; KEN_CRASH_ROUNDS=500 for longer"""
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import unittest
+
+import cloud as clouds
+
+try:
+    import boto3
+    import botocore.exceptions
+except ImportError:
+    clouds.skip("no boto3 for " + sys.executable)
+
+KEN = sys.argv[1]
+ROUNDS = int(os.environ.get("KEN_CRASH_ROUNDS", "4"))
+WRITERS, KEYS = 4, 3
+BUCKET = "versions"
+
+
+class Writer(threading.Thread):
+    """Puts, deletes and removes versions of its own keys until the cloud dies."""
+
+    def __init__(self, cloud, number, state):
+        super().__init__()
+        self.s3 = cloud.client(boto3, "s3")
+        self.number, self.state, self.writes = number, state, 0
+
+    def run(self):
+        try:
+            while True:
+                self.step()
+                self.writes += 1
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+            pass
+
+    def step(self):
+        key = f"{self.number}/{self.writes % KEYS}"
+        mine = [v for v in self.state["versions"] if v[0].startswith(f"{self.number}/")]
+        if self.writes % 5 == 3:
+            reply = self.s3.delete_object(Bucket=BUCKET, Key=key)
+            self.state["markers"].add((key, reply["VersionId"]))
+        elif self.writes % 5 == 4 and mine:
+            victim = random.choice(mine)
+            self.state["doubtful"].add(victim)
+            self.s3.delete_object(Bucket=BUCKET, Key=victim[0], VersionId=victim[1])
+            self.state["versions"].pop(victim, None)
+            self.state["removed"].add(victim)
+            self.state["doubtful"].discard(victim)
+        else:
+            body = os.urandom([0, 900, 40_000, 600_000][self.writes % 4])
+            reply = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+            version = (key, reply["VersionId"])
+            self.state["versions"][version] = hashlib.sha256(body).digest()
+            self.state["events"].add(version)
+
+
+class CrashTest(unittest.TestCase):
+    def setUp(self):
+        self.state = {"versions": {}, "markers": set(), "removed": set(), "doubtful": set(),
+                      "events": set()}
+        self.seen = set()
+
+    def receive(self, cloud):
+        sqs = cloud.client(boto3, "sqs")
+        url = sqs.get_queue_url(QueueName="events")["QueueUrl"]
+        def all_there():
+            reply = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+            for message in reply.get("Messages", []):
+                for record in json.loads(message["Body"]).get("Records", []):
+                    thing = record["s3"]["object"]
+                    self.seen.add((thing["key"], thing["versionId"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return self.state["events"] <= self.seen
+        clouds.wait_until(all_there, 30)
+
+    def check(self, cloud):
+        s3 = cloud.client(boto3, "s3")
+        listed, markers, current = set(), set(), {}
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=BUCKET):
+            for row in page.get("Versions", []):
+                listed.add((row["Key"], row["VersionId"]))
+                if row["IsLatest"]:
+                    current[row["Key"]] = row["VersionId"]
+            markers |= {(m["Key"], m["VersionId"]) for m in page.get("DeleteMarkers", [])}
+        for version in self.state["doubtful"] - listed:
+            self.state["versions"].pop(version, None)
+        self.state["doubtful"].clear()
+        for (key, version), digest in self.state["versions"].items():
+            body = s3.get_object(Bucket=BUCKET, Key=key, VersionId=version)["Body"].read()
+            self.assertEqual(hashlib.sha256(body).digest(), digest, key)
+        self.assertLessEqual(self.state["markers"], markers)
+        self.assertFalse(self.state["removed"] & listed, "a removed version came back")
+        keys = {o["Key"] for o in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+        self.assertEqual(keys, set(current), "the list and the newest versions differ")
+        files = sum(len(names) for _, _, names in
+                    os.walk(os.path.join(cloud.folder, "s3", "objects")))
+        self.assertEqual(files, len(listed), "files without a version are left")
+
+    def test_kill_under_writes(self):
+        writes = 0
+        with clouds.Cloud(KEN) as cloud:
+            s3 = cloud.client(boto3, "s3")
+            s3.create_bucket(Bucket=BUCKET)
+            s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+            cloud.client(boto3, "sqs").create_queue(QueueName="events")
+            s3.put_bucket_notification_configuration(
+                Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [
+                    {"QueueArn": "arn:aws:sqs:us-east-1:000000000000:events",
+                     "Events": ["s3:ObjectCreated:*"]}]})
+            for _ in range(ROUNDS):
+                writers = [Writer(cloud, n, self.state) for n in range(WRITERS)]
+                for writer in writers:
+                    writer.start()
+                time.sleep(0.3 + random.random() * 0.4)
+                cloud.stop(signal.SIGKILL)
+                for writer in writers:
+                    writer.join()
+                    writes += writer.writes
+                cloud.start()
+                self.check(cloud)
+            self.receive(cloud)
+        self.assertGreater(writes, ROUNDS)
+        print(f"{writes} writes acknowledged, {ROUNDS} kills, no version and no event lost")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
