@@ -56,8 +56,41 @@ static float pool_value(const struct model_node *node, const struct strided *in,
     return taps ? sum / (float)taps : 0.0f;
 }
 
+/* One output pixel of channels side by side, tap after tap. */
+static void pool_pixel(const struct model_node *node, const struct strided *in, float *restrict out,
+                       int y, int x)
+{
+    struct window rows = clip(node, 0, y, in->dims[2]), columns = clip(node, 1, x, in->dims[3]);
+    const int channels = in->dims[1], is_max = node->kind == POOL_MAX;
+    int taps = (rows.end - rows.begin) * (columns.end - columns.begin);
+    for (int c = 0; c < channels; c++)
+        out[c] = is_max ? -FLT_MAX : 0.0f;
+    for (int ky = rows.begin; ky < rows.end; ky++)
+        for (int kx = columns.begin; kx < columns.end; kx++) {
+            ptrdiff_t in_y = y * node->stride[0] - node->pads[0] + ky * node->dilation[0];
+            ptrdiff_t in_x = x * node->stride[1] - node->pads[1] + kx * node->dilation[1];
+            const float *from = in->data + in_y * step(in, 2) + in_x * step(in, 3);
+            if (is_max)
+                for (int c = 0; c < channels; c++)
+                    out[c] = from[c] > out[c] ? from[c] : out[c];
+            else
+                for (int c = 0; c < channels; c++)
+                    out[c] += from[c];
+        }
+    if (node->kind == POOL_AVERAGE_WITH_PADS)
+        taps = node->kernel[0] * node->kernel[1];
+    for (int c = 0; c < channels && !is_max; c++)
+        out[c] = taps ? out[c] / (float)taps : 0.0f;
+}
+
 void op_pool(const struct model_node *node, struct strided out, struct strided in)
 {
+    if (step(&out, 1) == 1 && step(&in, 1) == 1) {
+        for (int y = 0; y < out.dims[2]; y++)
+            for (int x = 0; x < out.dims[3]; x++)
+                pool_pixel(node, &in, row(&out, 0, 0, y) + x * step(&out, 3), y, x);
+        return;
+    }
     for (int y = 0; y < out.dims[2]; y++)
         for (int x = 0; x < out.dims[3]; x++)
             for (int c = 0; c < out.dims[1]; c++)

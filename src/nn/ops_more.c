@@ -17,17 +17,31 @@ static float *row(const struct strided *view, int i, int j, int k)
 
 /* ---- resize ---- */
 
-/* One output pixel, all channels: from the four pixels around it. */
+/* The four pixels around one of the output's, and the parts of right and bottom. */
 struct corners {
     const float *top_left, *top_right, *bottom_left, *bottom_right;
-    float x, y; /* parts of right and bottom */
+    float x, y;
 };
 
-static float blend(const struct corners *c, ptrdiff_t at)
+static void blend(float *restrict out, ptrdiff_t out_step, const struct corners *c,
+                  ptrdiff_t in_step, int count)
 {
-    float top = c->top_left[at] + c->x * (c->top_right[at] - c->top_left[at]);
-    float bottom = c->bottom_left[at] + c->x * (c->bottom_right[at] - c->bottom_left[at]);
-    return top + c->y * (bottom - top);
+    const float *a = c->top_left, *b = c->top_right, *d = c->bottom_left, *e = c->bottom_right;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        ptrdiff_t at = i * in_step;
+        float top = a[at] + c->x * (b[at] - a[at]), bottom = d[at] + c->x * (e[at] - d[at]);
+        out[i * out_step] = top + c->y * (bottom - top);
+    }
+}
+
+static void take(float *out, ptrdiff_t out_step, const float *in, ptrdiff_t in_step, int count)
+{
+    if (out_step == 1 && in_step == 1)
+        for (ptrdiff_t i = 0; i < count; i++)
+            out[i] = in[i];
+    else
+        for (ptrdiff_t i = 0; i < count; i++)
+            out[i * out_step] = in[i * in_step];
 }
 
 static void resize_row(enum model_resize kind, const struct strided *out, const struct strided *in,
@@ -41,10 +55,10 @@ static void resize_row(enum model_resize kind, const struct strided *out, const 
         const struct corners c = {top + left,     top + right, bottom + left,
                                   bottom + right, columns[2],  row_triple[2]};
         float *to = out->data + y * step(out, 2) + x * step(out, 3);
-        for (int channel = 0; channel < out->dims[1]; channel++) {
-            ptrdiff_t at = channel * step(in, 1);
-            to[channel * step(out, 1)] = kind == RESIZE_NEAREST ? c.top_left[at] : blend(&c, at);
-        }
+        if (kind == RESIZE_NEAREST)
+            take(to, step(out, 1), c.top_left, step(in, 1), out->dims[1]);
+        else
+            blend(to, step(out, 1), &c, step(in, 1), out->dims[1]);
     }
 }
 

@@ -291,6 +291,49 @@ class Faces(unittest.TestCase):
         (folder / "g.ken.key").chmod(0o644)
         self.assertIn("chmod 600", self.people("enrolled", "-g", gallery, status=1).stderr)
 
+    def other_models(self, name, onnx, *preprocessing):
+        """ken's own networks, but for the embedder: `onnx`."""
+        folder = self.folder / name
+        folder.mkdir()
+        for model in ("fr_detect.ken", "fr_landmark.ken"):
+            shutil.copy(MODELS / model, folder)
+        made = ken("model", "import", onnx, "-o", folder / "embed.ken", "--role", "embed", *preprocessing)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        return folder
+
+    def test_a_gallery_of_another_network_is_refused_everywhere(self):
+        feature = ROOT / "node_modules" / "faceplugin-face-recognition-js" / "model" / "fr_feature.onnx"
+        models = self.other_models("red-first", feature, "--input-order", "rgb", "--mean", "127.5", "--scale", "1/128")
+        for verb in (["identify", "--gallery", self.gallery, MAN[0]],
+                     ["people", "enrol", "--gallery", self.gallery, "frank", MAN[0]],
+                     ["evaluate", "identify", "--gallery", self.gallery, "--probes", self.people_folder],
+                     ["calibrate", "--gallery", self.gallery, "--impostors", self.people_folder, "--force"]):
+            before = self.gallery.read_bytes()
+            result = ken(*verb, "--models", models)
+            self.assertEqual((result.returncode, len(result.stderr.splitlines())), (1, 1), (verb, result.stderr))
+            self.assertIn("the gallery was made with another network", result.stderr)
+            self.assertEqual(self.gallery.read_bytes(), before)
+
+    def test_the_same_network_imported_again_suits_the_gallery(self):
+        feature = ROOT / "node_modules" / "faceplugin-face-recognition-js" / "model" / "fr_feature.onnx"
+        models = self.other_models("again", feature, "--input-order", "bgr", "--mean", "127.5", "--scale", "0.0078125")
+        result, photos = self.identify(MAN[ENROLLED], KEN_MODELS=str(models))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(photos[0]["faces"][0]["name"], "franck")
+
+    @unittest.skipUnless((ROOT / "node_modules" / "@vladmandic" / "face-api").exists() and shutil.which("node"), "no face-api")
+    def test_a_network_of_ones_own_with_128_numbers(self):
+        onnx, gallery = self.folder / "dlib.onnx", self.folder / "dlib.ken"
+        subprocess.run(["node", ROOT / "tools" / "convert-face-api.mjs", onnx], check=True)
+        models = self.other_models("dlib", onnx, "--input-order", "rgb", "--mean", "122.782,117.001,104.298", "--scale",
+                                   "1/255", "--align", "dlib")
+        trained = ken("train", self.people_folder, "-o", gallery, "--models", models, "--threshold", "0.93")
+        self.assertEqual(trained.returncode, 0, trained.stderr)
+        result = ken("identify", "--json", "--gallery", gallery, "--models", models, MAN[ENROLLED], *STRANGERS)
+        faces = [photo["faces"][0] for photo in json.loads(result.stdout)["photos"]]
+        self.assertEqual([face["name"] for face in faces], ["franck"] + ["unknown"] * len(STRANGERS))
+        self.assertIn("128 numbers a face", ken("identify", "--gallery", gallery, MAN[ENROLLED]).stderr)
+
     def test_a_missing_network_is_named(self):
         result, _ = self.identify(MAN[0], KEN_MODELS=str(self.folder))
         self.assertEqual(result.returncode, 1)

@@ -172,6 +172,16 @@ class FunctionTest(unittest.TestCase):
     def test_a_missing_network_is_an_error_of_the_start(self):
         self.assert_refuses_to_start("fr_detect.ken", KEN_MODELS=str(self.folder))
 
+    def test_a_gallery_of_another_network_is_an_error_of_the_start(self):
+        models = self.folder / "other-models"
+        models.mkdir()
+        for name in ("fr_detect.ken", "fr_landmark.ken"):
+            (models / name).symlink_to(MODELS / name)
+        feature = ROOT / "node_modules" / "faceplugin-face-recognition-js" / "model" / "fr_feature.onnx"
+        subprocess.run([BUILD / "ken", "model", "import", feature, "-o", models / "embed.ken", "--role", "embed", "--input-order", "rgb",
+                        "--mean", "127.5", "--scale", "1/128"], check=True, stdout=subprocess.DEVNULL)
+        self.assert_refuses_to_start("made with another network", KEN_MODELS=str(models))
+
     def test_a_wrong_key_is_an_error_of_the_start(self):
         self.assert_refuses_to_start("key", KEN_GALLERY_KEY="ab" * 32)
 

@@ -139,13 +139,12 @@ int put_weights(struct importer *im, const float *data, size_t count, size_t pad
     size_t at = im->weights.size / sizeof(float);
     if (at + floats > MODEL_MAX_FLOATS || buf_reserve(&im->weights, floats * sizeof(float)) < 0)
         return import_fail(im, ERR_TOO_BIG, "weights past 1 GiB, or out of memory");
-    float zero = 0.0f;
-    for (size_t i = 0; i < floats; i++) {
-        float x = i < count ? flushed(data[i]) : zero;
-        buf_append(&im->weights, &x, sizeof x);
-    }
+    float *to = (float *)(void *)im->weights.data + at;
+    for (size_t i = 0; i < floats; i++)
+        to[i] = i < count ? flushed(data[i]) : 0.0f;
+    im->weights.size += floats * sizeof(float);
     *offset = (uint32_t)at;
-    return im->weights.failed ? import_fail(im, ERR_NO_MEMORY, "out of memory") : 0;
+    return 0;
 }
 
 int value_rank(const struct importer *im, int value)
