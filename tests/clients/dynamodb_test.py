@@ -239,6 +239,7 @@ class DynamodbTest(unittest.TestCase):
         self.assertEqual(found(Limit=2), numbers)
         self.assertEqual(found(Limit=3, ScanIndexForward=False), numbers[::-1])
         self.assertEqual(found(" AND r > :r", values=wire(**{":r": 9})), [10, 99, 100, 1000])
+        self.assertEqual(found(" AND ((r > :r))", values=wire(**{":r": 99})), [100, 1000])
         self.assertEqual(found(" AND r BETWEEN :l AND :r", values=wire(**{":l": -1, ":r": 2})),
                          [-1, 0, 1, 2])
 
@@ -353,6 +354,17 @@ class DynamodbTest(unittest.TestCase):
         self.refused("ValidationException", "multiple operations on one item",
                      "transact_write_items", TransactItems=[
                          {"Put": {"TableName": "people", "Item": wire(name="r3")}}] * 2)
+
+    def test_gets_of_a_transaction_are_checked_like_its_writes(self):
+        get = {"Get": {"TableName": "people", "Key": wire(name="r1")}}
+        self.refused("ValidationException", "multiple operations on one item",
+                     "transact_get_items", TransactItems=[get, get])
+        self.refused("TransactionCanceledException", "[None, ValidationError]",
+                     "transact_get_items", TransactItems=[
+                         get, {"Get": {"TableName": "people", "Key": {}}}])
+        used = self.client.transact_get_items(TransactItems=[get], ReturnConsumedCapacity="TOTAL")
+        self.assertEqual(used["ConsumedCapacity"], [
+            {"TableName": "people", "CapacityUnits": 2, "ReadCapacityUnits": 2}])
 
     def test_a_repeated_transaction_is_done_once(self):
         add = [{"Update": {"TableName": "people", "Key": wire(name="once-only"),

@@ -217,11 +217,29 @@ int table_check_item(const struct table *table, const struct value *item, struct
         if (check_empty(value, part->name, err) < 0 || check_length(value, i, err) < 0)
             return -1;
     }
-    return table_check_index_keys(table, item, err);
+    return table_check_index_keys(table, item, 0, err);
+}
+
+static int refuse_empty_index_key(const struct table_index *index, const struct key_part *part,
+                                  int updated, struct err *err)
+{
+    const char *kind = part->type == VALUE_S ? "string" : "binary";
+    if (updated)
+        return err_set(
+            err, ERR_TOO_BIG,
+            "One or more parameter values are not valid. The update expression attempted "
+            "to update a secondary index key to a value that is not supported. The "
+            "AttributeValue for a key attribute cannot contain an empty %s value.",
+            kind);
+    return err_set(err, ERR_TOO_BIG,
+                   "One or more parameter values are not valid. A value specified for a secondary "
+                   "index key is not supported. The AttributeValue for a key attribute cannot "
+                   "contain an empty %s value. IndexName: %s, IndexKey: %s",
+                   kind, index->name, part->name);
 }
 
 static int check_index_part(const struct table_index *index, size_t at, const struct value *item,
-                            struct err *err)
+                            int updated, struct err *err)
 {
     const struct key_part *part = &index->keys.parts[at];
     const struct value *value = value_member(item, part->name);
@@ -234,23 +252,20 @@ static int check_index_part(const struct table_index *index, size_t at, const st
                        part->name, value_type_name(part->type), value_type_name(value->type),
                        index->name);
     if (value->type != VALUE_N && !value->bytes.size)
-        return err_set(err, ERR_TOO_BIG,
-                       "One or more parameter values are not valid. A value specified for a "
-                       "secondary index key is not supported. The AttributeValue for a key "
-                       "attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s",
-                       value->type == VALUE_S ? "string" : "binary", index->name, part->name);
+        return refuse_empty_index_key(index, part, updated, err);
     return check_length(value, at, err);
 }
 
 /* Of several indexes that the item offends, AWS names the first in the alphabet. */
-int table_check_index_keys(const struct table *table, const struct value *item, struct err *err)
+int table_check_index_keys(const struct table *table, const struct value *item, int updated,
+                           struct err *err)
 {
     const struct table_index *worst = NULL;
     for (size_t i = 0; i < table->index_count; i++) {
         const struct table_index *index = &table->indexes[i];
         struct err found = {0};
         for (size_t j = 0; j < index->keys.count && !found.code; j++)
-            if (check_index_part(index, j, item, &found) < 0)
+            if (check_index_part(index, j, item, updated, &found) < 0)
                 break;
         if (!found.code || (worst && strcmp(worst->name, index->name) < 0))
             continue;

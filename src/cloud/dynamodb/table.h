@@ -94,7 +94,8 @@ int key_after(const struct key *key, struct key *out, struct arena *arena,
 int table_check_key(const struct table *table, const struct value *key, struct err *err) MUST_USE;
 /* An item to be stored: key attributes present, types right, nothing empty or too long. */
 int table_check_item(const struct table *table, const struct value *item, struct err *err) MUST_USE;
-int table_check_index_keys(const struct table *table, const struct value *item,
+/* `updated`: by an update expression, which has a text of its own. */
+int table_check_index_keys(const struct table *table, const struct value *item, int updated,
                            struct err *err) MUST_USE;
 
 #endif

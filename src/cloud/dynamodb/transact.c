@@ -338,7 +338,7 @@ static int read_gets(struct request *r, struct batch *batch)
             return -1;
         failed |= batch->writes[i].failed != ERR_NONE;
     }
-    return failed ? cancel(r, batch->writes, NULL, batch->count) : 0;
+    return failed ? cancel(r, batch->writes, NULL, batch->count) : check_whole(r, batch);
 }
 
 static int answer_gets(struct request *r, struct batch *batch)

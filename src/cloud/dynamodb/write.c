@@ -233,14 +233,8 @@ static int make_updated(struct request *r, struct write *w)
         return -1;
     if (w->update && update_apply(w->update, &w->new, r->arena, &r->err) < 0)
         return -1;
-    if (table_check_index_keys(w->table, &w->new, &r->err) < 0)
-        return r->err.code == ERR_TOO_BIG
-                   ? err_set(&r->err, ERR_TOO_BIG,
-                             "One or more parameter values are not valid. The update expression "
-                             "attempted to update a secondary index key to a value that is not "
-                             "supported. The AttributeValue for a key attribute cannot contain an "
-                             "empty string value.")
-                   : -1;
+    if (table_check_index_keys(w->table, &w->new, 1, &r->err) < 0)
+        return -1;
     if (is_too_large(w))
         return err_set(&r->err, ERR_INVALID,
                        "Item size to update has exceeded the maximum allowed size");
