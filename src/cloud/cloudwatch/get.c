@@ -42,8 +42,7 @@ static void add_to_bin(void *context, size_t bin, const struct statistic *values
     snprintf(bins->unit, sizeof bins->unit, "%s", unit);
 }
 
-/* The statistic by its name; -1 for an unknown one. */
-static int statistic_by_name(const struct statistic *values, const char *name, double *out)
+int statistic_by_name(const struct statistic *values, const char *name, double *out)
 {
     char *end;
     double percent;
@@ -65,7 +64,7 @@ static int statistic_by_name(const struct statistic *values, const char *name, d
     return 0;
 }
 
-static int is_statistic(const char *name)
+int statistic_is_name(const char *name)
 {
     static const struct statistic nothing = {0};
     double ignored;
@@ -126,7 +125,7 @@ static int check_names(struct metrics_call *call, const json_t *names)
     json_t *name;
     json_array_foreach(names, i, name)
     {
-        if (!is_statistic(json_string_value(name)))
+        if (!statistic_is_name(json_string_value(name)))
             return call_fail(call, "InvalidParameterValue",
                              "The value %.100s for parameter Statistics is not a statistic.",
                              json_string_value(name) ? json_string_value(name) : "");
@@ -255,11 +254,11 @@ static int run_metric_stat(struct metrics_call *call, const json_t *from, double
         return -1;
     query.start_s = round_down(start_s, query.period_s);
     query.end_s = (int64_t)ceil(end_s);
-    if (!is_statistic(name) ||
+    if (!statistic_is_name(name) ||
         (query.end_s - query.start_s) / query.period_s >= DATA_MAX_DATAPOINTS)
         return call_fail(call, "InvalidParameterValue",
-                         is_statistic(name) ? "The query asks for too many datapoints."
-                                            : "The parameter Stat is not a statistic.");
+                         statistic_is_name(name) ? "The query asks for too many datapoints."
+                                                 : "The parameter Stat is not a statistic.");
     char *dimensions = call_dimensions(call, metric);
     query.series.dimensions = dimensions;
     int result = dimensions ? read_bins(call, &query, &bins) : -1;

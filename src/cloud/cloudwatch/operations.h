@@ -5,8 +5,10 @@
 #include "cloud/wire.h"
 
 /* CloudWatch's operations, from JSON to JSON. */
+struct alarms; /* cloud/cloudwatch/alarms.h */
 struct metrics_call {
     struct metrics *metrics;
+    struct alarms *alarms;
     const json_t *body;
     json_t *answer;   /* an object to fill */
     const char *code; /* of a failure, when err.code does not say it */
@@ -15,6 +17,9 @@ struct metrics_call {
 };
 typedef int cloudwatch_operation(struct metrics_call *call);
 cloudwatch_operation put_metric_data, get_metric_statistics, get_metric_data, list_metrics;
+cloudwatch_operation put_metric_alarm, describe_alarms, describe_alarms_for_metric,
+    describe_alarm_history, set_alarm_state, delete_alarms, enable_alarm_actions,
+    disable_alarm_actions, tag_alarm, untag_alarm, list_alarm_tags;
 
 enum {
     LIST_METRICS_PAGE = 500,
@@ -24,6 +29,12 @@ enum {
     PUT_MAX_METRICS = 1000,
     PUT_MAX_VALUES = 150,
 };
+
+/* "Sum", "p99", ...: -1 for an unknown name. */
+int statistic_by_name(const struct statistic *values, const char *name, double *out);
+int statistic_is_name(const char *name);
+/* Is that one of CloudWatch's units? */
+int unit_is_name(const char *name);
 
 /* Parameters, as JSON numbers or as the query protocol's strings. */
 int call_fail(struct metrics_call *call, const char *code, const char *format, ...) PRINTF(3, 4);

@@ -32,15 +32,22 @@ static const char *const units[] = {"Seconds",
                                     "Count/Second",
                                     "None"};
 
+int unit_is_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (!strcmp(units[i], name))
+            return 1;
+    return 0;
+}
+
 static int read_unit(struct metrics_call *call, const json_t *datum, const char **out)
 {
     if (call_text(call, datum, "Unit", 0, out) < 0)
         return -1;
     if (!*out)
         *out = "None";
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (!strcmp(units[i], *out))
-            return 0;
+    if (unit_is_name(*out))
+        return 0;
     return call_fail(call, "InvalidParameterValue",
                      "The parameter Unit must be one of CloudWatch's units.");
 }

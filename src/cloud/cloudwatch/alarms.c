@@ -1,0 +1,531 @@
+#include "cloud/cloudwatch/alarms.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cloud/cloudwatch/verdict.h"
+#include "cloud/sqlite/database.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS alarms(name TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT "
+    "ROWID;"
+    "CREATE TABLE IF NOT EXISTS history(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, "
+    "type TEXT NOT NULL, unix_ms INT NOT NULL, summary TEXT NOT NULL, data TEXT NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS history_name ON history(name, unix_ms);";
+
+struct alarms {
+    struct cloud *cloud;
+    struct metrics *metrics;
+    struct database *database;
+    pthread_mutex_t changes; /* alarms_lock() */
+    pthread_mutex_t lock;    /* of the map, and of what follows */
+    pthread_cond_t wake;
+    pthread_t thread;
+    int thread_started, closing;
+    json_t *map; /* documents by name */
+};
+
+/* -- documents -- */
+
+const struct cloud *alarms_cloud(const struct alarms *alarms)
+{
+    return alarms->cloud;
+}
+
+void alarms_lock(struct alarms *alarms)
+{
+    pthread_mutex_lock(&alarms->changes);
+}
+
+void alarms_unlock(struct alarms *alarms)
+{
+    pthread_mutex_unlock(&alarms->changes);
+}
+
+json_t *alarms_find(struct alarms *alarms, const char *name)
+{
+    pthread_mutex_lock(&alarms->lock);
+    json_t *found = json_incref(json_object_get(alarms->map, name));
+    pthread_mutex_unlock(&alarms->lock);
+    return found;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(json_string_value(json_object_get(*(json_t *const *)a, "AlarmName")),
+                  json_string_value(json_object_get(*(json_t *const *)b, "AlarmName")));
+}
+
+json_t *alarms_all(struct alarms *alarms)
+{
+    const char *name;
+    json_t *document, *list = json_array();
+    size_t count = 0;
+    pthread_mutex_lock(&alarms->lock);
+    json_t **all = calloc(json_object_size(alarms->map) + 1, sizeof(json_t *));
+    json_object_foreach(alarms->map, name, document)
+    {
+        if (all)
+            all[count++] = json_incref(document);
+    }
+    pthread_mutex_unlock(&alarms->lock);
+    if (all)
+        qsort(all, count, sizeof *all, compare_names);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, all[i]);
+    free(all);
+    return list;
+}
+
+struct write {
+    const char *name, *text;
+};
+
+static int write_job(struct connection *connection, void *context, struct err *err)
+{
+    const struct write *write = context;
+    sqlite3_stmt *statement =
+        connection_prepare(connection,
+                           write->text ? "INSERT OR REPLACE INTO alarms(name, document) VALUES(?,?)"
+                                       : "DELETE FROM alarms WHERE name=?",
+                           err);
+    if (!statement)
+        return -1;
+    sqlite3_bind_text(statement, 1, write->name, -1, SQLITE_STATIC);
+    if (write->text)
+        sqlite3_bind_text(statement, 2, write->text, -1, SQLITE_STATIC);
+    return connection_run(connection, statement, err);
+}
+
+int alarms_put(struct alarms *alarms, const char *name, json_t *document, struct err *err)
+{
+    char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
+    struct write write = {name, text};
+    int result = document && !text ? err_set(err, ERR_NO_MEMORY, "store an alarm: out of memory")
+                                   : database_write(alarms->database, write_job, &write, err);
+    pthread_mutex_lock(&alarms->lock);
+    if (result == 0 && document)
+        json_object_set(alarms->map, name, document);
+    else if (result == 0)
+        json_object_del(alarms->map, name);
+    if (json_object_size(alarms->map) == 1)
+        pthread_cond_signal(&alarms->wake); /* the thread had nothing to wait for */
+    pthread_mutex_unlock(&alarms->lock);
+    free(text);
+    json_decref(document);
+    return result;
+}
+
+/* -- history -- */
+
+static int prune(struct connection *connection, int64_t now_ms, struct err *err)
+{
+    sqlite3_stmt *statement = connection_prepare(
+        connection,
+        "DELETE FROM history WHERE id IN (SELECT id FROM history ORDER BY id LIMIT 10) AND "
+        "unix_ms<?",
+        err);
+    if (!statement)
+        return -1;
+    sqlite3_bind_int64(statement, 1, now_ms - ALARMS_HISTORY_DAYS * INT64_C(86400000));
+    return connection_run(connection, statement, err);
+}
+
+static int note_job(struct connection *connection, void *context, struct err *err)
+{
+    const struct alarm_note *note = context;
+    char *data = json_dumps(note->data, JSON_COMPACT);
+    sqlite3_stmt *statement = connection_prepare(
+        connection, "INSERT INTO history(name, type, unix_ms, summary, data) VALUES(?,?,?,?,?)",
+        err);
+    int result = -1;
+    if (statement && data) {
+        sqlite3_bind_text(statement, 1, note->name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, note->type, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 3, note->now_ms);
+        sqlite3_bind_text(statement, 4, note->summary, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 5, data, -1, SQLITE_STATIC);
+        result = connection_run(connection, statement, err);
+    }
+    free(data);
+    return result < 0 ? -1 : prune(connection, note->now_ms, err);
+}
+
+int alarms_note(struct alarms *alarms, const struct alarm_note *note, struct err *err)
+{
+    return database_write(alarms->database, note_job, (void *)(uintptr_t)note, err);
+}
+
+static json_t *history_row(sqlite3_stmt *row)
+{
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:f, s:s}", "id",
+                     (json_int_t)sqlite3_column_int64(row, 0), "AlarmName",
+                     (const char *)sqlite3_column_text(row, 1), "HistoryItemType",
+                     (const char *)sqlite3_column_text(row, 2), "HistorySummary",
+                     (const char *)sqlite3_column_text(row, 3), "HistoryData",
+                     (const char *)sqlite3_column_text(row, 4), "Timestamp",
+                     (double)sqlite3_column_int64(row, 5) / 1000, "AlarmType", "MetricAlarm");
+}
+
+json_t *alarms_history(struct alarms *alarms, const struct alarm_search *search, struct err *err)
+{
+    json_t *list = json_array();
+    struct connection *connection = database_read_begin(alarms->database, err);
+#define HISTORY                                                                                    \
+    "SELECT id, name, type, summary, data, unix_ms FROM history WHERE (?1 IS NULL OR name=?1) "    \
+    "AND (?2 IS NULL OR type=?2) AND unix_ms>=?3 AND unix_ms<=?4 AND "
+    sqlite3_stmt *row =
+        connection ? connection_prepare(connection,
+                                        search->ascending ? HISTORY "id>?5 ORDER BY id LIMIT ?6"
+                                                          : HISTORY
+                                            "(?5=0 OR id<?5) ORDER BY id DESC LIMIT ?6",
+                                        err)
+                   : NULL;
+    if (row) {
+        sqlite3_bind_text(row, 1, search->name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(row, 2, search->type, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(row, 3, search->from_ms);
+        sqlite3_bind_int64(row, 4, search->until_ms);
+        sqlite3_bind_int64(row, 5, search->after);
+        sqlite3_bind_int64(row, 6, search->most);
+        while (sqlite3_step(row) == SQLITE_ROW)
+            json_array_append_new(list, history_row(row));
+        connection_reset(row);
+    }
+    database_read_end(alarms->database, connection);
+    return list;
+}
+
+/* -- states -- */
+
+static const char *text_of(const json_t *alarm, const char *name)
+{
+    const char *text = json_string_value(json_object_get(alarm, name));
+    return text ? text : "";
+}
+
+static void note_state(struct alarms *alarms, const json_t *old, const json_t *new, int64_t now_ms)
+{
+    struct err err = {0};
+    json_t *summary = json_sprintf("Alarm updated from %s to %s", text_of(old, "StateValue"),
+                                   text_of(new, "StateValue"));
+    json_t *data = json_pack(
+        "{s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "version", "1.0", "oldState", "stateValue",
+        text_of(old, "StateValue"), "stateReason", text_of(old, "StateReason"), "newState",
+        "stateValue", text_of(new, "StateValue"), "stateReason", text_of(new, "StateReason"));
+    struct alarm_note note = {text_of(new, "AlarmName"), "StateUpdate", json_string_value(summary),
+                              data, now_ms};
+    if (alarms_note(alarms, &note, &err) < 0)
+        log_line(LOG_ERROR, "alarms: %s", err.message);
+    json_decref(data);
+    json_decref(summary);
+}
+
+/* Tells the actions, then forgets that they had to be told. */
+static int act(struct alarms *alarms, const char *name, int64_t now_ms, struct err *err)
+{
+    json_t *alarm = alarms_find(alarms, name);
+    const char *old = json_string_value(json_object_get(alarm, "pending"));
+    if (!old) {
+        json_decref(alarm);
+        return 0;
+    }
+    int reached = alarm_act(alarms->cloud, alarm, old);
+    if (reached) {
+        json_t *data = json_pack("{s:s, s:i}", "actionState", "Succeeded", "reached", reached);
+        struct alarm_note note = {name, "Action", "Successfully executed actions", data, now_ms};
+        if (alarms_note(alarms, &note, err) < 0)
+            log_line(LOG_ERROR, "alarms: %s", err->message);
+        json_decref(data);
+    }
+    json_t *told = json_copy(alarm);
+    json_object_del(told, "pending");
+    json_decref(alarm);
+    return alarms_put(alarms, name, told, err);
+}
+
+int alarms_set_state(struct alarms *alarms, const char *name, const struct alarm_change *change,
+                     struct err *err)
+{
+    json_t *old = alarms_find(alarms, name);
+    if (!old)
+        return err_set(err, ERR_NOT_FOUND, "there is no alarm %s", name);
+    json_t *new = json_copy(old);
+    int is_other = strcmp(text_of(old, "StateValue"), change->state) != 0;
+    json_object_set_new(new, "StateValue", json_string(change->state));
+    json_object_set_new(new, "StateReason", json_string(change->reason));
+    json_object_set_new(new, "StateUpdatedTimestamp", json_real((double)change->now_ms / 1000));
+    if (change->reason_data)
+        json_object_set_new(new, "StateReasonData", json_string(change->reason_data));
+    else
+        json_object_del(new, "StateReasonData");
+    if (is_other) {
+        json_object_set_new(new, "StateTransitionedTimestamp",
+                            json_real((double)change->now_ms / 1000));
+        json_object_set_new(new, "pending", json_string(text_of(old, "StateValue")));
+    }
+    int result = alarms_put(alarms, name, json_incref(new), err);
+    if (result == 0 && is_other) {
+        note_state(alarms, old, new, change->now_ms);
+        result = act(alarms, name, change->now_ms, err);
+    }
+    json_decref(old);
+    json_decref(new);
+    return result;
+}
+
+/* -- evaluation -- */
+
+struct row {
+    struct statistic **values;
+    size_t count;
+};
+
+static void add_to_row(void *context, size_t at, const struct statistic *values, const char *unit)
+{
+    struct row *row = context;
+    (void)unit;
+    if (at >= row->count)
+        return;
+    if (!row->values[at])
+        row->values[at] = calloc(1, sizeof **row->values);
+    if (row->values[at])
+        statistic_merge(row->values[at], values);
+}
+
+static const char *statistic_of(const json_t *alarm)
+{
+    const char *extended = json_string_value(json_object_get(alarm, "ExtendedStatistic"));
+    return extended ? extended : text_of(alarm, "Statistic");
+}
+
+static struct alarm_rule rule_of(const json_t *alarm)
+{
+    const char *missing = text_of(alarm, "TreatMissingData");
+    struct alarm_rule rule = {
+        .comparison = text_of(alarm, "ComparisonOperator"),
+        .threshold = json_number_value(json_object_get(alarm, "Threshold")),
+        .periods = (size_t)json_integer_value(json_object_get(alarm, "EvaluationPeriods")),
+        .to_alarm = (size_t)json_integer_value(json_object_get(alarm, "DatapointsToAlarm")),
+        .missing = !strcmp(missing, "breaching")      ? MISSING_BREACHING
+                   : !strcmp(missing, "notBreaching") ? MISSING_NOT_BREACHING
+                   : !strcmp(missing, "ignore")       ? MISSING_IGNORE
+                                                      : MISSING_MISSING};
+    if (!rule.to_alarm)
+        rule.to_alarm = rule.periods;
+    return rule;
+}
+
+/* Can more values only make it worse? Then a period that is not over counts already. */
+static int is_final(const struct alarm_rule *rule, const char *statistic)
+{
+    int greater = strncmp(rule->comparison, "Greater", 7) == 0;
+    return greater ? !strcmp(statistic, "Sum") || !strcmp(statistic, "SampleCount") ||
+                         !strcmp(statistic, "Maximum")
+                   : !strcmp(statistic, "Minimum");
+}
+
+/* The datapoints of the periods up to now, the last one not over. */
+static int read_points(struct alarms *alarms, const json_t *alarm, int64_t now_ms,
+                       struct datapoint *points, size_t count)
+{
+    struct err err = {0};
+    const char *unit = json_string_value(json_object_get(alarm, "Unit"));
+    int64_t period = json_integer_value(json_object_get(alarm, "Period"));
+    struct metrics_query query = {.series = {text_of(alarm, "Namespace"),
+                                             text_of(alarm, "MetricName"),
+                                             text_of(alarm, "dimensions")},
+                                  .unit = unit,
+                                  .period_s = period,
+                                  .end_s = (now_ms / 1000 / period + 1) * period};
+    struct row row = {calloc(count, sizeof(struct statistic *)), count};
+    query.start_s = query.end_s - (int64_t)count * period;
+    int result = row.values ? metrics_read(alarms->metrics, &query, add_to_row, &row, &err) : -1;
+    for (size_t i = 0; row.values && i < count; i++) {
+        points[i].is_there =
+            row.values[i] && row.values[i]->count > 0 &&
+            statistic_by_name(row.values[i], statistic_of(alarm), &points[i].value) == 0;
+        free(row.values[i]);
+    }
+    free(row.values);
+    if (result < 0)
+        log_line(LOG_ERROR, "alarms: %s", err.message);
+    return result;
+}
+
+static json_t *reason_of(const struct alarm_rule *rule, const struct datapoint *points,
+                         size_t count, enum alarm_state state)
+{
+    size_t there = 0, breaching = 0;
+    double last = 0;
+    for (size_t i = count; i-- > 0 && there < rule->periods;)
+        if (points[i].is_there) {
+            last = there ? last : points[i].value;
+            there++;
+            breaching += alarm_breaches(rule, points[i].value) != 0;
+        }
+    if (!there)
+        return json_sprintf("%s: no datapoints were received for %zu period%s",
+                            state == ALARM_INSUFFICIENT ? "Insufficient Data" : "Threshold Crossed",
+                            rule->periods, rule->periods == 1 ? "" : "s");
+    return json_sprintf("Threshold Crossed: %zu out of the last %zu datapoints, the newest %g, "
+                        "were beyond the threshold (%s %g).",
+                        breaching, there, last, rule->comparison, rule->threshold);
+}
+
+static json_t *data_of(const json_t *alarm, const struct datapoint *points, size_t count)
+{
+    json_t *recent = json_array();
+    for (size_t i = 0; i < count; i++)
+        if (points[i].is_there)
+            json_array_append_new(recent, json_real(points[i].value));
+    return json_pack("{s:s, s:s, s:O, s:o, s:O}", "version", "1.0", "statistic",
+                     statistic_of(alarm), "period", json_object_get(alarm, "Period"),
+                     "recentDatapoints", recent, "threshold", json_object_get(alarm, "Threshold"));
+}
+
+static void move_to(struct alarms *alarms, const json_t *alarm, const struct alarm_rule *rule,
+                    const struct datapoint *points, size_t count)
+{
+    static const char *const names[] = {"INSUFFICIENT_DATA", "OK", "ALARM"};
+    struct err err = {0};
+    enum alarm_state state = alarm_verdict(rule, points, count);
+    if (state == ALARM_KEEP || !strcmp(text_of(alarm, "StateValue"), names[state]))
+        return;
+    json_t *reason = reason_of(rule, points, count, state), *data = data_of(alarm, points, count);
+    char *text = json_dumps(data, JSON_COMPACT);
+    struct alarm_change change = {names[state], json_string_value(reason), text, clock_unix_ms()};
+    if (alarms_set_state(alarms, text_of(alarm, "AlarmName"), &change, &err) < 0)
+        log_line(LOG_ERROR, "alarms: %s", err.message);
+    free(text);
+    json_decref(reason);
+    json_decref(data);
+}
+
+static void evaluate(struct alarms *alarms, const char *name)
+{
+    struct datapoint points[ALARM_MAX_PERIODS + ALARM_EXTRA_PERIODS + 1];
+    struct err err;
+    alarms_lock(alarms);
+    json_t *alarm = alarms_find(alarms, name);
+    struct alarm_rule rule = rule_of(alarm);
+    size_t window = rule.periods + ALARM_EXTRA_PERIODS, count = window + 1;
+    if (alarm && json_object_get(alarm, "pending") && act(alarms, name, clock_unix_ms(), &err) < 0)
+        log_line(LOG_ERROR, "alarms: %s", err.message);
+    if (alarm && rule.periods && rule.periods <= ALARM_MAX_PERIODS &&
+        read_points(alarms, alarm, clock_unix_ms(), points, count) == 0) {
+        const struct datapoint *last = &points[count - 1];
+        int counts = last->is_there && alarm_breaches(&rule, last->value) &&
+                     is_final(&rule, statistic_of(alarm));
+        move_to(alarms, alarm, &rule, points + (counts ? 1 : 0), window);
+    }
+    json_decref(alarm);
+    alarms_unlock(alarms);
+}
+
+static void evaluate_all(struct alarms *alarms)
+{
+    json_t *all = alarms_all(alarms), *alarm;
+    size_t i;
+    json_array_foreach(all, i, alarm)
+    {
+        if (!__atomic_load_n(&alarms->closing, __ATOMIC_RELAXED))
+            evaluate(alarms, text_of(alarm, "AlarmName"));
+    }
+    json_decref(all);
+}
+
+static void *alarms_main(void *argument)
+{
+    struct alarms *alarms = argument;
+    pthread_mutex_lock(&alarms->lock);
+    while (!alarms->closing) {
+        int64_t until_ms =
+            clock_unix_ms() + ALARMS_TICK_MS + (int64_t)json_object_size(alarms->map) * 2;
+        struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+        if (json_object_size(alarms->map) == 0)
+            pthread_cond_wait(&alarms->wake, &alarms->lock);
+        else
+            pthread_cond_timedwait(&alarms->wake, &alarms->lock, &until);
+        pthread_mutex_unlock(&alarms->lock);
+        evaluate_all(alarms);
+        pthread_mutex_lock(&alarms->lock);
+    }
+    pthread_mutex_unlock(&alarms->lock);
+    return NULL;
+}
+
+/* -- life -- */
+
+static int load(struct alarms *alarms, struct err *err)
+{
+    struct connection *connection = database_read_begin(alarms->database, err);
+    sqlite3_stmt *row =
+        connection ? connection_prepare(connection, "SELECT name, document FROM alarms", err)
+                   : NULL;
+    int step = SQLITE_ERROR;
+    while (row && (step = sqlite3_step(row)) == SQLITE_ROW)
+        json_object_set_new(alarms->map, (const char *)sqlite3_column_text(row, 0),
+                            json_loads((const char *)sqlite3_column_text(row, 1), 0, NULL));
+    connection_reset(row);
+    int result = step == SQLITE_DONE ? 0 : -1;
+    database_read_end(alarms->database, connection);
+    return result;
+}
+
+struct alarms *alarms_open(struct cloud *cloud, struct metrics *metrics, struct err *err)
+{
+    char path[4096];
+    struct alarms *alarms = calloc(1, sizeof *alarms);
+    if (!alarms || cloud_path(cloud, "alarms.sqlite", path, sizeof path, err) < 0) {
+        free(alarms);
+        return NULL;
+    }
+    alarms->cloud = cloud;
+    alarms->metrics = metrics;
+    alarms->map = json_object();
+    pthread_mutex_init(&alarms->changes, NULL);
+    pthread_mutex_init(&alarms->lock, NULL);
+    pthread_cond_init(&alarms->wake, NULL);
+    alarms->database = database_open(path, schema, err);
+    if (alarms->database && load(alarms, err) == 0)
+        return alarms;
+    alarms_close(alarms);
+    return NULL;
+}
+
+int alarms_start(struct alarms *alarms, struct err *err)
+{
+    if (pthread_create(&alarms->thread, NULL, alarms_main, alarms))
+        return err_set(err, ERR_NO_MEMORY, "start the alarms: no thread");
+    alarms->thread_started = 1;
+    return 0;
+}
+
+void alarms_stop(struct alarms *alarms)
+{
+    pthread_mutex_lock(&alarms->lock);
+    __atomic_store_n(&alarms->closing, 1, __ATOMIC_RELAXED);
+    pthread_cond_broadcast(&alarms->wake);
+    pthread_mutex_unlock(&alarms->lock);
+    if (alarms->thread_started)
+        pthread_join(alarms->thread, NULL);
+    alarms->thread_started = 0;
+}
+
+void alarms_close(struct alarms *alarms)
+{
+    if (!alarms)
+        return;
+    database_close(alarms->database);
+    json_decref(alarms->map);
+    pthread_cond_destroy(&alarms->wake);
+    pthread_mutex_destroy(&alarms->lock);
+    pthread_mutex_destroy(&alarms->changes);
+    free(alarms);
+}

@@ -1,0 +1,162 @@
+"""CloudWatch's alarms through boto3, with a topic and a queue at the end. alarms_test.py KEN"""
+import datetime
+import json
+import sys
+import unittest
+
+import cloud as clouds
+
+try:
+    import boto3
+    import botocore.exceptions
+except ImportError:
+    clouds.skip("no boto3 for " + sys.executable)
+
+KEN = sys.argv[1]
+ALARM = dict(Namespace="N", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+             Threshold=10, ComparisonOperator="GreaterThanThreshold")
+
+
+class AlarmsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = clouds.Cloud(KEN).start()
+        cls.watch = cls.cloud.client(boto3, "cloudwatch")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cloud.close()
+
+    def refused(self, code, call, **arguments):
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            call(**arguments)
+        error = caught.exception.response["Error"]
+        self.assertIn(code, error["Code"], error)
+
+    def put(self, name, **more):
+        self.watch.put_metric_alarm(AlarmName=name, **{**ALARM, **more})
+
+    def alarm(self, name):
+        return self.watch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+
+    def state(self, name):
+        return self.alarm(name)["StateValue"]
+
+    def test_wrong_alarms_are_refused(self):
+        for more in ({"Statistic": "Mode"}, {"ExtendedStatistic": "p50"}, {"Period": 45},
+                     {"ComparisonOperator": "Is"}, {"TreatMissingData": "perhaps"},
+                     {"EvaluationPeriods": 0}, {"DatapointsToAlarm": 2},
+                     {"Period": 3600, "EvaluationPeriods": 169},
+                     {"AlarmActions": ["arn:aws:automate:us-east-1:ec2:stop"]},
+                     {"Metrics": [{"Id": "e", "Expression": "m1*2"}]}):
+            self.refused("Validation", self.put, name="wrong", **more)
+        self.refused("Missing", self.watch.put_metric_alarm, AlarmName="wrong",
+                     **{k: v for k, v in ALARM.items() if k != "MetricName"})
+        self.refused("ResourceNotFound", self.watch.set_alarm_state, AlarmName="wrong",
+                     StateValue="OK", StateReason="x")
+        self.assertEqual(self.watch.describe_alarms(AlarmNames=["wrong"])["MetricAlarms"], [])
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            self.watch.put_composite_alarm(AlarmName="c", AlarmRule='ALARM("a")')
+        self.assertIn("PutCompositeAlarm", caught.exception.response["Error"]["Message"])
+
+    def test_an_alarm_is_shown_as_it_was_put(self):
+        dimensions = [{"Name": "b", "Value": "2"}, {"Name": "a", "Value": "1"}]
+        self.put("shown", Dimensions=dimensions, AlarmDescription="<a & b>", Unit="Count",
+                 TreatMissingData="ignore", Tags=[{"Key": "k", "Value": "v"}])
+        got = self.alarm("shown")
+        self.assertEqual({k: got[k] for k in ("Namespace", "Statistic", "Period", "Threshold",
+                                              "Dimensions", "AlarmDescription", "ActionsEnabled",
+                                              "StateValue", "TreatMissingData", "AlarmArn")},
+                         {"Namespace": "N", "Statistic": "Sum", "Period": 60, "Threshold": 10.0,
+                          "Dimensions": dimensions, "AlarmDescription": "<a & b>",
+                          "ActionsEnabled": True, "StateValue": "INSUFFICIENT_DATA",
+                          "TreatMissingData": "ignore",
+                          "AlarmArn": "arn:aws:cloudwatch:us-east-1:000000000000:alarm:shown"})
+        self.assertIsInstance(got["StateUpdatedTimestamp"], datetime.datetime)
+        found = self.watch.describe_alarms_for_metric(Namespace="N", MetricName="m",
+                                                      Dimensions=dimensions[::-1])
+        self.assertEqual([a["AlarmName"] for a in found["MetricAlarms"]], ["shown"])
+        self.watch.disable_alarm_actions(AlarmNames=["shown"])
+        self.assertFalse(self.alarm("shown")["ActionsEnabled"])
+        self.watch.enable_alarm_actions(AlarmNames=["shown"])
+        self.assertTrue(self.alarm("shown")["ActionsEnabled"])
+        arn = got["AlarmArn"]
+        self.watch.tag_resource(ResourceARN=arn, Tags=[{"Key": "l", "Value": "w"}])
+        self.watch.untag_resource(ResourceARN=arn, TagKeys=["k"])
+        self.assertEqual(self.watch.list_tags_for_resource(ResourceARN=arn)["Tags"],
+                         [{"Key": "l", "Value": "w"}])
+        self.refused("ResourceNotFound", self.watch.tag_resource, ResourceARN=arn + "x", Tags=[])
+        self.watch.delete_alarms(AlarmNames=["shown"])
+        self.assertEqual(self.watch.describe_alarms(AlarmNames=["shown"])["MetricAlarms"], [])
+
+    def test_alarms_are_listed_by_pages(self):
+        for i in range(5):
+            self.put(f"page-{i}", MetricName="none")
+        pages = self.watch.get_paginator("describe_alarms").paginate(
+            AlarmNamePrefix="page-", PaginationConfig={"PageSize": 2})
+        self.assertEqual([a["AlarmName"] for page in pages for a in page["MetricAlarms"]],
+                         [f"page-{i}" for i in range(5)])
+
+    def test_an_alarm_tells_a_topic(self):
+        sns, sqs = self.cloud.client(boto3, "sns"), self.cloud.client(boto3, "sqs")
+        topic = sns.create_topic(Name="alarms")["TopicArn"]
+        queue = sqs.create_queue(QueueName="alarms")["QueueUrl"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs",
+                      Endpoint="arn:aws:sqs:us-east-1:000000000000:alarms")
+        self.put("loud", MetricName="noise", AlarmActions=[topic], OKActions=[topic],
+                 AlarmDescription="too loud")
+        self.watch.put_metric_data(Namespace="N", MetricData=[{"MetricName": "noise",
+                                                               "Value": 11}])
+        clouds.wait_until(lambda: self.state("loud") == "ALARM")
+        got, = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
+        envelope = json.loads(got["Body"])
+        self.assertTrue(envelope["Subject"].startswith('ALARM: "loud" in '))
+        message = json.loads(envelope["Message"])
+        self.assertEqual((message["AlarmName"], message["NewStateValue"],
+                          message["OldStateValue"], message["AlarmDescription"]),
+                         ("loud", "ALARM", "INSUFFICIENT_DATA", "too loud"))
+        self.assertEqual((message["Trigger"]["Statistic"], message["Trigger"]["Threshold"],
+                          message["Trigger"]["ComparisonOperator"]),
+                         ("SUM", 10.0, "GreaterThanThreshold"))
+        self.assertRegex(message["StateChangeTime"], r"\+0000$")
+        self.watch.set_alarm_state(AlarmName="loud", StateValue="OK", StateReason="by hand",
+                                   StateReasonData='{"a": 1}')
+        history = self.watch.describe_alarm_history(AlarmName="loud")["AlarmHistoryItems"]
+        self.assertEqual({h["HistoryItemType"] for h in history},
+                         {"ConfigurationUpdate", "StateUpdate", "Action"})
+        first = self.watch.describe_alarm_history(
+            AlarmName="loud", HistoryItemType="StateUpdate", MaxRecords=1,
+            ScanBy="TimestampAscending")
+        self.assertEqual(first["AlarmHistoryItems"][0]["HistorySummary"],
+                         "Alarm updated from INSUFFICIENT_DATA to ALARM")
+
+    def test_missing_data_is_treated_as_asked(self):
+        self.put("breaching", MetricName="absent", TreatMissingData="breaching")
+        self.put("fine", MetricName="absent", TreatMissingData="notBreaching")
+        self.put("unknown", MetricName="absent")
+        clouds.wait_until(lambda: self.state("breaching") == "ALARM")
+        clouds.wait_until(lambda: self.state("fine") == "OK")
+        self.assertEqual(self.state("unknown"), "INSUFFICIENT_DATA")
+
+    def test_percentiles_and_m_of_n(self):
+        plain = {k: v for k, v in ALARM.items() if k != "Statistic"}
+        self.watch.put_metric_alarm(AlarmName="slow", **{
+            **plain, "MetricName": "ms", "ExtendedStatistic": "p90", "EvaluationPeriods": 3,
+            "DatapointsToAlarm": 2})
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for minutes, value in ((3, 20), (2, 1), (1, 20)):
+            self.watch.put_metric_data(Namespace="N", MetricData=[
+                {"MetricName": "ms", "Values": [1, value], "Counts": [1, 9],
+                 "Timestamp": now - datetime.timedelta(minutes=minutes)}])
+        clouds.wait_until(lambda: self.state("slow") == "ALARM")
+
+    def test_alarms_are_kept(self):
+        self.put("kept", MetricName="none")
+        self.cloud.stop()
+        self.cloud.start()
+        type(self).watch = self.cloud.client(boto3, "cloudwatch")
+        self.assertEqual(self.alarm("kept")["MetricName"], "none")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
