@@ -145,19 +145,24 @@ static size_t whole_pages(size_t bytes)
 
 /* Memory whose pages are there already: all of it is going to be written, and one system call is
  * cheaper than a fault for each page. Where the kernel is older than that call (5.14), the faults
- * happen. Large memory lies in large pages where the system has them, the rest of the last one
- * unused: clearing a large page costs a fifth of clearing its small ones one by one. */
+ * happen. Large memory lies in large pages where the system has them: clearing one costs a fifth of
+ * clearing its small ones one by one. A last one that would be mostly unused is small ones. */
 static void *allocate(size_t bytes, struct err *err)
 {
-    void *memory;
+    void *block;
     int large = bytes >= LARGE_PAGE_BYTES;
     size_t page = large ? LARGE_PAGE_BYTES : PAGE_BYTES, whole = (bytes + page - 1) / page * page;
-    if (posix_memalign(&memory, page, whole) != 0) {
+    if (posix_memalign(&block, page, whole) != 0) {
         err_set(err, ERR_NO_MEMORY, "start model");
         return NULL;
     }
-    if (large)
-        madvise(memory, whole, MADV_HUGEPAGE);
+    char *memory = block;
+    size_t rest = bytes % LARGE_PAGE_BYTES;
+    size_t in_large = rest < LARGE_PAGE_BYTES / 4 ? bytes - rest : whole;
+    if (large) {
+        madvise(memory, in_large, MADV_HUGEPAGE);
+        madvise(memory + in_large, whole - in_large, MADV_NOHUGEPAGE);
+    }
     if (madvise(memory, bytes, MADV_POPULATE_WRITE) < 0)
         memset(memory, 0, bytes);
     return memory;
