@@ -169,10 +169,12 @@ class CrashTest(unittest.TestCase):
     def test_kill_under_mixed_writes(self):
         possible, moved, writes, started = {}, {}, 0, time.monotonic()
         with clouds.Cloud(KEN) as cloud:
-            Client(cloud)("CreateTable", TableName="crash", BillingMode="PAY_PER_REQUEST",
-                          KeySchema=[{"AttributeName": "h", "KeyType": "HASH"}],
-                          AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"}
-                                                for n in "hg"], GlobalSecondaryIndexes=[INDEX])
+            client = Client(cloud)
+            client("CreateTable", TableName="crash", BillingMode="PAY_PER_REQUEST",
+                   KeySchema=[{"AttributeName": "h", "KeyType": "HASH"}],
+                   AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"}
+                                         for n in "hg"], GlobalSecondaryIndexes=[INDEX])
+            client.close()
             for _ in range(ROUNDS):
                 writes += self.round(cloud, possible, moved)
         self.assertGreater(writes, ROUNDS)

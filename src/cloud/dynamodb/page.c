@@ -78,30 +78,62 @@ static int find_index(struct request *r, struct page *page)
     return 0;
 }
 
-static int wrong_start(struct request *r, const char *why)
+/* Only Scan of a table says why. */
+static int wrong_start(struct request *r, const struct page *page, int is_query)
 {
-    return err_set(&r->err, ERR_INVALID, "The provided starting key is %s", why);
+    return err_set(
+        &r->err, ERR_INVALID, "The provided starting key is invalid%s",
+        is_query || page->index ? "" : ": The provided key element does not match the schema");
 }
 
-static int check_start(struct request *r, const struct page *page, const struct value *start)
+static int check_start_part(struct request *r, const struct page *page, const struct key_part *part,
+                            const struct value *value, int is_query)
+{
+    if (!value)
+        return wrong_start(r, page, is_query);
+    if (value->type == part->type && (value->type == VALUE_N || value->bytes.size))
+        return 0;
+    return is_query
+               ? err_set(&r->err, ERR_INVALID, "The provided key element does not match the schema")
+               : wrong_start(r, page, is_query);
+}
+
+static int check_start(struct request *r, const struct page *page, const struct value *start,
+                       int is_query)
 {
     const struct key_schema *schemas[2] = {&page->table->keys, page->keys};
-    size_t expected = 0;
+    size_t expected = schemas[0]->count;
+    for (size_t j = 0; page->index && j < schemas[1]->count; j++)
+        expected += !key_schema_has(schemas[0], schemas[1]->parts[j].name);
+    if (start->map.count != expected)
+        return wrong_start(r, page, is_query);
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < schemas[i]->count; j++) {
             const struct key_part *part = &schemas[i]->parts[j];
             const struct value *value = value_member(start, part->name);
-            if (i && key_schema_has(schemas[0], part->name))
-                continue;
-            expected++;
-            if (!value || value->type != part->type ||
-                (value->type != VALUE_N && !value->bytes.size))
-                return wrong_start(r,
-                                   "invalid: The provided key element does not match the schema");
+            if (check_start_part(r, page, part, value, is_query) < 0)
+                return -1;
         }
-    if (start->map.count != expected)
-        return wrong_start(r, "invalid: The provided key element does not match the schema");
     return 0;
+}
+
+/* The key lies outside of the range that is read. */
+static int outside(struct request *r, const struct page *page, const struct value *start,
+                   int is_query)
+{
+    struct key hash;
+    if (!is_query)
+        return err_set(
+            &r->err, ERR_INVALID,
+            "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use "
+            "ExclusiveStartKey with correct Segment.");
+    if (key_prefix(value_member(start, page->keys->parts[0].name), NULL, 1, &hash, r->arena,
+                   &r->err) < 0)
+        return -1;
+    int same_hash = page->low.size > hash.size && !memcmp(page->low.data, hash.data, hash.size);
+    return err_set(&r->err, ERR_INVALID, "The provided starting key %s",
+                   same_hash ? "does not match the range key predicate"
+                             : "is outside query boundaries based on provided conditions");
 }
 
 static int compare_keys(const struct key *a, const struct key *b)
@@ -121,7 +153,8 @@ int page_start(struct request *r, struct page *page, int is_query)
         return -1;
     if (!json)
         return 0;
-    if (item_from_json(json, &start, r->arena, &r->err) < 0 || check_start(r, page, &start) < 0)
+    if (item_from_json(json, &start, r->arena, &r->err) < 0 ||
+        check_start(r, page, &start, is_query) < 0)
         return -1;
     int made = page->index
                    ? table_index_key(page->table, page->index, &start, &key, r->arena, &r->err)
@@ -130,9 +163,7 @@ int page_start(struct request *r, struct page *page, int is_query)
         return -1;
     if (compare_keys(&key, &page->low) < 0 ||
         (page->high.size && compare_keys(&key, &page->high) >= 0))
-        return is_query ? wrong_start(r, "outside query boundaries based on provided conditions")
-                        : wrong_start(r, "invalid: Invalid ExclusiveStartKey. Please use "
-                                         "ExclusiveStartKey with correct Segment.");
+        return outside(r, page, &start, is_query);
     if (page->backward) {
         page->high = key;
         return 0;
