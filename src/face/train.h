@@ -81,8 +81,9 @@ train_refuse(struct train_verdict *verdict, enum train_reason reason, const char
 /* The photo by itself: not whether it shows the right person. */
 void train_judge(const struct album_photo *photo, struct train_verdict *verdict);
 
-/* One photo of one person: adds its face to `gallery`. The photo must pass train_judge() and not
- * show another enrolled person. ERR_INVALID with the reason otherwise. */
+/* One photo of one person: adds its face to `gallery`. The photo must pass train_judge(), not
+ * show another enrolled person, and not be one of the person's already. ERR_INVALID with the reason
+ * otherwise. */
 int train_photo(struct gallery *gallery, const char *person, const struct image *image,
                 struct recognizer *recognizer, struct err *err) MUST_USE;
 

@@ -1,4 +1,6 @@
+#include "face/head.h"
 #include "face/train.h"
+#include "simd/kernels.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -80,6 +82,21 @@ void train_judge(const struct album_photo *photo, struct train_verdict *verdict)
         judge_view(&photo->face.quality, verdict);
 }
 
+/* Whether one of the person's templates is of this very picture. */
+static int is_enrolled(const struct gallery *gallery, const char *person, const float *embedding)
+{
+    float own[FACE_EMBEDDING_FLOATS], other[FACE_EMBEDDING_FLOATS], most = -1;
+    size_t index;
+    if (!gallery_find(gallery, person, &index))
+        return 0;
+    head_apply(gallery_head(gallery), own, embedding);
+    for (size_t i = 0; i < gallery_person_templates(gallery, index); i++) {
+        gallery_template(gallery, index, i, other);
+        most = fmaxf(most, simd_kernels(SIMD_C)->dot_f32(own, other, FACE_EMBEDDING_FLOATS));
+    }
+    return most >= TRAIN_MIN_DUPLICATE;
+}
+
 int train_photo(struct gallery *gallery, const char *person, const struct image *image,
                 struct recognizer *recognizer, struct err *err)
 {
@@ -94,5 +111,7 @@ int train_photo(struct gallery *gallery, const char *person, const struct image 
     if (gallery_match(gallery, photo.face.embedding, &match) && strcmp(match.name, person) != 0)
         return err_set(err, ERR_INVALID, "looks like %s (similarity %.2f), who is enrolled",
                        match.name, (double)match.similarity);
+    if (is_enrolled(gallery, person, photo.face.embedding))
+        return err_set(err, ERR_INVALID, "the same picture is enrolled already");
     return gallery_add(gallery, person, photo.face.embedding, err);
 }

@@ -253,6 +253,31 @@ class Faces(unittest.TestCase):
         self.assertEqual(found["name"], "unknown")
         self.assertEqual(sorted(path.name for path in folder.iterdir()), ["g.ken", "g.ken.key", "labels.json"])
 
+    def test_one_picture_is_enrolled_once(self):
+        _, gallery, _ = self.gallery_to_change()
+        self.people("enrol", "audrey", STRANGERS[0], "--gallery", gallery)
+        before = gallery.read_bytes()
+        again = ken("people", "enrol", "audrey", STRANGERS[0], "--gallery", gallery)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("the same picture is enrolled already", again.stderr)
+        self.assertEqual(gallery.read_bytes(), before)
+
+    def test_enrolling_appends_and_an_addition_cut_short_is_told(self):
+        _, gallery, _ = self.gallery_to_change()
+        before, inode = gallery.read_bytes(), gallery.stat().st_ino
+        self.people("enrol", "audrey", STRANGERS[0], "--gallery", gallery)
+        after = gallery.read_bytes()
+        self.assertEqual(gallery.stat().st_ino, inode)
+        self.assertEqual(after[24:len(before)], before[24:])
+        self.assertLess(len(after) - len(before), 600)
+        with gallery.open("ab") as file:
+            file.write(b"half an addition")
+        self.assertIn("audrey", ken("identify", "-g", gallery, STRANGERS[0]).stdout)
+        told = ken("people", "enrol", "joconde", STRANGERS[1], "--gallery", gallery)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn("an addition was cut short; its 16 bytes do not count", told.stderr)
+        self.assertEqual(ken("people", "rename", "audrey", "Audrey", "-g", gallery).stderr, "")
+
     def test_enrolling_makes_the_gallery_and_forgetting_may_empty_it(self):
         gallery = pathlib.Path(tempfile.mkdtemp(dir=self.folder)) / "new.ken"
         self.people("enrol", "franck", MAN[0], MAN[1], "-g", gallery)
