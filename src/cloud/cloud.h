@@ -59,6 +59,7 @@ struct cloud {
     struct front *front;
     struct metrics *metrics; /* set by the cloudwatch service; NULL before */
     struct logs *logs;       /* set by the logs service */
+    struct sqs *sqs;         /* set by the sqs service */
     struct lambda *lambda;   /* set by the lambda service */
     struct service services[CLOUD_MAX_SERVICES];
     size_t service_count;

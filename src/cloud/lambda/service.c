@@ -2,6 +2,7 @@
 
 #include "cloud/access.h"
 #include "cloud/lambda/configuration.h"
+#include "cloud/lambda/mapping.h"
 #include "cloud/services.h"
 
 #include <limits.h>
@@ -12,6 +13,9 @@
 #define FUNCTIONS "/2015-03-31/functions"
 #define EVENT_CONFIG "/2019-09-25/functions/{}/event-invoke-config"
 #define PROVISIONED "/2019-09-30/functions/{}/provisioned-concurrency"
+#define MAPPINGS "/2015-03-31/event-source-mappings"
+#define MAPPING_MEMBERS                                                                            \
+    "Enabled BatchSize MaximumBatchingWindowInSeconds FunctionResponseTypes ScalingConfig"
 #define FUNCTION_URL "/2021-10-31/functions/{}/url"
 #define EVENT_CONFIG_MEMBERS "MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig"
 #define SETTINGS                                                                                   \
@@ -70,6 +74,13 @@ static const struct rest_operation operations[] = {
     {"UpdateFunctionUrlConfig", "PUT", FUNCTION_URL, lambda_update_url, "AuthType Cors InvokeMode"},
     {"DeleteFunctionUrlConfig", "DELETE", FUNCTION_URL, lambda_delete_url, NULL},
     {"ListFunctionUrlConfigs", "GET", FUNCTION_URL "s", lambda_list_urls, NULL},
+    {"CreateEventSourceMapping", "POST", MAPPINGS, lambda_create_mapping,
+     "EventSourceArn FunctionName " MAPPING_MEMBERS},
+    {"ListEventSourceMappings", "GET", MAPPINGS, lambda_list_mappings, NULL},
+    {"GetEventSourceMapping", "GET", MAPPINGS "/{}", lambda_get_mapping, NULL},
+    {"UpdateEventSourceMapping", "PUT", MAPPINGS "/{}", lambda_update_mapping,
+     "FunctionName " MAPPING_MEMBERS},
+    {"DeleteEventSourceMapping", "DELETE", MAPPINGS "/{}", lambda_delete_mapping, NULL},
     {"TagResource", "POST", "/2017-03-31/tags/{*}", lambda_tag, "Tags"},
     {"UntagResource", "DELETE", "/2017-03-31/tags/{*}", lambda_untag, NULL},
     {"ListTags", "GET", "/2017-03-31/tags/{*}", lambda_list_tags, NULL},
@@ -189,8 +200,13 @@ static int authorize(struct lambda *lambda, struct rest_call *call)
         return 0;
     if (strstr(call->operation->path, "/functions/{}"))
         return authorize_function(lambda, call, action);
-    int is_tags = strstr(call->operation->path, "/tags/") != NULL;
-    return exchange_authorize(call->x, action, is_tags ? call->parameters[0] : "*");
+    const char *arn = "*", *first = call->parameters[0];
+    if (strstr(call->operation->path, "/tags/"))
+        arn = first;
+    else if (first)
+        arn = arena_printf(&call->x->arena, "arn:aws:lambda:%s:%s:event-source-mapping:%.64s",
+                           lambda->cloud->region, lambda->cloud->account_id, first);
+    return exchange_authorize(call->x, action, arn ? arn : "*");
 }
 
 static void handle(void *self, struct exchange *x)
@@ -248,7 +264,8 @@ static int start(void *self, struct err *err)
 {
     struct lambda *lambda = self;
     set_retry_times(lambda);
-    if (start_manager(lambda, err) < 0 || events_start(lambda->events, err) < 0)
+    if (start_manager(lambda, err) < 0 || events_start(lambda->events, err) < 0 ||
+        mappings_start(lambda->mappings, err) < 0)
         return -1;
     lambda->cloud->isolation_text = manager_isolation(lambda->manager);
     lambda_provision_all(lambda);
@@ -262,6 +279,7 @@ static void stop(void *self)
     events_stop(lambda->events);
     if (lambda->manager)
         manager_drain(lambda->manager);
+    mappings_stop(lambda->mappings);
 }
 
 static void destroy(void *self)
@@ -269,6 +287,7 @@ static void destroy(void *self)
     struct lambda *lambda = self;
     manager_destroy(lambda->manager);
     events_close(lambda->events);
+    mappings_close(lambda->mappings);
     registry_close(lambda->registry);
     free(lambda);
 }
@@ -292,6 +311,14 @@ static int add_service(struct cloud *cloud, struct lambda *lambda, struct err *e
     return lambda_events_register(lambda, err);
 }
 
+static int open_mappings(struct lambda *lambda, struct err *err)
+{
+    char path[PATH_MAX];
+    if (cloud_path(lambda->cloud, "lambda/mappings.json", path, sizeof path, err) == 0)
+        lambda->mappings = mappings_open(path, lambda, err);
+    return lambda->mappings ? 0 : -1;
+}
+
 int lambda_service_create(struct cloud *cloud, struct err *err)
 {
     char folder[PATH_MAX];
@@ -301,7 +328,9 @@ int lambda_service_create(struct cloud *cloud, struct err *err)
     lambda->cloud = cloud;
     if (cloud_path(cloud, "lambda", folder, sizeof folder, err) == 0)
         lambda->registry = registry_open(folder, err);
-    if (!lambda->registry || lambda_events_open(lambda, err) < 0) {
+    if (!lambda->registry || lambda_events_open(lambda, err) < 0 ||
+        open_mappings(lambda, err) < 0) {
+        events_close(lambda->events);
         registry_close(lambda->registry);
         free(lambda);
         return -1;

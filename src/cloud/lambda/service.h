@@ -16,6 +16,7 @@ struct lambda {
     struct registry *registry;
     struct manager *manager; /* from start() on */
     struct events *events;
+    struct mappings *mappings;
     long retry_ms[2];       /* before the second and the third attempt of an event */
     atomic_int is_stopping; /* other services may be gone soon */
 };
@@ -44,6 +45,9 @@ lambda_operation lambda_put_event_config, lambda_update_event_config, lambda_get
 /* urls.c */
 lambda_operation lambda_create_url, lambda_get_url, lambda_update_url, lambda_delete_url,
     lambda_list_urls;
+/* sources.c */
+lambda_operation lambda_create_mapping, lambda_get_mapping, lambda_update_mapping,
+    lambda_delete_mapping, lambda_list_mappings;
 /* invocation.c */
 lambda_operation lambda_invoke_function;
 

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "cloud/sqs/sqs.h"
 
 #include <ctype.h>
@@ -183,6 +184,22 @@ static int run_changes(struct sqs_call *call, struct message_change *changes, si
     return changes[0].visible_ms < 0
                ? database_write(call->sqs->database, change_job, &job, &call->err)
                : database_write_relaxed(call->sqs->database, change_job, &job, &call->err);
+}
+
+int messages_delete(struct sqs *sqs, struct queue *queue, const char *const *handles, size_t count,
+                    struct err *err)
+{
+    struct message_change changes[SQS_MAX_BATCH];
+    struct change_job job = {sqs, queue, changes, 0};
+    int64_t now_ms = clock_unix_ms();
+    for (size_t i = 0; i < count && job.count < SQS_MAX_BATCH; i++) {
+        struct message_change *change = &changes[job.count];
+        *change = (struct message_change){
+            .sqs = sqs, .queue = queue, .handle = handles[i], .now_ms = now_ms, .visible_ms = -1};
+        if (receipt_read(handles[i], &change->receipt) == 0 && change->receipt.queue == queue->id)
+            job.count++;
+    }
+    return job.count ? database_write(sqs->database, change_job, &job, err) : 0;
 }
 
 /* -- reading requests -- */

@@ -387,5 +387,6 @@ int sqs_service_create(struct cloud *cloud, struct err *err)
         destroy(sqs);
         return -1;
     }
+    cloud->sqs = sqs;
     return cloud_add_target(cloud, &target, err);
 }

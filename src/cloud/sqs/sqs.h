@@ -186,6 +186,11 @@ struct receipt {
 void receipt_write(const struct receipt *receipt, char out[SQS_HANDLE_BYTES]);
 int receipt_read(const char *text, struct receipt *receipt) MUST_USE;
 
+/* Deletes at most SQS_MAX_BATCH by receipt handles; those that are wrong or have expired are passed
+ * over (change.c). */
+int messages_delete(struct sqs *sqs, struct queue *queue, const char *const *handles, size_t count,
+                    struct err *err) MUST_USE;
+
 /* -- receiving (receive.c) -- */
 
 struct reception {
