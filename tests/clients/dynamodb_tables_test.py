@@ -189,14 +189,21 @@ class TablesTest(unittest.TestCase):
         self.refused("ValidationException", "will not change", "update_table",
                      TableName="options", ProvisionedThroughput=throughput)
         self.client.update_table(TableName="options", BillingMode="PAY_PER_REQUEST",
-                                 TableClass="STANDARD_INFREQUENT_ACCESS",
-                                 DeletionProtectionEnabled=True)
+                                 TableClass="STANDARD_INFREQUENT_ACCESS")
         table = self.active("options")
         self.assertEqual(table["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST")
         self.assertEqual(table["TableClassSummary"]["TableClass"], "STANDARD_INFREQUENT_ACCESS")
+
+    def test_a_protected_table_stays(self):
+        update = self.client.meta.service_model.operation_model("UpdateTable").input_shape
+        if "DeletionProtectionEnabled" not in update.members:
+            self.skipTest("this boto3 does not know deletion protection")
+        self.make("protected")
+        self.client.update_table(TableName="protected", DeletionProtectionEnabled=True)
+        self.assertTrue(self.active("protected")["DeletionProtectionEnabled"])
         self.refused("ValidationException", "protected against deletion", "delete_table",
-                     TableName="options")
-        self.client.update_table(TableName="options", DeletionProtectionEnabled=False)
+                     TableName="protected")
+        self.client.update_table(TableName="protected", DeletionProtectionEnabled=False)
 
     def test_items_go_when_their_time_is_over(self):
         self.make("mortal", GlobalSecondaryIndexes=[index("by-g", "g")],
