@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import signal
+import sqlite3
 import sys
 import unittest
 import urllib.error
@@ -491,6 +492,25 @@ class PersistenceTest(unittest.TestCase):
                 s3 = cloud.client(boto3, "s3")
                 got = s3.get_object(Bucket="keeps", Key="k")
                 self.assertEqual((got["Body"].read(), got["Metadata"]), (b"body", {"a": "b"}))
+
+    def test_damage_of_a_small_object_is_found(self):
+        with clouds.Cloud(KEN) as cloud:
+            s3 = cloud.client(boto3, "s3")
+            s3.create_bucket(Bucket="keeps")
+            s3.put_object(Bucket="keeps", Key="k", Body=b"a small object")
+            cloud.stop()
+            database = sqlite3.connect(os.path.join(cloud.folder, "s3", "meta.db"))
+            with database:
+                self.assertEqual(database.execute(
+                    "UPDATE contents SET data=CAST('a smell object' AS BLOB)").rowcount, 1)
+            database.close()
+            cloud.start()
+            s3 = cloud.client(boto3, "s3")
+            for call, more in [(s3.get_object, {"Key": "k"}),
+                               (s3.copy_object, {"Key": "l", "CopySource": "keeps/k"})]:
+                with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                    call(Bucket="keeps", **more)
+                self.assertEqual(caught.exception.response["Error"]["Code"], "InternalError")
 
     def test_damage_is_found(self):
         with clouds.Cloud(KEN) as cloud:

@@ -147,11 +147,20 @@ class VersionsTest(unittest.TestCase):
         self.delete("k", VersionId=two)
         self.refused("NoSuchKey", self.s3.get_object, Key="k")
         self.assertEqual(self.versions(), [])
-        files = [name for _, _, names in os.walk(os.path.join(self.cloud.folder, "s3", "objects"))
-                 for name in names]
-        other = sum(len(self.s3.list_object_versions(Bucket=b["Name"]).get("Versions", []))
-                    for b in self.s3.list_buckets()["Buckets"])
-        self.assertEqual(len(files), other, "removed versions leave files")
+
+    def files(self):
+        return [name for _, _, names in os.walk(os.path.join(self.cloud.folder, "s3", "objects"))
+                for name in names]
+
+    def test_removed_versions_leave_nothing(self):
+        before, body = len(self.files()), os.urandom(100_000)
+        versions = [self.put("k", body) for _ in range(3)]
+        self.assertEqual(len(self.files()), before + 3)
+        self.delete("k")
+        self.assertEqual(len(self.files()), before + 3)
+        for i, version in enumerate(versions, 1):
+            self.delete("k", VersionId=version)
+            self.assertEqual(len(self.files()), before + 3 - i)
 
     def test_null_versions(self):
         self.versioning("Suspended")

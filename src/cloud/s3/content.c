@@ -242,10 +242,22 @@ int content_store(struct s3 *s3, const struct s3_request *r, struct content *con
     return result;
 }
 
+static int add_small(struct s3 *s3, struct digester *d, int out, const struct content_piece *piece,
+                     struct err *err)
+{
+    const char *data = (const char *)piece->data + piece->offset;
+    if (content_check_data(s3, piece, err) < 0 || file_write_all(out, data, piece->size, err) < 0)
+        return -1;
+    digester_add(d, data, piece->size);
+    return 0;
+}
+
 /* Copy one piece, checking each block of it before it counts. */
 static int add_piece(struct s3 *s3, struct digester *d, int out, const struct content_piece *piece,
                      struct err *err)
 {
+    if (piece->data)
+        return add_small(s3, d, out, piece, err);
     int fd = content_open(s3, piece->name, piece->whole_size, err);
     if (fd < 0)
         return -1;
@@ -298,6 +310,8 @@ int content_join(const struct s3_request *r, const struct content_piece *pieces,
 void content_remove(struct s3 *s3, const char *name)
 {
     char path[PATH_BYTES];
+    if (!*name || *name == '#') /* it has no file */
+        return;
     path_of(s3, name, path);
     if (unlink(path) < 0 && errno != ENOENT)
         log_line(LOG_WARN, "remove %s: %s", path, strerror(errno));
@@ -366,6 +380,11 @@ int content_check(struct s3 *s3, int fd, const struct content_piece *piece, void
     }
     free(data);
     return result;
+}
+
+int content_check_data(struct s3 *s3, const struct content_piece *piece, struct err *err)
+{
+    return piece->whole_size ? check_block(s3, piece, 0, piece->data, piece->whole_size, err) : 0;
 }
 
 /* -- at start -- */

@@ -8,7 +8,8 @@
 enum {
     CONTENT_BLOCK_BYTES = 1024 * 1024,
     CONTENT_NAME_BYTES = 64,
-    CONTENT_MAX_BLOCKS = 5 * 1024, /* of S3_MAX_OBJECT_BYTES */
+    CONTENT_SMALL_BYTES = 64 * 1024, /* up to here an object lies in the database: one sync less */
+    CONTENT_MAX_BLOCKS = 5 * 1024,   /* of S3_MAX_OBJECT_BYTES */
 };
 
 struct content {
@@ -20,6 +21,7 @@ struct content {
     size_t checksum_size;
     uint32_t *blocks; /* CRC-32C of each block, block_count of them; malloc */
     size_t block_count;
+    const void *data; /* of a small one: it has no file. Borrowed from the body */
 };
 
 void content_finish(struct content *content);
@@ -33,6 +35,7 @@ int content_store(struct s3 *s3, const struct s3_request *r, struct content *con
 /* A new file with a part of another's bytes (checked) or several in a row. Digests as it goes. */
 struct content_piece {
     const char *name;
+    const void *data; /* of a small source: all of it; NULL: it is in the file */
     const uint32_t *blocks;
     size_t block_count, whole_size; /* of the source */
     size_t offset, size;            /* the piece of it */
@@ -48,6 +51,9 @@ int content_open(struct s3 *s3, const char *name, size_t size, struct err *err) 
  * are also copied there. ERR_CORRUPT when one is damaged. */
 int content_check(struct s3 *s3, int fd, const struct content_piece *piece, void *out,
                   struct err *err) MUST_USE;
+
+/* The same of a whole small object in memory. */
+int content_check_data(struct s3 *s3, const struct content_piece *piece, struct err *err) MUST_USE;
 
 /* Make the folders; at start. */
 int content_prepare(struct s3 *s3, struct err *err) MUST_USE;

@@ -79,6 +79,25 @@ static void fail_source_absent(struct s3_request *r, const struct source *source
                            "The specified key does not exist.");
 }
 
+/* The source's row and, of a small one, its content, which a write in between may have replaced. */
+static int find_source(struct s3_request *r, const struct source *source,
+                       struct meta_object *object, struct err *err)
+{
+    enum { ATTEMPTS = 10 };
+    for (int i = 0; i < ATTEMPTS; i++) {
+        int found = meta_version(r, source->bucket, source->key, source->version, object, err);
+        if (found <= 0 || object->is_marker || object->file[0] != '#')
+            return found;
+        void *data = arena_alloc(&r->x->arena, (size_t)object->size + 1, 1);
+        found = data ? meta_content(r, object->file, data, (size_t)object->size, err)
+                     : err_set(err, ERR_NO_MEMORY, "copy an object: out of memory");
+        object->data = data;
+        if (found)
+            return found;
+    }
+    return err_set(err, ERR_BUSY, "copy an object: it changes too often");
+}
+
 int s3_copy_source(struct s3_request *r, struct meta_object *object, int *is_self)
 {
     struct err err = {0};
@@ -91,9 +110,7 @@ int s3_copy_source(struct s3_request *r, struct meta_object *object, int *is_sel
     *is_self = strcmp(source.bucket, r->bucket) == 0 && r->key && strcmp(source.key, r->key) == 0 &&
                !source.version;
     int has_bucket = meta_bucket(r, source.bucket, NULL, &err);
-    int found = has_bucket > 0
-                    ? meta_version(r, source.bucket, source.key, source.version, object, &err)
-                    : has_bucket;
+    int found = has_bucket > 0 ? find_source(r, &source, object, &err) : has_bucket;
     if (found < 0)
         s3_fail(r, &err);
     else if (!found)
@@ -148,6 +165,7 @@ static int join_source(struct s3_request *r, struct meta_object *source, struct 
     int is_self;
     for (int i = 0; i < ATTEMPTS; i++) {
         struct content_piece piece = {.name = source->file,
+                                      .data = source->data,
                                       .blocks = source->blocks,
                                       .block_count = source->block_count,
                                       .whole_size = (size_t)source->size,

@@ -246,49 +246,97 @@ static void fail_content(struct s3_request *r, const struct meta_object *object,
     exchange_fail(r->x, "InternalError", "The stored object is damaged or cannot be read.");
 }
 
-static void send_bytes(struct s3_request *r, const struct meta_object *object, int fd,
-                       const struct range *range)
+/* What is behind the row: a file, or a small object's bytes (malloc). */
+struct source {
+    int fd;
+    char *data;
+};
+
+static void close_source(struct source *source)
+{
+    if (source->fd >= 0)
+        close(source->fd);
+    free(source->data);
+    *source = (struct source){.fd = -1};
+}
+
+/* Take the wanted bytes out of the file or the whole, checked. NULL with 0: they go by file. */
+static int take_bytes(struct s3_request *r, const struct content_piece *piece,
+                      struct source *source, char **out, struct err *err)
+{
+    *out = NULL;
+    if (source->data) {
+        if (content_check_data(r->s3, piece, err) < 0)
+            return -1;
+        memmove(source->data, source->data + piece->offset, piece->size);
+        *out = source->data;
+        source->data = NULL;
+        return 0;
+    }
+    *out = piece->size <= MEMORY_BYTES ? malloc(piece->size + 1) : NULL;
+    if (content_check(r->s3, source->fd, piece, *out, err) == 0)
+        return 0;
+    free(*out);
+    return -1;
+}
+
+static void send_bytes(struct s3_request *r, const struct meta_object *object,
+                       struct source *source, const struct range *range)
 {
     struct err err = {0};
     struct content_piece piece = {.name = object->file,
+                                  .data = source->data,
                                   .blocks = object->blocks,
                                   .block_count = object->block_count,
                                   .whole_size = (size_t)object->size,
                                   .offset = range->offset,
                                   .size = range->size};
     int status = range->is_partial ? 206 : 200;
-    char *data = range->size <= MEMORY_BYTES ? malloc(range->size + 1) : NULL;
-    if (content_check(r->s3, fd, &piece, data, &err) < 0) {
+    char *data;
+    if (take_bytes(r, &piece, source, &data, &err) < 0) {
         fail_content(r, object, &err);
-        free(data);
-        close(fd);
         return;
     }
     const char *type = reply_headers(r, object, range);
     if (data) {
-        close(fd);
         exchange_respond_take(r->x, status, type, data, range->size);
         return;
     }
-    exchange_respond_file(r->x, status, type, fd, (off_t)range->offset, range->size);
+    exchange_respond_file(r->x, status, type, source->fd, (off_t)range->offset, range->size);
+    source->fd = -1; /* the exchange's now */
 }
 
-/* The row and, for GET, the file behind it; a write in between may have taken the file away. */
-static int find(struct s3_request *r, const char *version, struct meta_object *object, int *fd,
-                struct err *err)
+/* 1, 0: it has gone meanwhile, -1. */
+static int open_source(struct s3_request *r, const struct meta_object *object,
+                       struct source *source, struct err *err)
+{
+    if (object->file[0] != '#') {
+        source->fd = content_open(r->s3, object->file, (size_t)object->size, err);
+        return source->fd >= 0 ? 1 : err->code == ERR_NOT_FOUND ? 0 : -1;
+    }
+    source->data = malloc((size_t)object->size + 1);
+    int found = source->data
+                    ? meta_content(r, object->file, source->data, (size_t)object->size, err)
+                    : err_set(err, ERR_NO_MEMORY, "read an object: out of memory");
+    if (found <= 0)
+        close_source(source);
+    return found;
+}
+
+/* The row and, for GET, what is behind it; a write in between may have taken that away. */
+static int find(struct s3_request *r, const char *version, struct meta_object *object,
+                struct source *source, struct err *err)
 {
     enum { ATTEMPTS = 10 };
     for (int i = 0; i < ATTEMPTS; i++) {
         int found = meta_version(r, r->bucket, r->key, version, object, err);
-        if (found <= 0 || !fd || object->is_marker)
+        if (found <= 0 || !source || object->is_marker)
             return found;
-        *fd = content_open(r->s3, object->file, (size_t)object->size, err);
-        if (*fd >= 0)
-            return 1;
-        if (err->code != ERR_NOT_FOUND)
-            return -1;
+        found = open_source(r, object, source, err);
+        if (found)
+            return found;
     }
-    return err_set(err, ERR_CORRUPT, "open %s: the file is missing", object->file);
+    return err_set(err, ERR_CORRUPT, "open %s: the content is missing", object->file);
 }
 
 /* The piece that partNumber names, when it does: *part 0 without one. */
@@ -376,6 +424,13 @@ static int refuse_overrides(struct s3_request *r)
     return 0;
 }
 
+static void answer_head(struct s3_request *r, const struct meta_object *object,
+                        const struct range *range)
+{
+    const char *type = reply_headers(r, object, range);
+    exchange_respond_head(r->x, range->is_partial ? 206 : 200, type, range->size);
+}
+
 static void answer(struct s3_request *r, int is_head)
 {
     struct err err = {0};
@@ -384,7 +439,8 @@ static void answer(struct s3_request *r, int is_head)
     const char *version;
     if (s3_read_version(r, &version) < 0 || refuse_overrides(r) < 0)
         return;
-    int fd = -1, found = find(r, version, &object, is_head ? NULL : &fd, &err);
+    struct source source = {.fd = -1};
+    int found = find(r, version, &object, is_head ? NULL : &source, &err);
     if (found < 0 && object.file)
         fail_content(r, &object, &err);
     else if (found < 0)
@@ -395,21 +451,14 @@ static void answer(struct s3_request *r, int is_head)
         fail_marker(r, &object);
     if (found <= 0 || object.is_marker)
         return;
-    if (!is_head && object.size > QUICK_BYTES && exchange_to_worker(r->x)) {
-        close(fd);
-        return;
+    int moves = !is_head && object.size > QUICK_BYTES && exchange_to_worker(r->x);
+    if (!moves && check_request(r, &object, &range) == 0) {
+        if (is_head)
+            answer_head(r, &object, &range);
+        else
+            send_bytes(r, &object, &source, &range);
     }
-    if (check_request(r, &object, &range) < 0) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    if (!is_head) {
-        send_bytes(r, &object, fd, &range);
-        return;
-    }
-    const char *type = reply_headers(r, &object, &range);
-    exchange_respond_head(r->x, range.is_partial ? 206 : 200, type, range.size);
+    close_source(&source);
 }
 
 void s3_get_object(struct s3_request *r)

@@ -26,6 +26,7 @@ const char s3_schema[] =
     ", marker INTEGER NOT NULL, PRIMARY KEY(bucket, key, sequence DESC)) WITHOUT ROWID;"
     "CREATE UNIQUE INDEX IF NOT EXISTS history_null ON history(bucket, key)"
     " WHERE version='null';"
+    "CREATE TABLE IF NOT EXISTS contents(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS uploads(id TEXT PRIMARY KEY, bucket TEXT NOT NULL,"
     " key TEXT NOT NULL, created_ms INTEGER NOT NULL, headers TEXT NOT NULL,"
     " algorithm TEXT NOT NULL, tags TEXT NOT NULL DEFAULT '', acl TEXT NOT NULL DEFAULT '')"
@@ -227,6 +228,27 @@ int meta_version(struct s3_request *r, const char *bucket, const char *key, cons
     if (found == 0)
         found = read_object(c, r, is_null ? old_null_row : old_version_row, bucket, key,
                             is_null ? NULL : version, out, err);
+    database_read_end(r->s3->database, c);
+    return found;
+}
+
+int meta_content(struct s3_request *r, const char *file, void *out, size_t size, struct err *err)
+{
+    struct connection *c = database_read_begin(r->s3->database, err);
+    sqlite3_stmt *s = c ? connection_prepare(c, "SELECT data FROM contents WHERE id=?", err) : NULL;
+    int found = -1;
+    if (s) {
+        sqlite3_bind_int64(s, 1, strtoll(file + 1, NULL, 10));
+        int step = sqlite3_step(s);
+        found = step == SQLITE_ROW;
+        if (found && (size_t)sqlite3_column_bytes(s, 0) != size)
+            found = err_set(err, ERR_CORRUPT, "read content %s: its size is wrong", file);
+        else if (found && size)
+            memcpy(out, sqlite3_column_blob(s, 0), size);
+        if (step != SQLITE_ROW && step != SQLITE_DONE)
+            found = connection_fail(c, "read an object's content", err);
+        connection_reset(s);
+    }
     database_read_end(r->s3->database, c);
     return found;
 }

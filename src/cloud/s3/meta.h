@@ -21,7 +21,8 @@ struct meta_bucket {
  * probe, and a list never sees an old version or a delete marker. All others are rows of `history`,
  * by sequence. The newest version of a key is in `objects` unless it is a delete marker. */
 struct meta_object {
-    const char *key, *file, *etag;
+    const char *key, *etag;
+    const char *file;     /* below DIR/s3/objects, or "#1234": in a row of `contents` */
     const char *headers;  /* "Name: value\n" lines: Content-Type, x-amz-meta-... */
     const char *checksum; /* "CRC32 FULL_OBJECT base64", or "" */
     const char *version;  /* "null", or what s3_version_make() made */
@@ -32,7 +33,8 @@ struct meta_object {
     int64_t sequence; /* grows with every version of a key; unix_us where the clock allows */
     const uint32_t *blocks;
     size_t block_count;
-    int is_marker;              /* it says that the key was deleted; has no content */
+    const void *data; /* of a small one that is put, or a copy's source; `size` bytes. Else NULL */
+    int is_marker;    /* it says that the key was deleted; has no content */
     enum versioning versioning; /* its bucket's */
 };
 
@@ -45,6 +47,8 @@ int meta_object(struct s3_request *r, const char *bucket, const char *key, struc
 /* One version, which may be a delete marker; `version` NULL: as meta_object(). */
 int meta_version(struct s3_request *r, const char *bucket, const char *key, const char *version,
                  struct meta_object *out, struct err *err);
+/* The content of a small object, by its "#1234", into `size` bytes. 1, 0: it has gone, -1. */
+int meta_content(struct s3_request *r, const char *file, void *out, size_t size, struct err *err);
 /* The parts of one version: fills out->parts. */
 int meta_object_parts(struct s3_request *r, const char *bucket, struct meta_object *out,
                       struct err *err);

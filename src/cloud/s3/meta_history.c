@@ -33,10 +33,22 @@ int64_t s3_version_sequence(const char *version)
     return sequence;
 }
 
-int meta_files_add(struct meta_files *files, const char *name, struct err *err)
+static int drop_content(struct connection *c, const char *name, struct err *err)
+{
+    sqlite3_stmt *s = connection_prepare(c, "DELETE FROM contents WHERE id=?", err);
+    if (!s)
+        return -1;
+    sqlite3_bind_int64(s, 1, strtoll(name + 1, NULL, 10));
+    return connection_run(c, s, err);
+}
+
+int meta_files_add(struct connection *c, struct meta_files *files, const char *name,
+                   struct err *err)
 {
     if (!*name) /* a delete marker has none */
         return 0;
+    if (*name == '#')
+        return drop_content(c, name, err);
     if (files->count == files->capacity) {
         size_t capacity = files->capacity ? files->capacity * 2 : 4;
         char **more = realloc(files->names, capacity * sizeof *more);
@@ -215,7 +227,7 @@ static int remove_old(struct connection *c, const char *bucket, const char *key,
     int found = find_old(c, bucket, key, version, row, err);
     if (found <= 0)
         return found;
-    if (meta_files_add(files, row->file, err) < 0 ||
+    if (meta_files_add(c, files, row->file, err) < 0 ||
         drop_old(c, bucket, key, row->sequence, err) < 0)
         return -1;
     return 1;
@@ -231,7 +243,7 @@ int meta_make_room(struct connection *c, const char *bucket, const char *key,
         !(versioning == VERSIONING_SUSPENDED && is_null)) {
         if (move_to_history(c, bucket, key, err) < 0)
             return -1;
-    } else if (current->found && (meta_files_add(files, current->file, err) < 0 ||
+    } else if (current->found && (meta_files_add(c, files, current->file, err) < 0 ||
                                   run_key(c, drop_current, bucket, key, err) < 0)) {
         return -1;
     }
@@ -287,7 +299,7 @@ int meta_remove_version(struct connection *c, const char *bucket, const char *ke
     if (meta_read_current(c, bucket, key, &current, err) < 0)
         return -1;
     int is_current = current.found && strcmp(current.version, version) == 0;
-    if (is_current && (meta_files_add(files, current.file, err) < 0 ||
+    if (is_current && (meta_files_add(c, files, current.file, err) < 0 ||
                        run_key(c, drop_current, bucket, key, err) < 0))
         return -1;
     if (!is_current) {

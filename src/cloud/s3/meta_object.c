@@ -32,9 +32,24 @@ struct put_job {
     size_t part_count;
 };
 
-static void bind_content(sqlite3_stmt *s, const struct meta_object *object)
+/* A small content is a row of its own: "#1234". */
+static int insert_content(struct connection *c, const struct meta_object *object,
+                          char file[CONTENT_NAME_BYTES], struct err *err)
 {
-    meta_bind_text(s, 3, object->file);
+    sqlite3_stmt *s = connection_prepare(c, "INSERT INTO contents(data) VALUES(?)", err);
+    if (!s)
+        return -1;
+    sqlite3_bind_blob(s, 1, object->data, (int)object->size, SQLITE_STATIC);
+    if (connection_run(c, s, err) < 0)
+        return -1;
+    snprintf(file, CONTENT_NAME_BYTES, "#%lld",
+             (long long)sqlite3_last_insert_rowid(sqlite3_db_handle(s)));
+    return 0;
+}
+
+static void bind_content(sqlite3_stmt *s, const struct meta_object *object, const char *file)
+{
+    meta_bind_text(s, 3, file);
     sqlite3_bind_int64(s, 4, object->size);
     sqlite3_bind_int64(s, 5, object->modified_ms);
     meta_bind_text(s, 6, object->etag);
@@ -50,11 +65,15 @@ static int insert_object(struct connection *c, const struct put_job *job, struct
                               " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     const struct meta_object *object = job->put->object;
     const char *version = job->put->version;
+    char file[CONTENT_NAME_BYTES];
+    snprintf(file, sizeof file, "%s", object->file);
+    if (object->data && insert_content(c, object, file, err) < 0)
+        return -1;
     sqlite3_stmt *s = connection_prepare(c, sql, err);
     if (!s)
         return -1;
     meta_bind_key(s, job->r->bucket, job->r->key);
-    bind_content(s, object);
+    bind_content(s, object, file);
     meta_bind_text(s, 10, *version ? version : "null");
     sqlite3_bind_int64(s, 11, job->sequence);
     meta_bind_text(s, 12, object->tags ? object->tags : "");

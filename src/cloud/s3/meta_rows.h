@@ -25,12 +25,14 @@ int meta_end_upload(struct connection *c, const struct s3_request *r, const char
 /* Remove and free. */
 void meta_remove_files(struct s3 *s3, char **files, size_t count);
 
-/* Files that lose their row in a job: removed after the commit, or forgotten. */
+/* Files that lose their row in a job: removed after the commit, or forgotten. Small contents go in
+ * the transaction itself. */
 struct meta_files {
     char **names; /* malloc */
     size_t count, capacity;
 };
-int meta_files_add(struct meta_files *files, const char *name, struct err *err);
+int meta_files_add(struct connection *c, struct meta_files *files, const char *name,
+                   struct err *err);
 /* Removes them when `is_done`; frees the list. */
 void meta_files_end(struct meta_files *files, struct s3 *s3, int is_done);
 

@@ -207,6 +207,7 @@ void s3_upload_part_copy(struct s3_request *r)
         s3_copy_source(r, &source, &is_self) < 0)
         return;
     struct content_piece piece = {.name = source.file,
+                                  .data = source.data,
                                   .blocks = source.blocks,
                                   .block_count = source.block_count,
                                   .whole_size = (size_t)source.size,

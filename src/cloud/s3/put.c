@@ -276,6 +276,7 @@ int s3_commit(struct s3_request *r, const struct content *content, const struct 
     struct err err = {0};
     struct meta_object object = {.key = r->key,
                                  .file = content->name,
+                                 .data = content->data,
                                  .etag = commit->etag,
                                  .headers = commit->extras->headers,
                                  .tags = commit->extras->tags,
@@ -314,7 +315,9 @@ int s3_store_object(struct s3_request *r, struct content *content, const struct 
     s3_full_checksum(content, checksum);
     struct s3_commit commit = {
         .extras = extras, .etag = etag, .checksum = checksum, .event = event};
-    if (content_store(r->s3, r, content, &err) < 0) {
+    if (r->x->body.data && r->x->body.size <= CONTENT_SMALL_BYTES) {
+        content->data = r->x->body.data;
+    } else if (content_store(r->s3, r, content, &err) < 0) {
         s3_fail(r, &err);
         return -1;
     }
