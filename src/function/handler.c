@@ -56,6 +56,8 @@ static int fetch(struct run *run, const void **data, size_t *size)
         return fail(run, 404, "NoSuchBucket", err.message);
     case FRAME_NO_KEY:
         return fail(run, 404, "NoSuchKey", err.message);
+    case FRAME_DENIED:
+        return fail(run, 403, "AccessDenied", err.message);
     case FRAME_TOO_BIG:
         return fail(run, 415, "UnreadableImage", err.message);
     case FRAME_FAILED:

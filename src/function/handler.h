@@ -16,7 +16,14 @@
 enum { HANDLER_MAX_FACES = 32 };
 
 /* How fetching a frame ended. */
-enum frame_result { FRAME_FETCHED, FRAME_NO_BUCKET, FRAME_NO_KEY, FRAME_TOO_BIG, FRAME_FAILED };
+enum frame_result {
+    FRAME_FETCHED,
+    FRAME_NO_BUCKET,
+    FRAME_NO_KEY,
+    FRAME_DENIED, /* by the policies of the function's role */
+    FRAME_TOO_BIG,
+    FRAME_FAILED
+};
 
 /* What the handler works with; tests put their own in. */
 struct handler_parts {

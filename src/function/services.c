@@ -128,6 +128,10 @@ static enum frame_result fetch(void *self, const char *bucket, const char *key, 
         err_set(err, ERR_NOT_FOUND, "there is no object %.200s in the bucket %.200s", key, bucket);
         return FRAME_NO_KEY;
     }
+    if (err->code == ERR_DENIED) {
+        err_set(err, ERR_DENIED, "the function's role may not read the bucket %.200s", bucket);
+        return FRAME_DENIED;
+    }
     return err->code == ERR_TOO_BIG ? FRAME_TOO_BIG : FRAME_FAILED;
 }
 

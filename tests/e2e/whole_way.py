@@ -167,8 +167,8 @@ class WholeWay(unittest.TestCase):
         self.assert_refused(answer, 400, "MissingParameter")
         self.assertIn("ImageName", answer[1]["message"])
 
-    def test_an_absent_bucket(self):
-        self.assert_refused(self.ask({"BucketName": "absent", "ImageName": "1.png"}), 404, "NoSuchBucket")
+    def test_a_bucket_that_the_functions_role_does_not_name(self):
+        self.assert_refused(self.ask({"BucketName": "absent", "ImageName": "1.png"}), 403, "AccessDenied")
 
     def test_an_absent_object(self):
         self.assert_refused(self.ask_about("absent.png"), 404, "NoSuchKey")

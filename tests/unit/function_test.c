@@ -186,6 +186,7 @@ static void every_failed_fetch_has_its_status(void **state)
         int status;
         const char *error;
     } cases[] = {{FRAME_NO_BUCKET, 404, "NoSuchBucket"},
+                 {FRAME_DENIED, 403, "AccessDenied"},
                  {FRAME_NO_KEY, 404, "NoSuchKey"},
                  {FRAME_TOO_BIG, 415, "UnreadableImage"},
                  {FRAME_FAILED, 502, "DependencyFailed"}};
