@@ -1,4 +1,5 @@
 """CloudWatch Logs through boto3 and the AWS CLI."""
+import datetime
 import json
 import shutil
 import subprocess
@@ -79,8 +80,9 @@ def check_filter(logs, now_ms):
     assert found(filterPattern="-line") == ["ERROR other"]
     assert found(logStreamNames=["s2"]) == ["ERROR other"]
     assert found(logStreamNamePrefix="s1", startTime=now_ms + 9) == ["line 9 \u00e9"]
-    assert code_of(logs.filter_log_events, logGroupName="/g", filterPattern="{ $.a = 1 }") \
-        == "InvalidParameterException"
+    for pattern in ("{ $.a = }", "[a", "%x%"):
+        assert code_of(logs.filter_log_events, logGroupName="/g", filterPattern=pattern) \
+            == "InvalidParameterException", pattern
 
 
 def check_describe(logs):
@@ -95,6 +97,105 @@ def check_describe(logs):
     streams = logs.describe_log_streams(logGroupName="/g", orderBy="LastEventTime",
                                         descending=True)["logStreams"]
     assert [s["logStreamName"] for s in streams] == ["s1", "s2"], streams
+
+
+def check_patterns(logs, now_ms):
+    logs.create_log_group(logGroupName="/p", tags={"made": "with"})
+    logs.create_log_stream(logGroupName="/p", logStreamName="s")
+    lines = ['{"status": 500, "user": {"name": "a"}}', '{"status": 200, "user": null}',
+             "1.2.3.4 GET /x 404 12", "1.2.3.4 GET /y 200 99"]
+    logs.put_log_events(logGroupName="/p", logStreamName="s", logEvents=[
+        {"timestamp": now_ms, "message": line} for line in lines])
+    def found(pattern):
+        return [lines.index(e["message"]) for e in logs.filter_log_events(
+            logGroupName="/p", filterPattern=pattern)["events"]]
+    assert found("{ $.status >= 500 }") == [0]
+    assert found("{ $.user IS NULL || $.user.name = a* }") == [0, 1]
+    assert found("[ip, verb, path, status = 4*, bytes]") == [2]
+    assert found("[..., status, bytes > 50]") == [3]
+    tested = logs.test_metric_filter(filterPattern="[ip, ..., status = 4*, bytes]",
+                                     logEventMessages=lines[2:])["matches"]
+    assert [(m["eventNumber"], m["extractedValues"]["$bytes"]) for m in tested] == [(1, "12")]
+
+
+def check_tags(logs):
+    tags = lambda: logs.list_tags_log_group(logGroupName="/p")["tags"]
+    assert tags() == {"made": "with"}
+    logs.tag_log_group(logGroupName="/p", tags={"a": "1"})
+    logs.untag_log_group(logGroupName="/p", tags=["made"])
+    arn = "arn:aws:logs:us-east-1:000000000000:log-group:/p"
+    if hasattr(logs, "tag_resource"):
+        logs.tag_resource(resourceArn=arn, tags={"b": "2"})
+        assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1", "b": "2"}
+        logs.untag_resource(resourceArn=arn, tagKeys=["b"])
+    assert tags() == {"a": "1"}
+    assert code_of(logs.list_tags_log_group, logGroupName="/no") == "ResourceNotFoundException"
+
+
+def sum_of(cloud, namespace, name, now_ms, **dimensions):
+    at = datetime.datetime.fromtimestamp(now_ms / 1000, datetime.timezone.utc)
+    points = cloud.client(boto3, "cloudwatch").get_metric_statistics(
+        Namespace=namespace, MetricName=name, Period=3600, Statistics=["Sum"],
+        Dimensions=[{"Name": k, "Value": v} for k, v in dimensions.items()],
+        StartTime=at - datetime.timedelta(minutes=5), EndTime=at + datetime.timedelta(minutes=5))
+    return sum(point["Sum"] for point in points["Datapoints"])
+
+
+def check_metric_filters(cloud, logs, now_ms):
+    put = lambda name, pattern, **more: logs.put_metric_filter(
+        logGroupName="/p", filterName=name, filterPattern=pattern,
+        metricTransformations=[{"metricName": name, "metricNamespace": "F", "metricValue": "1",
+                                **more}])
+    assert code_of(put, name="bad", pattern="{ $.a = }") == "InvalidParameterException"
+    assert code_of(put, name="bad", pattern="x", metricValue="much") == "InvalidParameterException"
+    put("errors", "{ $.status >= 500 }")
+    put("bytes", "[ip, verb, path, status, bytes]", metricValue="$bytes",
+        dimensions={"Verb": "$verb"})
+    put("missed", "nowhere", defaultValue=3)
+    shown = logs.describe_metric_filters(logGroupName="/p", filterNamePrefix="b")["metricFilters"]
+    assert [(f["filterName"], f["metricTransformations"][0]["metricValue"]) for f in shown] == \
+        [("bytes", "$bytes")], shown
+    group, = logs.describe_log_groups(logGroupNamePrefix="/p")["logGroups"]
+    assert group["metricFilterCount"] == 3, group
+    def more():
+        logs.put_log_events(logGroupName="/p", logStreamName="s", logEvents=[
+            {"timestamp": now_ms, "message": line} for line in
+            ('{"status": 501}', '{"status": 200}', "h GET / 200 40", "h PUT / 200 2")])
+    more()
+    assert sum_of(cloud, "F", "errors", now_ms) == 1
+    assert sum_of(cloud, "F", "bytes", now_ms, Verb="GET") == 40
+    assert sum_of(cloud, "F", "missed", now_ms) == 3
+    logs.delete_metric_filter(logGroupName="/p", filterName="bytes")
+    assert code_of(logs.delete_metric_filter, logGroupName="/p", filterName="bytes") == \
+        "ResourceNotFoundException"
+    cloud.stop(9)
+    cloud.start()
+    logs = cloud.client(boto3, "logs")
+    more()
+    assert sum_of(cloud, "F", "errors", now_ms) == 2
+    assert sum_of(cloud, "F", "bytes", now_ms, Verb="GET") == 40
+    return logs
+
+
+def check_embedded_metrics(cloud, logs, now_ms):
+    line = {"_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [
+        {"Namespace": "E", "Dimensions": [["Function"]],
+         "Metrics": [{"Name": "latency", "Unit": "Milliseconds"}]}]},
+        "Function": "f", "latency": [2, 5], "requestId": "x"}
+    logs.put_log_events(logGroupName="/p", logStreamName="s", logEvents=[
+        {"timestamp": now_ms, "message": json.dumps(line)}])
+    assert sum_of(cloud, "E", "latency", now_ms, Function="f") == 7
+
+
+def check_retention(logs, now_ms):
+    old_ms = now_ms - 2 * 86400000
+    logs.create_log_group(logGroupName="/old")
+    logs.create_log_stream(logGroupName="/old", logStreamName="s")
+    logs.put_log_events(logGroupName="/old", logStreamName="s", logEvents=[
+        {"timestamp": at, "message": "m"} for at in (old_ms, now_ms)])
+    logs.put_retention_policy(logGroupName="/old", retentionInDays=1)
+    events = logs.filter_log_events(logGroupName="/old")["events"]
+    assert [e["timestamp"] for e in events] == [now_ms], events
 
 
 def run_aws(cloud, *arguments):
@@ -127,6 +228,11 @@ def main():
         check_filter(logs, now_ms)
         check_describe(logs)
         check_cli(cloud)
+        check_patterns(logs, now_ms)
+        check_tags(logs)
+        check_retention(logs, now_ms)
+        logs = check_metric_filters(cloud, logs, now_ms)
+        check_embedded_metrics(cloud, logs, now_ms)
         cloud.stop(9)
         cloud.start()
         logs = cloud.client(boto3, "logs")

@@ -1,3 +1,4 @@
+#include "cloud/logs/derive.h"
 #include "cloud/logs/filter.h"
 #include "cloud/logs/operations.h"
 
@@ -107,6 +108,11 @@ int put_log_events(struct logs_call *call)
     if (logs_flush(call->logs, &call->err) < 0 ||
         database_write(logs_database(call->logs), run_put, &job, &call->err) < 0)
         return -1;
+    for (size_t i = job.from; i < job.until; i++) {
+        const json_t *text = json_object_get(json_array_get(job.events, i), "message");
+        derive_line(logs_derive(call->logs), job.group, time_at(job.events, i),
+                    json_string_value(text), json_string_length(text));
+    }
     return json_object_set_new(call->answer, "nextSequenceToken", json_string("0"));
 }
 

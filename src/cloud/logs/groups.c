@@ -1,3 +1,4 @@
+#include "cloud/logs/derive.h"
 #include "cloud/logs/operations.h"
 
 #include <string.h>
@@ -36,7 +37,12 @@ int create_log_group(struct logs_call *call)
                             "to satisfy constraint: Member must satisfy regular expression "
                             "pattern: [\\.\\-_/#A-Za-z0-9]+",
                             made.group);
-    return change(call, make_group, &made);
+    const char *class = json_string_value(json_object_get(call->body, "logGroupClass"));
+    if (class && strcmp(class, "STANDARD") != 0)
+        return call_invalid(call, "ken has log groups of the class STANDARD only.");
+    if (change(call, make_group, &made) < 0)
+        return -1;
+    return json_object_size(json_object_get(call->body, "tags")) ? tag_log_group(call) : 0;
 }
 
 /* Runs a statement for one id. */
@@ -56,7 +62,9 @@ static int remove_group(struct connection *connection, void *context, struct err
     if (!id)
         return -1;
     if (run_for(connection, "DELETE FROM events WHERE group_id = ?1", id, err) < 0 ||
-        run_for(connection, "DELETE FROM streams WHERE group_id = ?1", id, err) < 0)
+        run_for(connection, "DELETE FROM streams WHERE group_id = ?1", id, err) < 0 ||
+        run_for(connection, "DELETE FROM filters WHERE group_id = ?1", id, err) < 0 ||
+        run_for(connection, "DELETE FROM group_tags WHERE group_id = ?1", id, err) < 0)
         return -1;
     return run_for(connection, "DELETE FROM groups WHERE id = ?1", id, err);
 }
@@ -66,7 +74,10 @@ int delete_log_group(struct logs_call *call)
     struct change removed = {0};
     if (call_name(call, "logGroupName", 1, &removed.group) < 0)
         return -1;
-    return change(call, remove_group, &removed);
+    if (change(call, remove_group, &removed) < 0)
+        return -1;
+    derive_remove(logs_derive(call->logs), removed.group, NULL);
+    return 0;
 }
 
 static int make_stream(struct connection *connection, void *context, struct err *err)
@@ -138,7 +149,7 @@ int put_retention_policy(struct logs_call *call)
         return -1;
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
         if (allowed[i] == set.days)
-            return change(call, set_retention, &set);
+            return change(call, set_retention, &set) < 0 ? -1 : logs_expire(call->logs, &call->err);
     return call_invalid(call,
                         "retentionInDays must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, ...");
 }
@@ -162,9 +173,9 @@ static json_t *show_group(struct logs_call *call, sqlite3_stmt *s)
     const char *name = (const char *)sqlite3_column_text(s, 0);
     json_t *group =
         json_pack("{s:s,s:I,s:i,s:i,s:s,s:o,s:o}", "logGroupName", name, "creationTime",
-                  (json_int_t)sqlite3_column_int64(s, 1), "metricFilterCount", 0, "storedBytes", 0,
-                  "logGroupClass", "STANDARD", "arn", group_arn(call, name, ":*"), "logGroupArn",
-                  group_arn(call, name, ""));
+                  (json_int_t)sqlite3_column_int64(s, 1), "metricFilterCount",
+                  sqlite3_column_int(s, 3), "storedBytes", 0, "logGroupClass", "STANDARD", "arn",
+                  group_arn(call, name, ":*"), "logGroupArn", group_arn(call, name, ""));
     if (sqlite3_column_type(s, 2) != SQLITE_NULL)
         json_object_set_new(group, "retentionInDays", json_integer(sqlite3_column_int64(s, 2)));
     return group;
@@ -217,7 +228,9 @@ int describe_log_groups(struct logs_call *call)
     struct connection *connection = call_read_begin(call);
     sqlite3_stmt *s =
         connection ? connection_prepare(connection,
-                                        "SELECT name, created_ms, retention_days FROM groups WHERE "
+                                        "SELECT name, created_ms, retention_days, (SELECT "
+                                        "count(*) FROM filters WHERE group_id = id) FROM groups "
+                                        "WHERE "
                                         "name > ?1 AND substr(name, 1, length(?2)) = ?2 AND "
                                         "instr(name, ?3) ORDER BY name",
                                         &call->err)

@@ -20,7 +20,9 @@ struct logs_call {
 typedef int logs_operation(struct logs_call *call);
 logs_operation create_log_group, delete_log_group, describe_log_groups, create_log_stream,
     delete_log_stream, describe_log_streams, put_retention_policy, delete_retention_policy,
-    put_log_events, get_log_events, filter_log_events;
+    put_log_events, get_log_events, filter_log_events, put_metric_filter, delete_metric_filter,
+    describe_metric_filters, test_metric_filter, tag_log_group, untag_log_group,
+    list_tags_log_group;
 
 enum {
     LOGS_MAX_EVENTS = 10000,

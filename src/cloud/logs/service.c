@@ -1,6 +1,8 @@
+#include "cloud/access.h"
 #include "cloud/errors.h"
 #include "cloud/logs/operations.h"
 #include "cloud/services.h"
+#include "cloud/wire.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,18 +14,37 @@
 static const struct operation {
     const char *name;
     logs_operation *run;
+    const char *parameters;
 } operations[] = {
-    {"CreateLogGroup", create_log_group},
-    {"CreateLogStream", create_log_stream},
-    {"DeleteLogGroup", delete_log_group},
-    {"DeleteLogStream", delete_log_stream},
-    {"DeleteRetentionPolicy", delete_retention_policy},
-    {"DescribeLogGroups", describe_log_groups},
-    {"DescribeLogStreams", describe_log_streams},
-    {"FilterLogEvents", filter_log_events},
-    {"GetLogEvents", get_log_events},
-    {"PutLogEvents", put_log_events},
-    {"PutRetentionPolicy", put_retention_policy},
+    {"CreateLogGroup", create_log_group, "logGroupName tags logGroupClass"},
+    {"CreateLogStream", create_log_stream, "logGroupName logStreamName"},
+    {"DeleteLogGroup", delete_log_group, "logGroupName"},
+    {"DeleteLogStream", delete_log_stream, "logGroupName logStreamName"},
+    {"DeleteMetricFilter", delete_metric_filter, "logGroupName filterName"},
+    {"DeleteRetentionPolicy", delete_retention_policy, "logGroupName"},
+    {"DescribeLogGroups", describe_log_groups,
+     "logGroupNamePrefix logGroupNamePattern nextToken limit logGroupClass"},
+    {"DescribeLogStreams", describe_log_streams,
+     "logGroupName logGroupIdentifier logStreamNamePrefix orderBy descending nextToken limit"},
+    {"DescribeMetricFilters", describe_metric_filters,
+     "logGroupName filterNamePrefix nextToken limit metricName metricNamespace"},
+    {"FilterLogEvents", filter_log_events,
+     "logGroupName logGroupIdentifier logStreamNames logStreamNamePrefix startTime endTime "
+     "filterPattern nextToken limit interleaved unmask"},
+    {"GetLogEvents", get_log_events,
+     "logGroupName logGroupIdentifier logStreamName startTime endTime nextToken limit "
+     "startFromHead unmask"},
+    {"ListTagsForResource", list_tags_log_group, "resourceArn"},
+    {"ListTagsLogGroup", list_tags_log_group, "logGroupName"},
+    {"PutLogEvents", put_log_events, "logGroupName logStreamName logEvents sequenceToken entity"},
+    {"PutMetricFilter", put_metric_filter,
+     "logGroupName filterName filterPattern metricTransformations applyOnTransformedLogs"},
+    {"PutRetentionPolicy", put_retention_policy, "logGroupName retentionInDays"},
+    {"TagLogGroup", tag_log_group, "logGroupName tags"},
+    {"TagResource", tag_log_group, "resourceArn tags"},
+    {"TestMetricFilter", test_metric_filter, "filterPattern logEventMessages"},
+    {"UntagLogGroup", untag_log_group, "logGroupName tags"},
+    {"UntagResource", untag_log_group, "resourceArn tagKeys"},
 };
 
 struct logs_service {
@@ -139,6 +160,10 @@ static const struct operation *find_operation(const struct exchange *x)
 
 static void fail(struct exchange *x, const struct logs_call *call)
 {
+    if (call->code) {
+        exchange_fail(x, call->code, "%s", call->err.message);
+        return;
+    }
     switch (call->err.code) {
     case ERR_INVALID:
         exchange_fail(x, "InvalidParameterException", "%s", call->err.message);
@@ -154,6 +179,23 @@ static void fail(struct exchange *x, const struct logs_call *call)
     }
 }
 
+/* The group that is named, or "*". */
+static int authorize(struct logs_call *call, const struct operation *operation)
+{
+    static const char *const names[] = {"resourceArn", "logGroupIdentifier", "logGroupName"};
+    const char *name = NULL;
+    for (size_t i = 0; !name && i < sizeof names / sizeof *names; i++)
+        name = json_string_value(json_object_get(call->body, names[i]));
+    const char *stream = json_string_value(json_object_get(call->body, "logStreamName"));
+    char *arn = name ? arena_printf(&call->x->arena, "%s%s", name, stream ? "" : ":*") : NULL;
+    if (name && strncmp(name, "arn:", 4) != 0)
+        arn = arena_printf(&call->x->arena, "arn:aws:logs:%s:%s:log-group:%s%s%s", call->region,
+                           call->account_id, name, stream ? ":log-stream:" : "",
+                           stream ? stream : ":*");
+    char *action = arena_printf(&call->x->arena, "logs:%s", operation->name);
+    return exchange_authorize(call->x, action ? action : "", arn ? arn : "*");
+}
+
 static void answer(struct exchange *x, const struct logs_call *call)
 {
     char *text = json_dumps(call->answer, JSON_COMPACT);
@@ -164,10 +206,27 @@ static void answer(struct exchange *x, const struct logs_call *call)
     free(text);
 }
 
+static void run(struct logs_call *call, const struct operation *operation)
+{
+    const struct wire wire = {.body = (json_t *)(uintptr_t)call->body};
+    const char *unknown = wire_unknown(&wire, operation->parameters);
+    if (unknown) {
+        call_invalid(call, "%s has no parameter %s, or ken has it not.", operation->name, unknown);
+        fail(call->x, call);
+    } else if (authorize(call, operation) < 0) {
+        return;
+    } else if (operation->run(call) < 0) {
+        fail(call->x, call);
+    } else {
+        answer(call->x, call);
+    }
+}
+
 static void handle(void *self, struct exchange *x)
 {
     const struct logs_service *service = self;
     const struct operation *operation = find_operation(x);
+    const char *target = exchange_header(x, "X-Amz-Target");
     struct logs_call call = {.logs = service->logs,
                              .x = x,
                              .now_ms = x->received_unix_ms,
@@ -178,13 +237,12 @@ static void handle(void *self, struct exchange *x)
     call.body = body;
     call.answer = json_object();
     if (!operation)
-        exchange_fail(x, "UnknownOperationException", "ken does not have this operation of Logs.");
+        exchange_fail(x, "UnknownOperationException", "ken does not have the operation %s.",
+                      target ? target : "without a name");
     else if (!json_is_object(body))
         exchange_fail(x, "SerializationException", "The body is no JSON object.");
-    else if (operation->run(&call) < 0)
-        fail(x, &call);
     else
-        answer(x, &call);
+        run(&call, operation);
     json_decref(call.answer);
     json_decref(body);
 }
@@ -205,7 +263,7 @@ int logs_service_create(struct cloud *cloud, struct err *err)
     own->region = cloud->region;
     own->account_id = cloud->account_id;
     if (cloud_path(cloud, "logs.sqlite", path, sizeof path, err) == 0)
-        own->logs = logs_open(path, err);
+        own->logs = logs_open(path, cloud->metrics, err);
     if (!own->logs) {
         free(own);
         return -1;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "cloud/logs/derive.h"
 #include "cloud/sqlite/flusher.h"
 
 #include <pthread.h>
@@ -20,6 +21,11 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY AUTOINCREMENT, "
     "group_id INTEGER NOT NULL, stream_id INTEGER NOT NULL, unix_ms INTEGER NOT NULL, "
     "ingested_ms INTEGER NOT NULL, message TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS filters(group_id INTEGER NOT NULL, name TEXT NOT NULL, pattern "
+    "TEXT "
+    "NOT NULL, transformations TEXT NOT NULL, created_ms INTEGER, PRIMARY KEY(group_id, name)) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS group_tags(group_id INTEGER PRIMARY KEY, tags TEXT NOT NULL);"
     "CREATE INDEX IF NOT EXISTS by_group ON events(group_id, unix_ms, seq);"
     "CREATE INDEX IF NOT EXISTS by_stream ON events(stream_id, unix_ms, seq);";
 
@@ -33,6 +39,7 @@ struct line {
 struct logs {
     struct database *database;
     struct flusher *flusher;
+    struct derive *derive;
     pthread_mutex_t lock;       /* of the waiting lines */
     pthread_mutex_t flush_lock; /* one flush at a time: who returns from it has seen all stored */
     struct line *first, **last;
@@ -237,11 +244,21 @@ static void flush_later(void *context)
     int64_t now_ms = clock_unix_ms();
     if (logs_flush(logs, &err) < 0)
         log_line(LOG_DEBUG, "logs: %s", err.message);
-    if (now_ms - logs->expired_ms < EXPIRE_EVERY_MS)
-        return;
-    logs->expired_ms = now_ms;
-    if (database_write(logs->database, remove_expired, &now_ms, &err) < 0)
+    if (now_ms - __atomic_load_n(&logs->expired_ms, __ATOMIC_RELAXED) >= EXPIRE_EVERY_MS &&
+        logs_expire(logs, &err) < 0)
         log_line(LOG_ERROR, "logs: remove old events: %s", err.message);
+}
+
+int logs_expire(struct logs *logs, struct err *err)
+{
+    int64_t now_ms = clock_unix_ms();
+    __atomic_store_n(&logs->expired_ms, now_ms, __ATOMIC_RELAXED);
+    return database_write(logs->database, remove_expired, &now_ms, err);
+}
+
+struct derive *logs_derive(struct logs *logs)
+{
+    return logs->derive;
 }
 
 /* A function may print anything; JSON carries only UTF-8. */
@@ -286,6 +303,7 @@ void logs_put(struct logs *logs, const char *group, const char *stream, int64_t 
         return;
     }
     line->event.unix_ms = unix_ms;
+    derive_line(logs->derive, group, unix_ms, line->event.message, line->event.size);
     pthread_mutex_lock(&logs->lock);
     int full = logs->pending_bytes + size > LOGS_MAX_PENDING_BYTES;
     if (!full) {
@@ -306,7 +324,31 @@ struct database *logs_database(struct logs *logs)
     return logs->database;
 }
 
-struct logs *logs_open(const char *path, struct err *err)
+static int load_filters(struct logs *logs, struct err *err)
+{
+    struct connection *connection = database_read_begin(logs->database, err);
+    sqlite3_stmt *s = connection ? connection_prepare(connection,
+                                                      "SELECT g.name, f.name, f.pattern, "
+                                                      "f.transformations FROM filters f JOIN "
+                                                      "groups g ON g.id = f.group_id",
+                                                      err)
+                                 : NULL;
+    int step = SQLITE_ERROR;
+    while (s && (step = sqlite3_step(s)) == SQLITE_ROW) {
+        json_t *list = json_loads((const char *)sqlite3_column_text(s, 3), 0, NULL);
+        struct derive_filter filter = {
+            (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1),
+            (const char *)sqlite3_column_text(s, 2), json_array_get(list, 0)};
+        if (derive_put(logs->derive, &filter, err) < 0)
+            log_line(LOG_ERROR, "logs: metric filter %s: %s", filter.name, err->message);
+        json_decref(list);
+    }
+    connection_reset(s);
+    database_read_end(logs->database, connection);
+    return step == SQLITE_DONE ? 0 : -1;
+}
+
+struct logs *logs_open(const char *path, struct metrics *metrics, struct err *err)
 {
     struct logs *logs = calloc(1, sizeof *logs);
     if (!logs) {
@@ -316,8 +358,9 @@ struct logs *logs_open(const char *path, struct err *err)
     pthread_mutex_init(&logs->lock, NULL);
     pthread_mutex_init(&logs->flush_lock, NULL);
     logs->last = &logs->first;
-    logs->database = database_open(path, schema, err);
-    if (logs->database)
+    logs->derive = derive_create(metrics, err);
+    logs->database = logs->derive ? database_open(path, schema, err) : NULL;
+    if (logs->database && load_filters(logs, err) == 0)
         logs->flusher = flusher_create(flush_later, logs, LOGS_FLUSH_DELAY_MS, err);
     if (!logs->flusher) {
         logs_close(logs);
@@ -332,6 +375,7 @@ void logs_close(struct logs *logs)
         return;
     flusher_destroy(logs->flusher);
     database_close(logs->database);
+    derive_destroy(logs->derive);
     pthread_mutex_destroy(&logs->lock);
     pthread_mutex_destroy(&logs->flush_lock);
     free(logs);

@@ -16,9 +16,13 @@ enum {
     LOGS_MAX_NAME_BYTES = 512,
 };
 
-struct logs *logs_open(const char *path, struct err *err);
+/* `metrics` gets what lines say in the Embedded Metric Format and what metric filters find. */
+struct logs *logs_open(const char *path, struct metrics *metrics, struct err *err);
 void logs_close(struct logs *logs); /* NULL is fine; stores what is pending */
 struct database *logs_database(struct logs *logs);
+struct derive *logs_derive(struct logs *logs);
+/* Events past their group's retention are deleted once an hour, and by this. */
+int logs_expire(struct logs *logs, struct err *err) MUST_USE;
 int logs_flush(struct logs *logs, struct err *err) MUST_USE;
 
 /* Inside a write job. Ids are > 0; 0 with ERR_NOT_FOUND or another failure. */
