@@ -93,13 +93,16 @@ static struct MHD_Response *make_response(struct reply *reply)
     return response;
 }
 
+/* libmicrohttpd takes no empty value; the space in its place is none to a reader (RFC 9110, 5.5).
+ */
 static void add_headers(struct MHD_Response *response, const struct exchange *x)
 {
     const struct reply *reply = x->reply;
     if (reply->content_type)
         MHD_add_response_header(response, "Content-Type", reply->content_type);
     for (size_t i = 0; i < reply->header_count; i++)
-        MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+        MHD_add_response_header(response, reply->headers[i].name,
+                                *reply->headers[i].value ? reply->headers[i].value : " ");
     int is_s3 = x->service->error_form == ERROR_FORM_S3;
     MHD_add_response_header(response, is_s3 ? "x-amz-request-id" : "x-amzn-RequestId",
                             x->request_id);

@@ -89,6 +89,8 @@ class PostTest(unittest.TestCase):
         self.refused(fields, 400, "InvalidArgument", "exactly one file", file=None)
         self.refused({"key": "k"}, 403, "AccessDenied")
         self.refused({"key": "k", "x-amz-signature": "0"}, 403, "AccessDenied")
+        unsigned = {k: v for k, v in fields.items() if k != "x-amz-signature"}
+        self.refused(unsigned, 400, "InvalidArgument", "X-Amz-Signature")
         unknown = {**fields, "x-amz-credential": fields["x-amz-credential"].replace("AKIA", "AKIB")}
         self.refused(unknown, 403, "InvalidAccessKeyId")
         limits = [["content-length-range", 5, 10]]

@@ -209,6 +209,18 @@ class S3Test(unittest.TestCase):
         age = datetime.datetime.now(datetime.timezone.utc) - head["LastModified"]
         self.assertLess(abs(age.total_seconds()), 60)
 
+    def test_empty_metadata(self):
+        self.put("k", Metadata={"a": "", "b": "x"})
+        self.assertEqual(self.get("k")["Metadata"], {"a": "", "b": "x"})
+
+    def test_unknown_parameters_with_a_value_change_nothing(self):
+        def with_query(request, **_):
+            request.url += ("&" if "?" in request.url else "?") + "etag=abc"
+        client = self.cloud.client(boto3, "s3")
+        client.meta.events.register("before-sign.s3.GetObject", with_query)
+        self.put("k")
+        self.assertEqual(client.get_object(Bucket=self.bucket, Key="k")["Body"].read(), b"data")
+
     def test_odd_keys(self):
         for key in ["..", "../../etc/passwd", "a//b", "/lead", "trail/", " ", "ü/日本語/😀",
                     "a?b=c", "a#b", "%41", "a;b,c:d", "'\"<>&"]:
@@ -442,6 +454,11 @@ class S3Test(unittest.TestCase):
         self.refused("InvalidPartOrder", call, **complete([(2, two), (1, one)]))
         self.refused("InvalidPart", call, **complete([(1, two)]))
         self.refused("InvalidPart", call, **complete([(3, one)]))
+        wrong = complete([(2, two)])
+        wrong["MultipartUpload"]["Parts"][0]["ChecksumCRC32"] = crc32(b"other")
+        parts = self.s3.list_parts(Bucket=self.bucket, Key="k", UploadId=upload)["Parts"]
+        if "ChecksumCRC32" in parts[1]:
+            self.refused("InvalidPart", call, **wrong)
         self.refused("NoSuchUpload", call, **complete([(1, one)], upload="other"))
         self.refused("NoSuchUpload", call, **complete([(1, one)], key="other"))
         self.refused("NoSuchKey", self.s3.get_object, Bucket=self.bucket, Key="k")

@@ -192,16 +192,22 @@ static int check_policy(const char *policy, const char *key)
 static void policies_of_forms(void **state)
 {
     (void)state;
-#define UNTIL "{\"expiration\": \"2999-01-01T00:00:00Z\", \"conditions\": "
+#define UNTIL "{\"expiration\": \"2999-01-01T00:00:00Z\", \"conditions\": [{\"bucket\": \"bucket\"}"
+    static const char key[] = UNTIL ", {\"key\": \"k\"}]}";
+    static const char start[] = UNTIL ", [\"starts-with\", \"$key\", \"a/\"]]}";
+    static const char other[] = UNTIL ", [\"eq\", \"$key\", \"b\"],"
+                                      " [\"starts-with\", \"$other\", \"x\"]]}";
+    static const char no_bucket[] =
+        "{\"expiration\": \"2999-01-01T00:00:00Z\", \"conditions\": [{\"key\": \"k\"}]}";
     assert_int_equal(check_policy("", "k"), ERR_INVALID);
     assert_int_equal(check_policy("[]", "k"), ERR_INVALID);
-    assert_int_equal(check_policy(UNTIL "[]}", "k"), ERR_DENIED);
-    assert_int_equal(check_policy(UNTIL "[{\"key\": \"k\"}]}", "k"), 0);
-    assert_int_equal(check_policy(UNTIL "[{\"key\": \"k\"}]}", "l"), ERR_DENIED);
-    assert_int_equal(check_policy(UNTIL "[[\"starts-with\", \"$key\", \"a/\"]]}", "a/b"), 0);
-    assert_int_equal(check_policy(UNTIL "[[\"starts-with\", \"$key\", \"a/\"]]}", "b"), ERR_DENIED);
-    assert_int_equal(check_policy(UNTIL "[[\"starts-with\", \"$other\", \"x\"]]}", "b"),
-                     ERR_DENIED);
+    assert_int_equal(check_policy(UNTIL "]}", "k"), ERR_DENIED);
+    assert_int_equal(check_policy(no_bucket, "k"), ERR_DENIED);
+    assert_int_equal(check_policy(key, "k"), 0);
+    assert_int_equal(check_policy(key, "l"), ERR_DENIED);
+    assert_int_equal(check_policy(start, "a/b"), 0);
+    assert_int_equal(check_policy(start, "b"), ERR_DENIED);
+    assert_int_equal(check_policy(other, "b"), ERR_DENIED);
 }
 
 int main(void)

@@ -15,6 +15,7 @@
 struct wanted_part {
     int64_t number;
     char etag[S3_ETAG_BYTES];
+    char checksum[CHECKSUM_TEXT_BYTES]; /* as told; "" */
 };
 
 struct completion {
@@ -41,6 +42,8 @@ static int end_part(struct completion *c, struct err *err)
     return 0;
 }
 
+static const char checksum_path[] = "CompleteMultipartUpload/Part/Checksum";
+
 static int take_element(void *context, const char *path, const char *text, struct err *err)
 {
     struct completion *c = context;
@@ -54,6 +57,8 @@ static int take_element(void *context, const char *path, const char *text, struc
         snprintf(c->current.etag, sizeof c->current.etag, "%.*s",
                  (int)(length - (is_quoted ? 2 : 0)), text + is_quoted);
     }
+    if (strncmp(path, checksum_path, sizeof checksum_path - 1) == 0)
+        snprintf(c->current.checksum, sizeof c->current.checksum, "%s", text);
     return 0;
 }
 
@@ -104,7 +109,9 @@ static int choose_part(struct completion *c, size_t i)
     const struct wanted_part *wanted = &c->wanted[i];
     c->chosen[i] =
         bsearch(&wanted->number, c->parts, (size_t)c->part_count, sizeof *c->parts, compare_number);
-    if (c->chosen[i] && strcmp(c->chosen[i]->etag, wanted->etag) == 0)
+    int fits = c->chosen[i] && strcmp(c->chosen[i]->etag, wanted->etag) == 0;
+    if (fits && (!*wanted->checksum || !*c->chosen[i]->checksum ||
+                 strcmp(c->chosen[i]->checksum, wanted->checksum) == 0))
         return 0;
     char number[24];
     snprintf(number, sizeof number, "%lld", (long long)wanted->number);

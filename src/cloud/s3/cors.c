@@ -178,7 +178,9 @@ void s3_reply_cors(struct s3_request *r)
     const char *origin = exchange_header(r->x, "Origin"), *allowed;
     if (!origin || !r->bucket || config_tree(r, r->bucket, "cors", &config, &err) <= 0)
         return;
-    const struct tree *rule = find_rule(config, origin, r->x->method, NULL, &allowed);
+    const char *method = exchange_header(r->x, "Access-Control-Request-Method");
+    const struct tree *rule =
+        find_rule(config, origin, method ? method : r->x->method, NULL, &allowed);
     if (rule)
         reply_rule(r->x, rule, origin, allowed);
 }

@@ -5,6 +5,7 @@
 #include "cloud/query.h"
 #include "cloud/s3/acl.h"
 #include "cloud/s3/config.h"
+#include "cloud/s3/write.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -565,6 +566,15 @@ static int is_general(const char *name)
     return is_listed(words, name);
 }
 
+/* What would make another operation of a request, though it comes with a value. */
+static const char sub_resources[] =
+    "abac accelerate acl analytics attributes cors delete encryption id intelligent-tiering"
+    " inventory legal-hold lifecycle list-type location logging metadataConfiguration"
+    " metadataInventoryTable metadataJournalTable metadataTable metrics notification object-lock"
+    " ownershipControls partNumber policy policyStatus publicAccessBlock renameObject replication"
+    " requestPayment restore retention select select-type session tagging torrent uploadId uploads"
+    " versionId versioning versions website";
+
 /* SDKs put headers of a presigned request into its query, where they count the same. */
 static int hoist(struct s3_request *r, const char *name, const struct query_pair *pair)
 {
@@ -598,6 +608,8 @@ static int check_parameters(struct s3_request *r)
                 return -1;
             continue;
         }
+        if (pair.value_size && !is_listed(sub_resources, name))
+            continue; /* it changes nothing, on AWS either: a browser's redirect brings some */
         s3_fail_not_offered(r, "query parameter", name);
         return -1;
     }
@@ -699,8 +711,10 @@ int s3_admit(void *self, struct exchange *x)
     r.operation = s3_find_operation(&r);
     if (r.operation && r.operation->is_open)
         return r.operation->run == s3_delete_objects ? admit_batch(&r) : 0;
-    if (r.operation && s3_action(&r))
-        return s3_authorize(&r, s3_action(&r), r.bucket, r.key);
-    exchange_fail(x, "AccessDenied", "Access Denied");
+    if (!r.operation || !s3_action(&r))
+        exchange_fail(x, "AccessDenied", "Access Denied");
+    else if (s3_authorize(&r, s3_action(&r), r.bucket, r.key) == 0)
+        return 0;
+    s3_reply_cors(&r); /* a page shall be able to read the refusal */
     return -1;
 }

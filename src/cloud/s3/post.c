@@ -221,6 +221,12 @@ static int verify(struct upload *u, const char *policy)
     const char *credential = post_form_get(&u->form, "x-amz-credential");
     const char *old_key = post_form_get(&u->form, "AWSAccessKeyId");
     int is_new = credential != NULL, is_right = 0;
+    if (!post_form_get(&u->form, credential ? "x-amz-signature" : "signature"))
+        return deny(u, "InvalidArgument",
+                    credential ? "Bucket POST must contain a field named 'X-Amz-Signature'.  If it "
+                                 "is specified, please check the order of the fields."
+                               : "Bucket POST must contain a field named 'signature'.  If it is "
+                                 "specified, please check the order of the fields.");
     if (!credential && !old_key)
         return deny(u, "InvalidArgument",
                     "Bucket POST must contain a field named 'AWSAccessKeyId'.  If it is specified, "

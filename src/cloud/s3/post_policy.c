@@ -44,6 +44,7 @@ struct checking {
     const char *bucket;
     struct post_limits *limits;
     char is_named[POST_MAX_FIELDS]; /* some condition speaks of the field */
+    int names_bucket;               /* and of the bucket, which each form has by its address */
 };
 
 /* The bucket is a field too, named by the address. */
@@ -53,6 +54,7 @@ static const char *value_of(struct checking *c, const char *name)
         if (strcasecmp(c->form->fields[i].name, name) == 0)
             c->is_named[i] = 1;
     const char *value = post_form_get(c->form, name);
+    c->names_bucket |= strcasecmp(name, "bucket") == 0;
     return !value && strcasecmp(name, "bucket") == 0 ? c->bucket : value;
 }
 
@@ -137,6 +139,8 @@ static int is_free(const char *name)
 
 static int check_extra(const struct checking *c, struct err *err)
 {
+    if (!c->names_bucket)
+        return err_set(err, ERR_DENIED, "Invalid according to Policy: Extra input fields: bucket");
     for (size_t i = 0; i < c->form->field_count; i++)
         if (!c->is_named[i] && !is_free(c->form->fields[i].name))
             return err_set(err, ERR_DENIED,

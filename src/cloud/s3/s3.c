@@ -40,10 +40,10 @@ static void handle(void *self, struct exchange *x)
                            "The specified method is not allowed against this resource.");
         return;
     }
-    if (authorize(&r) < 0 || (!r.key && exchange_to_worker(x)))
-        return;
     if (r.operation->parameters) /* a preflight answers for itself */
         s3_reply_cors(&r);
+    if (authorize(&r) < 0 || (!r.key && exchange_to_worker(x)))
+        return;
     r.operation->run(&r);
 }
 
