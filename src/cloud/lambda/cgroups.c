@@ -53,10 +53,11 @@ static int holds(const char *list, const char *word)
 }
 
 /* Where the tree of a controller is mounted ("" : version 2). */
-static int find_mount(const char *controller, char out[PATH_MAX])
+static int find_mount(const struct cgroups_places *places, const char *controller,
+                      char out[PATH_MAX])
 {
     char line[CGROUPS_LINE_BYTES], folder[1024], type[64], options[1024];
-    FILE *mounts = fopen("/proc/self/mounts", "re");
+    FILE *mounts = fopen(places->mounts, "re");
     int found = 0;
     while (mounts && !found && fgets(line, sizeof line, mounts)) {
         if (sscanf(line, "%*s %1023s %63s %1023s", folder, type, options) != 3)
@@ -72,14 +73,14 @@ static int find_mount(const char *controller, char out[PATH_MAX])
 }
 
 /* The cloud's own group in that tree; its top where a container hides the way there. */
-static int find_own(const char *controller, char out[PATH_MAX])
+static int find_own(const struct cgroups_places *places, const char *controller, char out[PATH_MAX])
 {
     char line[CGROUPS_LINE_BYTES], mount[PATH_MAX];
     struct stat about;
-    if (!find_mount(controller, mount))
+    if (!find_mount(places, controller, mount))
         return 0;
     snprintf(out, PATH_MAX, "%s", mount);
-    FILE *groups = fopen("/proc/self/cgroup", "re");
+    FILE *groups = fopen(places->groups, "re");
     while (groups && fgets(line, sizeof line, groups)) {
         line[strcspn(line, "\n")] = 0;
         char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
@@ -174,10 +175,10 @@ static int has_controller(const char *folder, const char *name)
     return found;
 }
 
-static void open_second(struct cgroups *cgroups)
+static void open_second(struct cgroups *cgroups, const struct cgroups_places *places)
 {
     char own[PATH_MAX], folder[PATH_MAX];
-    if (!find_own("", own))
+    if (!find_own(places, "", own))
         return;
     memcpy(folder, own, sizeof folder);
     if (make_folder(folder) < 0)
@@ -192,15 +193,21 @@ static void open_second(struct cgroups *cgroups)
 
 void cgroups_open(struct cgroups *cgroups)
 {
+    cgroups_open_at(cgroups, &(struct cgroups_places){.mounts = "/proc/self/mounts",
+                                                      .groups = "/proc/self/cgroup"});
+}
+
+void cgroups_open_at(struct cgroups *cgroups, const struct cgroups_places *places)
+{
     int missing = 0;
     memset(cgroups, 0, sizeof *cgroups);
     for (int i = 0; i < CGROUPS_KINDS; i++) {
-        if (find_own(names[i], cgroups->folder[i]) && make_folder(cgroups->folder[i]) == 0)
+        if (find_own(places, names[i], cgroups->folder[i]) && make_folder(cgroups->folder[i]) == 0)
             cgroups->version[i] = 1;
         missing += !cgroups->version[i];
     }
     if (missing)
-        open_second(cgroups);
+        open_second(cgroups, places);
 }
 
 void cgroups_close(struct cgroups *cgroups)

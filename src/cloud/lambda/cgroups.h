@@ -20,6 +20,12 @@ struct cgroups {
 
 /* Finds and makes the groups' folder; takes away what clouds that were killed left behind. */
 void cgroups_open(struct cgroups *cgroups);
+/* The same where the kernel tells elsewhere than in /proc/self/mounts and /proc/self/cgroup: for
+ * tests. */
+struct cgroups_places {
+    const char *mounts, *groups;
+};
+void cgroups_open_at(struct cgroups *cgroups, const struct cgroups_places *places);
 void cgroups_close(struct cgroups *cgroups);
 
 /* Makes the groups of a slot. `fds` get their lists of members, -1 where there is none: a process

@@ -192,12 +192,15 @@ static int authorize_function(struct lambda *lambda, struct rest_call *call, con
  * for the name is in its body. */
 static int authorize(struct lambda *lambda, struct rest_call *call)
 {
-    char action[96];
     const char *name = call->operation->name;
-    snprintf(action, sizeof action, "lambda:%s",
-             strcmp(name, "Invoke") == 0 ? "InvokeFunction" : name);
     if (strcmp(name, "CreateFunction") == 0)
         return 0;
+    const char *action = arena_printf(&call->x->arena, "lambda:%s",
+                                      strcmp(name, "Invoke") == 0 ? "InvokeFunction" : name);
+    if (!action) {
+        exchange_fail(call->x, "ServiceException", "out of memory");
+        return -1;
+    }
     if (strstr(call->operation->path, "/functions/{}"))
         return authorize_function(lambda, call, action);
     const char *arn = "*", *first = call->parameters[0];
