@@ -181,6 +181,8 @@ int lower_pad(struct importer *im, struct import_node *node)
 
 /* ---- Resize ---- */
 
+enum { MOST_SIDE = 65536 }; /* each row and column takes room in the weights */
+
 struct resize {
     const char *coordinates, *rounding;
     int linear;
@@ -243,6 +245,9 @@ static int read_resize(struct importer *im, const struct import_node *node, cons
         return -1;
     if (resize->dims[0] != 1 || resize->dims[1] != in->dims[1])
         return node_fail(im, node, ERR_UNSUPPORTED, "more than height and width");
+    if (resize->dims[2] > MOST_SIDE || resize->dims[3] > MOST_SIDE)
+        return node_fail(im, node, ERR_TOO_BIG, "makes a tensor past the limit of %d a side",
+                         MOST_SIDE);
     return 0;
 }
 
