@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 
 import cloud as clouds
+import lambda_functions as functions
 
 try:
     import boto3
@@ -334,6 +335,39 @@ class SnsTest(unittest.TestCase):
         self.sqs.delete_queue(QueueUrl=url)
         self.sns.publish(TopicArn=topic, Message="lost")
         self.assertEqual([m["Body"] for m in self.receive(dead)], ["lost"])
+
+    # -- functions --
+
+    def test_a_function_gets_the_event(self):
+        client, logs = self.cloud.client(boto3, "lambda"), self.cloud.client(boto3, "logs")
+        arn = client.create_function(
+            FunctionName="reader", Role="arn:aws:iam::000000000000:role/ken",
+            Runtime="provided.al2023", Handler="h",
+            Code={"ZipFile": functions.shell_zip()})["FunctionArn"]
+        topic = self.topic()
+        subscription = self.sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn,
+                                          ReturnSubscriptionArn=True)["SubscriptionArn"]
+        self.refused("InvalidParameter", self.sns.set_subscription_attributes,
+                     SubscriptionArn=subscription, AttributeName="RawMessageDelivery",
+                     AttributeValue="true")
+        sent = self.sns.publish(TopicArn=topic, Message="for the function")
+
+        def line():
+            try:
+                found = logs.filter_log_events(logGroupName="/aws/lambda/reader",
+                                               filterPattern='"shell got"')["events"]
+            except botocore.exceptions.ClientError:  # no group before the first line
+                return None
+            return found and found[0]["message"]
+        text = clouds.wait_until(line, 30)
+        record, = json.loads(text.split("shell got ", 1)[1])["Records"]
+        self.assertEqual((record["EventSource"], record["EventSubscriptionArn"]),
+                         ("aws:sns", subscription))
+        message = record["Sns"]
+        self.assertEqual((message["MessageId"], message["Message"], message["Subject"],
+                          message["MessageAttributes"]),
+                         (sent["MessageId"], "for the function", None, {}))
+        self.assertIn("SigningCertUrl", message)
 
     # -- HTTP --
 

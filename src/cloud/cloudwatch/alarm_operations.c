@@ -418,6 +418,8 @@ int describe_alarm_history(struct metrics_call *call)
         call_time(call, call->body, "StartDate", &from_s, &present) < 0 ||
         call_time(call, call->body, "EndDate", &until_s, &present) < 0)
         return -1;
+    if (!wants_metric_alarms(call))
+        return json_object_set_new(call->answer, "AlarmHistoryItems", json_array());
     struct alarm_search search = {.name = text_of(call->body, "AlarmName"),
                                   .type = text_of(call->body, "HistoryItemType"),
                                   .from_ms = (int64_t)(from_s * 1000),

@@ -367,6 +367,8 @@ int list_metrics(struct metrics_call *call)
         call_text(call, call->body, "RecentlyActive", 0, &active) < 0 ||
         call_text(call, call->body, "NextToken", 0, &token) < 0)
         return -1;
+    if (active && strcmp(active, "PT3H") != 0)
+        return call_fail(call, "InvalidParameterValue", "RecentlyActive must be PT3H.");
     filter.after_id = token ? strtoll(token, &end, 10) : 0;
     if (token && (*end || filter.after_id < 0))
         return call_fail(call, "InvalidNextToken", "The NextToken is malformed.");

@@ -36,7 +36,7 @@ static const struct operation {
      "startFromHead unmask"},
     {"ListTagsForResource", list_tags_log_group, "resourceArn"},
     {"ListTagsLogGroup", list_tags_log_group, "logGroupName"},
-    {"PutLogEvents", put_log_events, "logGroupName logStreamName logEvents sequenceToken entity"},
+    {"PutLogEvents", put_log_events, "logGroupName logStreamName logEvents sequenceToken"},
     {"PutMetricFilter", put_metric_filter,
      "logGroupName filterName filterPattern metricTransformations applyOnTransformedLogs"},
     {"PutRetentionPolicy", put_retention_policy, "logGroupName retentionInDays"},

@@ -23,6 +23,7 @@ static const struct wire_error errors[] = {
     {"NotFound", "NotFoundException", 404},
     {"ResourceNotFound", "ResourceNotFoundException", 404},
     {"AuthorizationError", "AuthorizationErrorException", 403},
+    {"SubscriptionLimitExceeded", "SubscriptionLimitExceededException", 403},
     {"TopicLimitExceeded", "TopicLimitExceededException", 403},
     {"MissingAuthenticationToken", "MissingAuthenticationToken", 403},
     {"InternalError", "InternalErrorException", 500},

@@ -266,6 +266,14 @@ static int answer_arn(struct sns_call *call, const json_t *subscription)
         json_string(shows ? sns_text(subscription, "SubscriptionArn") : "pending confirmation"));
 }
 
+static int is_full(struct sns_call *call)
+{
+    json_t *all = sns_subscriptions(call->sns, call->name);
+    size_t count = json_array_size(all);
+    json_decref(all);
+    return count >= SNS_MAX_SUBSCRIPTIONS;
+}
+
 /* Under sns->changes. The new or the present subscription: a reference. */
 static json_t *make(struct sns_call *call, const char *protocol, const char *endpoint,
                     json_t *attributes)
@@ -278,6 +286,10 @@ static json_t *make(struct sns_call *call, const char *protocol, const char *end
         json_decref(subscription);
         sns_invalid(call,
                     "Attributes Reason: Subscription already exists with different attributes");
+        return NULL;
+    }
+    if (is_full(call)) {
+        sns_fail(call, "SubscriptionLimitExceeded", "The topic has too many subscriptions.");
         return NULL;
     }
     subscription = new_subscription(call, protocol, endpoint, attributes);

@@ -292,15 +292,19 @@ static int replace_member(struct sns_call *call, const char *member, json_t *val
     return sns_put_topic(call->sns, call->name, topic, &call->err);
 }
 
-/* The topic as it is now, for a change: takes sns->changes, which end_change() gives back. */
-static void begin_change(struct sns_call *call)
+/* The topic as it is now, for a change: takes sns->changes, which end_change() gives back. -1, and
+ * nothing is taken: it has gone meanwhile. */
+static int begin_change(struct sns_call *call)
 {
     pthread_mutex_lock(&call->sns->changes);
     json_t *now = sns_topic(call->sns, call->name);
-    if (now) {
-        json_decref(call->topic);
-        call->topic = now;
+    if (!now) {
+        pthread_mutex_unlock(&call->sns->changes);
+        return sns_fail(call, "NotFound", "Topic does not exist");
     }
+    json_decref(call->topic);
+    call->topic = now;
+    return 0;
 }
 
 static int end_change(struct sns_call *call, int result)
@@ -339,7 +343,8 @@ int sns_set_topic_attributes(struct sns_call *call)
         value = "";
     if (check_attribute(call, name, value, 0, is_fifo(call->topic)) < 0)
         return -1;
-    begin_change(call);
+    if (begin_change(call) < 0)
+        return -1;
     return end_change(call, set_attribute(call, name, value));
 }
 
@@ -350,7 +355,10 @@ int sns_tag(struct sns_call *call)
     json_t *given = read_tags(call);
     if (!given)
         return -1;
-    begin_change(call);
+    if (begin_change(call) < 0) {
+        json_decref(given);
+        return -1;
+    }
     json_t *tags = json_copy(json_object_get(call->topic, "tags"));
     json_object_update(tags, given);
     json_decref(given);
@@ -367,7 +375,8 @@ int sns_untag(struct sns_call *call)
 {
     size_t i;
     json_t *key;
-    begin_change(call);
+    if (begin_change(call) < 0)
+        return -1;
     json_t *tags = json_copy(json_object_get(call->topic, "tags"));
     json_array_foreach(json_object_get(call->body, "TagKeys"), i, key)
     {
@@ -457,7 +466,8 @@ int sns_add_permission(struct sns_call *call)
     if (!label || !*label || !json_array_size(json_object_get(call->body, "AWSAccountId")) ||
         !json_array_size(json_object_get(call->body, "ActionName")))
         return sns_invalid(call, "Label, AWSAccountId and ActionName are needed");
-    begin_change(call);
+    if (begin_change(call) < 0)
+        return -1;
     return end_change(call, add_statement(call, label));
 }
 
@@ -475,6 +485,7 @@ int sns_remove_permission(struct sns_call *call)
     const char *label = sns_text(call->body, "Label");
     if (!label)
         return sns_invalid(call, "Label");
-    begin_change(call);
+    if (begin_change(call) < 0)
+        return -1;
     return end_change(call, remove_statement(call, label));
 }

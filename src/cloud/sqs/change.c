@@ -19,12 +19,17 @@ static int is_batch_id(const char *id)
     return size >= 1 && size <= 80;
 }
 
-static int check_ids(struct sqs_call *call, const json_t *entries)
+static int check_ids(struct sqs_call *call, const json_t *entries, const char *members)
 {
     size_t i;
     json_t *entry;
     json_array_foreach(entries, i, entry)
     {
+        struct wire wire = {.body = entry};
+        const char *unknown = wire_unknown(&wire, members);
+        if (unknown)
+            return sqs_fail(call, SQS_INVALID, "An entry of %s has no parameter %s.",
+                            call->wire.operation, unknown);
         const char *id = sqs_text(entry, "Id");
         if (!id || !is_batch_id(id))
             return sqs_fail(
@@ -39,7 +44,7 @@ static int check_ids(struct sqs_call *call, const json_t *entries)
     return 0;
 }
 
-int sqs_check_batch(struct sqs_call *call, const json_t *entries)
+int sqs_check_batch(struct sqs_call *call, const json_t *entries, const char *members)
 {
     size_t count = json_array_size(entries);
     if (!count)
@@ -49,7 +54,7 @@ int sqs_check_batch(struct sqs_call *call, const json_t *entries)
     if (count > SQS_MAX_BATCH)
         return sqs_fail(call, "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
                         "Maximum number of entries per request are 10. You have sent %zu.", count);
-    return check_ids(call, entries);
+    return check_ids(call, entries, members);
 }
 
 void sqs_put_failure(json_t *failed, const char *id, const char *code, const char *message)
@@ -262,7 +267,7 @@ static int run_batch(struct sqs_call *call, read_change *read)
     struct message_change changes[SQS_MAX_BATCH];
     const json_t *entries = json_object_get(call->body, "Entries");
     size_t count = json_array_size(entries);
-    if (sqs_check_batch(call, entries) < 0)
+    if (sqs_check_batch(call, entries, "Id ReceiptHandle VisibilityTimeout") < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
         read(call, &changes[i], json_array_get(entries, i));

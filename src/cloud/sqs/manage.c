@@ -195,6 +195,14 @@ static int check_name(struct sqs_call *call, const char *name, const json_t *giv
                           "80 in length");
 }
 
+static int is_full(struct sqs *sqs)
+{
+    pthread_mutex_lock(&sqs->lock);
+    int full = sqs->queue_count >= SQS_MAX_QUEUES;
+    pthread_mutex_unlock(&sqs->lock);
+    return full;
+}
+
 int sqs_create_queue(struct sqs_call *call)
 {
     const char *name = sqs_text(call->body, "QueueName");
@@ -214,7 +222,7 @@ int sqs_create_queue(struct sqs_call *call)
         json_decref(attributes);
         result = check_same(call, present, given);
         queue_drop(call->sqs, present);
-    } else if (call->sqs->queue_count >= SQS_MAX_QUEUES) {
+    } else if (is_full(call->sqs)) {
         json_decref(attributes);
         result = sqs_fail(call, "OverLimit", "There are too many queues.");
     } else {

@@ -266,7 +266,7 @@ int sqs_send_batch(struct sqs_call *call)
     struct outgoing all[SQS_MAX_BATCH] = {0};
     const json_t *entries = json_object_get(call->body, "Entries");
     size_t count = json_array_size(entries);
-    if (sqs_check_batch(call, entries) < 0)
+    if (sqs_check_batch(call, entries, "Id " SQS_MESSAGE_PARAMETERS) < 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
         all[i].from = json_array_get(entries, i);

@@ -70,10 +70,6 @@ static const struct wire_service wire_service = {
     .error_count = sizeof errors / sizeof *errors,
 };
 
-#define MESSAGE_PARAMETERS                                                                         \
-    "MessageBody DelaySeconds MessageAttributes MessageSystemAttributes MessageDeduplicationId "   \
-    "MessageGroupId"
-
 static const struct operation {
     const char *name;
     const char *action;     /* that policies know; NULL: the same */
@@ -102,7 +98,7 @@ static const struct operation {
      "MaxNumberOfMessages VisibilityTimeout WaitTimeSeconds ReceiveRequestAttemptId",
      sqs_receive},
     {"RemovePermission", NULL, "QueueUrl Label", sqs_remove_permission},
-    {"SendMessage", NULL, "QueueUrl " MESSAGE_PARAMETERS, sqs_send},
+    {"SendMessage", NULL, "QueueUrl " SQS_MESSAGE_PARAMETERS, sqs_send},
     {"SendMessageBatch", "SendMessage", "QueueUrl Entries", sqs_send_batch},
     {"SetQueueAttributes", NULL, "QueueUrl Attributes", sqs_set_attributes},
     {"StartMessageMoveTask", NULL, "SourceArn DestinationArn MaxNumberOfMessagesPerSecond",

@@ -92,8 +92,12 @@ int sqs_fail_no_queue(struct sqs_call *call);
 int sqs_number(struct sqs_call *call, const json_t *from, const char *name, int64_t range[2],
                int64_t *out) MUST_USE;
 const char *sqs_text(const json_t *from, const char *name); /* NULL: absent */
-/* Of a batch request: 1 to SQS_MAX_BATCH entries with different, valid ids. */
-int sqs_check_batch(struct sqs_call *call, const json_t *entries) MUST_USE;
+#define SQS_MESSAGE_PARAMETERS                                                                     \
+    "MessageBody DelaySeconds MessageAttributes MessageSystemAttributes MessageDeduplicationId "   \
+    "MessageGroupId"
+/* Of a batch request: 1 to SQS_MAX_BATCH entries with different, valid ids, and no other members
+ * than `members` names. */
+int sqs_check_batch(struct sqs_call *call, const json_t *entries, const char *members) MUST_USE;
 /* "Successful" and "Failed", of which empty ones are left out; takes both. */
 void sqs_put_batch(struct sqs_call *call, json_t *successful, json_t *failed);
 void sqs_put_failure(json_t *failed, const char *id, const char *code, const char *message);
