@@ -173,7 +173,12 @@ static int capture_all(struct capture *capture, struct err *err)
     const struct edge_listener *listener = run->listener;
     struct frame frame;
     int result;
-    while ((result = source_read(capture->source, &frame, err)) == 1) {
+    while ((result = source_read(capture->source, &frame, err)) > 0) {
+        if (result == SOURCE_WAITING) {
+            if (listener->stop && listener->stop(listener->context))
+                return 0;
+            continue;
+        }
         run->totals.frames = frame.number;
         if (frame.number % run->options->every == 0 && sample(run, &frame, err) < 0)
             return -1;

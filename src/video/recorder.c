@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "video/picture.h"
+#include "video/source.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -248,6 +249,10 @@ static int check_options(const struct recorder_options *options, struct err *err
                        options->height);
     if (!(options->fps >= 0.1 && options->fps <= 1000))
         return err_set(err, ERR_INVALID, "record video: %g frames a second", options->fps);
+    if (options->codec != RECORDER_AUTO || options->segment_s != 0 || options->events_only ||
+        options->keep_s != 0 || options->keep_bytes != 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "record video: codec, segments, events and retention are not there yet");
     const char *const presets[] = {"ultrafast", "superfast", "veryfast", "faster", "fast"};
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
         if (strcmp(presets[i], options->preset) == 0)
@@ -327,6 +332,16 @@ int recorder_write(struct recorder *recorder, const struct AVFrame *picture, uin
         atomic_fetch_add(&recorder->dropped, 1);
     }
     return 0;
+}
+
+int recorder_write_frame(struct recorder *recorder, const struct frame *frame, struct err *err)
+{
+    return recorder_write(recorder, frame->picture, frame->number, err);
+}
+
+void recorder_event(struct recorder *recorder, int begins)
+{
+    (void)recorder, (void)begins;
 }
 
 /* The bytes to the disk, then the name: a file with its name is complete, also after a power cut.

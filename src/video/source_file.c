@@ -113,9 +113,7 @@ static void set_rates(struct file_source *source)
     if (!(source->time_base_s > 0))
         source->time_base_s = source->frame_s;
     source->fps = source->options.fps > 0 ? source->options.fps : fmin(rate, SOURCE_MAX_FPS);
-    source->limit = (uint64_t)llround(source->options.seconds * source->fps);
-    if (source->options.seconds > 0 && source->limit == 0)
-        source->limit = 1;
+    source->limit = source_frame_limit(&source->options, source->fps);
 }
 
 /* One packet from the file to the decoder. Returns 0, or -1 with `err` set. */
@@ -241,18 +239,6 @@ static int rewind_file(struct file_source *source, struct err *err)
     return 0;
 }
 
-static int check_options(const struct source_options *options, struct err *err)
-{
-    if (!(options->start_s >= 0 && options->start_s < 1e6))
-        return err_set(err, ERR_INVALID, "open video: a start of %g s", options->start_s);
-    if (!(options->seconds >= 0 && options->seconds < 1e9))
-        return err_set(err, ERR_INVALID, "open video: a length of %g s", options->seconds);
-    if (!(options->fps >= 0 && options->fps <= SOURCE_MAX_FPS))
-        return err_set(err, ERR_INVALID, "open video: %g frames a second, not 0 to %d",
-                       options->fps, SOURCE_MAX_FPS);
-    return 0;
-}
-
 static int open_all(struct file_source *source, struct err *err)
 {
     if (access(source->path, R_OK) < 0)
@@ -284,8 +270,6 @@ static void close_file(struct source *base)
 static struct source *open_file(const char *path, const struct source_options *options,
                                 struct err *err)
 {
-    if (check_options(options, err) < 0)
-        return NULL;
     av_log_set_level(log_shows(LOG_DEBUG) ? AV_LOG_INFO : AV_LOG_QUIET);
     struct file_source *source = calloc(1, sizeof *source);
     if (!source) {
@@ -346,12 +330,12 @@ static int read_file(struct source *base, struct frame *frame, struct err *err)
         .height = source->height,
         .number = source->number,
         .captured_ns = source->options.real_time ? due_ns : clock_monotonic_ns(),
+        .begins = source->number == 1,
     };
     return 1;
 }
 
 const struct source_kind source_file = {
-    .scheme = "file:",
     .open = open_file,
     .close = close_file,
     .fps = fps_of_file,
