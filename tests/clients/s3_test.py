@@ -510,6 +510,34 @@ class PersistenceTest(unittest.TestCase):
                 got = s3.get_object(Bucket="keeps", Key="k")
                 self.assertEqual((got["Body"].read(), got["Metadata"]), (b"body", {"a": "b"}))
 
+    def test_a_folder_from_before_versions(self):
+        with clouds.Cloud(KEN) as cloud:
+            s3 = cloud.client(boto3, "s3")
+            s3.create_bucket(Bucket="keeps")
+            body = os.urandom(100_000)
+            s3.put_object(Bucket="keeps", Key="k", Body=body)
+            upload = s3.create_multipart_upload(Bucket="keeps", Key="u")["UploadId"]
+            cloud.stop()
+            database = sqlite3.connect(os.path.join(cloud.folder, "s3", "meta.db"))
+            with database:  # as older programs left it
+                for table, columns in [("buckets", ["versioning"]), ("uploads", ["tags", "acl"]),
+                                       ("objects", ["version", "sequence", "tags", "acl", "parts"])]:
+                    for column in columns:
+                        database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+                for table in ["history", "configs", "contents", "outbox"]:
+                    database.execute(f"DROP TABLE {table}")
+                database.execute("DROP INDEX uploads_by_key")
+            database.close()
+            cloud.start()
+            s3 = cloud.client(boto3, "s3")
+            s3.put_bucket_versioning(Bucket="keeps", VersioningConfiguration={"Status": "Enabled"})
+            new = s3.put_object(Bucket="keeps", Key="k", Body=b"new")["VersionId"]
+            old = s3.get_object(Bucket="keeps", Key="k", VersionId="null")
+            self.assertEqual(old["Body"].read(), body)
+            versions = s3.list_object_versions(Bucket="keeps")["Versions"]
+            self.assertEqual([v["VersionId"] for v in versions], [new, "null"])
+            s3.abort_multipart_upload(Bucket="keeps", Key="u", UploadId=upload)
+
     def test_damage_of_a_small_object_is_found(self):
         with clouds.Cloud(KEN) as cloud:
             s3 = cloud.client(boto3, "s3")

@@ -30,9 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (form && !post_form_boundary("multipart/form-data; boundary=b", form))
         abort();
     if (form && post_form_read(form, &arena, (const char *)body, body_size, &err) == 0) {
+        const struct post_request request = {form, "bucket", 1000000};
         check_form(form, body_size);
-        post_policy_check((const char *)data, zero ? (size_t)(zero - data) : 0, form, "bucket",
-                          1000000, &limits, &err);
+        post_policy_check((const char *)data, zero ? (size_t)(zero - data) : 0, &request, &limits,
+                          &err);
     } else if (err.code == ERR_NONE) {
         abort(); /* a failure without a cause */
     }

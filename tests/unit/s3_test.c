@@ -175,6 +175,7 @@ static int check_policy(const char *policy, const char *key)
         "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n";
     char text[512];
     struct post_form form = {0};
+    const struct post_request request = {&form, "bucket", 1795430000000};
     struct post_limits limits;
     struct err err = {0};
     struct arena arena;
@@ -183,8 +184,7 @@ static int check_policy(const char *policy, const char *key)
     assert_true(post_form_boundary("multipart/form-data; boundary=\"b\"", &form));
     assert_int_equal(post_form_read(&form, &arena, text, (size_t)size, &err), 0);
     assert_true(form.has_file);
-    int result =
-        post_policy_check(policy, strlen(policy), &form, "bucket", 1795430000000, &limits, &err);
+    int result = post_policy_check(policy, strlen(policy), &request, &limits, &err);
     arena_finish(&arena);
     return result == 0 ? 0 : (int)err.code;
 }

@@ -176,14 +176,13 @@ static const char old_version_row[] =
     ", marker FROM history WHERE bucket=? AND key=? AND sequence=? AND version=?";
 
 /* With `version` it is bound behind bucket and key, and its sequence before it. */
-static int read_object(struct connection *c, struct s3_request *r, const char *sql,
-                       const char *bucket, const char *key, const char *version,
-                       struct meta_object *out, struct err *err)
+static int read_object(const struct meta_at *at, struct s3_request *r, const char *sql,
+                       const char *version, struct meta_object *out, struct err *err)
 {
-    sqlite3_stmt *s = connection_prepare(c, sql, err);
+    sqlite3_stmt *s = connection_prepare(at->c, sql, err);
     if (!s)
         return -1;
-    meta_bind_key(s, bucket, key);
+    meta_bind_key(s, at->bucket, at->key);
     if (version) {
         sqlite3_bind_int64(s, 3, s3_version_sequence(version));
         meta_bind_text(s, 4, version);
@@ -191,9 +190,9 @@ static int read_object(struct connection *c, struct s3_request *r, const char *s
     int step = sqlite3_step(s);
     int found = step == SQLITE_ROW;
     if (found && out)
-        found = fill_object(r->x, s, key, out, err);
+        found = fill_object(r->x, s, at->key, out, err);
     if (step != SQLITE_ROW && step != SQLITE_DONE)
-        found = connection_fail(c, "read an object's row", err);
+        found = connection_fail(at->c, "read an object's row", err);
     connection_reset(s);
     return found;
 }
@@ -201,16 +200,16 @@ static int read_object(struct connection *c, struct s3_request *r, const char *s
 int meta_object(struct s3_request *r, const char *bucket, const char *key, struct meta_object *out,
                 struct err *err)
 {
-    struct connection *c = database_read_begin(r->s3->database, err);
-    if (!c)
-        return -1;
+    const struct meta_at at = {database_read_begin(r->s3->database, err), bucket, key};
     struct meta_object marker = {0};
-    int found = read_object(c, r, current_row, bucket, key, NULL, out, err);
-    if (found == 0 && read_object(c, r, newest_old_row, bucket, key, NULL, &marker, err) < 0)
+    if (!at.c)
+        return -1;
+    int found = read_object(&at, r, current_row, NULL, out, err);
+    if (found == 0 && read_object(&at, r, newest_old_row, NULL, &marker, err) < 0)
         found = -1;
     if (found == 0 && out && marker.is_marker)
         *out = marker;
-    database_read_end(r->s3->database, c);
+    database_read_end(r->s3->database, at.c);
     return found;
 }
 
@@ -220,15 +219,15 @@ int meta_version(struct s3_request *r, const char *bucket, const char *key, cons
     if (!version)
         return meta_object(r, bucket, key, out, err);
     int is_null = strcmp(version, "null") == 0;
-    struct connection *c = database_read_begin(r->s3->database, err);
-    if (!c)
+    const char *bound = is_null ? NULL : version;
+    const struct meta_at at = {database_read_begin(r->s3->database, err), bucket, key};
+    if (!at.c)
         return -1;
-    int found = read_object(c, r, is_null ? current_null_row : current_version_row, bucket, key,
-                            is_null ? NULL : version, out, err);
+    int found =
+        read_object(&at, r, is_null ? current_null_row : current_version_row, bound, out, err);
     if (found == 0)
-        found = read_object(c, r, is_null ? old_null_row : old_version_row, bucket, key,
-                            is_null ? NULL : version, out, err);
-    database_read_end(r->s3->database, c);
+        found = read_object(&at, r, is_null ? old_null_row : old_version_row, bound, out, err);
+    database_read_end(r->s3->database, at.c);
     return found;
 }
 

@@ -105,10 +105,10 @@ static int end_upload(struct connection *c, struct put_job *job, struct err *err
 static int put_object_job(struct connection *c, void *context, struct err *err)
 {
     struct put_job *job = context;
-    const char *bucket = job->r->bucket, *key = job->r->key;
+    const struct meta_at at = {c, job->r->bucket, job->r->key};
     enum versioning versioning;
-    int exists = meta_read_versioning(c, bucket, &versioning, err);
-    if (exists < 0 || (exists && meta_read_current(c, bucket, key, &job->current, err) < 0))
+    int exists = meta_read_versioning(c, at.bucket, &versioning, err);
+    if (exists < 0 || (exists && meta_read_current(&at, &job->current, err) < 0))
         return -1;
     job->put->outcome = exists ? judge(&job->put->condition, &job->current) : META_NO_BUCKET;
     if (job->put->outcome != META_DONE)
@@ -116,13 +116,13 @@ static int put_object_job(struct connection *c, void *context, struct err *err)
     int ended = end_upload(c, job, err);
     if (ended <= 0)
         return ended;
-    if (meta_next_sequence(c, bucket, key, &job->current, job->r->x->received_unix_ms,
-                           &job->sequence, err) < 0 ||
-        meta_make_room(c, bucket, key, &job->current, versioning, &job->files, err) < 0)
+    if (meta_next_sequence(&at, &job->current, job->r->x->received_unix_ms, &job->sequence, err) <
+            0 ||
+        meta_make_room(&at, &job->current, versioning, &job->files, err) < 0)
         return -1;
     name_version(versioning, job->sequence, job->put->version);
     struct s3_event event = {.name = job->put->event,
-                             .key = key,
+                             .key = at.key,
                              .etag = job->put->object->etag,
                              .version = job->put->version,
                              .size = job->put->object->size,
@@ -178,8 +178,8 @@ static int note_removal(struct connection *c, struct s3_request *r, const struct
 static int delete_version(struct connection *c, struct delete_job *job, struct meta_delete *d,
                           struct err *err)
 {
-    int found = meta_remove_version(c, job->r->bucket, d->key, d->version, &job->files,
-                                    &d->removed_marker, err);
+    const struct meta_at at = {c, job->r->bucket, d->key};
+    int found = meta_remove_version(&at, d->version, &job->files, &d->removed_marker, err);
     snprintf(d->out_version, sizeof d->out_version, "%s", d->version);
     if (found <= 0)
         return found;
@@ -191,17 +191,17 @@ static int delete_key(struct connection *c, struct delete_job *job, struct meta_
                       const struct meta_current *current, enum versioning versioning,
                       struct err *err)
 {
-    const char *bucket = job->r->bucket;
+    const struct meta_at at = {c, job->r->bucket, d->key};
     int64_t sequence, now_ms = job->r->x->received_unix_ms;
     if (versioning == VERSIONING_OFF && !current->found)
         return 0;
-    if (meta_next_sequence(c, bucket, d->key, current, now_ms, &sequence, err) < 0 ||
-        meta_make_room(c, bucket, d->key, current, versioning, &job->files, err) < 0)
+    if (meta_next_sequence(&at, current, now_ms, &sequence, err) < 0 ||
+        meta_make_room(&at, current, versioning, &job->files, err) < 0)
         return -1;
     if (versioning != VERSIONING_OFF) {
         name_version(versioning, sequence, d->out_version);
         d->made_marker = 1;
-        if (meta_insert_marker(c, bucket, d->key, sequence, d->out_version, now_ms, err) < 0)
+        if (meta_insert_marker(&at, sequence, d->out_version, now_ms, err) < 0)
             return -1;
     }
     return note_removal(c, job->r, d, sequence, err);
@@ -210,13 +210,14 @@ static int delete_key(struct connection *c, struct delete_job *job, struct meta_
 static int delete_one(struct connection *c, struct delete_job *job, struct meta_delete *d,
                       enum versioning versioning, struct err *err)
 {
+    const struct meta_at at = {c, job->r->bucket, d->key};
     struct meta_current current;
     d->made_marker = d->removed_marker = 0;
     d->out_version[0] = 0;
     d->outcome = META_DONE;
     if (d->version)
         return delete_version(c, job, d, err);
-    if (meta_read_current(c, job->r->bucket, d->key, &current, err) < 0)
+    if (meta_read_current(&at, &current, err) < 0)
         return -1;
     if (d->only_sequence && (!current.found || current.sequence != d->only_sequence))
         return 0;

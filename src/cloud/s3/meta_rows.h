@@ -38,28 +38,30 @@ void meta_files_end(struct meta_files *files, struct s3 *s3, int is_done);
 
 /* -- versions, inside the writer's transaction (meta_history.c) -- */
 
+/* Which key, and in which transaction. */
+struct meta_at {
+    struct connection *c;
+    const char *bucket, *key;
+};
+
 /* The current row, as far as writes need it. */
 struct meta_current {
     int found;
     int64_t sequence, size;
     char file[CONTENT_NAME_BYTES], etag[S3_ETAG_BYTES], version[S3_VERSION_BYTES];
 };
-int meta_read_current(struct connection *c, const char *bucket, const char *key,
-                      struct meta_current *out, struct err *err);
+int meta_read_current(const struct meta_at *at, struct meta_current *out, struct err *err);
 /* A sequence above all that the key has. */
-int meta_next_sequence(struct connection *c, const char *bucket, const char *key,
-                       const struct meta_current *current, int64_t now_ms, int64_t *out,
-                       struct err *err);
+int meta_next_sequence(const struct meta_at *at, const struct meta_current *current, int64_t now_ms,
+                       int64_t *out, struct err *err);
 /* Make room for a new newest version: the current row moves to history or goes, by the bucket's
  * versioning; with VERSIONING_SUSPENDED the null version goes, wherever it is. */
-int meta_make_room(struct connection *c, const char *bucket, const char *key,
-                   const struct meta_current *current, enum versioning versioning,
-                   struct meta_files *files, struct err *err);
-int meta_insert_marker(struct connection *c, const char *bucket, const char *key, int64_t sequence,
-                       const char *version, int64_t now_ms, struct err *err);
+int meta_make_room(const struct meta_at *at, const struct meta_current *current,
+                   enum versioning versioning, struct meta_files *files, struct err *err);
+int meta_insert_marker(const struct meta_at *at, int64_t sequence, const char *version,
+                       int64_t now_ms, struct err *err);
 /* Remove one version for good; the newest of the others becomes current. 1, 0: there is none. */
-int meta_remove_version(struct connection *c, const char *bucket, const char *key,
-                        const char *version, struct meta_files *files, int *was_marker,
-                        struct err *err);
+int meta_remove_version(const struct meta_at *at, const char *version, struct meta_files *files,
+                        int *was_marker, struct err *err);
 
 #endif

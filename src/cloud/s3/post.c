@@ -266,6 +266,7 @@ static int authenticate(struct upload *u)
 {
     struct err err = {0};
     const char *policy = post_form_get(&u->form, "policy");
+    const struct post_request request = {&u->form, u->r->bucket, u->r->x->received_unix_ms};
     char *text;
     size_t size;
     u->limits = (struct post_limits){0, -1};
@@ -276,8 +277,7 @@ static int authenticate(struct upload *u)
     }
     if (verify(u, policy) < 0 || decode_policy(u, policy, &text, &size) < 0)
         return -1;
-    if (post_policy_check(text, size, &u->form, u->r->bucket, u->r->x->received_unix_ms, &u->limits,
-                          &err) == 0)
+    if (post_policy_check(text, size, &request, &u->limits, &err) == 0)
         return 0;
     return deny(u, err.code == ERR_DENIED ? "AccessDenied" : "InvalidPolicyDocument", err.message);
 }

@@ -171,15 +171,14 @@ static int check_policy(const json_t *policy, struct checking *c, int64_t now_ms
     return check_extra(c, err);
 }
 
-int post_policy_check(const char *text, size_t size, const struct post_form *form,
-                      const char *bucket, int64_t now_ms, struct post_limits *limits,
-                      struct err *err)
+int post_policy_check(const char *text, size_t size, const struct post_request *request,
+                      struct post_limits *limits, struct err *err)
 {
-    struct checking c = {.form = form, .bucket = bucket, .limits = limits};
+    struct checking c = {.form = request->form, .bucket = request->bucket, .limits = limits};
     json_error_t ignored;
     *limits = (struct post_limits){0, -1};
     json_t *policy = json_loadb(text, size, 0, &ignored);
-    int result = check_policy(policy, &c, now_ms, err);
+    int result = check_policy(policy, &c, request->now_ms, err);
     json_decref(policy);
     return result;
 }

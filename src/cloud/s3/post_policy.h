@@ -12,10 +12,16 @@ struct post_limits {
     int64_t min_bytes, max_bytes; /* of the file; max -1: no limit */
 };
 
+/* What the policy is held against. */
+struct post_request {
+    const struct post_form *form;
+    const char *bucket;
+    int64_t now_ms;
+};
+
 /* `policy` is the JSON text. ERR_INVALID: it is none; ERR_DENIED: the form is against it. Both with
  * AWS's words. */
-int post_policy_check(const char *policy, size_t size, const struct post_form *form,
-                      const char *bucket, int64_t now_ms, struct post_limits *limits,
-                      struct err *err);
+int post_policy_check(const char *policy, size_t size, const struct post_request *request,
+                      struct post_limits *limits, struct err *err);
 
 #endif

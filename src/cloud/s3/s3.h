@@ -75,8 +75,14 @@ struct s3_request {
 
 /* The first row that fits; NULL: none. */
 const struct s3_operation *s3_find_operation(struct s3_request *r);
+
+/* -- unknown.c -- */
+
 /* -1: the request asks for what is not offered here; that is answered by name. */
 int s3_refuse_unknown(struct s3_request *r);
+
+/* -- who.c -- */
+
 /* The action that the operation is. */
 const char *s3_action(struct s3_request *r);
 /* May the signer (or nobody in particular) do the action on bucket and key (NULL: on the bucket)?
