@@ -65,8 +65,8 @@ class Base(unittest.TestCase):
         connection.close()
         return reply.status, reply.headers, text
 
-    def signed(self, url, service):
-        keys = self.cloud.keys()
+    def signed(self, url, service, keys=None):
+        keys = keys or self.cloud.keys()
         request = AWSRequest(method="GET", url=url)
         SigV4Auth(Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]), service,
                   "us-east-1").add_auth(request)
@@ -201,6 +201,25 @@ class HttpApiTest(Base):
         who = event["requestContext"]["authorizer"]["iam"]
         self.assertEqual(who["accessKey"], self.cloud.keys()["AWS_ACCESS_KEY_ID"])
         self.assertNotIn("authorization", event["headers"])
+
+    def test_who_signs_needs_to_be_allowed(self):
+        api, url = self.api()
+        self.route(api, "GET /x", AuthorizationType="AWS_IAM")
+        iam = self.cloud.client(boto3, "iam")
+        iam.create_user(UserName="caller")
+        key = iam.create_access_key(UserName="caller")["AccessKey"]
+        keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        status, _, text = self.request(url + "/x", headers=self.signed(url + "/x", "execute-api",
+                                                                       keys))
+        self.assertEqual(status, 403)
+        self.assertIn("execute-api:Invoke", text)
+        iam.put_user_policy(UserName="caller", PolicyName="p", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "execute-api:Invoke",
+                "Resource": f"arn:aws:execute-api:us-east-1:*:{api}/*/GET/x"}]}))
+        event = self.event(url + "/x", headers=self.signed(url + "/x", "execute-api", keys))
+        self.assertIn(":user/caller", event["requestContext"]["authorizer"]["iam"]["userArn"])
 
     def test_a_stage_throttles(self):
         api, url = self.api()

@@ -86,6 +86,23 @@ class CliTest(unittest.TestCase):
         is_second = (version.stdout + version.stderr).startswith("aws-cli/2")
         return ["--cli-binary-format", "raw-in-base64-out"] if is_second else []
 
+    def test_versions_and_http_apis_as_people_type_them(self):
+        code = functions.make_zip({"bootstrap": (functions.SHELL, 0o755)})
+        made = self.aws("lambda", "create-function", "--function-name", "g", "--role",
+                        "arn:aws:iam::000000000000:role/r", "--runtime", "provided.al2023",
+                        "--handler", "h", "--publish", "--zip-file",
+                        "fileb://" + self.path("g.zip", code))
+        self.assertEqual(made["Version"], "1")
+        self.aws("lambda", "create-alias", "--function-name", "g", "--name", "live",
+                 "--function-version", "1")
+        self.aws("lambda", "wait", "published-version-active", "--function-name", "g",
+                 "--qualifier", "1")
+        api = self.aws("apigatewayv2", "create-api", "--name", "g", "--protocol-type", "HTTP",
+                       "--target", made["FunctionArn"].rsplit(":", 1)[0] + ":live")
+        url = f"{self.cloud.endpoint}/restapis/{api['ApiId']}/%24default/_user_request_/x"
+        with urllib.request.urlopen(url, timeout=30) as reply:
+            self.assertEqual(json.load(reply)["shell"]["rawPath"], "/x")
+
     def test_errors_are_told_by_their_names(self):
         error = self.aws("lambda", "get-function", "--function-name", "absent", fails=True)
         self.assertIn("(ResourceNotFoundException)", error)

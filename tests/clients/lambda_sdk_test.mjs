@@ -53,6 +53,36 @@ await lambda.send(new L.PutFunctionConcurrencyCommand({
 await assert.rejects(invoke('echo x'), L.TooManyRequestsException);
 await lambda.send(new L.DeleteFunctionConcurrencyCommand({ FunctionName: 'f' }));
 
+// Versions, aliases, URLs, asynchronous settings, provisioned concurrency.
+const version = await lambda.send(new L.PublishVersionCommand({ FunctionName: 'f' }));
+assert.equal(version.Version, '1');
+await lambda.send(new L.CreateAliasCommand({ FunctionName: 'f', Name: 'live', FunctionVersion: '1' }));
+const aliased = await invoke('env AWS_LAMBDA_FUNCTION_VERSION', { Qualifier: 'live' });
+assert.equal(text(aliased.Payload), '"1"');
+assert.equal(aliased.ExecutedVersion, '1');
+await assert.rejects(invoke('echo x', { Qualifier: 'absent' }), L.ResourceNotFoundException);
+const config = await lambda.send(new L.PutFunctionEventInvokeConfigCommand({
+  FunctionName: 'f', MaximumRetryAttempts: 0 }));
+assert.ok(config.LastModified instanceof Date);
+assert.equal((await invoke('echo x', { InvocationType: 'Event' })).StatusCode, 202);
+const { FunctionUrl } = await lambda.send(new L.CreateFunctionUrlConfigCommand({
+  FunctionName: 'f', AuthType: 'NONE' }));
+const id = new URL(FunctionUrl).hostname.split('.')[0];
+const answer = await fetch(`${process.env.AWS_ENDPOINT_URL}/_lambda-url/${id}/`, {
+  method: 'POST', body: 'echo url' });
+assert.equal(await answer.text(), 'url');
+await lambda.send(new L.PutProvisionedConcurrencyConfigCommand({
+  FunctionName: 'f', Qualifier: '1', ProvisionedConcurrentExecutions: 1 }));
+for (let i = 0; ; i++) {
+  const { Status } = await lambda.send(new L.GetProvisionedConcurrencyConfigCommand({
+    FunctionName: 'f', Qualifier: '1' }));
+  if (Status === 'READY') break;
+  assert.ok(i < 200, Status);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+const limits = await lambda.send(new L.GetAccountSettingsCommand({}));
+assert.ok(limits.AccountLimit.ConcurrentExecutions > 0);
+
 const api = await gateway.send(new G.CreateRestApiCommand({ name: 'a' }));
 const { items } = await gateway.send(new G.GetResourcesCommand({ restApiId: api.id }));
 const where = { restApiId: api.id, resourceId: items[0].id, httpMethod: 'GET' };

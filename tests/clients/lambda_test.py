@@ -289,6 +289,15 @@ class LambdaTest(unittest.TestCase):
                                    Principal="arn:aws:iam::000000000000:role/keyed")
         self.assertEqual(client.invoke(FunctionName="keys", Payload=b'"echo x"')["StatusCode"], 200)
 
+    def test_a_client_context_reaches_the_function_or_is_refused(self):
+        self.create("context")
+        for wrong in ("x", base64.b64encode(b"[1]").decode(), base64.b64encode(b"{").decode()):
+            self.refused("InvalidRequestContentException", self.client.invoke,
+                         FunctionName="context", ClientContext=wrong)
+        context = base64.b64encode(b'{"custom": {"a":\n"b"}}').decode()
+        self.assertEqual(self.invoke("context", "context", ClientContext=context)[0],
+                         "{'custom':{'a':'b'}}")
+
     def test_invocations_count_exactly(self):
         self.create("count", Timeout=1)
         for _ in range(20):

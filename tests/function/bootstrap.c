@@ -4,6 +4,7 @@
  *   "print TEXT"  writes it and answers    "error"      reports an error
  *   "exit N"      ends in mid-request      "abort"      dies by a signal
  *   "env NAME"    answers its value        "large N"    answers N bytes
+ *   "context"     answers what the client told of itself
  *   "wrong-id"    answers someone else's request first, and says what it was told
  *   "child"       leaves a child that sleeps for an hour with a port open, and answers the port
  *   "escape"      the same, the child in a session of its own
@@ -123,6 +124,20 @@ static void answer_large(size_t size)
     free(data);
 }
 
+/* With ' for ", as the answer is in " itself. */
+static void answer_context(void)
+{
+    char text[4096] = "(none)";
+    static const char name[] = "Lambda-Runtime-Client-Context: ";
+    const char *found = strcasestr(received, name);
+    if (found && found < body)
+        snprintf(text, sizeof text, "%.*s", (int)strcspn(found + sizeof name - 1, "\r"),
+                 found + sizeof name - 1);
+    for (char *c = text; *c; c++)
+        *c = *c == '"' ? '\'' : *c;
+    answer(text);
+}
+
 static void answer_wrong_id(void)
 {
     char text[64];
@@ -175,6 +190,8 @@ static void work(const char *what)
         answer(getenv(what + 4) ? getenv(what + 4) : "(none)");
     else if (strncmp(what, "large ", 6) == 0)
         answer_large((size_t)atol(what + 6));
+    else if (strcmp(what, "context") == 0)
+        answer_context();
     else if (strcmp(what, "wrong-id") == 0)
         answer_wrong_id();
     else if (strcmp(what, "child") == 0)

@@ -2,6 +2,7 @@
 
 #include "cloud/access.h"
 #include "cloud/apigateway/target.h"
+#include "cloud/query.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -128,7 +129,8 @@ static const char *split_path_form(struct target *t, const char *path)
         return NULL;
     path += size + 1;
     size = strcspn(path, "/");
-    if (copy_part(t->stage_name, sizeof t->stage_name, path, size) < 0 || !path[size])
+    if (copy_part(t->stage_name, sizeof t->stage_name, path, size) < 0 || !path[size] ||
+        query_decode(t->stage_name, 0) < 0) /* "%24default" */
         return NULL;
     path += size + 1;
     return strncmp(path, mark, sizeof mark - 1) == 0 ? path + sizeof mark - 1 : NULL;

@@ -48,7 +48,11 @@ static int read_zip(const json_t *code, struct zip_bytes *out, struct err *err)
     return decode_base64(json_string_value(zip), json_string_length(zip), out, err);
 }
 
-/* Unpacks the request's zip and notes it in the record. NULL: the error is answered. */
+/* Where the code of a function comes from: for PackageType Zip the request's zip; an image's
+ * ImageUri (refused by read_zip() and apply_package_type() today) would be unpacked into the same
+ * folder.
+ *
+ * Unpacks the request's zip and notes it in the record. NULL: the error is answered. */
 static struct code *take_code(struct lambda *lambda, struct exchange *x, const json_t *request,
                               json_t *record)
 {

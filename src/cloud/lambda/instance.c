@@ -345,6 +345,7 @@ void instance_give(struct manager *m, struct instance *instance, struct job *job
                         &(struct runtime_work){.request_id = job->request_id,
                                                .function_arn = job->arn,
                                                .trace_id = trace_id,
+                                               .client_context = job->client_context,
                                                .deadline_unix_ms = clock_unix_ms() + timeout_ms,
                                                .payload = job->payload,
                                                .payload_bytes = job->payload_bytes});

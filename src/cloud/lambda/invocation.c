@@ -10,6 +10,8 @@
 
 /* The Invoke operation. */
 
+enum { MAX_CONTEXT_BYTES = 3583 }; /* of X-Amz-Client-Context, as on AWS */
+
 static void reply_log_tail(struct exchange *x, const char *tail)
 {
     unsigned char text[OUTPUT_TAIL_BYTES * 4 / 3 + 8];
@@ -69,6 +71,45 @@ static int check_payload(struct exchange *x, const char *payload, size_t size, i
     return -1;
 }
 
+/* What the caller tells of itself, in base64, goes to the function decoded. NULL: nothing, or the
+ * error is answered (`*failed`). */
+static const char *client_context(struct exchange *x, int *failed)
+{
+    const char *text = exchange_header(x, "X-Amz-Client-Context");
+    size_t size = text ? strlen(text) : 0;
+    *failed = 0;
+    if (!size)
+        return NULL;
+    char *out = size <= MAX_CONTEXT_BYTES && size % 4 == 0 ? arena_alloc(&x->arena, size, 1) : NULL;
+    int decoded =
+        out ? EVP_DecodeBlock((unsigned char *)out, (const unsigned char *)text, (int)size) : -1;
+    if (decoded >= 0) {
+        decoded -= (text[size - 1] == '=') + (text[size - 2] == '=');
+        out[decoded] = 0;
+        json_t *value = json_loads(out, 0, NULL);
+        char *line = json_is_object(value) ? json_dumps(value, JSON_COMPACT) : NULL;
+        out = line ? arena_strdup(&x->arena, line) : NULL;
+        free(line);
+        json_decref(value);
+    }
+    *failed = decoded < 0 || !out;
+    if (*failed)
+        exchange_fail(x, "InvalidRequestContentException",
+                      "Client context must be a valid Base64-encoded JSON object.");
+    return *failed ? NULL : out;
+}
+
+static int refuse_headers(struct exchange *x)
+{
+    static const char *const names[] = {"X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (exchange_header(x, names[i])) {
+            exchange_fail(x, "InvalidParameterValueException", "%s is not supported", names[i]);
+            return -1;
+        }
+    return 0;
+}
+
 static void run(struct lambda *lambda, struct exchange *x, const struct lambda_target *target,
                 int is_event)
 {
@@ -88,9 +129,14 @@ static void run(struct lambda *lambda, struct exchange *x, const struct lambda_t
             exchange_respond(x, 202, "application/json", NULL, 0);
         return;
     }
+    int failed;
+    const char *context = client_context(x, &failed);
+    if (failed)
+        return;
     exchange_defer(x);
     manager_invoke(lambda->manager,
-                   &(struct manager_request){.function = target->function,
+                   &(struct manager_request){.client_context = context,
+                                             .function = target->function,
                                              .latest = target->latest,
                                              .arn = *target->qualifier ? target->arn : NULL,
                                              .request_id = x->request_id,
@@ -105,7 +151,7 @@ void lambda_invoke_function(void *self, struct rest_call *call)
     struct exchange *x = call->x;
     const char *type = exchange_header(x, "X-Amz-Invocation-Type");
     struct lambda_target target;
-    if (lambda_open(self, call, &target) < 0)
+    if (refuse_headers(x) < 0 || lambda_open(self, call, &target) < 0)
         return;
     if (!type || strcmp(type, "RequestResponse") == 0)
         run(self, x, &target, 0);

@@ -115,6 +115,8 @@ static struct job *job_create(const struct manager *m, const struct manager_requ
     job->latest = function_hold(request->latest ? request->latest : request->function);
     snprintf(job->arn, sizeof job->arn, "%s", request->arn ? request->arn : request->function->arn);
     job->is_event = request->is_event;
+    if (request->client_context)
+        job->client_context = strdup(request->client_context);
     job->done = request->done;
     job->context = request->context;
     long wait_ms = job->is_event ? request->wait_ms : m->options.queue_ms;
@@ -128,6 +130,7 @@ void job_destroy(struct job *job)
     function_release(job->function);
     function_release(job->latest);
     free(job->payload);
+    free(job->client_context);
     free(job);
 }
 

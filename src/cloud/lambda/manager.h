@@ -60,6 +60,7 @@ struct manager_request {
     const char *request_id;    /* UUID */
     const void *payload;       /* copied */
     size_t payload_bytes;
+    const char *client_context; /* one line of JSON; copied; NULL: none */
     int is_event; /* asynchronous: waits for an instance as long as needed, or wait_ms */
     long wait_ms; /* of an event; 0: as long as needed */
     lambda_done *done;

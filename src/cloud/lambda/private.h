@@ -22,7 +22,7 @@ struct job { /* a request */
     struct function *latest;   /* held */
     char arn[FUNCTION_ARN_BYTES];
     char request_id[RANDOM_UUID_BYTES];
-    char *payload;
+    char *payload, *client_context; /* client_context: NULL for none */
     size_t payload_bytes;
     int is_event;
     lambda_done *done;

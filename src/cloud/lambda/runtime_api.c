@@ -333,6 +333,8 @@ static struct MHD_Response *work_response(const struct runtime_work *work)
     MHD_add_response_header(response, "Lambda-Runtime-Deadline-Ms", deadline);
     MHD_add_response_header(response, "Lambda-Runtime-Invoked-Function-Arn", work->function_arn);
     MHD_add_response_header(response, "Lambda-Runtime-Trace-Id", work->trace_id);
+    if (work->client_context)
+        MHD_add_response_header(response, "Lambda-Runtime-Client-Context", work->client_context);
     return response;
 }
 

@@ -24,6 +24,7 @@ struct runtime_poll;
 /* What goes with an invocation. */
 struct runtime_work {
     const char *request_id, *function_arn, *trace_id;
+    const char *client_context; /* JSON text; NULL: none */
     long long deadline_unix_ms;
     const void *payload;
     size_t payload_bytes;

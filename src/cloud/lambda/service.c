@@ -217,8 +217,9 @@ static void handle(void *self, struct exchange *x)
     struct rest_call call = {.x = x};
     const struct rest_operation *operation = rest_find(operations, x, &call);
     if (!operation)
-        exchange_fail_status(x, 404, "UnknownOperationException",
-                             "ken cloud has no such operation");
+        exchange_fail_status(
+            x, 404, "UnknownOperationException",
+            arena_printf(&x->arena, "ken cloud has no operation %s %.200s", x->method, x->path));
     else if (authorize(self, &call) == 0)
         operation->handle(self, &call);
 }
