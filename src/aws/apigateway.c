@@ -95,6 +95,51 @@ int aws_apigateway_put_api(struct aws_client *client, const char *name,
                 err);
 }
 
+static int lists(const json_t *list, const char *text)
+{
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        if (json_is_string(item) && strcmp(json_string_value(item), text) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* A media type's "/" is "~1" in a patch's path (RFC 6901). */
+static json_t *patch_of_type(const char *type)
+{
+    char path[200];
+    int before = (int)strcspn(type, "/");
+    snprintf(path, sizeof path, "/binaryMediaTypes/%.*s~1%s", before, type,
+             type[before] ? type + before + 1 : "");
+    return json_pack("{s:s, s:s}", "op", "add", "path", path);
+}
+
+int aws_apigateway_put_binary_types(struct aws_client *client, const char *api,
+                                    const char *const *types, struct err *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "/restapis/%s", api);
+    json_t *now = call(client, "GetRestApi", "GET", path, NULL, err);
+    if (!now)
+        return -1;
+    json_t *patches = json_array();
+    for (; *types; types++)
+        if (!lists(json_object_get(now, "binaryMediaTypes"), *types))
+            json_array_append_new(patches, patch_of_type(*types));
+    json_decref(now);
+    if (json_array_size(patches) == 0) {
+        json_decref(patches);
+        return 0;
+    }
+    json_t *answer = call(client, "UpdateRestApi", "PATCH", path,
+                          json_pack("{s:o}", "patchOperations", patches), err);
+    json_decref(answer);
+    return answer ? 1 : -1;
+}
+
 int aws_apigateway_put_resource(struct aws_client *client, const char *api, const char *path_part,
                                 char id[APIGATEWAY_ID_BYTES], struct err *err)
 {
@@ -171,8 +216,8 @@ int aws_apigateway_put_method(struct aws_client *client, const struct apigateway
                               struct err *err)
 {
     char path[PATH_BYTES], uri[PATH_BYTES];
-    snprintf(path, sizeof path, "/restapis/%s/resources/%s/methods/GET", method->api,
-             method->resource);
+    snprintf(path, sizeof path, "/restapis/%s/resources/%s/methods/%s", method->api,
+             method->resource, method->http_method);
     integration_uri(aws_client_config(client), method->function_arn, uri, sizeof uri);
     json_t *now = call(client, "GetMethod", "GET", path, NULL, err);
     if (!now && err->code != ERR_NOT_FOUND)

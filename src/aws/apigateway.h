@@ -18,9 +18,13 @@ int aws_apigateway_put_api(struct aws_client *client, const char *name,
 int aws_apigateway_put_resource(struct aws_client *client, const char *api, const char *path_part,
                                 char id[APIGATEWAY_ID_BYTES], struct err *err) MUST_USE;
 
-/* GET on a resource, answered by a function (proxy integration). */
+/* Bodies of these media types reach the function as base64 rather than as text; ends with NULL. */
+int aws_apigateway_put_binary_types(struct aws_client *client, const char *api,
+                                    const char *const *types, struct err *err) MUST_USE;
+
+/* A method of a resource, answered by a function (proxy integration). */
 struct apigateway_method {
-    const char *api, *resource, *function_arn;
+    const char *api, *resource, *http_method, *function_arn;
     enum apigateway_auth auth;
     const char *const *query_parameters; /* required ones, ends with NULL */
 };

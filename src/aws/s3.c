@@ -88,3 +88,16 @@ int aws_s3_get_object(struct aws_client *client, const char *bucket, const char 
         return end_call(&call, -1);
     return end_call(&call, aws_client_send(client, &call.request, response, err));
 }
+
+int aws_s3_put_object(struct aws_client *client, const struct s3_object *object, struct err *err)
+{
+    struct s3_call call;
+    const struct http_header type = {"Content-Type", object->content_type};
+    if (start_call(&call, "PutObject", "PUT", object->bucket, object->key, err) < 0)
+        return end_call(&call, -1);
+    call.request.headers = &type;
+    call.request.header_count = 1;
+    call.request.body = object->data;
+    call.request.body_bytes = object->size;
+    return end_call(&call, aws_client_send(client, &call.request, aws_client_scratch(client), err));
+}

@@ -19,4 +19,13 @@ int aws_s3_create_bucket(struct aws_client *client, const char *bucket, struct e
 int aws_s3_get_object(struct aws_client *client, const char *bucket, const char *key,
                       struct http_response *response, struct err *err) MUST_USE;
 
+/* An object in memory, stored in one request. */
+struct s3_object {
+    const char *bucket, *key, *content_type;
+    const void *data;
+    size_t size;
+};
+int aws_s3_put_object(struct aws_client *client, const struct s3_object *object,
+                      struct err *err) MUST_USE;
+
 #endif

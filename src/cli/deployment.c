@@ -35,17 +35,17 @@ static int put_table(struct deployment_work *work, struct err *err)
 static void put_policy(const struct deployment_work *work, char *out, size_t out_bytes)
 {
     const struct deployment_wish *wish = work->wish;
-    snprintf(
-        out, out_bytes,
-        "{\"Version\":\"2012-10-17\",\"Statement\":["
-        "{\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::%s/*\"},"
-        "{\"Effect\":\"Allow\",\"Action\":\"s3:ListBucket\",\"Resource\":\"arn:aws:s3:::%s\"},"
-        "{\"Effect\":\"Allow\",\"Action\":\"dynamodb:GetItem\",\"Resource\":"
-        "\"arn:aws:dynamodb:%s:*:table/%s\"},"
-        "{\"Effect\":\"Allow\",\"Action\":[\"logs:CreateLogGroup\",\"logs:CreateLogStream\","
-        "\"logs:PutLogEvents\"],\"Resource\":\"*\"}]}",
-        wish->frames_bucket, wish->frames_bucket, aws_client_config(work->client)->region,
-        wish->table);
+    snprintf(out, out_bytes,
+             "{\"Version\":\"2012-10-17\",\"Statement\":["
+             "{\"Effect\":\"Allow\",\"Action\":[\"s3:GetObject\",\"s3:PutObject\"],"
+             "\"Resource\":\"arn:aws:s3:::%s/*\"},"
+             "{\"Effect\":\"Allow\",\"Action\":\"s3:ListBucket\",\"Resource\":\"arn:aws:s3:::%s\"},"
+             "{\"Effect\":\"Allow\",\"Action\":\"dynamodb:GetItem\",\"Resource\":"
+             "\"arn:aws:dynamodb:%s:*:table/%s\"},"
+             "{\"Effect\":\"Allow\",\"Action\":[\"logs:CreateLogGroup\",\"logs:CreateLogStream\","
+             "\"logs:PutLogEvents\"],\"Resource\":\"*\"}]}",
+             wish->frames_bucket, wish->frames_bucket, aws_client_config(work->client)->region,
+             wish->table);
 }
 
 static int put_role(struct deployment_work *work, struct err *err)
@@ -110,16 +110,21 @@ static int put_function(struct deployment_work *work, struct err *err)
     return 0;
 }
 
-static int put_method(struct deployment_work *work, int *changed, struct err *err)
+/* GET asks about a frame in the bucket, POST brings the frame. */
+static const char *const http_methods[] = {"GET", "POST"};
+enum { HTTP_METHODS = sizeof http_methods / sizeof *http_methods };
+
+static int put_method(struct deployment_work *work, const char *http_method, int *changed,
+                      struct err *err)
 {
     static const char *const parameters[] = {"BucketName", "ImageName", NULL};
     const struct deployment_wish *wish = work->wish;
-    struct apigateway_method method = {work->api_id, work->resource_id, work->function_arn,
-                                       wish->auth, parameters};
+    struct apigateway_method method = {work->api_id,       work->resource_id, http_method,
+                                       work->function_arn, wish->auth,        parameters};
     int done = aws_apigateway_put_method(work->client, &method, err);
     if (done < 0)
         return -1;
-    work->report(work->context, "method", "GET", done ? "updated" : "unchanged");
+    work->report(work->context, "method", http_method, done ? "updated" : "unchanged");
     *changed |= done;
     return 0;
 }
@@ -134,19 +139,35 @@ static void account_of(const char *arn, char *out, size_t out_bytes)
     snprintf(out, out_bytes, "%.*s", arn ? (int)strcspn(arn, ":") : 0, arn ? arn : "");
 }
 
-static int put_permission(struct deployment_work *work, struct err *err)
+static int put_permission(struct deployment_work *work, const char *http_method, struct err *err)
 {
     const struct deployment_wish *wish = work->wish;
     char statement[100], source[512], account[32];
     account_of(work->function_arn, account, sizeof account);
-    snprintf(statement, sizeof statement, "apigateway-%s", work->api_id);
-    snprintf(source, sizeof source, "arn:aws:execute-api:%s:%s:%s/*/GET/%s",
-             aws_client_config(work->client)->region, account, work->api_id, wish->resource);
+    snprintf(statement, sizeof statement, "apigateway-%s%s", work->api_id,
+             strcmp(http_method, "GET") == 0 ? "" : "-post");
+    snprintf(source, sizeof source, "arn:aws:execute-api:%s:%s:%s/*/%s/%s",
+             aws_client_config(work->client)->region, account, work->api_id, http_method,
+             wish->resource);
     int made = aws_lambda_add_permission(work->client, wish->function, statement,
                                          "apigateway.amazonaws.com", source, err);
     if (made < 0)
         return -1;
     report(work, "permission", statement, made);
+    return 0;
+}
+
+static int put_methods(struct deployment_work *work, int *changed, struct err *err)
+{
+    static const char *const pictures[] = {"image/png", "image/jpeg", NULL};
+    int done = aws_apigateway_put_binary_types(work->client, work->api_id, pictures, err);
+    if (done < 0)
+        return -1;
+    *changed |= done;
+    for (int i = 0; i < HTTP_METHODS; i++)
+        if (put_method(work, http_methods[i], changed, err) < 0 ||
+            put_permission(work, http_methods[i], err) < 0)
+            return -1;
     return 0;
 }
 
@@ -163,7 +184,7 @@ static int put_api(struct deployment_work *work, struct err *err)
     if (made < 0)
         return -1;
     report(work, "resource", wish->resource, made);
-    if (put_method(work, &changed, err) < 0 || put_permission(work, err) < 0)
+    if (put_methods(work, &changed, err) < 0)
         return -1;
     int live = aws_apigateway_has_stage(work->client, work->api_id, wish->stage, err);
     if (live < 0 || ((changed || !live) &&

@@ -1,18 +1,21 @@
 #include "edge/edge.h"
 #include "cli/options.h"
+#include "cli/paths.h"
 #include "cli/photo_format.h"
 #include "cli/verbs.h"
 #include "edge/report.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 struct edge_settings {
-    const char *deployment, *video, *format, *work, *prefix, *expect, *report;
-    double start_s, seconds, fps, retry_s;
+    const char *deployment, *architecture, *models, *gallery, *video, *format, *work, *prefix,
+        *expect, *report;
+    double start_s, seconds, fps, retry_s, record_lifetime_s;
     long every, workers, queue, quality;
     int loop, fast, json, no_record, quiet;
 };
@@ -114,11 +117,9 @@ static void print_end(const struct edge_settings *settings, const struct edge_to
     fputc('\n', out);
 }
 
-static struct edge_options options_of(const struct edge_settings *settings,
-                                      const struct deployment *deployment)
+static struct edge_options options_of(const struct edge_settings *settings)
 {
     return (struct edge_options){
-        .deployment = deployment,
         .video = settings->video,
         .source = {.start_s = settings->start_s,
                    .seconds = settings->seconds,
@@ -138,22 +139,26 @@ static struct edge_options options_of(const struct edge_settings *settings,
     };
 }
 
-static int run(const struct edge_settings *settings, enum image_format format, struct err *err)
+static int run(const struct edge_settings *settings, struct edge_options *options, struct err *err)
 {
+    char place[PATH_MAX];
     struct deployment deployment;
+    const struct local_options local = {.models = paths_models(settings->models, place),
+                                        .gallery = paths_gallery(settings->gallery),
+                                        .record_lifetime_s = settings->record_lifetime_s};
     struct edge_totals totals = {0};
     struct console console = {.settings = settings};
     const struct edge_listener listener = {
         .context = &console, .frame = on_frame, .notice = on_notice, .stop = should_stop};
     if (deployment_read(&deployment, settings->deployment, err) < 0)
         return -1;
-    struct edge_options options = options_of(settings, &deployment);
-    options.format = format;
+    options->deployment = &deployment;
+    options->local = &local;
     sigemptyset(&console.stop_signals);
     sigaddset(&console.stop_signals, SIGINT);
     sigaddset(&console.stop_signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &console.stop_signals, NULL); /* before there are threads */
-    int result = edge_run(&options, &listener, &totals, err);
+    int result = edge_run(options, &listener, &totals, err);
     if (totals.frames > 0)
         print_end(settings, &totals, &deployment);
     return result;
@@ -170,17 +175,23 @@ static const char details[] =
     "  ken edge --video walk.mp4 --expect person-a --report r.jsonl   measure; see ken summary\n"
     "  ken edge --video walk.mp4 --fast --no-record --format jpeg  as fast as the cloud answers";
 
-static int check(const struct edge_settings *settings, enum image_format *format, struct err *err)
+static int check(const struct edge_settings *settings, struct edge_options *options,
+                 struct err *err)
 {
     if (!settings->video)
         return err_set(err, ERR_INVALID, "--video FILE is missing (see ken edge --help)");
-    return photo_format_parse(settings->format, format, err);
+    if (edge_architecture_read(&options->architecture, settings->architecture) < 0)
+        return err_set(err, ERR_INVALID, "--architecture: \"%s\" is not c, d or e",
+                       settings->architecture);
+    return photo_format_parse(settings->format, &options->format, err);
 }
 
 int verb_edge(int argc, char **argv)
 {
     struct edge_settings s = {
         .deployment = DEPLOYMENT_DEFAULT_PATH,
+        .architecture = "c",
+        .record_lifetime_s = 300,
         .format = "png",
         .work = "ken-edge",
         .prefix = "",
@@ -194,6 +205,12 @@ int verb_edge(int argc, char **argv)
     const struct option_spec specs[] = {
         {"deployment", 0, OPTION_TEXT, &s.deployment, "FILE",
          "what ken deploy wrote (" DEPLOYMENT_DEFAULT_PATH ")"},
+        {"architecture", 0, OPTION_TEXT, &s.architecture, "c|d|e",
+         "frame to the bucket, in the request, or recognised here (c)"},
+        {"models", 0, OPTION_TEXT, &s.models, "DIR", "e: the networks (default $KEN_MODELS)"},
+        {"gallery", 0, OPTION_TEXT, &s.gallery, "FILE", "e: the people (default $KEN_GALLERY)"},
+        {"record-lifetime", 0, OPTION_REAL, &s.record_lifetime_s, "S",
+         "e: a record is fetched again after S seconds (300)", 0, 1e7},
         {"video", 0, OPTION_TEXT, &s.video, "FILE", "play this file as the camera"},
         {"start", 0, OPTION_REAL, &s.start_s, "S", "skip its first S seconds (0)", 0, 1e6},
         {"seconds", 0, OPTION_REAL, &s.seconds, "N", "stop after N seconds (0: at its end)", 0,
@@ -226,14 +243,14 @@ int verb_edge(int argc, char **argv)
         .details = details,
         .options = specs,
     };
-    enum image_format format;
     struct err err = {0};
     int first, code = options_start(&line, argc, argv, &first);
     if (code >= 0)
         return code;
-    if (check(&s, &format, &err) < 0) {
+    struct edge_options options = options_of(&s);
+    if (check(&s, &options, &err) < 0) {
         options_fail(&line, &err);
         return EXIT_USAGE;
     }
-    return run(&s, format, &err) < 0 ? options_fail(&line, &err) : EXIT_OK;
+    return run(&s, &options, &err) < 0 ? options_fail(&line, &err) : EXIT_OK;
 }

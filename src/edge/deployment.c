@@ -4,6 +4,7 @@
 #include "base/file.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 struct field {
@@ -41,6 +42,7 @@ static int take_all(struct deployment *d, const json_t *root, const char *path, 
         {"frames_bucket", d->frames_bucket, sizeof d->frames_bucket, 1},
         {"videos_bucket", d->videos_bucket, sizeof d->videos_bucket, 1},
         {"function", d->function, sizeof d->function, 1},
+        {"table", d->table, sizeof d->table, 0},
         {"api_url", d->api_url, sizeof d->api_url, 1},
         {"auth", d->auth, sizeof d->auth, 1},
         {"api_key", d->api_key, sizeof d->api_key, 0},
@@ -48,6 +50,8 @@ static int take_all(struct deployment *d, const json_t *root, const char *path, 
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (take(root, &fields[i], path, err) < 0)
             return -1;
+    if (!d->table[0])
+        snprintf(d->table, sizeof d->table, "ken-people");
     if (strcmp(d->auth, "iam") != 0 && strcmp(d->auth, "key") != 0 && strcmp(d->auth, "none") != 0)
         return err_set(err, ERR_INVALID, "read %s: \"auth\" is \"%s\", not iam, key or none", path,
                        d->auth);

@@ -12,7 +12,7 @@ enum { DEPLOYMENT_TEXT_BYTES = 1024, DEPLOYMENT_MAX_FILE_BYTES = 64 * 1024 };
 struct deployment {
     char region[64], endpoint[DEPLOYMENT_TEXT_BYTES]; /* endpoint: "" for AWS's own hosts */
     char frames_bucket[64], videos_bucket[64];
-    char function[256];
+    char function[256], table[256]; /* of the records; "ken-people" unless it says otherwise */
     char api_url[DEPLOYMENT_TEXT_BYTES];
     char auth[8]; /* "iam", "key" or "none" */
     char api_key[256];

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -48,6 +49,19 @@ void edge_notice(struct edge_run *run, const char *format, ...)
     pthread_mutex_lock(&run->lock);
     run->listener->notice(run->listener->context, text);
     pthread_mutex_unlock(&run->lock);
+}
+
+int edge_architecture_read(enum edge_architecture *architecture, const char *word)
+{
+    static const char *const words[] = {
+        [EDGE_FRAME_TO_BUCKET] = "c", [EDGE_FRAME_IN_REQUEST] = "d", [EDGE_ON_DEVICE] = "e"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcasecmp(word, words[i]) != 0)
+            continue;
+        *architecture = (enum edge_architecture)i;
+        return 0;
+    }
+    return -1;
 }
 
 static int check_options(const struct edge_options *options, struct err *err)
@@ -262,6 +276,12 @@ static void measure(struct edge_totals *totals, uint64_t start_ns)
 static int lost_frames(const struct edge_run *run, struct err *err)
 {
     const struct edge_totals *totals = &run->totals;
+    if (totals->lost == 0 && totals->unarchived > 0)
+        return err_set(err, run->first_error.code,
+                       "%" PRIu64 " of %" PRIu64 " frames are not in the bucket (%" PRIu64
+                       " of them kept in %s): %s",
+                       totals->unarchived, totals->sampled, totals->kept, totals->frames_folder,
+                       run->first_error.message);
     if (totals->lost == 0)
         return 0;
     return err_set(err, run->first_error.code,
@@ -298,11 +318,21 @@ static int check_uplink(const struct deployment *deployment, struct err *err)
     return uplink ? 0 : -1;
 }
 
+static int open_local(struct edge_run *run, struct err *err)
+{
+    const struct edge_options *options = run->options;
+    if (options->architecture != EDGE_ON_DEVICE)
+        return 0;
+    run->local = local_open(options->local, options->deployment, err);
+    return run->local ? 0 : -1;
+}
+
 static int open_and_run(struct edge_run *run, struct err *err)
 {
     struct capture capture = {.run = run};
     const struct edge_options *options = run->options;
-    if (check_options(options, err) < 0 || check_uplink(options->deployment, err) < 0)
+    if (check_options(options, err) < 0 || check_uplink(options->deployment, err) < 0 ||
+        open_local(run, err) < 0)
         return -1;
     capture.source = source_open(options->video, &options->source, err);
     if (!capture.source)
@@ -330,6 +360,7 @@ int edge_run(const struct edge_options *options, const struct edge_listener *lis
     pthread_mutex_init(&run.lock, NULL);
     int result = open_and_run(&run, err);
     *totals = run.totals;
+    local_close(run.local);
     pthread_mutex_destroy(&run.lock);
     return result;
 }

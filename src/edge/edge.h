@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "edge/answer.h"
 #include "edge/deployment.h"
+#include "edge/local.h"
 #include "edge/stage.h"
 #include "image/image.h"
 #include "video/recorder.h"
@@ -13,9 +14,9 @@
 #include <stdint.h>
 
 /* The camera's side. One thread captures and never waits: every frame goes to the recorder, every
- * `every`-th to a bounded queue, from which workers deliver it: encode, keep a copy in the work
- * folder, PUT it to the frame bucket, ask the API who it is, remove the copy. At the end the
- * recording goes to the video bucket.
+ * `every`-th to a bounded queue, from which workers deliver it, by the architecture: encode, keep a
+ * copy in the work folder, PUT it to the frame bucket, ask the API who it is, remove the copy. At
+ * the end the recording goes to the video bucket.
  *
  * Recorder and workers fail independently. A frame whose delivery fails is tried again for
  * `retry_s` where the failure may pass; then it is lost, stays in the work folder, and the cloud
@@ -45,7 +46,18 @@ struct edge_listener {
     int (*stop)(void *context);                      /* asked at each frame; NULL: never */
 };
 
+/* How a frame comes to its answer (docs/architectures.md has all five). */
+enum edge_architecture {
+    EDGE_FRAME_TO_BUCKET,  /* C: PUT to the frame bucket, then GET */
+    EDGE_FRAME_IN_REQUEST, /* D: POST the frame; the function archives it */
+    EDGE_ON_DEVICE,        /* E: recognise here, fetch the record, archive the frame afterwards */
+};
+/* From "c", "d" or "e"; -1 for another word. */
+int edge_architecture_read(enum edge_architecture *architecture, const char *word) MUST_USE;
+
 struct edge_options {
+    enum edge_architecture architecture;
+    const struct local_options *local; /* E's networks, gallery and records */
     const char *video;
     struct source_options source;
     const struct deployment *deployment;
@@ -69,7 +81,8 @@ struct edge_totals {
     uint64_t retries;     /* repeated questions */
     uint64_t answers;     /* of the function, failures such as NoFace included */
     uint64_t lost;        /* sampled without an answer; the dropped ones included */
-    uint64_t kept;        /* of them, still in the work folder */
+    uint64_t unarchived;  /* E: answered, but not in the frame bucket */
+    uint64_t kept;        /* of the lost and unarchived, still in the work folder */
     uint64_t verdicts[4]; /* by enum verdict */
     struct recorder_result recording;
     int recorded, stored;     /* the recording is complete; it is in the video bucket */

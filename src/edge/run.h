@@ -14,6 +14,7 @@ struct edge_run {
     const struct edge_listener *listener;
     struct queue *queue;   /* of struct edge_job, owned by who popped it */
     struct report *report; /* or NULL */
+    struct local *local;   /* E only, else NULL */
     atomic_int cloud_gone; /* a frame was given up on, and none has got through since */
     pthread_mutex_t lock;  /* of all below, the listener and the report */
     struct edge_totals totals;

@@ -126,20 +126,28 @@ int uplink_put_video(struct uplink *uplink, const char *key, const char *path, s
     return result;
 }
 
-static int ask(struct uplink *uplink, const char *query, struct err *err)
+/* One question; `frame` NULL: the frame is in the bucket. */
+static int ask(struct uplink *uplink, const char *query, const struct uplink_frame *frame,
+               struct err *err)
 {
     const struct deployment *d = &uplink->deployment;
-    const struct http_header key = {"x-api-key", d->api_key};
-    int with_key = strcmp(d->auth, "key") == 0;
+    struct http_header headers[2];
+    size_t count = 0;
+    if (frame)
+        headers[count++] = (struct http_header){"Content-Type", frame->content_type};
+    if (strcmp(d->auth, "key") == 0)
+        headers[count++] = (struct http_header){"x-api-key", d->api_key};
     struct aws_request request = {
         .service = AWS_EXECUTE_API,
         .operation = "ask the API",
         .endpoint = uplink->api_base,
-        .method = "GET",
+        .method = frame ? "POST" : "GET",
         .path = uplink->api_path,
         .query = query,
-        .headers = &key,
-        .header_count = (size_t)with_key,
+        .headers = headers,
+        .header_count = count,
+        .body = frame ? frame->data : NULL,
+        .body_bytes = frame ? frame->size : 0,
         .body_fd = -1,
         .timeout_ms = UPLINK_TIMEOUT_MS,
         .tries = 1,
@@ -148,20 +156,25 @@ static int ask(struct uplink *uplink, const char *query, struct err *err)
     return aws_client_send(uplink->client, &request, &uplink->response, err);
 }
 
-int uplink_ask(struct uplink *uplink, const char *key, const struct buf **body, struct err *err)
+static const char *query_of(struct uplink *uplink, const char *key)
 {
     const char *bucket = uplink->deployment.frames_bucket;
     arena_finish(&uplink->arena);
     char *bucket_text = uri_encode(&uplink->arena, bucket, strlen(bucket), "");
     char *key_text = uri_encode(&uplink->arena, key, strlen(key), "");
-    const char *query =
-        bucket_text && key_text
-            ? arena_printf(&uplink->arena, "BucketName=%s&ImageName=%s", bucket_text, key_text)
-            : NULL;
+    if (!bucket_text || !key_text)
+        return NULL;
+    return arena_printf(&uplink->arena, "BucketName=%s&ImageName=%s", bucket_text, key_text);
+}
+
+static int ask_about(struct uplink *uplink, const char *key, const struct uplink_frame *frame,
+                     const struct buf **body, struct err *err)
+{
+    const char *query = query_of(uplink, key);
     if (!query)
         return err_set(err, ERR_TOO_BIG, "ask the API: the name is too long");
     int status = 200;
-    if (ask(uplink, query, err) < 0) {
+    if (ask(uplink, query, frame, err) < 0) {
         status = aws_client_failure(uplink->client)->status;
         if (status == 0 || status == 429)
             return -1;
@@ -172,6 +185,17 @@ int uplink_ask(struct uplink *uplink, const char *key, const struct buf **body, 
     }
     *body = &uplink->response.body;
     return status;
+}
+
+int uplink_ask(struct uplink *uplink, const char *key, const struct buf **body, struct err *err)
+{
+    return ask_about(uplink, key, NULL, body, err);
+}
+
+int uplink_post(struct uplink *uplink, const struct uplink_frame *frame, const struct buf **body,
+                struct err *err)
+{
+    return ask_about(uplink, frame->key, frame, body, err);
 }
 
 int uplink_may_pass(const struct err *err)

@@ -35,6 +35,15 @@ int uplink_put_video(struct uplink *uplink, const char *key, const char *path,
 int uplink_ask(struct uplink *uplink, const char *key, const struct buf **body,
                struct err *err) MUST_USE;
 
+/* The same with the frame itself in the request; the function archives it as `key`. */
+struct uplink_frame {
+    const char *key, *content_type;
+    const void *data;
+    size_t size;
+};
+int uplink_post(struct uplink *uplink, const struct uplink_frame *frame, const struct buf **body,
+                struct err *err) MUST_USE;
+
 int uplink_may_pass(const struct err *err);
 
 #endif

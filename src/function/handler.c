@@ -15,12 +15,14 @@
 struct run {
     const struct handler_parts *parts;
     struct event event;
+    int readable; /* the picture is one */
     struct face *faces;
     struct match matches[HANDLER_MAX_FACES];
     int known[HANDLER_MAX_FACES];
     size_t face_count;
     struct face_timings stages;
     double fetch_ms, decode_ms, match_ms, record_ms;
+    uint64_t start_ns;
     int64_t started_unix_us; /* so that the caller can tell the way here from the way back */
     struct buf record;       /* plain JSON; empty: none */
     struct buf others;       /* members of a JSON object: records of other people; empty: none */
@@ -45,6 +47,11 @@ static int fail(struct run *run, int status, const char *error, const char *mess
 static int fetch(struct run *run, const void **data, size_t *size)
 {
     struct err err = {0};
+    if (run->event.picture) {
+        *data = run->event.picture;
+        *size = run->event.picture_bytes;
+        return 0;
+    }
     uint64_t start_ns = clock_monotonic_ns();
     enum frame_result result =
         run->parts->fetch(run->parts->self, run->event.bucket, run->event.key, data, size, &err);
@@ -164,6 +171,7 @@ static int go(struct run *run, const char *event, size_t event_bytes)
         return fail(run, 400, "MissingParameter", err.message);
     if (fetch(run, &data, &size) < 0 || decode(run, data, size, image) < 0)
         return -1;
+    run->readable = 1;
     int done = recognize(run, image);
     if (image == &own || image->capacity > KEEP_PICTURE_BYTES)
         image_finish(image);
@@ -277,32 +285,65 @@ static void put_answer(int status, const struct buf *body, struct buf *answer)
     json_decref(text);
 }
 
+/* Returns 0, or -1 where the request ends before it began. */
+static int start(struct run *run, const struct handler_parts *parts)
+{
+    *run = (struct run){.parts = parts,
+                        .status = 200,
+                        .start_ns = clock_monotonic_ns(),
+                        .started_unix_us = clock_unix_us()};
+    buf_init(&run->record, MAX_RECORD_BYTES);
+    buf_init(&run->others, MAX_RECORD_BYTES);
+    run->faces = calloc(HANDLER_MAX_FACES, sizeof *run->faces);
+    return run->faces ? 0 : fail(run, 500, "RecognitionFailed", "out of memory");
+}
+
+static void finish(struct run *run, int cold_start, struct buf *body,
+                   struct handler_outcome *outcome)
+{
+    double total_ms = clock_ms_since(run->start_ns);
+    json_t *times = timings(run, total_ms, cold_start);
+    if (run->error)
+        put_failure(run, times, body);
+    else
+        put_body(run, times, body);
+    json_decref(times);
+    *outcome = (struct handler_outcome){
+        .status = run->status, .error = run->error, .faces = run->face_count, .total_ms = total_ms};
+    if (run->readable)
+        outcome->archive = run->event;
+    else
+        event_finish(&run->event);
+    buf_finish(&run->record);
+    buf_finish(&run->others);
+    free(run->faces);
+}
+
 void handler_run(const struct handler_parts *parts, const char *event, size_t event_bytes,
                  int cold_start, struct buf *answer, struct handler_outcome *outcome)
 {
-    uint64_t start_ns = clock_monotonic_ns();
-    struct run run = {.parts = parts, .status = 200, .started_unix_us = clock_unix_us()};
-    buf_init(&run.record, MAX_RECORD_BYTES);
-    buf_init(&run.others, MAX_RECORD_BYTES);
-    run.faces = calloc(HANDLER_MAX_FACES, sizeof *run.faces);
-    if (run.faces)
-        (void)go(&run, event, event_bytes);
-    else
-        (void)fail(&run, 500, "RecognitionFailed", "out of memory");
+    struct run run;
     struct buf body;
     buf_init(&body, 3 * MAX_RECORD_BYTES);
-    double total_ms = clock_ms_since(start_ns);
-    json_t *times = timings(&run, total_ms, cold_start);
-    if (run.error)
-        put_failure(&run, times, &body);
-    else
-        put_body(&run, times, &body);
-    json_decref(times);
-    put_answer(run.status, &body, answer);
-    *outcome = (struct handler_outcome){
-        .status = run.status, .error = run.error, .faces = run.face_count, .total_ms = total_ms};
+    if (start(&run, parts) == 0)
+        (void)go(&run, event, event_bytes);
+    finish(&run, cold_start, &body, outcome);
+    put_answer(outcome->status, &body, answer);
     buf_finish(&body);
-    buf_finish(&run.record);
-    buf_finish(&run.others);
-    free(run.faces);
+}
+
+void handler_recognize(const struct handler_parts *parts, const char *key,
+                       const struct image *image, struct buf *body, struct handler_outcome *outcome)
+{
+    struct run run;
+    int ready = start(&run, parts);
+    snprintf(run.event.key, sizeof run.event.key, "%s", key);
+    if (ready == 0 && recognize(&run, image) == 0 && look_up(&run) == 0)
+        (void)look_up_others(&run);
+    finish(&run, 0, body, outcome);
+}
+
+void handler_outcome_finish(struct handler_outcome *outcome)
+{
+    event_finish(&outcome->archive);
 }

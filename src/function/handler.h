@@ -5,13 +5,14 @@
 #include "base/err.h"
 #include "face/gallery.h"
 #include "face/recognizer.h"
+#include "function/event.h"
 #include "image/image.h"
 
 #include <stddef.h>
 
-/* From a request's event to its answer: fetch the frame, recognise, look the record up. Nothing
- * that comes in makes it fail: what goes wrong becomes an answer with its own status and message
- * (docs/function.md). */
+/* From a request's event to its answer: fetch the frame or take it from the request, recognise,
+ * look the record up. Nothing that comes in makes it fail: what goes wrong becomes an answer with
+ * its own status and message (docs/function.md). */
 
 enum { HANDLER_MAX_FACES = 32 };
 
@@ -49,11 +50,19 @@ struct handler_outcome {
     const char *error; /* "NoFace"; NULL when all went well */
     size_t faces;
     double total_ms;
+    struct event archive; /* its picture came in the request and is to be archived; NULL: none */
 };
+void handler_outcome_finish(struct handler_outcome *outcome);
 
 /* Append the answer, in the form that a proxy integration wants:
  * {"statusCode": .., "headers": {..}, "body": "..", "isBase64Encoded": false}. */
 void handler_run(const struct handler_parts *parts, const char *event, size_t event_bytes,
                  int cold_start, struct buf *answer, struct handler_outcome *outcome);
+
+/* The same from a picture that is at hand, for the device that recognises by itself: appends the
+ * body alone. `fetch` and `picture` of the parts are not used. */
+void handler_recognize(const struct handler_parts *parts, const char *key,
+                       const struct image *image, struct buf *body,
+                       struct handler_outcome *outcome);
 
 #endif

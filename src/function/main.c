@@ -34,6 +34,17 @@ static void log_request(const char *request_id, const struct handler_outcome *ou
     fflush(stdout);
 }
 
+/* The caller has its answer already; the next event waits until this is done. */
+static void archive(struct services *services, struct handler_outcome *outcome)
+{
+    struct err err = {0};
+    if (outcome->archive.picture && services_archive(services, &outcome->archive, &err) < 0) {
+        err_wrap(&err, "archive frame");
+        report(err.message);
+    }
+    handler_outcome_finish(outcome);
+}
+
 static int serve_one(struct runtime *runtime, struct services *services, int cold,
                      struct buf *answer, struct err *err)
 {
@@ -50,6 +61,7 @@ static int serve_one(struct runtime *runtime, struct services *services, int col
                                   "the answer is larger than 6 MiB", err)
                    : runtime_respond(runtime, event.request_id, answer->data, answer->size, err);
     log_request(event.request_id, &outcome, cold);
+    archive(services, &outcome);
     return done;
 }
 

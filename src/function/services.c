@@ -159,3 +159,14 @@ struct handler_parts services_parts(struct services *services)
     return (struct handler_parts){services, fetch,           recognize,         match,
                                   record,   services->table, &services->picture};
 }
+
+int services_archive(struct services *services, const struct event *frame, struct err *err)
+{
+    int is_png = frame->picture_bytes > 1 && frame->picture[0] == 0x89 && frame->picture[1] == 'P';
+    const struct s3_object object = {.bucket = frame->bucket,
+                                     .key = frame->key,
+                                     .content_type = is_png ? "image/png" : "image/jpeg",
+                                     .data = frame->picture,
+                                     .size = frame->picture_bytes};
+    return aws_s3_put_object(services->client, &object, err);
+}

@@ -23,5 +23,8 @@ void services_close(struct services *services); /* NULL is fine */
  * counts as failed, so that there is time left to say so. 0: no limit. */
 void services_set_deadline(struct services *services, int64_t deadline_unix_ms);
 struct handler_parts services_parts(struct services *services);
+/* Store a frame that came in a request, after its answer has left. */
+int services_archive(struct services *services, const struct event *frame,
+                     struct err *err) MUST_USE;
 
 #endif

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """ken-function on its own, with a Runtime API, S3 and DynamoDB that misbehave. usage: function.py BUILD_FOLDER. Skipped (77)
 without the networks."""
+import base64
 import http.server
 import json
 import os
@@ -53,6 +54,11 @@ class Services(http.server.BaseHTTPRequestHandler):
         return self.reply(200, event, Lambda_Runtime_Aws_Request_Id="id-1",
                           Lambda_Runtime_Deadline_Ms=str(deadline))
 
+    def do_PUT(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.test.puts.put((self.path, self.headers["Content-Type"], body, self.test.answers.qsize()))
+        return self.reply(self.test.put_status)
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if "X-Amz-Target" in self.headers:
@@ -80,6 +86,7 @@ class FunctionTest(unittest.TestCase):
 
     def setUp(self):
         self.events, self.answers, self.limit_s, self.process = queue.Queue(), queue.Queue(), 10, None
+        self.puts, self.put_status = queue.Queue(), 200
         self.s3 = lambda request: request.reply(200, self.frame)
         self.dynamodb = lambda request: request.reply(200, b'{"Item": {"name": {"S": "person-a"}}}')
         Services.test = self
@@ -123,6 +130,19 @@ class FunctionTest(unittest.TestCase):
             status, body = self.ask()
             self.assertEqual((status, body["response"], body["timings_ms"]["cold_start"]),
                              (200, "Name: person-a", cold))
+
+    def test_a_posted_frame_is_archived_after_its_answer(self):
+        self.start()
+        post = {"httpMethod": "POST", "isBase64Encoded": True, **GOOD,
+                "body": base64.b64encode(self.frame).decode()}
+        self.s3 = lambda request: request.reply(500)  # nothing is fetched
+        status, body = self.ask(post)
+        self.assertEqual((status, body["key"]), (200, "1.png"))
+        self.assertEqual(self.puts.get(timeout=30)[:3], ("/b/1.png", "image/png", self.frame))
+        self.put_status = 403  # an archive that refuses harms no later answer
+        self.assertEqual(self.ask(post)[0], 200)
+        self.assertEqual(self.ask(post)[0], 200)
+        self.assertEqual(self.puts.get(timeout=30)[0], "/b/1.png")
 
     def test_it_outlives_every_bad_event_and_frame(self):
         self.start()

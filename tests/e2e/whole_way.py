@@ -156,7 +156,37 @@ class WholeWay(unittest.TestCase):
         self.assertEqual((answer[0], answer[1].get("error")), (status, error), answer)
         self.assertTrue(answer[1]["message"], "a refusal says what is wrong")
 
+    def post(self, key, data, content_type="image/png"):
+        """The frame in the request. Returns (status, answer)."""
+        url = urllib.parse.urlsplit(self.deployment["api_url"])
+        query = {"BucketName": self.deployment["frames_bucket"], "ImageName": key}
+        connection = http.client.HTTPConnection(self.cloud.listen, timeout=ANSWER_S)
+        connection.request("POST", url.path + "?" + urllib.parse.urlencode(query), body=data,
+                           headers={"x-api-key": self.deployment["api_key"], "Content-Type": content_type})
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return response.status, json.loads(body)
+
     # Wrong input first.
+
+    def test_a_post_of_text_is_refused(self):
+        self.assert_refused(self.post("post.txt", b"hello", "text/plain"), 400, "MissingParameter")
+        self.assert_refused(self.post("post.png", b"\x89PNG and no more"), 415, "UnreadableImage")
+
+    def test_a_posted_frame_is_answered_and_then_in_the_bucket(self):
+        frame = (PHOTOS / "franck_02221.jpg").read_bytes()
+        status, answer = self.post("posted.jpg", frame, "image/jpeg")
+        self.assertEqual((status, answer["record"]["name"]), (200, "person-a"), answer)
+        until = time.monotonic() + ANSWER_S
+        while time.monotonic() < until:
+            try:
+                got = self.cloud.client("s3").get_object(Bucket=self.deployment["frames_bucket"], Key="posted.jpg")
+                self.assertEqual((got["Body"].read(), got["ContentType"]), (frame, "image/jpeg"))
+                return
+            except ClientError:
+                time.sleep(0.05)
+        self.fail("the frame was not archived")
 
     def test_a_wrong_api_key_is_forbidden(self):
         query = {"BucketName": "b", "ImageName": "i"}

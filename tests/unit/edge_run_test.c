@@ -196,6 +196,34 @@ static void the_api_key_is_sent_where_the_api_wants_it(void **state)
     assert_int_equal(atomic_load(&d.fake.api_keys), 6);
 }
 
+static void with_the_frame_in_the_request_nothing_is_put(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.architecture = EDGE_FRAME_IN_REQUEST;
+    if (run(&d) < 0)
+        fail_msg("%s", d.err.message);
+    assert_int_equal(d.totals.answers, 6);
+    assert_int_equal(atomic_load(&d.fake.puts), 0);
+    assert_int_equal(atomic_load(&d.fake.posts), 6);
+    assert_true(atomic_load(&d.fake.posted_bytes) > 6 * 100);
+    assert_int_equal(files_in(work, ".png"), 0);
+}
+
+static void on_the_device_an_absent_network_is_told_before_the_start(void **state)
+{
+    (void)state;
+    struct device d;
+    const struct local_options local = {.models = folder, .gallery = "/tmp/ken-absent.ken"};
+    prepare(&d);
+    d.options.architecture = EDGE_ON_DEVICE;
+    d.options.local = &local;
+    assert_int_equal(run(&d), -1);
+    assert_int_equal(d.err.code, ERR_NOT_FOUND);
+    assert_int_equal(access(work, F_OK), -1);
+}
+
 static void failures_that_pass_are_tried_again(void **state)
 {
     (void)state;
@@ -362,6 +390,8 @@ int main(void)
         cmocka_unit_test(every_frame_is_answered_and_the_video_stored),
         cmocka_unit_test(its_report_adds_up),
         cmocka_unit_test(the_api_key_is_sent_where_the_api_wants_it),
+        cmocka_unit_test(with_the_frame_in_the_request_nothing_is_put),
+        cmocka_unit_test(on_the_device_an_absent_network_is_told_before_the_start),
         cmocka_unit_test(failures_that_pass_are_tried_again),
         cmocka_unit_test(a_refusal_is_not_repeated_and_the_frame_is_kept),
         cmocka_unit_test(with_the_cloud_gone_everything_stays_here),

@@ -23,8 +23,8 @@ struct fake_cloud {
     const char *fail_body; /* of failures */
     int delay_ms;          /* before each answer to a GET */
     /* what came */
-    atomic_int puts, gets, videos, api_keys;
-    atomic_long video_bytes;
+    atomic_int puts, gets, posts, videos, api_keys; /* gets: questions, the posts included */
+    atomic_long video_bytes, posted_bytes;
 };
 
 struct fake_request {
@@ -101,6 +101,10 @@ static inline enum MHD_Result fake_handle(void *context, struct MHD_Connection *
         return fake_reply(connection, 200, "");
     }
     int first = atomic_fetch_add(&fake->gets, 1) == 0;
+    if (strcmp(method, "POST") == 0) {
+        atomic_fetch_add(&fake->posts, 1);
+        atomic_fetch_add(&fake->posted_bytes, (long)request->body_bytes);
+    }
     if (MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "x-api-key"))
         atomic_fetch_add(&fake->api_keys, 1);
     return fake_takes(&fake->fail_next) ? fake_fail(fake, connection)

@@ -2,6 +2,7 @@
 #include "function/handler.h"
 
 #include <jansson.h>
+#include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@ struct fake {
     int asked, failing;       /* for how many records; the one that fails, from 1 */
     enum err_code failure;    /* of recognize, where faces is -1 */
     const char *record_text;
+    size_t archived_bytes; /* of the last request's frame */
     char asked_bucket[64], asked_key[64], asked_name[64];
     struct image picture; /* kept from request to request */
 };
@@ -103,14 +105,20 @@ static int teardown(void **state)
     return 0;
 }
 
+static struct handler_parts parts_of(struct fake *fake)
+{
+    return (struct handler_parts){fake,        fake_fetch, fake_recognize, fake_match,
+                                  fake_record, "t",        &fake->picture};
+}
+
 /* Run the handler and check what is true of every answer; returns the body, whose text goes to
  * `raw`. */
 static json_t *run(struct fake *fake, const char *event, int status, char *raw, size_t raw_bytes)
 {
-    struct handler_parts parts = {fake,        fake_fetch, fake_recognize, fake_match,
-                                  fake_record, "t",        &fake->picture};
+    const struct handler_parts parts = parts_of(fake);
     struct handler_outcome outcome;
     struct buf answer;
+    fake->asked_key[0] = 0;
     buf_init(&answer, 1 << 20);
     handler_run(&parts, event, strlen(event), 1, &answer, &outcome);
     json_t *root = json_loadb(answer.data, answer.size, 0, NULL);
@@ -129,6 +137,8 @@ static json_t *run(struct fake *fake, const char *event, int status, char *raw, 
         assert_true(json_is_number(json_object_get(times, stages[i])));
     assert_true(json_is_true(json_object_get(times, "cold_start")));
     assert_true(json_integer_value(json_object_get(times, "started_unix_us")) > 1600000000000000);
+    fake->archived_bytes = outcome.archive.picture_bytes;
+    handler_outcome_finish(&outcome);
     json_decref(root);
     buf_finish(&answer);
     return body;
@@ -168,6 +178,91 @@ static void bad_events_are_missing_parameters(void **state)
     };
     for (size_t i = 0; i < COUNT(events); i++)
         expect_error(*state, events[i], 400, "MissingParameter");
+}
+
+#define POST_HEAD                                                                                  \
+    "{\"httpMethod\": \"POST\", \"queryStringParameters\": {\"BucketName\": \"b\", "               \
+    "\"ImageName\": \"1.png\"}, "
+
+static void a_post_without_a_picture_in_base64_is_refused(void **state)
+{
+    static const char *const tails[] = {
+        "\"body\": null, \"isBase64Encoded\": false}",
+        "\"isBase64Encoded\": true}",
+        "\"body\": \"\", \"isBase64Encoded\": true}",
+        "\"body\": 5, \"isBase64Encoded\": true}",
+        "\"body\": \"AAAA\"}",
+        "\"body\": \"AAA\", \"isBase64Encoded\": true}",
+        "\"body\": \"A?AA\", \"isBase64Encoded\": true}",
+        "\"body\": \" AAA\", \"isBase64Encoded\": true}",
+    };
+    for (size_t i = 0; i < COUNT(tails); i++) {
+        char event[400];
+        snprintf(event, sizeof event, POST_HEAD "%s", tails[i]);
+        expect_error(*state, event, 400, "MissingParameter");
+        assert_int_equal(((struct fake *)*state)->archived_bytes, 0);
+    }
+}
+
+/* The event of a POST of `size` bytes of the fake's picture. */
+static void make_post(const struct fake *fake, size_t size, char *event, size_t event_bytes)
+{
+    unsigned char text[4096];
+    assert_true(size < sizeof text / 2);
+    EVP_EncodeBlock(text, (const unsigned char *)fake->png.data, (int)size);
+    snprintf(event, event_bytes, POST_HEAD "\"body\": \"%s\", \"isBase64Encoded\": true}", text);
+}
+
+static void a_posted_picture_is_answered_and_then_to_be_archived(void **state)
+{
+    struct fake *fake = *state;
+    char raw[4096], event[8192];
+    make_post(fake, fake->png.size, event, sizeof event);
+    json_t *body = run(fake, event, 200, raw, sizeof raw);
+    assert_string_equal(text_of(body, "key"), "1.png");
+    assert_string_equal(fake->asked_key, ""); /* nothing was fetched */
+    assert_int_equal(fake->archived_bytes, fake->png.size);
+    json_decref(body);
+    fake->known = 0; /* strangers are archived too */
+    json_decref(run(fake, event, 404, raw, sizeof raw));
+    assert_int_equal(fake->archived_bytes, fake->png.size);
+}
+
+static void what_is_no_picture_is_not_archived(void **state)
+{
+    struct fake *fake = *state;
+    char event[8192];
+    make_post(fake, fake->png.size / 2, event, sizeof event);
+    expect_error(fake, event, 415, "UnreadableImage");
+    assert_int_equal(fake->archived_bytes, 0);
+}
+
+static void what_was_fetched_is_not_archived_again(void **state)
+{
+    struct fake *fake = *state;
+    char raw[4096];
+    json_decref(run(fake, GOOD_EVENT, 200, raw, sizeof raw));
+    assert_int_equal(fake->archived_bytes, 0);
+}
+
+static void a_picture_at_hand_gets_the_same_answer(void **state)
+{
+    struct fake *fake = *state;
+    const struct handler_parts parts = parts_of(fake);
+    struct handler_outcome outcome;
+    struct image image;
+    struct buf body;
+    struct err err;
+    assert_int_equal(image_init(&image, 4, 4, &err), 0);
+    buf_init(&body, 1 << 20);
+    handler_recognize(&parts, "7.png", &image, &body, &outcome);
+    assert_int_equal(outcome.status, 200);
+    json_t *root = json_loadb(body.data, body.size, 0, NULL);
+    assert_string_equal(text_of(root, "key"), "7.png");
+    assert_string_equal(text_of(root, "response"), "Id: 1 Name: person-a Major: Physics Year: 2");
+    json_decref(root);
+    image_finish(&image);
+    buf_finish(&body);
 }
 
 static void parameters_past_their_limits_are_refused(void **state)
@@ -350,6 +445,11 @@ int main(void)
         TEST(a_pictures_memory_is_used_again),
         TEST(bad_events_are_missing_parameters),
         TEST(parameters_past_their_limits_are_refused),
+        TEST(a_post_without_a_picture_in_base64_is_refused),
+        TEST(a_posted_picture_is_answered_and_then_to_be_archived),
+        TEST(what_is_no_picture_is_not_archived),
+        TEST(what_was_fetched_is_not_archived_again),
+        TEST(a_picture_at_hand_gets_the_same_answer),
         TEST(every_failed_fetch_has_its_status),
         TEST(broken_pictures_are_unreadable),
         TEST(failures_of_the_parts_are_told_apart),

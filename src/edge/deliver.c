@@ -1,0 +1,224 @@
+#include "edge/deliver.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "edge/retry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int convert(struct worker *worker, const struct edge_job *job, struct image *image,
+                   struct err *err)
+{
+    if (!worker->converter && !(worker->converter = converter_create(err)))
+        return -1;
+    return converter_run(worker->converter, job->picture, image, err);
+}
+
+static int encode(struct worker *worker, const struct image *image, struct edge_frame *frame,
+                  struct err *err)
+{
+    const struct edge_options *options = worker->run->options;
+    buf_clear(&worker->encoded);
+    if (image_encode(image, options->format, options->quality, &worker->encoded, err) < 0)
+        return -1;
+    frame->bytes = worker->encoded.size;
+    return 0;
+}
+
+/* A copy in the work folder, so that a frame that cannot be delivered is not gone. Without fsync:
+ * it is short-lived, and the answer would wait for the disk. */
+static int save(const struct delivery *delivery, const struct buf *encoded, struct err *err)
+{
+    int fd = open(delivery->path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set_errno(err, "write %s", delivery->path);
+    int result = file_write_all(fd, encoded->data, encoded->size, err);
+    if (close(fd) < 0 && result == 0)
+        result = err_set_errno(err, "write %s", delivery->path);
+    if (result < 0)
+        unlink(delivery->path);
+    return result;
+}
+
+/* A full disk costs the copies, not the recognition. */
+static void save_or_say(struct worker *worker, struct delivery *delivery)
+{
+    struct err err = {0};
+    struct edge_run *run = worker->run;
+    delivery->saved = save(delivery, &worker->encoded, &err) == 0;
+    pthread_mutex_lock(&run->lock);
+    int say = !delivery->saved && !run->said_work_full;
+    run->said_work_full |= say;
+    pthread_mutex_unlock(&run->lock);
+    if (say)
+        edge_notice(run, "%s; frames are sent on, but no copy is kept", err.message);
+}
+
+static const char *content_type(const struct worker *worker)
+{
+    return worker->run->options->format == IMAGE_PNG ? "image/png" : "image/jpeg";
+}
+
+static int upload(struct worker *worker, struct delivery *delivery, struct err *err)
+{
+    return uplink_put(worker->uplink, delivery->frame.key, content_type(worker),
+                      worker->encoded.data, worker->encoded.size, err);
+}
+
+/* C asks about the frame in the bucket, D sends it along. */
+static int send_question(struct worker *worker, const struct delivery *delivery,
+                         const struct buf **body, struct err *err)
+{
+    const struct uplink_frame frame = {.key = delivery->frame.key,
+                                       .content_type = content_type(worker),
+                                       .data = worker->encoded.data,
+                                       .size = worker->encoded.size};
+    if (worker->run->options->architecture == EDGE_FRAME_IN_REQUEST)
+        return uplink_post(worker->uplink, &frame, body, err);
+    return uplink_ask(worker->uplink, delivery->frame.key, body, err);
+}
+
+static int ask(struct worker *worker, struct delivery *delivery, struct err *err)
+{
+    const struct buf *body;
+    double sent_unix_ms = (double)clock_unix_us() / 1000;
+    uint64_t sent_ns = clock_monotonic_ns();
+    delivery->frame.asked++;
+    int status = send_question(worker, delivery, &body, err);
+    if (status < 0)
+        return -1;
+    delivery->round_trip_ms = clock_ms_since(sent_ns);
+    if (answer_parse(&delivery->answer, body->data, body->size, err) < 0)
+        return err_set(err, ERR_INVALID,
+                       "ask the API: HTTP %d and no answer of the function: %.100s", status,
+                       body->size ? body->data : "(empty)");
+    delivery->frame.status = status;
+    answer_stages(&delivery->answer, sent_unix_ms, delivery->round_trip_ms,
+                  delivery->frame.stage_ms);
+    return 0;
+}
+
+static void note_success(struct edge_run *run)
+{
+    if (atomic_exchange(&run->cloud_gone, 0))
+        edge_notice(run, "the cloud is back");
+}
+
+static void note_failure(struct edge_run *run, const struct err *err)
+{
+    if (!atomic_exchange(&run->cloud_gone, 1))
+        edge_notice(run, "%s; frames that cannot be delivered stay in %s", err->message,
+                    run->totals.frames_folder);
+}
+
+/* Try `step` until it succeeds, fails for good, or the time is up. */
+static int persist(struct worker *worker, struct delivery *delivery,
+                   int (*step)(struct worker *, struct delivery *, struct err *), struct err *err)
+{
+    struct edge_run *run = worker->run;
+    struct retry retry;
+    retry_start(&retry, run->options->retry_s);
+    for (;;) {
+        if (step(worker, delivery, err) == 0) {
+            note_success(run);
+            return 0;
+        }
+        if (!uplink_may_pass(err) || atomic_load(&run->cloud_gone) || !retry_wait(&retry)) {
+            note_failure(run, err);
+            return -1;
+        }
+    }
+}
+
+static int open_uplink(struct worker *worker, struct err *err)
+{
+    if (!worker->uplink)
+        worker->uplink = uplink_open(worker->run->options->deployment, err);
+    return worker->uplink ? 0 : -1;
+}
+
+static int encode_and_save(struct worker *worker, const struct image *image,
+                           struct delivery *delivery, struct err *err)
+{
+    double *stage_ms = delivery->frame.stage_ms;
+    uint64_t start_ns = clock_monotonic_ns();
+    if (encode(worker, image, &delivery->frame, err) < 0)
+        return -1;
+    stage_ms[STAGE_encode] += clock_ms_since(start_ns);
+    start_ns = clock_monotonic_ns();
+    save_or_say(worker, delivery);
+    stage_ms[STAGE_save] = clock_ms_since(start_ns);
+    return 0;
+}
+
+static int upload_first(struct worker *worker, struct delivery *delivery, struct err *err)
+{
+    uint64_t start_ns = clock_monotonic_ns();
+    if (persist(worker, delivery, upload, err) < 0)
+        return -1;
+    delivery->frame.stage_ms[STAGE_upload] = clock_ms_since(start_ns);
+    return 0;
+}
+
+static int by_cloud(struct worker *worker, const struct image *image, struct delivery *delivery,
+                    struct err *err)
+{
+    int to_bucket = worker->run->options->architecture == EDGE_FRAME_TO_BUCKET;
+    if (encode_and_save(worker, image, delivery, err) < 0 || open_uplink(worker, err) < 0 ||
+        (to_bucket && upload_first(worker, delivery, err) < 0))
+        return -1;
+    uint64_t start_ns = clock_monotonic_ns();
+    if (persist(worker, delivery, ask, err) < 0)
+        return -1;
+    delivery->frame.stage_ms[STAGE_gateway_and_queue] +=
+        clock_ms_since(start_ns) - delivery->round_trip_ms;
+    return 0;
+}
+
+static int by_device(struct worker *worker, const struct image *image, struct delivery *delivery,
+                     struct err *err)
+{
+    double sent_unix_ms = (double)clock_unix_us() / 1000;
+    uint64_t sent_ns = clock_monotonic_ns();
+    buf_clear(&worker->body);
+    int status = local_ask(worker->run->local, delivery->frame.key, image, &worker->body);
+    delivery->round_trip_ms = clock_ms_since(sent_ns);
+    if (answer_parse(&delivery->answer, worker->body.data, worker->body.size, err) < 0)
+        return -1;
+    delivery->frame.status = status;
+    answer_stages(&delivery->answer, sent_unix_ms, delivery->round_trip_ms,
+                  delivery->frame.stage_ms);
+    return 0;
+}
+
+int deliver(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
+            struct err *err)
+{
+    double *stage_ms = delivery->frame.stage_ms;
+    struct image image;
+    stage_ms[STAGE_wait] = clock_ms_since(job->captured_ns);
+    uint64_t start_ns = clock_monotonic_ns();
+    if (convert(worker, job, &image, err) < 0)
+        return -1;
+    stage_ms[STAGE_encode] = clock_ms_since(start_ns);
+    int here = worker->run->options->architecture == EDGE_ON_DEVICE;
+    int done =
+        here ? by_device(worker, &image, delivery, err) : by_cloud(worker, &image, delivery, err);
+    if (done == 0)
+        stage_ms[STAGE_total] = clock_ms_since(job->captured_ns);
+    return done;
+}
+
+int deliver_archive(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
+                    struct err *err)
+{
+    struct image image;
+    if (convert(worker, job, &image, err) < 0 ||
+        encode_and_save(worker, &image, delivery, err) < 0 || open_uplink(worker, err) < 0)
+        return -1;
+    return persist(worker, delivery, upload, err);
+}

@@ -1,0 +1,34 @@
+#ifndef EDGE_DELIVER_H
+#define EDGE_DELIVER_H
+
+#include "edge/run.h"
+#include "edge/uplink.h"
+#include "video/picture.h"
+
+/* One frame's way to its answer, by architecture; inside the edge module only. */
+
+/* What one worker keeps between its frames. */
+struct worker {
+    struct edge_run *run;
+    struct uplink *uplink; /* NULL until it could be opened */
+    struct converter *converter;
+    struct buf encoded, body; /* body: of an answer made here */
+};
+
+/* One frame on its way. */
+struct delivery {
+    struct edge_frame frame;
+    struct answer answer;
+    char path[sizeof((struct edge_totals *)0)->frames_folder + EDGE_KEY_BYTES];
+    int saved;
+    double round_trip_ms; /* of the question that was answered */
+};
+
+/* 0: `delivery->answer` is there and the stages are measured. */
+int deliver(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
+            struct err *err) MUST_USE;
+/* Bring a frame that was answered here to the frame bucket. */
+int deliver_archive(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
+                    struct err *err) MUST_USE;
+
+#endif
