@@ -47,7 +47,11 @@ static int put_parameter(json_t *object, char *name, const char *value)
         json_t *fresh = !next                      ? json_string(value)
                         : counts || is_index(next) ? json_array()
                                                    : json_object();
-        at = depth < WIRE_MAX_DEPTH ? descend(at, part, fresh) : NULL;
+        if (depth == WIRE_MAX_DEPTH) {
+            json_decref(fresh);
+            return -1;
+        }
+        at = descend(at, part, fresh);
         if (!at || (next && json_is_string(at)))
             return -1;
         part = next;

@@ -277,8 +277,12 @@ class SqsTest(unittest.TestCase):
                      ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=5)
         again, = self.receive(url, VisibilityTimeout=1)
         start = time.monotonic()
-        self.assertEqual(len(self.receive(url, WaitTimeSeconds=5)), 1)
+        self.assertEqual(len(self.receive(url, WaitTimeSeconds=5, VisibilityTimeout=0)), 1)
         self.assertLess(time.monotonic() - start, 2)
+        late, = self.receive(url, VisibilityTimeout=0)
+        time.sleep(0.05)
+        change(QueueUrl=url, ReceiptHandle=late["ReceiptHandle"], VisibilityTimeout=60)
+        self.assertEqual(self.receive(url), [])
         self.sqs.delete_message(QueueUrl=url, ReceiptHandle=again["ReceiptHandle"])
         self.refused("InvalidParameterValue", change, QueueUrl=url,
                      ReceiptHandle=again["ReceiptHandle"], VisibilityTimeout=5)
@@ -359,6 +363,13 @@ class SqsTest(unittest.TestCase):
                      DelaySeconds=2)
         self.refused("InvalidParameterValue", self.sqs.send_message, QueueUrl=url,
                      MessageBody="x", MessageGroupId="g g", MessageDeduplicationId="d")
+        for entry in ({"MessageDeduplicationId": "d"}, {"MessageGroupId": "g"}):
+            self.refused("InvalidParameterValue", self.sqs.send_message_batch, QueueUrl=url,
+                         Entries=[{"Id": "1", "MessageBody": "x", **entry}])
+        for queue, code in ((url, "InvalidAttributeValue"),
+                            (self.queue(), "InvalidAttributeName")):
+            self.refused(code, self.sqs.set_queue_attributes, QueueUrl=queue,
+                         Attributes={"FifoQueue": "false"})
 
     def test_groups_keep_their_order(self):
         url = self.fifo(ContentBasedDeduplication="true")

@@ -157,6 +157,11 @@ static int take_topic(struct sns_call *call, const struct operation *operation)
     call->topic = call->name ? sns_topic(call->sns, call->name) : NULL;
     if (call->topic)
         return 0;
+    if (operation->run == sns_confirm) /* no token is of that topic */
+        return sns_invalid(call, "Token");
+    if (strstr(arn, ":endpoint/"))
+        return sns_invalid(call, "TargetArn Reason: No endpoint found for the target arn "
+                                 "specified");
     return strcmp(operation->topic, "ResourceArn") == 0
                ? sns_fail(call, "ResourceNotFound", "Resource does not exist")
                : sns_fail(call, "NotFound", "Topic does not exist");

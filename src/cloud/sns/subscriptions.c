@@ -75,16 +75,16 @@ static int set_redrive(struct settings *s, const char *value)
     struct err err;
     json_t *policy = json_loads(value, 0, NULL);
     const char *arn = sns_text(policy, "deadLetterTargetArn");
-    int right = arn && !strncmp(arn, "arn:aws:sqs:", 12) &&
-                cloud_check_target(s->call->sns->cloud, arn, &err) == 0;
+    int is_object = json_is_object(policy), is_arn = arn && !strncmp(arn, "arn:aws:sqs:", 12);
+    int is_there = is_arn && cloud_check_target(s->call->sns->cloud, arn, &err) == 0;
     json_decref(policy);
     if (!*value)
         return json_object_del(s->attributes, "RedrivePolicy"), 0;
-    if (!right)
-        return sns_invalid(s->call,
-                           "%sRedrivePolicy: deadLetterTargetArn is an invalid arn or names no "
-                           "queue",
-                           s->before);
+    if (!is_there)
+        return sns_invalid(s->call, "%sRedrivePolicy: %s", s->before,
+                           !is_object ? "failed to parse JSON."
+                           : !is_arn  ? "deadLetterTargetArn is an invalid arn"
+                                      : "deadLetterTargetArn names no queue of this cloud");
     return json_object_set_new(s->attributes, "RedrivePolicy", json_string(value));
 }
 
@@ -325,11 +325,13 @@ int sns_subscribe(struct sns_call *call)
 int sns_confirm(struct sns_call *call)
 {
     const char *token = sns_text(call->body, "Token");
+    if (!token || token[strspn(token, "0123456789abcdef")])
+        return sns_fail(call, SNS_INVALID, "Invalid token");
     json_t *all = sns_subscriptions(call->sns, call->name), *subscription, *found = NULL;
     size_t i;
     json_array_foreach(all, i, subscription)
     {
-        if (token && !strcmp(sns_text(subscription, "Token"), token))
+        if (!strcmp(sns_text(subscription, "Token"), token))
             found = subscription;
     }
     int result = found ? 0 : sns_invalid(call, "Token");

@@ -77,7 +77,9 @@ static int check_fifo(struct change *change, const char *name, const char *value
         return wrong(change, name);
     if (change->is_new)
         return strcmp(value, "true") == 0 ? 0 : unknown(change, name);
-    if (change->is_fifo && strcmp(value, "true") == 0)
+    if (!change->is_fifo)
+        return unknown(change, name);
+    if (strcmp(value, "true") == 0)
         return 0;
     return sqs_fail(
         change->call, "InvalidAttributeValue",

@@ -124,6 +124,13 @@ static int refuse(struct message_change *change, const char *code, const char *r
     return 0;
 }
 
+/* The nonce of a message that its receiver made visible at once: the handle is spent. One whose
+ * time has run out is still its receiver's until another one comes. */
+static int64_t given_back(int64_t nonce)
+{
+    return -1 - nonce;
+}
+
 static int run_change(struct connection *connection, const struct message_change *change,
                       struct err *err)
 {
@@ -131,13 +138,17 @@ static int run_change(struct connection *connection, const struct message_change
     sqlite3_stmt *statement =
         connection_prepare(connection,
                            deletes ? "DELETE FROM messages WHERE id=?"
-                                   : "UPDATE messages SET visible_ms=?2 WHERE id=?1",
+                                   : "UPDATE messages SET visible_ms=?2, nonce=?3 WHERE id=?1",
                            err);
     if (!statement)
         return -1;
     sqlite3_bind_int64(statement, 1, change->receipt.message);
     if (!deletes)
         sqlite3_bind_int64(statement, 2, change->visible_ms);
+    if (!deletes)
+        sqlite3_bind_int64(statement, 3,
+                           change->visible_ms > change->now_ms ? change->receipt.nonce
+                                                               : given_back(change->receipt.nonce));
     return connection_run(connection, statement, err);
 }
 
@@ -152,12 +163,12 @@ static int apply(struct connection *connection, struct message_change *change, s
     int is_current = found && state.nonce == change->receipt.nonce;
     if (!found && deletes)
         return 0;
+    if (found && !deletes && state.nonce == given_back(change->receipt.nonce))
+        return refuse(change, "AWS.SimpleQueueService.MessageNotInflight",
+                      "Message is not in flight.");
     if (!found || (!deletes && !is_current))
         return refuse(change, SQS_INVALID,
                       "Message does not exist or is not available for visibility timeout change.");
-    if (!deletes && state.visible_ms <= change->now_ms)
-        return refuse(change, "AWS.SimpleQueueService.MessageNotInflight",
-                      "Message is not in flight.");
     if (is_fifo && (!is_current || state.visible_ms <= change->now_ms))
         return refuse(change, SQS_INVALID, "The receipt handle has expired.");
     if (run_change(connection, change, err) < 0)

@@ -128,8 +128,7 @@ int sqs_remove_permission(struct sqs_call *call)
         json_decref(policy);
         json_decref(present);
         return sqs_fail(call, SQS_INVALID,
-                        "Value %s for parameter Label is invalid. Reason: can't find label on "
-                        "existing policy.",
+                        "Value %s for parameter Label is invalid. Reason: can't find label.",
                         label);
     }
     json_array_remove(statements, at);

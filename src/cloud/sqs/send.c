@@ -261,6 +261,25 @@ static void answer_batch(struct sqs_call *call, const struct outgoing *all, size
     sqs_put_batch(call, sent, failed);
 }
 
+/* What FIFO queues need of every message is refused for the batch as a whole, and by this code. */
+static int check_fifo_batch(struct sqs_call *call, const json_t *entries)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(entries, i, entry)
+    {
+        if (call->settings.is_fifo && !sqs_text(entry, "MessageGroupId"))
+            return sqs_fail(call, SQS_INVALID,
+                            "The request must contain the parameter MessageGroupId.");
+        if (call->settings.is_fifo && !call->settings.by_content &&
+            !sqs_text(entry, "MessageDeduplicationId"))
+            return sqs_fail(call, SQS_INVALID,
+                            "The queue should either have ContentBasedDeduplication enabled or "
+                            "MessageDeduplicationId provided explicitly");
+    }
+    return 0;
+}
+
 int sqs_send_batch(struct sqs_call *call)
 {
     struct outgoing all[SQS_MAX_BATCH] = {0};
@@ -272,7 +291,7 @@ int sqs_send_batch(struct sqs_call *call)
         all[i].from = json_array_get(entries, i);
         all[i].id = sqs_text(all[i].from, "Id");
     }
-    if (check_sum(call, all, count) < 0)
+    if (check_fifo_batch(call, entries) < 0 || check_sum(call, all, count) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
         if (read_message(call, &all[i]) < 0 && !all[i].code)
