@@ -131,6 +131,21 @@ class AsyncTest(Base):
         self.client.delete_function_concurrency(FunctionName="throttled")
         clouds.wait_until(lambda: self.count("throttled", "here at last") == 1)
 
+    def test_buckets_and_topics_hand_events_to_a_function(self):
+        self.create("handed", functions.shell_zip())
+        s3, sns = self.cloud.client(boto3, "s3"), self.cloud.client(boto3, "sns")
+        s3.create_bucket(Bucket="handing")
+        s3.put_bucket_notification_configuration(
+            Bucket="handing", NotificationConfiguration={"LambdaFunctionConfigurations": [
+                {"LambdaFunctionArn": ARN + "handed", "Events": ["s3:ObjectCreated:*"]}]})
+        s3.put_object(Bucket="handing", Key="k", Body=b"x")
+        clouds.wait_until(lambda: self.count("handed", '"eventName":"ObjectCreated:Put"') or
+                          self.count("handed", '"eventName": "ObjectCreated:Put"'))
+        topic = sns.create_topic(Name="handing")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=ARN + "handed")
+        sns.publish(TopicArn=topic, Message="by the topic")
+        clouds.wait_until(lambda: self.count("handed", "by the topic"))
+
     def test_wrong_event_configs_are_refused(self):
         self.create("config")
         put = self.client.put_function_event_invoke_config
