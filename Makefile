@@ -53,7 +53,7 @@ test:
 
 # Each kill is a moment of its own: what is short in `make test` runs 500 times here, about ten minutes.
 test-crash: build
-	@for test in dynamodb_crash crash s3_crash; do \
+	@for test in dynamodb_crash crash messages_crash s3_crash; do \
 	    KEN_CRASH_ROUNDS=$(or $(ROUNDS),500) python3 tests/clients/$${test}_test.py $(KEN) || exit 1; done
 
 # DynamoDB Local is 300 MB of Java from npm: nobody needs it but this comparison.
