@@ -82,6 +82,26 @@ class CommandLineTest(unittest.TestCase):
         self.works("s3", "rb", "--force", "s3://files")
         self.assertNotIn("files", self.works("s3", "ls"))
 
+    def test_versions(self):
+        bucket = ["--bucket", "cli-versions"]
+        self.works("s3", "mb", "s3://cli-versions")
+        done = self.aws("s3api", "get-bucket-tagging", *bucket)
+        self.assertIn("NoSuchTagSet", done.stderr)
+        self.works("s3api", "put-bucket-versioning", *bucket,
+                   "--versioning-configuration", "Status=Enabled")
+        file, ids = self.file("in/version", 100), []
+        for _ in range(2):
+            reply = self.works("s3api", "put-object", *bucket, "--key", "k", "--body", file,
+                               "--tagging", "a=1", "--output", "json")
+            ids.insert(0, json.loads(reply)["VersionId"])
+        self.works("s3", "rm", "s3://cli-versions/k")
+        listed = json.loads(self.works("s3api", "list-object-versions", *bucket, "--output", "json"))
+        self.assertEqual([v["VersionId"] for v in listed["Versions"]], ids)
+        self.assertEqual(len(listed["DeleteMarkers"]), 1)
+        out = os.path.join(self.folder, "version")
+        self.works("s3api", "get-object", *bucket, "--key", "k", "--version-id", ids[1], out)
+        self.same(file, out)
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

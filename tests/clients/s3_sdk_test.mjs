@@ -112,3 +112,48 @@ test('the bucket in the host name', async () => {
     }
     assert.equal((await bytes(await send('GetObject', { Bucket, Key: 'host' }))).toString(), 'h');
 });
+
+test('versions, delete markers and tags', async () => {
+    const at = { Bucket: 'sdk-versions', Key: 'k' };
+    await send('CreateBucket', { Bucket: at.Bucket });
+    await send('PutBucketVersioning',
+        { Bucket: at.Bucket, VersioningConfiguration: { Status: 'Enabled' } });
+    const first = await send('PutObject', { ...at, Body: 'one', Tagging: 'a=1&b=x%20y' });
+    const second = await send('PutObject', { ...at, Body: 'two' });
+    assert.notEqual(first.VersionId, second.VersionId);
+    assert.equal((await bytes(await send('GetObject', { ...at, VersionId: first.VersionId }))).toString(), 'one');
+    const tags = await send('GetObjectTagging', { ...at, VersionId: first.VersionId });
+    assert.deepEqual(tags.TagSet, [{ Key: 'a', Value: '1' }, { Key: 'b', Value: 'x y' }]);
+    const gone = await send('DeleteObject', at);
+    assert.equal(gone.DeleteMarker, true);
+    await refused('NoSuchKey', send('GetObject', at));
+    const listed = await send('ListObjectVersions', { Bucket: at.Bucket });
+    assert.deepEqual(listed.Versions.map((v) => v.VersionId), [second.VersionId, first.VersionId]);
+    assert.deepEqual(listed.DeleteMarkers.map((m) => [m.VersionId, m.IsLatest]), [[gone.VersionId, true]]);
+    await refused('InvalidArgument', send('GetObject', { ...at, VersionId: 'nonsense' }));
+});
+
+test('configurations come back as they went', async () => {
+    const at = { Bucket: 'sdk-config' };
+    await send('CreateBucket', at);
+    await refused('NoSuchLifecycleConfiguration', send('GetBucketLifecycleConfiguration', at));
+    const Rules = [{ ID: 'r', Status: 'Enabled', Filter: { Prefix: 'p/' }, Expiration: { Days: 30 } }];
+    await send('PutBucketLifecycleConfiguration', { ...at, LifecycleConfiguration: { Rules } });
+    assert.deepEqual((await send('GetBucketLifecycleConfiguration', at)).Rules, Rules);
+    const CORSRules = [{ AllowedMethods: ['GET'], AllowedOrigins: ['*'], MaxAgeSeconds: 5 }];
+    await send('PutBucketCors', { ...at, CORSConfiguration: { CORSRules } });
+    assert.deepEqual((await send('GetBucketCors', at)).CORSRules, CORSRules);
+    await refused('MalformedPolicy', send('PutBucketPolicy', { ...at, Policy: '{}' }));
+    await refused('NotImplemented', send('PutBucketWebsite',
+        { ...at, WebsiteConfiguration: { IndexDocument: { Suffix: 'i.html' } } }));
+    const acl = await send('GetBucketAcl', at);
+    assert.deepEqual(acl.Grants.map((g) => g.Permission), ['FULL_CONTROL']);
+});
+
+test('attributes of an object', async () => {
+    await send('PutObject', { Bucket, Key: 'attributes', Body: 'four' });
+    const got = await send('GetObjectAttributes',
+        { Bucket, Key: 'attributes', ObjectAttributes: ['ETag', 'ObjectSize', 'StorageClass', 'Checksum'] });
+    assert.deepEqual([got.ObjectSize, got.StorageClass], [4, 'STANDARD']);
+    assert.ok(got.Checksum.ChecksumCRC32);
+});
