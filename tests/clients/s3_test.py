@@ -25,6 +25,25 @@ except ImportError:
 KEN = sys.argv[1]
 MIB = 1024 * 1024
 
+# What has an answer of its own; all else of the service model is 501 with its name.
+OFFERED = set("""
+AbortMultipartUpload CompleteMultipartUpload CopyObject CreateBucket CreateMultipartUpload DeleteBucket DeleteBucketCors
+DeleteBucketEncryption DeleteBucketLifecycle DeleteBucketOwnershipControls DeleteBucketPolicy DeleteBucketReplication
+DeleteBucketTagging DeleteBucketWebsite DeleteObject DeleteObjectTagging DeleteObjects DeletePublicAccessBlock
+GetBucketAccelerateConfiguration GetBucketAcl GetBucketAnalyticsConfiguration GetBucketCors GetBucketEncryption
+GetBucketIntelligentTieringConfiguration GetBucketInventoryConfiguration GetBucketLifecycle GetBucketLifecycleConfiguration
+GetBucketLocation GetBucketLogging GetBucketMetricsConfiguration GetBucketNotification GetBucketNotificationConfiguration
+GetBucketOwnershipControls GetBucketPolicy GetBucketPolicyStatus GetBucketReplication GetBucketRequestPayment
+GetBucketTagging GetBucketVersioning GetBucketWebsite GetObject GetObjectAcl GetObjectAttributes GetObjectLegalHold
+GetObjectLockConfiguration GetObjectRetention GetObjectTagging GetPublicAccessBlock HeadBucket HeadObject
+ListBucketAnalyticsConfigurations ListBucketIntelligentTieringConfigurations ListBucketInventoryConfigurations
+ListBucketMetricsConfigurations ListBuckets ListMultipartUploads ListObjectVersions ListObjects ListObjectsV2 ListParts
+PutBucketAccelerateConfiguration PutBucketAcl PutBucketCors PutBucketLifecycle PutBucketLifecycleConfiguration
+PutBucketLogging PutBucketNotification PutBucketNotificationConfiguration PutBucketOwnershipControls PutBucketPolicy
+PutBucketRequestPayment PutBucketTagging PutBucketVersioning PutObject PutObjectAcl PutObjectLegalHold PutObjectRetention
+PutObjectTagging PutPublicAccessBlock UploadPart UploadPartCopy
+""".split())
+
 
 def crc32(data):
     return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
@@ -142,6 +161,32 @@ class S3Test(unittest.TestCase):
         client.meta.events.register("before-sign.s3.GetObject", with_query)
         reply = self.refused("NotImplemented", client.get_object, Bucket=self.bucket, Key="k")
         self.assertIn("unheardOf", reply["Error"]["Message"])
+
+    def test_every_operation_of_the_model_is_offered_or_refused_by_name(self):
+        self.put("k")
+        model = self.s3.meta.service_model
+        silent, refused = set(), 0
+        for name in model.operation_names:
+            uri = model.operation_model(name).http["requestUri"]
+            if name in OFFERED:
+                continue
+            arguments = {"Bucket": self.bucket, "Key": "k", "Id": "i", "ID": "i"}
+            members = model.operation_model(name).input_shape.members
+            arguments = {k: v for k, v in arguments.items() if k in members}
+            if "{Bucket}" not in uri:
+                continue  # another host's
+            try:
+                self.s3._make_api_call(name, arguments)
+                silent.add(name)
+            except botocore.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] not in ("NotImplemented", "NoSuchConfiguration"):
+                    silent.add((name, error.response["Error"]["Code"]))
+                refused += 1
+            except (botocore.exceptions.BotoCoreError, AttributeError, TypeError, KeyError):
+                continue  # the client itself cannot send it without more
+        self.assertEqual(silent, set())
+        self.assertGreater(refused, 10)
+        self.assertEqual(self.get("k")["Body"].read(), b"data")
 
     def test_a_fresh_bucket_answers_as_on_aws(self):
         absent = {"get_bucket_tagging": "NoSuchTagSet", "get_bucket_cors": "NoSuchCORSConfiguration",
