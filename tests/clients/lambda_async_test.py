@@ -321,6 +321,10 @@ class VersionTest(Base):
         listed = self.client.list_provisioned_concurrency_configs(FunctionName="warm")
         self.assertEqual(listed["ProvisionedConcurrencyConfigs"][0]["FunctionArn"], ARN + "warm:1")
         self.client.delete_provisioned_concurrency_config(FunctionName="warm", Qualifier="1")
+        put(FunctionName="warm", Qualifier="1", ProvisionedConcurrentExecutions=1)
+        self.client.delete_function(FunctionName="warm", Qualifier="1")
+        listed = self.client.list_provisioned_concurrency_configs(FunctionName="warm")
+        self.assertEqual(listed["ProvisionedConcurrencyConfigs"], [])
 
     def test_provisioned_instances_that_do_not_come_up_say_so(self):
         self.create("cold", Publish=True, Environment={"Variables": {"TEST_INIT": "exit"}})

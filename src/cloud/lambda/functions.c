@@ -399,7 +399,16 @@ static int remove_version(struct lambda *lambda, struct exchange *x,
                       target->function->version);
         return -1;
     }
-    return remove_one(lambda, x, target->function->key);
+    if (remove_one(lambda, x, target->function->key) < 0)
+        return -1;
+    json_t *record = json_deep_copy(target->latest->record);
+    if (!lambda_forget_qualifier(record, target->qualifier)) {
+        json_decref(record);
+        return 0;
+    }
+    struct function *latest = lambda_store_record(lambda, x, record, NULL);
+    function_release(latest);
+    return latest ? 0 : -1;
 }
 
 /* The versions first: what a crash leaves is a function, not versions without one. */

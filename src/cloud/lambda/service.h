@@ -111,6 +111,8 @@ void lambda_set_part(json_t *record, const char *field, const char *qualifier, j
  * Held; NULL: the error is answered. Between registry_begin_change() and the end. */
 struct function *lambda_publish(struct lambda *lambda, struct exchange *x, json_t *record,
                                 const json_t *description);
+/* Takes all that hangs at a version or alias out of the record; 1: there was something. */
+int lambda_forget_qualifier(json_t *record, const char *qualifier);
 /* What an alias points at: its version, or one of its weights by lot; NULL: no such alias. */
 const char *lambda_alias_version(const json_t *record, const char *alias);
 

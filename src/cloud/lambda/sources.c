@@ -99,12 +99,11 @@ static int take_function(struct lambda *lambda, struct exchange *x, const json_t
     return result;
 }
 
-static void take_settings(const struct lambda *lambda, json_t *mapping, const json_t *request)
+static void take_settings(json_t *mapping, const json_t *request)
 {
     static const char *const fields[] = {"BatchSize", "MaximumBatchingWindowInSeconds",
                                          "FunctionResponseTypes", "ScalingConfig"};
     const json_t *enabled = json_object_get(request, "Enabled");
-    (void)lambda;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         json_t *value = json_object_get(request, fields[i]);
         if (value && !json_is_null(value))
@@ -158,7 +157,7 @@ static json_t *new_mapping(struct lambda *lambda, struct exchange *x, const json
                   "FunctionResponseTypes", "State", "Enabled", "EventSourceMappingArn",
                   json_sprintf("arn:aws:lambda:%s:%s:event-source-mapping:%s",
                                lambda->cloud->region, lambda->cloud->account_id, uuid));
-    take_settings(lambda, mapping, request);
+    take_settings(mapping, request);
     if (take_function(lambda, x, request, mapping) == 0)
         return mapping;
     json_decref(mapping);
@@ -218,7 +217,7 @@ void lambda_update_mapping(void *self, struct rest_call *call)
     json_t *request = rest_call_body(call, "InvalidParameterValueException");
     json_t *mapping = request ? find(lambda, call) : NULL;
     if (mapping) {
-        take_settings(lambda, mapping, request);
+        take_settings(mapping, request);
         json_t *copy =
             take_function(lambda, call->x, request, mapping) == 0 ? json_deep_copy(mapping) : NULL;
         if (!copy)

@@ -320,13 +320,20 @@ static int update_alias(struct lambda_change *c)
     return 0;
 }
 
-/* What hangs at an alias goes with it; deleting an absent one is fine, as on AWS. */
-static int delete_alias(struct lambda_change *c)
+int lambda_forget_qualifier(json_t *record, const char *qualifier)
 {
     static const char *const fields[] = {"Aliases", "Policies", "EventInvokeConfigs", "Provisioned",
                                          "Urls"};
+    int found = 0;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        json_object_del(json_object_get(c->record, fields[i]), c->call->parameters[1]);
+        found |= json_object_del(json_object_get(record, fields[i]), qualifier) == 0;
+    return found;
+}
+
+/* Deleting an absent one is fine, as on AWS. */
+static int delete_alias(struct lambda_change *c)
+{
+    lambda_forget_qualifier(c->record, c->call->parameters[1]);
     return 0;
 }
 
