@@ -76,7 +76,7 @@ static void add_headers(json_t *event, const struct event_request *r)
         if (!event_hides(r, r->headers[i].name))
             add_pair(single, multi, r->headers[i].name, r->headers[i].value);
     add_pair(single, multi, "X-Forwarded-For", r->source_ip);
-    add_pair(single, multi, "X-Forwarded-Proto", "http");
+    add_pair(single, multi, "X-Forwarded-Proto", r->is_secure ? "https" : "http");
     json_object_set_new(event, "headers", single);
     json_object_set_new(event, "multiValueHeaders", multi);
 }

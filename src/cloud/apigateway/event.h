@@ -37,6 +37,7 @@ struct event_request {
     const char *api_key_id, *api_key;     /* NULL: none */
     const json_t *binary_media_types;     /* list of texts, or NULL */
     int64_t unix_ms;
+    int is_secure; /* came by TLS */
 };
 
 /* The event as text from malloc(); NULL without memory. A body that is of a binary media type, or

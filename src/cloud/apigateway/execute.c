@@ -84,6 +84,7 @@ int target_event(struct execution *e, struct exchange *x, struct target *t,
         .api_key = t->pass.key ? target_text(t->pass.key, "value") : NULL,
         .binary_media_types = json_object_get(api, "binaryMediaTypes"),
         .unix_ms = x->received_unix_ms,
+        .is_secure = x->is_secure,
     };
     return 0;
 }

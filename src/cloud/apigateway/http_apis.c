@@ -19,13 +19,13 @@ static json_t *show(const json_t *document)
     return work_without(json_object_get(document, "api"), hidden);
 }
 
-/* "http://ID.execute-api.us-east-1.localhost:4566": names below localhost are this machine. */
 static json_t *endpoint(const struct work *work, const char *id)
 {
     const struct cloud *cloud = work->gateway->cloud;
-    const char *port = strrchr(cloud->endpoint, ':');
-    return json_sprintf("http://%s.execute-api.%s.localhost%s", id, cloud->region,
-                        port && strspn(port + 1, "0123456789") == strlen(port + 1) ? port : "");
+    char name[128], url[REST_URL_BYTES];
+    snprintf(name, sizeof name, "%s.execute-api.%.32s.localhost", id, cloud->region);
+    rest_host_url(cloud->endpoint, name, url);
+    return json_string(url);
 }
 
 static int check(struct work *work)

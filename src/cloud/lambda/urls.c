@@ -15,9 +15,10 @@ enum { URL_ID_LENGTH = 32, LIST_MAX_ITEMS = 50 };
 
 static json_t *make_url(const struct lambda *lambda, const char *id)
 {
-    const char *port = strrchr(lambda->cloud->endpoint, ':');
-    return json_sprintf("http://%s.lambda-url.%s.localhost%s/", id, lambda->cloud->region,
-                        port && strspn(port + 1, "0123456789") == strlen(port + 1) ? port : "");
+    char name[128], url[REST_URL_BYTES];
+    snprintf(name, sizeof name, "%s.lambda-url.%.32s.localhost", id, lambda->cloud->region);
+    rest_host_url(lambda->cloud->endpoint, name, url);
+    return json_sprintf("%s/", url);
 }
 
 static json_t *show(const struct lambda *lambda, const char *name, const char *qualifier,

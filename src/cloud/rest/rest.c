@@ -3,6 +3,7 @@
 #include "cloud/errors.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +128,14 @@ void rest_reply(struct exchange *x, int status, json_t *value)
         exchange_respond_take(x, status, "application/json", text, strlen(text));
     else
         exchange_fail_status(x, 500, "ServiceException", "out of memory");
+}
+
+void rest_host_url(const char *endpoint, const char *name, char url[REST_URL_BYTES])
+{
+    const char *port = strrchr(endpoint, ':');
+    int has_port = port && port[1] && strspn(port + 1, "0123456789") == strlen(port + 1);
+    snprintf(url, REST_URL_BYTES, "%s://%s%s",
+             strncmp(endpoint, "https:", 6) == 0 ? "https" : "http", name, has_port ? port : "");
 }
 
 long rest_query_integer(struct exchange *x, const char *name, long min, long max, long otherwise)

@@ -45,6 +45,11 @@ json_t *rest_call_body(struct rest_call *call, const char *code);
 /* Answer with JSON; takes `value`. NULL answers with {}. */
 void rest_reply(struct exchange *x, int status, json_t *value);
 
+/* The URL of a host below the endpoint ("http://127.0.0.1:4566"): its scheme and port with the name
+ * "ID.KIND.REGION.localhost". Names below localhost are this machine. */
+enum { REST_URL_BYTES = 320 };
+void rest_host_url(const char *endpoint, const char *name, char url[REST_URL_BYTES]);
+
 /* An integer in the query. Returns `otherwise` when absent, wrong or outside min..max. */
 long rest_query_integer(struct exchange *x, const char *name, long min, long max, long otherwise);
 
