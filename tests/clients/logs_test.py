@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 
-from cloud import Cloud, skip
+import lambda_functions as functions
+from cloud import Cloud, skip, wait_until
 
 try:
     import boto3
@@ -187,6 +188,19 @@ def check_embedded_metrics(cloud, logs, now_ms):
     assert sum_of(cloud, "E", "latency", now_ms, Function="f") == 7
 
 
+def check_a_functions_metrics(cloud, now_ms):
+    echo = functions.SHELL.replace('echo "shell got $event"', 'echo "$event"')
+    client = cloud.client(boto3, "lambda")
+    client.create_function(
+        FunctionName="echo", Role="arn:aws:iam::000000000000:role/test", Handler="h",
+        Runtime="provided.al2023",
+        Code={"ZipFile": functions.make_zip({"bootstrap": (echo.encode(), 0o755)})})
+    client.invoke(FunctionName="echo", Payload=json.dumps({"_aws": {
+        "Timestamp": now_ms, "CloudWatchMetrics": [
+            {"Namespace": "Echo", "Dimensions": [[]], "Metrics": [{"Name": "ms"}]}]}, "ms": 12.5}))
+    wait_until(lambda: sum_of(cloud, "Echo", "ms", now_ms) == 12.5)
+
+
 def check_retention(logs, now_ms):
     old_ms = now_ms - 2 * 86400000
     logs.create_log_group(logGroupName="/old")
@@ -233,6 +247,7 @@ def main():
         check_retention(logs, now_ms)
         logs = check_metric_filters(cloud, logs, now_ms)
         check_embedded_metrics(cloud, logs, now_ms)
+        check_a_functions_metrics(cloud, now_ms)
         cloud.stop(9)
         cloud.start()
         logs = cloud.client(boto3, "logs")
