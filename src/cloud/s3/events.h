@@ -25,7 +25,9 @@ void events_wake(struct s3_request *r);
 struct outbox;
 struct outbox *outbox_create(struct s3 *s3, struct err *err);
 void outbox_wake(struct outbox *outbox); /* NULL is fine: not started yet */
-void outbox_destroy(struct outbox *outbox);
+/* Ends the thread, so that the targets may go; what still comes waits for the next start. */
+void outbox_stop(struct outbox *outbox);
+void outbox_destroy(struct outbox *outbox); /* NULL is fine */
 
 /* Check a notification configuration's targets and send each s3:TestEvent. -1: answered. */
 struct tree;

@@ -225,15 +225,24 @@ void outbox_wake(struct outbox *outbox)
     pthread_mutex_unlock(&outbox->lock);
 }
 
-void outbox_destroy(struct outbox *outbox)
+void outbox_stop(struct outbox *outbox)
 {
     if (!outbox)
         return;
     pthread_mutex_lock(&outbox->lock);
+    int is_running = !outbox->closing;
     outbox->closing = 1;
     pthread_cond_broadcast(&outbox->wake);
     pthread_mutex_unlock(&outbox->lock);
-    pthread_join(outbox->thread, NULL);
+    if (is_running)
+        pthread_join(outbox->thread, NULL);
+}
+
+void outbox_destroy(struct outbox *outbox)
+{
+    if (!outbox)
+        return;
+    outbox_stop(outbox);
     pthread_cond_destroy(&outbox->wake);
     pthread_mutex_destroy(&outbox->lock);
     free(outbox);

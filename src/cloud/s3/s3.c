@@ -70,6 +70,8 @@ static void destroy(void *self)
 {
     struct s3 *s3 = self;
     char mark[sizeof s3->folder + 16];
+    expiry_destroy(s3->expiry);
+    outbox_destroy(s3->outbox);
     database_close(s3->database);
     checksums_destroy(s3->checksums);
     snprintf(mark, sizeof mark, "%s/running", s3->folder);
@@ -122,6 +124,7 @@ static void stop(void *self)
     struct s3 *s3 = self;
     expiry_destroy(s3->expiry);
     s3->expiry = NULL;
+    outbox_stop(s3->outbox);
 }
 
 int s3_service_create(struct cloud *cloud, struct err *err)
