@@ -49,8 +49,9 @@ struct front {
     struct door doors[DOORS]; /* the inner one only beside one with a certificate */
     struct workers *workers;
     struct traffic traffic;
-    unsigned in_flight; /* exchanges with a service; atomic */
-    int closing;        /* enum closing; atomic */
+    unsigned in_flight;   /* exchanges with a service; atomic */
+    unsigned connections; /* atomic */
+    int closing;          /* enum closing; atomic */
 };
 
 /* -- from the request's thread to the network's -- */
@@ -170,25 +171,13 @@ static const char *address_text(struct MHD_Connection *connection, struct arena 
     return text;
 }
 
-static unsigned count_connections(const struct front *front)
-{
-    unsigned count = 0;
-    for (size_t i = 0; i < DOORS; i++) {
-        const union MHD_DaemonInfo *info =
-            front->doors[i].daemon
-                ? MHD_get_daemon_info(front->doors[i].daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
-                : NULL;
-        count += info ? info->num_connections : 0;
-    }
-    return count;
-}
-
 static int answer_page(struct front *front, struct request *request)
 {
     const struct pages pages = {.cloud = front->cloud,
                                 .traffic = &front->traffic,
                                 .in_flight = __atomic_load_n(&front->in_flight, __ATOMIC_RELAXED),
-                                .connections = count_connections(front)};
+                                .connections =
+                                    __atomic_load_n(&front->connections, __ATOMIC_RELAXED)};
     if (!pages_answer(&pages, &request->x))
         return 0;
     request->state = REQUEST_REFUSED;
@@ -340,6 +329,17 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     request_destroy(request);
 }
 
+static void on_connection(void *context, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct front *front = context;
+    (void)connection, (void)state;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        __atomic_add_fetch(&front->connections, 1, __ATOMIC_RELAXED);
+    else
+        __atomic_sub_fetch(&front->connections, 1, __ATOMIC_RELAXED);
+}
+
 static size_t keep_encoded(void *context, struct MHD_Connection *connection, char *text)
 {
     (void)context, (void)connection;
@@ -432,8 +432,9 @@ static int start_door(struct front *front, struct door *door, struct err *err)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FRONT_IDLE_TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)FRONT_CONNECTION_BYTES,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, front, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded,
-        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, front, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-        NULL, MHD_OPTION_ARRAY, door->certificate ? secure : plain, MHD_OPTION_END);
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, front, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, front, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY,
+        door->certificate ? secure : plain, MHD_OPTION_END);
     if (!door->daemon)
         return err_set(err, ERR_IO, "start the server at %s: libmicrohttpd refused",
                        door->endpoint);
