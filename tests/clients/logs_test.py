@@ -247,7 +247,6 @@ def main():
         check_retention(logs, now_ms)
         logs = check_metric_filters(cloud, logs, now_ms)
         check_embedded_metrics(cloud, logs, now_ms)
-        check_a_functions_metrics(cloud, now_ms)
         cloud.stop(9)
         cloud.start()
         logs = cloud.client(boto3, "logs")
@@ -255,6 +254,7 @@ def main():
         logs.delete_log_stream(logGroupName="/g", logStreamName="s2")
         logs.delete_log_group(logGroupName="/g")
         assert code_of(logs.filter_log_events, logGroupName="/g") == "ResourceNotFoundException"
+        check_a_functions_metrics(cloud, now_ms)
 
 
 main()
