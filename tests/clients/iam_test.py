@@ -1,8 +1,10 @@
 """Users, groups, roles, policies and keys, and what they allow. iam_test.py KEN"""
+import io
 import json
 import sys
 import time
 import unittest
+import zipfile
 
 import cloud as clouds
 
@@ -208,6 +210,25 @@ class Access(Base):
         client.list_roles()
         self.refused("AccessDenied", client.list_users)
         self.refused("AccessDenied", client.create_access_key, UserName="other")
+
+    def test_a_role_is_handed_on_only_by_who_may(self):
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            entry = zipfile.ZipInfo("bootstrap")
+            entry.external_attr = 0o755 << 16
+            archive.writestr(entry, "#!/bin/sh\n")
+        role = f"arn:aws:iam::{ACCOUNT}:role/strong"
+        function = {"FunctionName": "f", "Runtime": "provided.al2023", "Handler": "h",
+                    "Role": role, "Code": {"ZipFile": code.getvalue()}}
+        make = document(statement("lambda:*"))
+        without = self.client_of("lambda", self.user("maker", make))
+        self.assertIn("iam:PassRole", self.refused("AccessDeniedException",
+                                                   without.create_function, **function))
+        allowed = self.client_of("lambda", self.user("passer", make, document(
+            statement("iam:PassRole", role))))
+        allowed.create_function(**function)
+        self.refused("AccessDeniedException", allowed.update_function_configuration,
+                     FunctionName="f", Role=role + "er")
 
     def test_keys_can_be_put_out_of_use(self):
         iam = self.iam

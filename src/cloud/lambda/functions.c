@@ -164,6 +164,14 @@ static int check_dead_letter(struct lambda *lambda, struct exchange *x, const js
     return -1;
 }
 
+/* Who gives a function a role must be allowed to hand that role on, or the function would do what
+ * they may not. */
+static int authorize_role(struct exchange *x, const json_t *request)
+{
+    const char *role = json_string_value(json_object_get(request, "Role"));
+    return role ? exchange_authorize(x, "iam:PassRole", role) : 0;
+}
+
 static int authorize_create(struct lambda *lambda, struct exchange *x, const char *name)
 {
     char arn[FUNCTION_ARN_BYTES];
@@ -181,7 +189,7 @@ static void create_from(struct lambda *lambda, struct rest_call *call, const jso
     }
     const char *given = json_string_value(json_object_get(request, "FunctionName"));
     if (lambda_read_name(call, given ? given : "", name) < 0 ||
-        authorize_create(lambda, call->x, name) < 0 ||
+        authorize_create(lambda, call->x, name) < 0 || authorize_role(call->x, request) < 0 ||
         check_dead_letter(lambda, call->x, request) < 0)
         return;
     json_t *record = new_record(lambda, name, request, &err);
@@ -265,7 +273,8 @@ static void update_configuration(struct lambda *lambda, struct exchange *x, cons
     json_t *record = lambda_open_record(lambda, x, name);
     if (!record)
         return;
-    if (!matches(x, record, request) || check_dead_letter(lambda, x, request) < 0)
+    if (!matches(x, record, request) || authorize_role(x, request) < 0 ||
+        check_dead_letter(lambda, x, request) < 0)
         json_decref(record);
     else if (configuration_apply(json_object_get(record, "Configuration"), request, &err) < 0) {
         json_decref(record);
