@@ -16,8 +16,9 @@ struct edge_settings {
     const char *deployment, *architecture, *models, *gallery, *video, *format, *work, *prefix,
         *expect, *report;
     double start_s, seconds, fps, retry_s, record_lifetime_s;
+    double interval_ms;
     long every, workers, queue, quality;
-    int loop, fast, json, no_record, quiet;
+    int loop, fast, json, no_record, quiet, when_face, best_shot, crop, visits;
 };
 
 /* What the listener needs. */
@@ -80,6 +81,27 @@ static void on_notice(void *context, const char *text)
     fprintf(stderr, "ken edge: %s\n", text);
 }
 
+static void on_visit(void *context, const struct track_event *event)
+{
+    const struct console *console = context;
+    json_t *line = report_visit_json(event);
+    if (console->settings->json) {
+        json_dumpf(line, stdout, JSON_REAL_PRECISION(6));
+        putchar('\n');
+    } else if (!console->settings->quiet) {
+        const char *who = event->has_name ? event->name : "unknown";
+        if (event->kind == TRACK_NAME)
+            printf("visit %" PRIu64 ": %s\n", event->visit, who);
+        else if (event->kind == TRACK_ENTER)
+            printf("visit %" PRIu64 ": somebody enters\n", event->visit);
+        else
+            printf("visit %" PRIu64 ": %s leaves after %.1f seconds\n", event->visit, who,
+                   (double)(event->at_ms - event->entered_ms) / 1000);
+    }
+    fflush(stdout);
+    json_decref(line);
+}
+
 /* The first SIGINT or SIGTERM ends the capture in good order; the next one ends the program. */
 static int should_stop(void *context)
 {
@@ -131,6 +153,11 @@ static struct edge_options options_of(const struct edge_settings *settings)
         .expect = settings->expect,
         .report = settings->report,
         .every = (uint64_t)settings->every,
+        .interval_ms = settings->interval_ms,
+        .when_face = settings->when_face,
+        .best_shot = settings->best_shot,
+        .crop = settings->crop,
+        .visits = settings->visits,
         .workers = (size_t)settings->workers,
         .queue = (size_t)settings->queue,
         .quality = (int)settings->quality,
@@ -149,7 +176,11 @@ static int run(const struct edge_settings *settings, struct edge_options *option
     struct edge_totals totals = {0};
     struct console console = {.settings = settings};
     const struct edge_listener listener = {
-        .context = &console, .frame = on_frame, .notice = on_notice, .stop = should_stop};
+        .context = &console,
+        .frame = on_frame,
+        .notice = on_notice,
+        .visit = settings->visits || settings->best_shot ? on_visit : NULL,
+        .stop = should_stop};
     if (deployment_read(&deployment, settings->deployment, err) < 0)
         return -1;
     options->deployment = &deployment;
@@ -207,7 +238,8 @@ int verb_edge(int argc, char **argv)
          "what ken deploy wrote (" DEPLOYMENT_DEFAULT_PATH ")"},
         {"architecture", 0, OPTION_TEXT, &s.architecture, "c|d|e",
          "frame to the bucket, in the request, or recognised here (c)"},
-        {"models", 0, OPTION_TEXT, &s.models, "DIR", "e: the networks (default $KEN_MODELS)"},
+        {"models", 0, OPTION_TEXT, &s.models, "DIR",
+         "networks, to look for faces or recognise them here (default $KEN_MODELS)"},
         {"gallery", 0, OPTION_TEXT, &s.gallery, "FILE", "e: the people (default $KEN_GALLERY)"},
         {"record-lifetime", 0, OPTION_REAL, &s.record_lifetime_s, "S",
          "e: a record is fetched again after S seconds (300)", 0, 1e7},
@@ -220,6 +252,15 @@ int verb_edge(int argc, char **argv)
          SOURCE_MAX_FPS},
         {"fast", 0, OPTION_FLAG, &s.fast, NULL, "not in real time: as fast as the answers come"},
         {"every", 0, OPTION_INT, &s.every, "N", "send every N-th frame (15)", 1, 1000000},
+        {"interval", 0, OPTION_REAL, &s.interval_ms, "MS",
+         "instead, a frame every MS milliseconds (0: by --every)", 0, 1e9},
+        {"when-face", 0, OPTION_FLAG, &s.when_face, NULL,
+         "of these only frames that show a face (found here, with --models)"},
+        {"best-shot", 0, OPTION_FLAG, &s.best_shot, NULL,
+         "instead, the best picture of each visit: one soon, another where it is much better"},
+        {"crop", 0, OPTION_FLAG, &s.crop, NULL, "send only the part around the faces"},
+        {"visits", 0, OPTION_FLAG, &s.visits, NULL,
+         "follow faces: one line when somebody enters, has a name, leaves"},
         {"format", 0, OPTION_TEXT, &s.format, "F", "of the frames sent: png or jpeg (png)"},
         {"quality", 0, OPTION_INT, &s.quality, "Q", "of JPEG, 1 to 100 (90)", 1, 100},
         {"prefix", 0, OPTION_TEXT, &s.prefix, "TEXT", "in front of the frames' names (none)"},

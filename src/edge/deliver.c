@@ -10,12 +10,21 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What is sent of a frame, as RGB. */
 static int convert(struct worker *worker, const struct edge_job *job, struct image *image,
                    struct err *err)
 {
     if (!worker->converter && !(worker->converter = converter_create(err)))
         return -1;
-    return converter_run(worker->converter, job->picture, image, err);
+    if (converter_run(worker->converter, job->picture, image, err) < 0)
+        return -1;
+    if (job->crop[2] > 0)
+        *image = (struct image){.pixels = image->pixels + (size_t)job->crop[1] * image->stride +
+                                          3 * (size_t)job->crop[0],
+                                .width = job->crop[2],
+                                .height = job->crop[3],
+                                .stride = image->stride};
+    return 0;
 }
 
 static int encode(struct worker *worker, const struct image *image, struct edge_frame *frame,

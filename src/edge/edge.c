@@ -2,10 +2,12 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "edge/capture.h"
 #include "edge/retry.h"
 #include "edge/run.h"
 #include "edge/uplink.h"
-#include "video/picture.h"
+#include "edge/visits.h"
+#include "edge/watch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,25 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Two seconds at 30 frames a second: room for a slow fragment, not for a dead disk. */
-enum { RECORDER_QUEUE_FRAMES = 60, MAX_FOLDER_TRIES = 100 };
-
-/* The capturing thread's own. */
-struct capture {
-    struct edge_run *run;
-    struct source *source;
-    struct recorder *recorder; /* NULL: off, or failed */
-    int tried_to_record;
-    struct err recorder_err; /* why it failed */
-};
-
-void edge_job_destroy(struct edge_job *job)
-{
-    if (!job)
-        return;
-    picture_release(job->picture);
-    free(job);
-}
+enum { MAX_FOLDER_TRIES = 100 };
 
 void edge_notice(struct edge_run *run, const char *format, ...)
 {
@@ -107,102 +91,6 @@ static int make_frames_folder(struct edge_run *run, struct err *err)
     return err_set_errno(err, "create %s", path);
 }
 
-/* The recorder starts with the first frame, whose size it has. Its failure is its own. */
-static void record(struct capture *capture, const struct frame *frame)
-{
-    struct err *err = &capture->recorder_err;
-    const struct edge_options *options = capture->run->options;
-    if (options->record && !capture->tried_to_record) {
-        capture->tried_to_record = 1;
-        struct recorder_options how = {
-            .folder = options->work,
-            .fps = source_fps(capture->source),
-            .width = frame->width,
-            .height = frame->height,
-            .queue = RECORDER_QUEUE_FRAMES,
-            .wait = !options->source.real_time,
-        };
-        capture->recorder = recorder_start(&how, err);
-        if (!capture->recorder)
-            edge_notice(capture->run, "%s; nothing is recorded, recognition goes on", err->message);
-    }
-    if (!capture->recorder ||
-        recorder_write(capture->recorder, frame->picture, frame->number, err) == 0)
-        return;
-    struct recorder_result *result = &capture->run->totals.recording;
-    if (recorder_finish(capture->recorder, result, err) < 0)
-        edge_notice(capture->run,
-                    "%s; recording stopped, what there is plays from %s, "
-                    "recognition goes on",
-                    err->message, result->path);
-    capture->recorder = NULL;
-}
-
-static void drop(struct edge_run *run, struct edge_job *job, const char *why)
-{
-    pthread_mutex_lock(&run->lock);
-    struct edge_totals *totals = &run->totals;
-    uint64_t dropped = ++totals->dropped;
-    totals->lost++;
-    if (run->first_error.code == ERR_NONE)
-        err_set(&run->first_error, ERR_BUSY, "frame %" PRIu64 " dropped: %s", job->number, why);
-    pthread_mutex_unlock(&run->lock);
-    if (dropped == 1)
-        edge_notice(run, "frame %" PRIu64 " dropped: %s", job->number, why);
-    edge_job_destroy(job);
-}
-
-static int sample(struct edge_run *run, const struct frame *frame, struct err *err)
-{
-    struct edge_job *job = calloc(1, sizeof *job);
-    if (!job)
-        return err_set(err, ERR_NO_MEMORY, "sample frame %" PRIu64, frame->number);
-    job->number = frame->number;
-    job->captured_ns = frame->captured_ns;
-    job->captured_unix_ms = clock_unix_ms() - (int64_t)clock_ms_since(frame->captured_ns);
-    job->picture = picture_keep(frame->picture, err);
-    if (!job->picture) {
-        free(job);
-        return -1;
-    }
-    pthread_mutex_lock(&run->lock);
-    run->totals.sampled++;
-    pthread_mutex_unlock(&run->lock);
-    /* A camera cannot wait; a file that is not played in real time can. */
-    int pushed = run->options->source.real_time ? queue_try_push(run->queue, job)
-                                                : queue_push(run->queue, job);
-    if (pushed < 0)
-        drop(run, job, "the queue to the workers is full (see --queue, --workers)");
-    return 0;
-}
-
-static int nobody_wants_more(const struct capture *capture)
-{
-    return !capture->recorder && atomic_load(&capture->run->cloud_gone);
-}
-
-static int capture_all(struct capture *capture, struct err *err)
-{
-    struct edge_run *run = capture->run;
-    const struct edge_listener *listener = run->listener;
-    struct frame frame;
-    int result;
-    while ((result = source_read(capture->source, &frame, err)) > 0) {
-        if (result == SOURCE_WAITING) {
-            if (listener->stop && listener->stop(listener->context))
-                return 0;
-            continue;
-        }
-        run->totals.frames = frame.number;
-        if (frame.number % run->options->every == 0 && sample(run, &frame, err) < 0)
-            return -1;
-        record(capture, &frame);
-        if ((listener->stop && listener->stop(listener->context)) || nobody_wants_more(capture))
-            return 0;
-    }
-    return result;
-}
-
 static size_t start_workers(struct edge_run *run, pthread_t ids[EDGE_MAX_WORKERS], struct err *err)
 {
     size_t count = 0;
@@ -213,6 +101,31 @@ static size_t start_workers(struct edge_run *run, pthread_t ids[EDGE_MAX_WORKERS
     return count;
 }
 
+static void on_visit(void *context, const struct track_event *event)
+{
+    struct edge_run *run = context;
+    pthread_mutex_lock(&run->lock);
+    run->totals.visits += event->kind == TRACK_ENTER;
+    if (run->listener->visit)
+        run->listener->visit(run->listener->context, event);
+    pthread_mutex_unlock(&run->lock);
+}
+
+/* Without networks on the device visits are followed by the answers alone. */
+static int start_watch(struct edge_run *run, struct err *err)
+{
+    const struct edge_options *options = run->options;
+    const struct visits_listener listener = {run, on_visit};
+    int by_faces = options->when_face || options->best_shot || options->crop;
+    if (!by_faces && !options->visits)
+        return 0;
+    run->visits = visits_create(&listener, err);
+    run->watch = run->visits ? watch_start(run, err) : NULL;
+    if (run->watch || (run->visits && !by_faces && err->code == ERR_NOT_FOUND))
+        return 0;
+    return -1;
+}
+
 static int capture_and_deliver(struct capture *capture, struct err *err)
 {
     struct edge_run *run = capture->run;
@@ -220,12 +133,15 @@ static int capture_and_deliver(struct capture *capture, struct err *err)
     run->queue = queue_create(run->options->queue, err);
     if (!run->queue)
         return -1;
-    size_t workers = start_workers(run, ids, err);
+    size_t workers = start_watch(run, err) < 0 ? 0 : start_workers(run, ids, err);
     int result = workers > 0 ? capture_all(capture, err) : -1;
+    watch_stop(run->watch);
     queue_close(run->queue);
     for (size_t i = 0; i < workers; i++)
         pthread_join(ids[i], NULL);
     queue_destroy(run->queue);
+    visits_end(run->visits);
+    visits_destroy(run->visits);
     return result;
 }
 

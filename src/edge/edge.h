@@ -6,6 +6,7 @@
 #include "edge/deployment.h"
 #include "edge/local.h"
 #include "edge/stage.h"
+#include "edge/track.h"
 #include "image/image.h"
 #include "video/recorder.h"
 #include "video/source.h"
@@ -22,7 +23,7 @@
  * `retry_s` where the failure may pass; then it is lost, stays in the work folder, and the cloud
  * counts as gone: each later frame has one try, until one gets through. */
 
-enum { EDGE_MAX_WORKERS = 64, EDGE_MAX_PREFIX = 128, EDGE_KEY_BYTES = EDGE_MAX_PREFIX + 32 };
+enum { EDGE_MAX_WORKERS = 64, EDGE_MAX_PREFIX = 128, EDGE_KEY_BYTES = EDGE_MAX_PREFIX + 64 };
 
 /* One frame that was sampled, delivered or lost. */
 struct edge_frame {
@@ -43,7 +44,8 @@ struct edge_listener {
     /* Both come one at a time, from several threads. */
     void (*frame)(void *context, const struct edge_frame *frame);
     void (*notice)(void *context, const char *text); /* something went wrong; one line */
-    int (*stop)(void *context);                      /* asked at each frame; NULL: never */
+    void (*visit)(void *context, const struct track_event *event); /* NULL: nobody listens */
+    int (*stop)(void *context); /* asked at each frame; NULL: never */
 };
 
 /* How a frame comes to its answer (docs/architectures.md has all five). */
@@ -57,7 +59,8 @@ int edge_architecture_read(enum edge_architecture *architecture, const char *wor
 
 struct edge_options {
     enum edge_architecture architecture;
-    const struct local_options *local; /* E's networks, gallery and records */
+    const struct local_options *local; /* networks (when_face, best_shot, crop, visits; E), and
+                                          E's gallery and records */
     const char *video;
     struct source_options source;
     const struct deployment *deployment;
@@ -65,7 +68,12 @@ struct edge_options {
     const char *prefix;    /* in front of the keys; "" for none */
     const char *expect;    /* who is in the video, "unknown", or NULL */
     const char *report;    /* JSON lines go there, or NULL */
-    uint64_t every;        /* every so many frames one is sent */
+    uint64_t every;        /* every so many frames one is sent; */
+    double interval_ms;    /* or, where it is above 0, one every so many milliseconds */
+    int when_face;         /* of them only those that show a face */
+    int best_shot;         /* not those, but the best picture of each visit */
+    int crop;              /* only the part around the faces */
+    int visits;            /* follow faces and tell who comes and goes */
     size_t workers, queue; /* queue: sampled frames that may wait */
     enum image_format format;
     int quality; /* of JPEG */
@@ -84,6 +92,7 @@ struct edge_totals {
     uint64_t unarchived;  /* E: answered, but not in the frame bucket */
     uint64_t kept;        /* of the lost and unarchived, still in the work folder */
     uint64_t verdicts[4]; /* by enum verdict */
+    uint64_t visits;      /* that were entered */
     struct recorder_result recording;
     int recorded, stored;     /* the recording is complete; it is in the video bucket */
     double seconds, cpu_s;    /* wall time; processor time of the whole process */

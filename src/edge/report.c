@@ -116,6 +116,27 @@ json_t *report_frame_json(const struct edge_frame *frame)
     return line;
 }
 
+json_t *report_visit_json(const struct track_event *event)
+{
+    char at[CLOCK_TEXT_BYTES], entered[CLOCK_TEXT_BYTES];
+    clock_text(event->at_ms, at);
+    clock_text(event->entered_ms, entered);
+    json_t *line = json_pack("{ss ss sI ss sI ss si s[ffff]}", "type", "visit", "event",
+                             track_event_name(event->kind), "visit", (json_int_t)event->visit,
+                             "time", at, "unix_ms", (json_int_t)event->at_ms, "entered", entered,
+                             "looks", event->looks, "box", (double)event->box[0],
+                             (double)event->box[1], (double)event->box[2], (double)event->box[3]);
+    if (event->kind != TRACK_ENTER)
+        json_object_set_new(line, "name",
+                            event->has_name ? text_or_null(event->name) : json_null());
+    if (event->has_name)
+        json_object_set_new(line, "similarity", json_real(event->similarity));
+    if (event->kind == TRACK_LEAVE)
+        json_object_set_new(line, "seconds",
+                            json_real((double)(event->at_ms - event->entered_ms) / 1000));
+    return line;
+}
+
 void report_frame(struct report *report, const struct edge_frame *frame)
 {
     if (!report)

@@ -23,5 +23,7 @@ int report_close(struct report *report, struct err *err) MUST_USE;
 
 /* One frame as JSON: the report's line, and what `ken edge --json` prints. */
 json_t *report_frame_json(const struct edge_frame *frame);
+/* Somebody enters, has a name, leaves: what `ken edge --visits --json` prints. */
+json_t *report_visit_json(const struct track_event *event);
 
 #endif

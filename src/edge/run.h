@@ -15,6 +15,8 @@ struct edge_run {
     struct queue *queue;   /* of struct edge_job, owned by who popped it */
     struct report *report; /* or NULL */
     struct local *local;   /* E only, else NULL */
+    struct visits *visits; /* NULL: faces are not followed */
+    struct watch *watch;   /* NULL: the device does not look for faces itself */
     atomic_int cloud_gone; /* a frame was given up on, and none has got through since */
     pthread_mutex_t lock;  /* of all below, the listener and the report */
     struct edge_totals totals;
@@ -22,13 +24,32 @@ struct edge_run {
     int said_work_full;
 };
 
+enum { EDGE_MAX_MARKS = 8 };
+
+/* A face that was seen in a frame, and whose visit it is. */
+struct edge_mark {
+    uint64_t visit;
+    float box[4];
+};
+
 struct edge_job {
     struct AVFrame *picture;
     uint64_t number, captured_ns;
     int64_t captured_unix_ms;
+    int64_t time_ms; /* by the video: unlike the one above also where it plays faster */
+    int sampled;     /* its turn has come */
+    uint64_t visit;  /* whose best shot it is; 0: of nobody alone */
+    int crop[4];     /* x, y, w, h of what is sent; w 0: all of it */
+    struct edge_mark marks[EDGE_MAX_MARKS];
+    size_t mark_count;
 };
 
 void edge_job_destroy(struct edge_job *job); /* NULL is fine */
+struct edge_job *edge_job_copy(const struct edge_job *job,
+                               struct err *err); /* shares the picture */
+
+/* Hand a job to the workers; a camera's is dropped where they are behind. Takes it over. */
+void edge_send(struct edge_run *run, struct edge_job *job);
 
 /* A worker thread: delivers until the queue is closed and empty. `argument` is the edge_run. */
 void *edge_work(void *argument);

@@ -1,4 +1,5 @@
 #include "edge/deliver.h"
+#include "edge/visits.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -27,14 +28,17 @@ static void account(struct edge_run *run, struct delivery *delivery, const struc
     pthread_mutex_unlock(&run->lock);
 }
 
+/* "105.png"; a visit's best shot, of which a frame may have several, is "105-2.png". */
 static void name_frame(const struct edge_run *run, const struct edge_job *job,
                        struct delivery *delivery)
 {
-    const char *extension = run->options->format == IMAGE_PNG ? "png" : "jpg";
-    snprintf(delivery->frame.key, sizeof delivery->frame.key, "%s%" PRIu64 ".%s",
-             run->options->prefix, job->number, extension);
-    snprintf(delivery->path, sizeof delivery->path, "%s/%" PRIu64 ".%s", run->totals.frames_folder,
-             job->number, extension);
+    char name[64], visit[24] = "";
+    if (job->visit)
+        snprintf(visit, sizeof visit, "-%" PRIu64, job->visit);
+    snprintf(name, sizeof name, "%" PRIu64 "%s.%s", job->number, visit,
+             run->options->format == IMAGE_PNG ? "png" : "jpg");
+    snprintf(delivery->frame.key, sizeof delivery->frame.key, "%s%s", run->options->prefix, name);
+    snprintf(delivery->path, sizeof delivery->path, "%s/%s", run->totals.frames_folder, name);
 }
 
 /* The answer is out; nobody waits for this. */
@@ -68,6 +72,8 @@ static void handle(struct worker *worker, const struct edge_job *job)
         delivery.frame.lost_because = err.message;
     }
     account(worker->run, &delivery, &err);
+    if (delivery.frame.answer && worker->run->visits)
+        visits_answer(worker->run->visits, job, &delivery.answer, !worker->run->watch);
     if (delivery.frame.answer && worker->run->options->architecture == EDGE_ON_DEVICE)
         archive(worker, job, &delivery);
     if (delivery.frame.answer && delivery.saved)

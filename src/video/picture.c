@@ -26,6 +26,12 @@ void picture_release(struct AVFrame *picture)
     av_frame_free(&picture);
 }
 
+void picture_size(const struct AVFrame *picture, int *width, int *height)
+{
+    *width = picture->width;
+    *height = picture->height;
+}
+
 struct converter *converter_create(struct err *err)
 {
     struct converter *converter = calloc(1, sizeof *converter);

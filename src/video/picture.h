@@ -9,7 +9,8 @@
 struct AVFrame;
 
 struct AVFrame *picture_keep(const struct AVFrame *picture, struct err *err);
-void picture_release(struct AVFrame *picture); /* NULL is fine */
+void picture_release(struct AVFrame *picture);                             /* NULL is fine */
+void picture_size(const struct AVFrame *picture, int *width, int *height); /* pixels */
 
 /* 8-bit RGB from a picture. A converter keeps its tables between pictures; one thread at a time. */
 struct converter;

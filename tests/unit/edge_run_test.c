@@ -112,7 +112,8 @@ static void prepare(struct device *d)
 
 static int run(struct device *d)
 {
-    const struct edge_listener listener = {&d->seen, on_frame, on_notice, should_stop};
+    const struct edge_listener listener = {
+        .context = &d->seen, .frame = on_frame, .notice = on_notice, .stop = should_stop};
     int result = edge_run(&d->options, &listener, &d->totals, &d->err);
     fake_stop(&d->fake);
     return result;

@@ -1,0 +1,180 @@
+#include "edge/capture.h"
+
+#include "base/clock.h"
+#include "edge/watch.h"
+#include "video/picture.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* Two seconds at 30 frames a second: room for a slow fragment, not for a dead disk. */
+enum { RECORDER_QUEUE_FRAMES = 60 };
+
+/* The recorder starts with the first frame, whose size it has. Its failure is its own. */
+static void record(struct capture *capture, const struct frame *frame)
+{
+    struct err *err = &capture->recorder_err;
+    const struct edge_options *options = capture->run->options;
+    if (options->record && !capture->tried_to_record) {
+        capture->tried_to_record = 1;
+        struct recorder_options how = {
+            .folder = options->work,
+            .fps = source_fps(capture->source),
+            .width = frame->width,
+            .height = frame->height,
+            .queue = RECORDER_QUEUE_FRAMES,
+            .wait = !options->source.real_time,
+        };
+        capture->recorder = recorder_start(&how, err);
+        if (!capture->recorder)
+            edge_notice(capture->run, "%s; nothing is recorded, recognition goes on", err->message);
+    }
+    if (!capture->recorder || recorder_write_frame(capture->recorder, frame, err) == 0)
+        return;
+    struct recorder_result *result = &capture->run->totals.recording;
+    if (recorder_finish(capture->recorder, result, err) < 0)
+        edge_notice(capture->run,
+                    "%s; recording stopped, what there is plays from %s, "
+                    "recognition goes on",
+                    err->message, result->path);
+    capture->recorder = NULL;
+}
+
+/* By the clock for a camera, by the frames for a file that plays faster. */
+static int64_t time_of(const struct capture *capture, const struct frame *frame)
+{
+    if (capture->run->options->source.real_time)
+        return (int64_t)(frame->captured_ns / 1000000) + capture->clock_offset_ms;
+    double fps = source_fps(capture->source);
+    return capture->start_unix_ms + (int64_t)((double)frame->number * 1000 / (fps > 0 ? fps : 30));
+}
+
+static void drop(struct edge_run *run, struct edge_job *job, const char *why)
+{
+    pthread_mutex_lock(&run->lock);
+    struct edge_totals *totals = &run->totals;
+    uint64_t dropped = ++totals->dropped;
+    totals->lost++;
+    if (run->first_error.code == ERR_NONE)
+        err_set(&run->first_error, ERR_BUSY, "frame %" PRIu64 " dropped: %s", job->number, why);
+    pthread_mutex_unlock(&run->lock);
+    if (dropped == 1)
+        edge_notice(run, "frame %" PRIu64 " dropped: %s", job->number, why);
+    edge_job_destroy(job);
+}
+
+void edge_send(struct edge_run *run, struct edge_job *job)
+{
+    pthread_mutex_lock(&run->lock);
+    run->totals.sampled++;
+    pthread_mutex_unlock(&run->lock);
+    /* A camera cannot wait; a file that is not played in real time can. */
+    int pushed = run->options->source.real_time ? queue_try_push(run->queue, job)
+                                                : queue_push(run->queue, job);
+    if (pushed < 0)
+        drop(run, job, "the queue to the workers is full (see --queue, --workers)");
+}
+
+void edge_job_destroy(struct edge_job *job)
+{
+    if (!job)
+        return;
+    picture_release(job->picture);
+    free(job);
+}
+
+struct edge_job *edge_job_copy(const struct edge_job *job, struct err *err)
+{
+    struct edge_job *copy = malloc(sizeof *copy);
+    if (!copy) {
+        err_set(err, ERR_NO_MEMORY, "keep frame %" PRIu64, job->number);
+        return NULL;
+    }
+    *copy = *job;
+    copy->picture = picture_keep(job->picture, err);
+    if (copy->picture)
+        return copy;
+    free(copy);
+    return NULL;
+}
+
+static struct edge_job *make_job(const struct capture *capture, const struct frame *frame,
+                                 struct err *err)
+{
+    const struct edge_job job = {
+        .number = frame->number,
+        .captured_ns = frame->captured_ns,
+        .captured_unix_ms = clock_unix_ms() - (int64_t)clock_ms_since(frame->captured_ns),
+        .picture = frame->picture,
+    };
+    struct edge_job *copy = edge_job_copy(&job, err);
+    if (copy)
+        copy->time_ms = time_of(capture, frame);
+    return copy;
+}
+
+/* Is it this frame's turn? */
+static int is_due(struct capture *capture, const struct frame *frame)
+{
+    const struct edge_options *options = capture->run->options;
+    if (options->interval_ms <= 0)
+        return frame->number % options->every == 0;
+    double now_ms = (double)time_of(capture, frame);
+    if (now_ms < capture->next_due_ms)
+        return 0;
+    capture->next_due_ms =
+        fmax(capture->next_due_ms, now_ms - options->interval_ms) + options->interval_ms;
+    return 1;
+}
+
+/* Send the frame, have it looked at, or neither. */
+static int use(struct capture *capture, struct frame *frame, struct err *err)
+{
+    struct edge_run *run = capture->run;
+    int sampled = is_due(capture, frame);
+    int looked_at = run->watch && (watch_wants(run->watch, time_of(capture, frame)) || sampled);
+    if (!sampled && !looked_at)
+        return 0;
+    int shown = source_picture(capture->source, frame, err);
+    if (shown != SOURCE_FRAME)
+        return shown < 0 ? -1 : 0;
+    struct edge_job *job = make_job(capture, frame, err);
+    if (!job)
+        return -1;
+    job->sampled = sampled;
+    if (looked_at)
+        watch_look(run->watch, job);
+    else
+        edge_send(run, job);
+    return 0;
+}
+
+static int nobody_wants_more(const struct capture *capture)
+{
+    return !capture->recorder && atomic_load(&capture->run->cloud_gone);
+}
+
+int capture_all(struct capture *capture, struct err *err)
+{
+    struct edge_run *run = capture->run;
+    const struct edge_listener *listener = run->listener;
+    struct frame frame;
+    int result;
+    capture->start_unix_ms = clock_unix_ms();
+    capture->clock_offset_ms = clock_unix_ms() - (int64_t)(clock_monotonic_ns() / 1000000);
+    while ((result = source_read(capture->source, &frame, err)) > 0) {
+        if (result == SOURCE_WAITING) {
+            if (listener->stop && listener->stop(listener->context))
+                return 0;
+            continue;
+        }
+        run->totals.frames = frame.number;
+        if (use(capture, &frame, err) < 0)
+            return -1;
+        record(capture, &frame);
+        if ((listener->stop && listener->stop(listener->context)) || nobody_wants_more(capture))
+            return 0;
+    }
+    return result;
+}

@@ -1,0 +1,22 @@
+#ifndef EDGE_CAPTURE_H
+#define EDGE_CAPTURE_H
+
+#include "edge/run.h"
+
+/* The capturing thread's own; inside the edge module only. */
+struct capture {
+    struct edge_run *run;
+    struct source *source;
+    struct recorder *recorder; /* NULL: off, or failed */
+    int tried_to_record;
+    struct err recorder_err; /* why it failed */
+    int64_t start_unix_ms;   /* of the capture */
+    int64_t clock_offset_ms; /* Unix time less the monotonic clock */
+    double next_due_ms;      /* of --interval */
+};
+
+/* Read the camera until it ends or somebody stops it: each frame to the recorder, some to the watch
+ * or the workers. */
+int capture_all(struct capture *capture, struct err *err) MUST_USE;
+
+#endif
