@@ -23,6 +23,8 @@ static const struct service services[AWS_SERVICES] = {
     [AWS_IAM] = {"iam", "AWS_ENDPOINT_URL_IAM", 1},
     [AWS_STS] = {"sts", "AWS_ENDPOINT_URL_STS", 0},
     [AWS_CLOUDWATCH] = {"monitoring", "AWS_ENDPOINT_URL_CLOUDWATCH", 0},
+    [AWS_SNS] = {"sns", "AWS_ENDPOINT_URL_SNS", 0},
+    [AWS_SQS] = {"sqs", "AWS_ENDPOINT_URL_SQS", 0},
 };
 
 /* A variable's value; an empty one counts as absent. */

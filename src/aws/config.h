@@ -11,7 +11,8 @@
  *   credentials  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; otherwise the section
  *                AWS_PROFILE ("default") of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials)
  *   region       AWS_REGION, AWS_DEFAULT_REGION, otherwise us-east-1
- *   endpoint     AWS_ENDPOINT_URL_S3, _DYNAMODB, _LAMBDA, _API_GATEWAY, _IAM, _STS, _CLOUDWATCH;
+ *   endpoint     AWS_ENDPOINT_URL_S3, _DYNAMODB, _LAMBDA, _API_GATEWAY, _IAM, _STS, _CLOUDWATCH,
+ *                _SNS, _SQS;
  *                AWS_ENDPOINT_URL; otherwise AWS's own host of the region */
 
 enum aws_service {
@@ -23,6 +24,8 @@ enum aws_service {
     AWS_IAM,
     AWS_STS,
     AWS_CLOUDWATCH,
+    AWS_SNS,
+    AWS_SQS,
     AWS_SERVICES,
 };
 

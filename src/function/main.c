@@ -1,6 +1,8 @@
 #include "aws/runtime.h"
 #include "base/clock.h"
+#include "function/clip.h"
 #include "function/handler.h"
+#include "function/notified.h"
 #include "function/services.h"
 
 #include <openssl/crypto.h>
@@ -45,6 +47,28 @@ static void archive(struct services *services, struct handler_outcome *outcome)
     handler_outcome_finish(outcome);
 }
 
+/* Frames that came into the bucket: their answers go to the topic, and Lambda learns how many. 1:
+ * the event is none of S3's. */
+static int serve_notices(struct runtime *runtime, struct services *services,
+                         const struct runtime_event *event, int cold, struct err *err)
+{
+    struct err why = {0};
+    struct notice notices[NOTICE_MAX];
+    int count = notices_read(notices, event->data, event->size, &why);
+    if (count == 0)
+        return 1;
+    struct handler_parts parts = services_parts(services);
+    const struct notified notified = {&parts, services, services_answer, clip_answer};
+    struct handler_outcome outcome = {.status = 400};
+    int done = count < 0 ? -1 : notified_answer(&notified, notices, count, cold, &outcome, &why);
+    log_request(event->request_id, &outcome, cold);
+    if (done < 0)
+        return runtime_fail(runtime, event->request_id, "Ken.NotAnswered", why.message, err);
+    char text[64];
+    snprintf(text, sizeof text, "{\"answers\": %d}", count);
+    return runtime_respond(runtime, event->request_id, text, strlen(text), err);
+}
+
 static int serve_one(struct runtime *runtime, struct services *services, int cold,
                      struct buf *answer, struct err *err)
 {
@@ -55,11 +79,15 @@ static int serve_one(struct runtime *runtime, struct services *services, int col
         return -1;
     buf_clear(answer);
     services_set_deadline(services, event.deadline_unix_ms);
+    int done =
+        services_have_topic(services) ? serve_notices(runtime, services, &event, cold, err) : 1;
+    if (done <= 0)
+        return done;
     handler_run(&parts, event.data, event.size, cold, answer, &outcome);
-    int done = answer->failed
-                   ? runtime_fail(runtime, event.request_id, "Ken.AnswerTooBig",
-                                  "the answer is larger than 6 MiB", err)
-                   : runtime_respond(runtime, event.request_id, answer->data, answer->size, err);
+    done = answer->failed
+               ? runtime_fail(runtime, event.request_id, "Ken.AnswerTooBig",
+                              "the answer is larger than 6 MiB", err)
+               : runtime_respond(runtime, event.request_id, answer->data, answer->size, err);
     log_request(event.request_id, &outcome, cold);
     archive(services, &outcome);
     return done;

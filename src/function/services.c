@@ -17,7 +17,7 @@ struct services {
     struct gallery *gallery;
     struct aws_client *client;
     struct http_response frame;
-    char table[256];
+    char table[256], topic[300]; /* topic: "" for none */
     struct image picture;
 };
 
@@ -65,6 +65,10 @@ static int open_client(struct services *services, struct err *err)
                           table && *table ? table : "ken-people");
     if (length < 0 || (size_t)length >= sizeof services->table)
         return err_set(err, ERR_TOO_BIG, "read KEN_TABLE: it is too long");
+    const char *topic = getenv("KEN_TOPIC");
+    length = snprintf(services->topic, sizeof services->topic, "%s", topic ? topic : "");
+    if (length < 0 || (size_t)length >= sizeof services->topic)
+        return err_set(err, ERR_TOO_BIG, "read KEN_TOPIC: it is too long");
     if (aws_config_load(&config, err) < 0)
         return -1;
     services->client = aws_client_create(&config, err);
@@ -169,4 +173,16 @@ int services_archive(struct services *services, const struct event *frame, struc
                                      .data = frame->picture,
                                      .size = frame->picture_bytes};
     return aws_s3_put_object(services->client, &object, err);
+}
+
+int services_have_topic(const struct services *services)
+{
+    return services->topic[0] != 0;
+}
+
+int services_answer(void *self, const struct notice *notice, unsigned part, const char *answer,
+                    struct err *err)
+{
+    struct services *services = self;
+    return notice_answer(services->client, services->topic, notice, part, answer, err);
 }

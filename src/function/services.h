@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "function/handler.h"
+#include "function/notice.h"
 
 #include <stdint.h>
 
@@ -14,6 +15,7 @@
  *   KEN_GALLERY_KEY  64 hex digits
  *   KEN_DETECT       fast (default), thorough or auto, as of recognizer.h
  *   KEN_TABLE        table of the records; default ken-people
+ *   KEN_TOPIC        ARN of the FIFO topic for answers to S3's notifications; default none
  *   AWS_...          as in aws/config.h */
 struct services;
 
@@ -26,5 +28,11 @@ struct handler_parts services_parts(struct services *services);
 /* Store a frame that came in a request, after its answer has left. */
 int services_archive(struct services *services, const struct event *frame,
                      struct err *err) MUST_USE;
+
+/* Is there a topic? Without one, notifications of S3 are not answered. */
+int services_have_topic(const struct services *services);
+/* notice_answer() into the topic; `self` is the services. */
+int services_answer(void *self, const struct notice *notice, unsigned part, const char *answer,
+                    struct err *err) MUST_USE;
 
 #endif
