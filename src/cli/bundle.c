@@ -59,17 +59,23 @@ static int put_file(struct archive *zip, const char *name, int mode, const char 
     return done;
 }
 
-static int put_model(struct archive *zip, const char *folder, const char *file, struct err *err)
+static int put_model(void *context, const char *file, const char *path, struct err *err)
 {
-    char path[PATH_MAX], name[64];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path)
-        return err_set(err, ERR_TOO_BIG, "pack function: the path of %s is too long", file);
+    char name[64];
     snprintf(name, sizeof name, "models/%s", file);
-    return put_file(zip, name, 0644, path, err);
+    return put_file(context, name, 0644, path, err);
 }
 
-/* The networks that the function will open, opened here first: what it could not use fails now. */
-static int put_models(struct archive *zip, const char *folder, struct err *err)
+static int take_model(const char *folder, const char *file, bundle_take_model *take, void *context,
+                      struct err *err)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path)
+        return err_set(err, ERR_TOO_BIG, "pack function: the path of %s is too long", file);
+    return take(context, file, path, err);
+}
+
+int bundle_each_model(const char *folder, bundle_take_model *take, void *context, struct err *err)
 {
     static const enum model_role roles[] = {ROLE_DETECT, ROLE_EMBED, ROLE_LANDMARK};
     struct face_models *models = face_models_open(folder, err);
@@ -80,7 +86,8 @@ static int put_models(struct archive *zip, const char *folder, struct err *err)
     face_models_close(models);
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         const char *file = face_model_file(folder, roles[i]);
-        if (file && put_model(zip, folder, file, err) < 0) /* landmarks: where there are any */
+        /* landmarks: where there are any */
+        if (file && take_model(folder, file, take, context, err) < 0)
             return -1;
     }
     return 0;
@@ -104,7 +111,7 @@ int bundle_make(const struct bundle_files *files, struct buf *zip, struct err *e
     if (done == 0)
         done = put_file(archive, "gallery.ken", 0644, files->gallery, err);
     if (done == 0)
-        done = put_models(archive, files->models, err);
+        done = bundle_each_model(files->models, put_model, archive, err);
     if (done == 0 && archive_write_close(archive) != ARCHIVE_OK)
         done = archive_failed(archive, err);
     archive_write_free(archive);

@@ -16,6 +16,12 @@ struct bundle_files {
 
 int bundle_make(const struct bundle_files *files, struct buf *zip, struct err *err) MUST_USE;
 
+/* Calls `take` for each network that the function opens: "fr_detect.ken" and its path. All are
+ * opened here first: what the function could not use fails now. */
+typedef int bundle_take_model(void *context, const char *file, const char *path, struct err *err);
+int bundle_each_model(const char *folder, bundle_take_model *take, void *context,
+                      struct err *err) MUST_USE;
+
 /* The `ken-function` beside the running program. */
 int bundle_find_function(char *path, size_t path_bytes, struct err *err) MUST_USE;
 

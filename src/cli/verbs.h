@@ -11,6 +11,7 @@
     X(evaluate, "measure how well ken tells people apart")                                         \
     X(identify, "say who is in photos")                                                            \
     X(model, "import a network from ONNX, or show one")                                            \
+    X(package, "make the function's container image")                                              \
     X(people, "keep the records of people, enrol and forget faces")                                \
     X(summary, "add up the reports of edge runs")                                                  \
     X(train, "enrol people from a folder of photos")
