@@ -6,7 +6,8 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test test-crash test-dynamodb-oracle bench bench-engine fuzz clean format
+.PHONY: all help packages build models demo test test-crash test-dynamodb-oracle bench bench-engine bench-architectures bench-load \
+        fuzz clean format
 
 all: build models
 
@@ -18,6 +19,8 @@ help:
 	@echo 'make test-dynamodb-oracle [ROUNDS=3000 SEED=7]  answers beside DynamoDB Local (needs java)'
 	@echo 'make bench         the figures of the README, bench-engine among them'
 	@echo 'make bench-engine  the engine beside others (oneDNN, XNNPACK, ONNX Runtime, OpenCV)'
+	@echo 'make bench-architectures  the five ways to an answer, on three networks, about 6 minutes'
+	@echo 'make bench-load    100 devices for LOAD_SECONDS (300) a way, and past the limit'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
 	@echo 'make format        clang-format every C file'
 	@echo 'make clean         remove build/ and node_modules/'
@@ -73,6 +76,14 @@ bench-engine: models
 	@[ -d node_modules/onnxruntime-node ] || npm ci --silent
 	@node bench/engine.mjs $(BUILD)
 	@node bench/engine_chart.mjs
+
+# The network between device and cloud needs root and /dev/net/tun; without them only "none" is measured.
+bench-architectures bench-load: models
+	@tools/install-packages test
+	@meson configure $(BUILD) -Dtests=true
+	@ninja -C $(BUILD) --quiet
+	@if [ $@ = bench-load ]; then bench/load.py --build $(BUILD) --seconds $(or $(LOAD_SECONDS),300); \
+	 else bench/architectures.py --build $(BUILD); fi
 
 fuzz:
 	@tools/install-packages test
