@@ -8,8 +8,8 @@
 
 /* One HTTP exchange as the AWS clients need it, over a connection that is kept open. Two transports
  * with this one interface: libcurl for the tools and the device (http_curl.c), and a small one over
- * sockets and OpenSSL for the static function (http_socket.c); a program links one of them. For
- * https both trust the system's certificates, or those in the file AWS_CA_BUNDLE. */
+ * sockets and OpenSSL for the static function and the cloud (http_socket.c); a program links one of
+ * them. For https both trust the system's certificates, or those in the file AWS_CA_BUNDLE. */
 struct http;
 
 enum {

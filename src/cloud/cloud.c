@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,18 +35,20 @@ int cloud_path(const struct cloud *cloud, const char *name, char *out, size_t ou
     return 0;
 }
 
-/* One cloud a folder: the lock goes with the process, however it ends. */
+/* One cloud a folder: the lock goes with the process, however it ends, and no process that it
+ * started inherits it. */
 static int lock_folder(struct cloud *cloud, struct err *err)
 {
     char path[PATH_MAX];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (cloud_path(cloud, "lock", path, sizeof path, err) < 0)
         return -1;
     cloud->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (cloud->lock_fd < 0)
         return err_set_errno(err, "open %s", path);
-    if (flock(cloud->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (fcntl(cloud->lock_fd, F_SETLK, &lock) == 0)
         return 0;
-    if (errno == EWOULDBLOCK)
+    if (errno == EAGAIN || errno == EACCES)
         return err_set(err, ERR_BUSY,
                        "data folder %s: another ken cloud uses it (stop that one, or take another "
                        "folder by --data)",

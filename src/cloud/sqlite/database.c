@@ -12,7 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATEMENTS = 64, BUSY_TIMEOUT_MS = 10000, MAX_BATCH = 512 };
+enum {
+    STATEMENTS = 64,
+    BUSY_TIMEOUT_MS = 10000,
+    MAX_BATCH = 512,
+    /* The log is folded into the file from so many pages on, beside the writer; from so many on the
+     * writer has to wait for it, or the log would grow as long as writes come without a pause. */
+    FOLD_PAGES = 2000,
+    FOLD_ALL_PAGES = 8000,
+};
 
 struct connection {
     sqlite3 *handle;
@@ -40,9 +48,12 @@ struct database {
     struct request *first, **last;
     struct connection *idle; /* readers nobody holds */
     struct connection *writer;
-    pthread_t thread;
-    int thread_started, closing;
-    int relaxed; /* the writer's next commit needs no fsync */
+    pthread_t thread, folder_thread;
+    int thread_started, folder_started, closing;
+    struct connection *folder; /* folds the log into the file; opened when there is need */
+    pthread_cond_t fold;
+    int log_pages; /* in the log after the last commit */
+    int relaxed;   /* the writer's next commit needs no fsync */
 };
 
 int connection_fail(struct connection *connection, const char *what, struct err *err)
@@ -97,7 +108,7 @@ static struct connection *connection_open(const char *path, int writer, const ch
     char setup[256];
     sqlite3_snprintf(sizeof setup, setup,
                      "PRAGMA synchronous=%s; PRAGMA page_size=%d; PRAGMA journal_mode=WAL; "
-                     "PRAGMA wal_autocheckpoint=2000; PRAGMA query_only=%d;",
+                     "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=%d;",
                      synchronous, DATABASE_PAGE_BYTES, !writer);
     if (connection_exec(connection, setup, err) < 0) {
         err_wrap(err, "open %s", path);
@@ -282,6 +293,76 @@ static void *writer_main(void *argument)
     return NULL;
 }
 
+/* -- folding the log into the file: a thread of its own, so that no writer waits for it -- */
+
+static int on_commit(void *context, sqlite3 *handle, const char *name, int pages)
+{
+    struct database *database = context;
+    (void)handle, (void)name;
+    pthread_mutex_lock(&database->lock);
+    database->log_pages = pages;
+    if (pages >= FOLD_PAGES)
+        pthread_cond_signal(&database->fold);
+    pthread_mutex_unlock(&database->lock);
+    return SQLITE_OK;
+}
+
+static int open_folder(struct database *database)
+{
+    struct err err = {0};
+    if (!database->folder)
+        database->folder = connection_open(database->path, 1, "FULL", &err);
+    if (!database->folder)
+        log_line(LOG_ERROR, "fold the log: %s", err.message);
+    return database->folder ? 0 : -1;
+}
+
+static void fold(struct database *database, int pages)
+{
+    int in_log = 0, folded = 0;
+    if (open_folder(database) < 0)
+        return;
+    int code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                         &in_log, &folded);
+    if (pages >= FOLD_ALL_PAGES && folded < in_log)
+        code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_RESTART,
+                                         &in_log, &folded);
+    if (code != SQLITE_OK && code != SQLITE_BUSY)
+        log_line(LOG_ERROR, "fold the log of %s: %s", database->path,
+                 sqlite3_errmsg(database->folder->handle));
+}
+
+static void *folder_main(void *argument)
+{
+    struct database *database = argument;
+    pthread_mutex_lock(&database->lock);
+    while (!database->closing) {
+        int pages = database->log_pages;
+        if (pages < FOLD_PAGES) {
+            pthread_cond_wait(&database->fold, &database->lock);
+            continue;
+        }
+        database->log_pages = 0; /* until the next commit tells anew */
+        pthread_mutex_unlock(&database->lock);
+        fold(database, pages);
+        pthread_mutex_lock(&database->lock);
+    }
+    pthread_mutex_unlock(&database->lock);
+    return NULL;
+}
+
+static int start_threads(struct database *database, struct err *err)
+{
+    sqlite3_wal_hook(database->writer->handle, on_commit, database);
+    if (pthread_create(&database->thread, NULL, writer_main, database))
+        return err_set(err, ERR_NO_MEMORY, "open %s: start the writer thread", database->path);
+    database->thread_started = 1;
+    if (pthread_create(&database->folder_thread, NULL, folder_main, database))
+        return err_set(err, ERR_NO_MEMORY, "open %s: start the folding thread", database->path);
+    database->folder_started = 1;
+    return 0;
+}
+
 struct database *database_open(const char *path, const char *schema, struct err *err)
 {
     struct database *database = calloc(1, sizeof *database);
@@ -292,20 +373,15 @@ struct database *database_open(const char *path, const char *schema, struct err 
     }
     pthread_mutex_init(&database->lock, NULL);
     pthread_cond_init(&database->work, NULL);
+    pthread_cond_init(&database->fold, NULL);
     database->last = &database->first;
     if (access(path, F_OK) == 0 || make_database(path, schema, err) == 0)
         database->writer = connection_open(path, 1, "FULL", err);
-    if (!database->writer || connection_exec(database->writer, schema, err) < 0) {
-        database_close(database);
-        return NULL;
-    }
-    if (pthread_create(&database->thread, NULL, writer_main, database)) {
-        err_set(err, ERR_NO_MEMORY, "open %s: start the writer thread", path);
-        database_close(database);
-        return NULL;
-    }
-    database->thread_started = 1;
-    return database;
+    if (database->writer && connection_exec(database->writer, schema, err) == 0 &&
+        start_threads(database, err) == 0)
+        return database;
+    database_close(database);
+    return NULL;
 }
 
 void database_close(struct database *database)
@@ -315,9 +391,13 @@ void database_close(struct database *database)
     pthread_mutex_lock(&database->lock);
     database->closing = 1;
     pthread_cond_signal(&database->work);
+    pthread_cond_signal(&database->fold);
     pthread_mutex_unlock(&database->lock);
     if (database->thread_started)
         pthread_join(database->thread, NULL);
+    if (database->folder_started)
+        pthread_join(database->folder_thread, NULL);
+    connection_close(database->folder);
     while (database->idle) {
         struct connection *next = database->idle->next;
         connection_close(database->idle);
@@ -325,6 +405,7 @@ void database_close(struct database *database)
     }
     connection_close(database->writer); /* last: it folds the log into the file */
     pthread_cond_destroy(&database->work);
+    pthread_cond_destroy(&database->fold);
     pthread_mutex_destroy(&database->lock);
     free(database->path);
     free(database);
