@@ -14,9 +14,10 @@ static const struct scheme {
     const struct source_kind *kind;
     int strip; /* the kind's open() wants what stands behind */
 } schemes[] = {
-    {"file:", &source_file, 1},
-    {"photos:", &source_photos, 1},
-    {"test:", &source_pattern, 1},
+    {"file:", &source_file, 1},   {"photos:", &source_photos, 1}, {"test:", &source_pattern, 1},
+    {"v4l2:", &source_camera, 0}, {"/dev/", &source_camera, 0},   {"libcamera:", &source_camera, 0},
+    {"pipe:", &source_camera, 0}, {"rtsp:", &source_camera, 0},   {"rtsps:", &source_camera, 0},
+    {"http:", &source_camera, 0}, {"https:", &source_camera, 0},
 };
 
 static const struct source_kind *kind_of(const char **location)

@@ -33,6 +33,6 @@ int source_check_options(const struct source_options *options, struct err *err) 
 /* Frames to hand out: 0 for no end. */
 uint64_t source_frame_limit(const struct source_options *options, double fps);
 
-extern const struct source_kind source_file, source_photos, source_pattern;
+extern const struct source_kind source_camera, source_file, source_pattern, source_photos;
 
 #endif

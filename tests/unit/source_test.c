@@ -172,7 +172,7 @@ static void a_path_may_say_that_it_is_a_file(void **state)
     char location[80];
     snprintf(location, sizeof location, "file:%s", video);
     assert_int_equal(read_frames(location, (struct source_options){0}, same), 25);
-    refused("rtsp:", (struct source_options){0}, ERR_NOT_FOUND);
+    refused("gopher:", (struct source_options){0}, ERR_NOT_FOUND);
 }
 
 static void start_and_seconds_cut_out_a_part(void **state)
