@@ -4,7 +4,6 @@
 /* The program `ken-cloud`: the embedded cloud alone. */
 int main(int argc, char **argv)
 {
-    start_program();
-    int skip = is_started_by_ken(argc, argv);
-    return finish_program("cloud", verb_cloud(argc - skip, argv + skip));
+    const struct program_verb cloud = {"cloud", verb_cloud};
+    return run_program(&cloud, 1, &cloud, argc, argv);
 }

@@ -1,15 +1,10 @@
 #include "cli/start.h"
 #include "cli/verbs.h"
 
-#include <string.h>
+/* The program `ken-edge`: the device, and the verbs that read videos. Started by its own name it is
+ * the camera. */
 
-/* The program `ken-edge`: the device, and the verbs that read videos. Started by its own
- * name it is the camera. */
-
-static const struct verb {
-    const char *name;
-    int (*run)(int argc, char **argv);
-} verbs[] = {
+static const struct program_verb verbs[] = {
 #define X(name, summary) {#name, verb_##name},
     KEN_EDGE_VERBS(X)
 #undef X
@@ -17,9 +12,6 @@ static const struct verb {
 
 int main(int argc, char **argv)
 {
-    start_program();
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (is_started_by_ken(argc, argv) && strcmp(argv[1], verbs[i].name) == 0)
-            return finish_program(verbs[i].name, verbs[i].run(argc - 1, argv + 1));
-    return finish_program("edge", verb_edge(argc, argv));
+    const struct program_verb camera = {"edge", verb_edge};
+    return run_program(verbs, sizeof verbs / sizeof *verbs, &camera, argc, argv);
 }

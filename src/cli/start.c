@@ -59,8 +59,22 @@ int become_program(const char *program, char **argv)
     return EXIT_FAILED;
 }
 
-int is_started_by_ken(int argc, char **argv)
+static int is_started_by_ken(int argc, char **argv)
 {
     const char *slash = argc > 1 ? strrchr(argv[0], '/') : NULL;
     return argc > 1 && strcmp(slash ? slash + 1 : argv[0], "ken") == 0;
+}
+
+int run_program(const struct program_verb *verbs, size_t count,
+                const struct program_verb *otherwise, int argc, char **argv)
+{
+    start_program();
+    if (is_started_by_ken(argc, argv)) {
+        argc--;
+        argv++;
+        for (size_t i = 0; i < count; i++)
+            if (strcmp(argv[0], verbs[i].name) == 0)
+                return finish_program(argv[0], verbs[i].run(argc, argv));
+    }
+    return finish_program(otherwise->name, otherwise->run(argc, argv));
 }

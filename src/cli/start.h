@@ -1,6 +1,8 @@
 #ifndef CLI_START_H
 #define CLI_START_H
 
+#include <stddef.h>
+
 /* What every program of ken does before and after its work. */
 
 /* Closed standard streams are opened on /dev/null, and a closed pipe is no death. */
@@ -14,7 +16,13 @@ int finish_program(const char *name, int code);
  * failed, with the exit code to leave with. */
 int become_program(const char *program, char **argv);
 
-/* Such a program was started as "ken VERB ..": 1, else (somebody started it by its own name) 0. */
-int is_started_by_ken(int argc, char **argv);
+/* A program behind `ken`: runs the verb that it was started for, or `otherwise` when somebody
+ * started it by its own name. Returns the exit code. */
+struct program_verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+};
+int run_program(const struct program_verb *verbs, size_t count,
+                const struct program_verb *otherwise, int argc, char **argv);
 
 #endif
