@@ -145,6 +145,14 @@ int file_move(const char *from, const char *to, struct err *err)
     return result < 0 ? -1 : sync_folder_of(to, err);
 }
 
+/* Its name is durable before anything in it can be. */
+static int make_folder(const char *path, mode_t mode, struct err *err)
+{
+    if (mkdir(path, mode) == 0)
+        return sync_folder_of(path, err);
+    return errno == EEXIST ? 0 : err_set_errno(err, "make folder %s", path);
+}
+
 int file_make_folders(const char *path, mode_t mode, struct err *err)
 {
     char part[PATH_MAX];
@@ -154,13 +162,11 @@ int file_make_folders(const char *path, mode_t mode, struct err *err)
         if (*slash != '/')
             continue;
         *slash = 0;
-        if (mkdir(part, mode) < 0 && errno != EEXIST)
-            return err_set_errno(err, "make folder %s", part);
+        if (make_folder(part, mode, err) < 0)
+            return -1;
         *slash = '/';
     }
-    if (mkdir(part, mode) < 0 && errno != EEXIST)
-        return err_set_errno(err, "make folder %s", part);
-    return 0;
+    return make_folder(part, mode, err);
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)

@@ -25,7 +25,8 @@ int file_move(const char *from, const char *to, struct err *err) MUST_USE;
  * Leaves nothing behind; the disk may still be full later. */
 int file_check_writable(const char *path, struct err *err) MUST_USE;
 
-/* Make a folder and those above it; fine when it exists. */
+/* Make a folder and those above it, durably: each new one's parent is synced. Fine when it exists.
+ */
 int file_make_folders(const char *path, mode_t mode, struct err *err) MUST_USE;
 
 /* Write all of it, through short writes and interruptions. */

@@ -66,8 +66,10 @@ static int open_folder(struct cloud *cloud, const char *folder, struct err *err)
         return err_set_errno(err, "open data folder %s", folder);
     cloud->data_folder = whole;
     if (lock_folder(cloud, err) < 0 || cloud_path(cloud, "spool", path, sizeof path, err) < 0 ||
-        file_remove_tree(path, err) < 0 || file_make_folders(path, 0700, err) < 0)
+        file_remove_tree(path, err) < 0)
         return -1;
+    if (mkdir(path, 0700) < 0)
+        return err_set_errno(err, "make folder %s", path);
     cloud->spool_folder = strdup(path);
     return cloud->spool_folder ? 0 : err_set(err, ERR_NO_MEMORY, "open data folder: out of memory");
 }

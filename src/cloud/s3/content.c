@@ -392,15 +392,20 @@ int content_check_data(struct s3 *s3, const struct content_piece *piece, struct 
 int content_prepare(struct s3 *s3, struct err *err)
 {
     char path[PATH_BYTES], name[8];
+    int made = 0;
+    path_of(s3, "", path);
+    *strrchr(path, '/') = 0;
+    if (file_make_folders(path, 0700, err) < 0)
+        return -1;
     for (unsigned i = 0; i < FOLDERS; i++) {
         snprintf(name, sizeof name, "%02x", i);
         path_of(s3, name, path);
-        if (mkdir(path, 0700) == 0 || errno == EEXIST)
-            continue;
-        if (errno != ENOENT || file_make_folders(path, 0700, err) < 0)
+        if (mkdir(path, 0700) == 0)
+            made = 1;
+        else if (errno != EEXIST)
             return err_set_errno(err, "make folder %s", path);
     }
-    return 0;
+    return made ? sync_folder(s3, "00", err) : 0;
 }
 
 static int compare_name(const void *a, const void *b)
