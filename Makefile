@@ -6,7 +6,7 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test test-crash test-dynamodb-oracle bench bench-engine bench-architectures bench-load \
+.PHONY: all help packages build models demo test test-crash test-power test-dynamodb-oracle bench bench-engine bench-architectures bench-load \
         fuzz clean format
 
 all: build models
@@ -16,6 +16,7 @@ help:
 	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
 	@echo 'make test          every test; closes with "N passed, N failed"'
 	@echo 'make test-crash [ROUNDS=500]  kill -9 in mid-write, and nothing acknowledged is lost'
+	@echo 'make test-power [CUTS=300]     power cuts: what was not synced is dropped, nothing acknowledged is lost'
 	@echo 'make test-dynamodb-oracle [ROUNDS=3000 SEED=7]  answers beside DynamoDB Local (needs java)'
 	@echo 'make bench         the figures of the README, bench-engine among them'
 	@echo 'make bench-engine  the engine beside others (oneDNN, XNNPACK, ONNX Runtime, OpenCV)'
@@ -58,6 +59,14 @@ test:
 test-crash: build
 	@for test in dynamodb_crash crash messages_crash s3_crash; do \
 	    KEN_CRASH_ROUNDS=$(or $(ROUNDS),500) python3 tests/clients/$${test}_test.py $(KEN) || exit 1; done
+
+# What a disk may lose when the power goes; twenty times what `make test` looks at.
+test-power: build
+	@tools/install-packages test
+	@meson configure $(BUILD) -Dtests=true
+	@ninja -C $(BUILD) --quiet
+	@KEN_POWER_CUTS=$(or $(CUTS),300) python3 tests/clients/power_test.py $(KEN) \
+	    $(CURDIR)/$(BUILD)/tests/clients/power_shim.so $(BUILD)/src/cloud/lambda/test_function
 
 # DynamoDB Local is 300 MB of Java from npm: nobody needs it but this comparison.
 ORACLE := $(BUILD)/oracle

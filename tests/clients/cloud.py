@@ -27,6 +27,7 @@ class Cloud:
         self.folder = folder or tempfile.mkdtemp(prefix="ken-cloud-test-")
         self.process = None
         self.endpoint = None
+        self.listen = "127.0.0.1:0"
 
     def start(self):
         receive, send = os.pipe()
@@ -34,7 +35,7 @@ class Cloud:
                        if not name.startswith("AWS_")}
         environment.update(self.keys())
         self.process = subprocess.Popen(
-            [self.ken, "cloud", "--data", self.folder, "--listen", "127.0.0.1:0",
+            [self.ken, "cloud", "--data", self.folder, "--listen", self.listen,
              "--region", "us-east-1", "--ready-fd", str(send)],
             pass_fds=[send], env=environment, stdout=subprocess.DEVNULL)
         os.close(send)
