@@ -3,6 +3,9 @@
  *
  *   KEN_POWER_FOLDER   the folder, absolute
  *   KEN_POWER_JOURNAL  the journal; appended to
+ *   KEN_POWER_HALT     a file of one byte; once that is HALT_WANTED, the next call sets HALT_REACHED
+ *                      and none returns any more: a kill then leaves no change that the journal
+ *                      does not have, which the next start would build upon
  *
  * A record is struct head, then `first_bytes` and `second_bytes` of data. Memory maps are not seen:
  * only SQLite's -shm files are written so, and those are made anew after a cut. */
@@ -16,11 +19,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { MAX_FD = 65536, JOURNAL_FD = 900 };
+enum { MAX_FD = 65536, JOURNAL_FD = 900, HALT_WANTED = 1, HALT_REACHED = 2 };
 
 /* The numbers are power.py's. */
 enum kind {
@@ -54,6 +58,7 @@ static struct shim {
     pid_t owner;
     int journal;
     long syncs;
+    volatile char *halt; /* NULL: never */
     char folder[PATH_MAX];
     size_t folder_bytes;
     char tracked[MAX_FD];
@@ -72,6 +77,11 @@ static int begin(void)
     if (!is_on())
         return 0;
     pthread_mutex_lock(&shim.lock);
+    if (shim.halt && *shim.halt == HALT_WANTED) {
+        *shim.halt = HALT_REACHED;
+        for (;;)
+            pause();
+    }
     return 1;
 }
 
@@ -122,6 +132,16 @@ static int is_inside(int at, const char *path, char out[PATH_MAX])
            (out[shim.folder_bytes] == '/' || !out[shim.folder_bytes]);
 }
 
+static void watch_halt(const char *path)
+{
+    int fd = path ? REAL(open)(path, O_RDWR | O_CLOEXEC) : -1;
+    void *byte = fd < 0 ? MAP_FAILED : mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (byte == MAP_FAILED)
+        abort();
+    shim.halt = byte;
+    REAL(close)(fd);
+}
+
 __attribute__((constructor)) static void start(void)
 {
     char program[PATH_MAX] = "";
@@ -136,6 +156,7 @@ __attribute__((constructor)) static void start(void)
     if (shim.journal < 0)
         abort();
     shim.owner = getpid();
+    watch_halt(getenv("KEN_POWER_HALT"));
     unsetenv("LD_PRELOAD");
     put(START, -1, 0, NULL, 0, NULL);
 }

@@ -204,6 +204,8 @@ def registry(c, method, path, body, media_type):
         raise OSError("the cloud is gone") from cut
     finally:
         connection.close()
+    if reply.status == 503:
+        raise OSError("the cloud is stopping")
     if reply.status not in (201, 202):
         raise AssertionError(f"{method} {path}: {reply.status} {text}")
     return reply
@@ -274,6 +276,7 @@ class PowerTest(unittest.TestCase):
         cls.ledger = Ledger(os.path.join(cls.top, "journal"))
         cls.cloud = clouds.Cloud(KEN, os.path.join(cls.top, "data"))
         cls.cloud.listen = f"127.0.0.1:{free_port()}"  # clients are kept from start to start
+        cls.halt = os.path.join(cls.top, "halt")
         cls.recorded = cls.cloud.folder
         os.mkdir(cls.recorded)
         try:
@@ -290,7 +293,8 @@ class PowerTest(unittest.TestCase):
     @classmethod
     def record(cls):
         watched = {"LD_PRELOAD": SHIM, "KEN_POWER_FOLDER": cls.cloud.folder,
-                   "KEN_POWER_JOURNAL": cls.ledger.journal}
+                   "KEN_POWER_JOURNAL": cls.ledger.journal, "KEN_POWER_HALT": cls.halt}
+        cls.set_halt(0)
         os.environ.update(watched)
         try:
             cls.cloud.start()
@@ -298,11 +302,22 @@ class PowerTest(unittest.TestCase):
             cls.prepare(cls.clients)
             cls.prepared = cls.ledger.now()
             cls.load(0, signal.SIGKILL)
+            cls.set_halt(0)
             cls.cloud.start()
             cls.load(90_000, signal.SIGTERM)
         finally:
             for name in watched:
                 os.environ.pop(name)
+
+    @classmethod
+    def set_halt(cls, value):
+        with open(cls.halt, "r+b" if os.path.exists(cls.halt) else "wb") as file:
+            file.write(bytes([value]))
+
+    @classmethod
+    def halt_byte(cls):
+        with open(cls.halt, "rb") as file:
+            return file.read()
 
     @classmethod
     def load(cls, first, end):
@@ -311,6 +326,9 @@ class PowerTest(unittest.TestCase):
         for worker in workers:
             worker.start()
         time.sleep(SECONDS)
+        if end == signal.SIGKILL:
+            cls.set_halt(1)
+            clouds.wait_until(lambda: cls.halt_byte() == b"\x02")
         for worker in workers:
             worker.dying.set()
         cls.cloud.stop(end)
