@@ -17,7 +17,7 @@ struct edge_settings {
         *expect, *report;
     double start_s, seconds, fps, retry_s, record_lifetime_s;
     double interval_ms;
-    long every, workers, queue, quality;
+    long queue_mb, every, workers, queue, quality;
     int loop, fast, json, no_record, quiet, when_face, best_shot, crop, visits;
 };
 
@@ -48,12 +48,13 @@ static void print_answer(const struct edge_frame *frame)
 /* A cause that lasts is said once. */
 static void print_lost(struct console *console, const struct edge_frame *frame)
 {
+    const char *what = frame->queued ? "queued" : "no answer";
     if (strcmp(console->last_cause, frame->lost_because) == 0) {
-        printf("no answer: %s: as before\n", frame->key);
+        printf("%s: %s: as before\n", what, frame->key);
         return;
     }
     snprintf(console->last_cause, sizeof console->last_cause, "%s", frame->lost_because);
-    printf("no answer: %s: %s\n", frame->key, frame->lost_because);
+    printf("%s: %s: %s\n", what, frame->key, frame->lost_because);
 }
 
 static void on_frame(void *context, const struct edge_frame *frame)
@@ -132,6 +133,9 @@ static void print_end(const struct edge_settings *settings, const struct edge_to
             " lost (%" PRIu64 " dropped, %" PRIu64 " repeated)",
             totals->frames, totals->requests, totals->answers, totals->lost, totals->dropped,
             totals->retries);
+    if (totals->queued + totals->late + totals->waiting > 0)
+        fprintf(out, "; %" PRIu64 " queued, %" PRIu64 " sent later, %" PRIu64 " waiting",
+                totals->queued, totals->late, totals->waiting);
     if (settings->expect)
         fprintf(out, ": %" PRIu64 " right, %" PRIu64 " wrong, %" PRIu64 " unknown",
                 totals->verdicts[VERDICT_RIGHT], totals->verdicts[VERDICT_WRONG],
@@ -163,6 +167,8 @@ static struct edge_options options_of(const struct edge_settings *settings)
         .quality = (int)settings->quality,
         .record = !settings->no_record,
         .retry_s = settings->retry_s,
+        .queue_bytes = (uint64_t)settings->queue_mb * 1000000,
+        .answer_here = settings->gallery != NULL,
     };
 }
 
@@ -267,6 +273,8 @@ int verb_edge(int argc, char **argv)
         {"workers", 0, OPTION_INT, &s.workers, "N", "frames on their way at once (4)", 1,
          EDGE_MAX_WORKERS},
         {"queue", 0, OPTION_INT, &s.queue, "N", "frames that may wait for a worker (64)", 1, 10000},
+        {"offline", 0, OPTION_INT, &s.queue_mb, "MB",
+         "what cannot be sent waits on the disk, so much at most (0: it is lost)", 0, 1000000},
         {"retry", 0, OPTION_REAL, &s.retry_s, "S", "retry a frame for S seconds (10)", 0, 86400},
         {"work", 0, OPTION_TEXT, &s.work, "DIR",
          "recordings, and frames not yet delivered (ken-edge)"},

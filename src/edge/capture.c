@@ -1,6 +1,7 @@
 #include "edge/capture.h"
 
 #include "base/clock.h"
+#include "edge/sender.h"
 #include "edge/watch.h"
 #include "video/picture.h"
 
@@ -11,6 +12,15 @@
 /* Two seconds at 30 frames a second: room for a slow fragment, not for a dead disk. */
 enum { RECORDER_QUEUE_FRAMES = 60 };
 
+/* A file of the recording is complete: it goes to the bucket while the camera goes on. */
+static void on_video(void *context, const char *path)
+{
+    struct err err = {0};
+    struct edge_run *run = context;
+    if (sender_queue_video(run, path, &err) < 0)
+        edge_notice(run, "%s; it stays here", err.message);
+}
+
 /* The recorder starts with the first frame, whose size it has. Its failure is its own. */
 static void record(struct capture *capture, const struct frame *frame)
 {
@@ -18,14 +28,17 @@ static void record(struct capture *capture, const struct frame *frame)
     const struct edge_options *options = capture->run->options;
     if (options->record && !capture->tried_to_record) {
         capture->tried_to_record = 1;
-        struct recorder_options how = {
-            .folder = options->work,
-            .fps = source_fps(capture->source),
-            .width = frame->width,
-            .height = frame->height,
-            .queue = RECORDER_QUEUE_FRAMES,
-            .wait = !options->source.real_time,
-        };
+        struct recorder_options how = options->recorder;
+        how.folder = options->work;
+        how.fps = source_fps(capture->source);
+        how.width = frame->width;
+        how.height = frame->height;
+        how.queue = RECORDER_QUEUE_FRAMES;
+        how.wait = !options->source.real_time;
+        how.rotate = options->source.rotate;
+        how.mirror = options->source.mirror;
+        how.context = capture->run;
+        how.finished = capture->run->spool ? on_video : NULL;
         capture->recorder = recorder_start(&how, err);
         if (!capture->recorder)
             edge_notice(capture->run, "%s; nothing is recorded, recognition goes on", err->message);
@@ -152,7 +165,7 @@ static int use(struct capture *capture, struct frame *frame, struct err *err)
 
 static int nobody_wants_more(const struct capture *capture)
 {
-    return !capture->recorder && atomic_load(&capture->run->cloud_gone);
+    return !capture->recorder && !capture->run->spool && atomic_load(&capture->run->cloud_gone);
 }
 
 int capture_all(struct capture *capture, struct err *err)

@@ -3,10 +3,14 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "edge/retry.h"
+#include "edge/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,6 +71,9 @@ static void save_or_say(struct worker *worker, struct delivery *delivery)
         edge_notice(run, "%s; frames are sent on, but no copy is kept", err.message);
 }
 
+/* With a queue on the disk a frame is not tried for long: it is safe there. */
+static const double QUEUE_RETRY_S = 2;
+
 static const char *content_type(const struct worker *worker)
 {
     return worker->run->options->format == IMAGE_PNG ? "image/png" : "image/jpeg";
@@ -111,33 +118,21 @@ static int ask(struct worker *worker, struct delivery *delivery, struct err *err
     return 0;
 }
 
-static void note_success(struct edge_run *run)
-{
-    if (atomic_exchange(&run->cloud_gone, 0))
-        edge_notice(run, "the cloud is back");
-}
-
-static void note_failure(struct edge_run *run, const struct err *err)
-{
-    if (!atomic_exchange(&run->cloud_gone, 1))
-        edge_notice(run, "%s; frames that cannot be delivered stay in %s", err->message,
-                    run->totals.frames_folder);
-}
-
 /* Try `step` until it succeeds, fails for good, or the time is up. */
 static int persist(struct worker *worker, struct delivery *delivery,
                    int (*step)(struct worker *, struct delivery *, struct err *), struct err *err)
 {
     struct edge_run *run = worker->run;
     struct retry retry;
-    retry_start(&retry, run->options->retry_s);
+    double retry_s = run->options->retry_s;
+    retry_start(&retry, run->spool ? fmin(retry_s, QUEUE_RETRY_S) : retry_s);
     for (;;) {
         if (step(worker, delivery, err) == 0) {
-            note_success(run);
+            edge_note_success(run);
             return 0;
         }
         if (!uplink_may_pass(err) || atomic_load(&run->cloud_gone) || !retry_wait(&retry)) {
-            note_failure(run, err);
+            edge_note_failure(run, err);
             return -1;
         }
     }
@@ -173,12 +168,21 @@ static int upload_first(struct worker *worker, struct delivery *delivery, struct
     return 0;
 }
 
+/* While older frames wait on the disk the sender finds out when the cloud is back; a worker that
+ * tried too would hold up the frames behind it. */
+static int wait_for_cloud(const struct edge_run *run, struct err *err)
+{
+    if (!run->spool || !atomic_load(&run->cloud_gone) || spool_state(run->spool).items == 0)
+        return 0;
+    return err_set(err, ERR_UNAVAILABLE, "the cloud does not answer");
+}
+
 static int by_cloud(struct worker *worker, const struct image *image, struct delivery *delivery,
                     struct err *err)
 {
     int to_bucket = worker->run->options->architecture == EDGE_FRAME_TO_BUCKET;
-    if (encode_and_save(worker, image, delivery, err) < 0 || open_uplink(worker, err) < 0 ||
-        (to_bucket && upload_first(worker, delivery, err) < 0))
+    if (encode_and_save(worker, image, delivery, err) < 0 || wait_for_cloud(worker->run, err) < 0 ||
+        open_uplink(worker, err) < 0 || (to_bucket && upload_first(worker, delivery, err) < 0))
         return -1;
     uint64_t start_ns = clock_monotonic_ns();
     if (persist(worker, delivery, ask, err) < 0)
@@ -227,7 +231,41 @@ int deliver_archive(struct worker *worker, const struct edge_job *job, struct de
 {
     struct image image;
     if (convert(worker, job, &image, err) < 0 ||
-        encode_and_save(worker, &image, delivery, err) < 0 || open_uplink(worker, err) < 0)
+        encode_and_save(worker, &image, delivery, err) < 0 ||
+        wait_for_cloud(worker->run, err) < 0 || open_uplink(worker, err) < 0)
         return -1;
     return persist(worker, delivery, upload, err);
+}
+
+int deliver_here(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
+                 struct err *err)
+{
+    struct image image;
+    if (convert(worker, job, &image, err) < 0 || by_device(worker, &image, delivery, err) < 0)
+        return -1;
+    delivery->frame.by_device = 1;
+    delivery->frame.stage_ms[STAGE_total] = clock_ms_since(job->captured_ns);
+    return 0;
+}
+
+int deliver_later(struct worker *worker, const struct edge_job *job,
+                  const struct delivery *delivery, int ask_then, struct err *err)
+{
+    const struct edge_run *run = worker->run;
+    const char *folder = strrchr(run->totals.frames_folder, '/');
+    json_t *meta = json_pack("{ss ss ss ss sI sI sb}", "kind", "frame", "key", delivery->frame.key,
+                             "type", content_type(worker), "run", folder ? folder + 1 : "",
+                             "number", (json_int_t)job->number, "captured_unix_ms",
+                             (json_int_t)job->captured_unix_ms, "ask", ask_then);
+    char *text = meta ? json_dumps(meta, JSON_COMPACT) : NULL;
+    const struct spool_item item = {.rank = ask_then ? SPOOL_QUESTION : SPOOL_ARCHIVE,
+                                    .meta = text ? text : "{}",
+                                    .unix_ms = job->captured_unix_ms,
+                                    .data = worker->encoded.data,
+                                    .size = worker->encoded.size};
+    int done = text ? spool_add(run->spool, &item, err)
+                    : err_set(err, ERR_NO_MEMORY, "queue frame: out of memory");
+    free(text);
+    json_decref(meta);
+    return done;
 }

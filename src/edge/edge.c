@@ -5,6 +5,8 @@
 #include "edge/capture.h"
 #include "edge/retry.h"
 #include "edge/run.h"
+#include "edge/sender.h"
+#include "edge/spool.h"
 #include "edge/uplink.h"
 #include "edge/visits.h"
 #include "edge/watch.h"
@@ -46,6 +48,23 @@ int edge_architecture_read(enum edge_architecture *architecture, const char *wor
         return 0;
     }
     return -1;
+}
+
+void edge_note_success(struct edge_run *run)
+{
+    if (atomic_exchange(&run->cloud_gone, 0))
+        edge_notice(run, "the cloud is back");
+}
+
+void edge_note_failure(struct edge_run *run, const struct err *err)
+{
+    if (atomic_exchange(&run->cloud_gone, 1))
+        return;
+    if (run->spool)
+        edge_notice(run, "%s; frames wait in %s/queue", err->message, run->options->work);
+    else
+        edge_notice(run, "%s; frames that cannot be delivered stay in %s", err->message,
+                    run->totals.frames_folder);
 }
 
 static int check_options(const struct edge_options *options, struct err *err)
@@ -161,6 +180,16 @@ static int put_video(const struct edge_run *run, const char *path, struct err *e
     return result;
 }
 
+/* The recorder may have told of it when it was finished. */
+static int queue_recording(struct edge_run *run, struct err *err)
+{
+    const char *path = run->totals.recording.path;
+    char *full = realpath(path, NULL);
+    int queued = !*path || (full && strcmp(full, run->last_video) == 0);
+    free(full);
+    return queued ? 0 : sender_queue_video(run, path, err);
+}
+
 /* Name the recording, and bring it to the video bucket. */
 static int store_recording(struct capture *capture, struct err *err)
 {
@@ -174,6 +203,8 @@ static int store_recording(struct capture *capture, struct err *err)
     if (recorder_finish(capture->recorder, &totals->recording, err) < 0)
         return err_wrap(err, "the recording failed");
     totals->recorded = 1;
+    if (capture->run->spool)
+        return queue_recording(capture->run, err);
     if (put_video(capture->run, totals->recording.path, err) < 0)
         return err_wrap(err, "the recording stays in %s", totals->recording.path);
     totals->stored = 1;
@@ -207,6 +238,31 @@ static int lost_frames(const struct edge_run *run, struct err *err)
                    run->first_error.message);
 }
 
+/* The last chance for what waits on the disk; what is left goes with the next start. */
+static int finish_queue(struct edge_run *run, struct err *err)
+{
+    struct edge_totals *totals = &run->totals;
+    if (!run->spool)
+        return 0;
+    sender_finish(run->sender, run->options->retry_s);
+    run->sender = NULL;
+    struct spool_state state = spool_state(run->spool);
+    char *full = realpath(totals->recording.path, NULL);
+    totals->stored = totals->recorded && full && strcmp(full, run->sent_video) == 0;
+    free(full);
+    totals->waiting = state.items;
+    if (state.evicted)
+        edge_notice(run, "the queue was full: its %" PRIu64 " oldest items are gone",
+                    state.evicted);
+    if (state.items == 0)
+        return 0;
+    return err_set(err, ERR_UNAVAILABLE,
+                   "%" PRIu64 " frames and %" PRIu64
+                   " videos wait in %s/queue; the next start sends them",
+                   state.of_rank[SPOOL_ARCHIVE] + state.of_rank[SPOOL_QUESTION],
+                   state.of_rank[SPOOL_VIDEO], run->options->work);
+}
+
 /* The first of several failures is the one to tell. */
 static int run_all(struct capture *capture, struct err *err)
 {
@@ -218,6 +274,10 @@ static int run_all(struct capture *capture, struct err *err)
     if (result == 0)
         result = lost_frames(run, err);
     if (store_recording(capture, &later) < 0 && result == 0) {
+        *err = later;
+        result = -1;
+    }
+    if (finish_queue(run, &later) < 0 && result == 0) {
         *err = later;
         result = -1;
     }
@@ -234,13 +294,32 @@ static int check_uplink(const struct deployment *deployment, struct err *err)
     return uplink ? 0 : -1;
 }
 
+/* E needs networks and gallery; otherwise they serve while the cloud is gone, where they are. */
 static int open_local(struct edge_run *run, struct err *err)
 {
     const struct edge_options *options = run->options;
-    if (options->architecture != EDGE_ON_DEVICE)
+    int needed = options->architecture == EDGE_ON_DEVICE;
+    struct err cause = {0};
+    if (!needed && !(options->queue_bytes && options->answer_here))
         return 0;
-    run->local = local_open(options->local, options->deployment, err);
-    return run->local ? 0 : -1;
+    run->local = local_open(options->local, options->deployment, needed ? err : &cause);
+    if (!run->local && !needed)
+        edge_notice(run, "%s; without the cloud there will be no answers", cause.message);
+    return run->local || !needed ? 0 : -1;
+}
+
+static int open_queue(struct edge_run *run, struct err *err)
+{
+    char folder[4096];
+    const struct edge_options *options = run->options;
+    if (!options->queue_bytes)
+        return 0;
+    snprintf(folder, sizeof folder, "%s/queue", options->work);
+    run->spool = spool_open(folder, options->queue_bytes, err);
+    if (!run->spool || (options->record && sender_adopt_videos(run, err) < 0))
+        return -1;
+    run->sender = sender_start(run, err);
+    return run->sender ? 0 : -1;
 }
 
 static int open_and_run(struct edge_run *run, struct err *err)
@@ -254,6 +333,8 @@ static int open_and_run(struct edge_run *run, struct err *err)
     if (!capture.source)
         return -1;
     int result = make_frames_folder(run, err);
+    if (result == 0)
+        result = open_queue(run, err);
     if (result == 0 && options->report && !(run->report = report_create(options->report, err)))
         result = -1;
     if (result == 0)
@@ -276,6 +357,8 @@ int edge_run(const struct edge_options *options, const struct edge_listener *lis
     pthread_mutex_init(&run.lock, NULL);
     int result = open_and_run(&run, err);
     *totals = run.totals;
+    sender_finish(run.sender, 0);
+    spool_close(run.spool);
     local_close(run.local);
     pthread_mutex_destroy(&run.lock);
     return result;

@@ -32,7 +32,10 @@ struct edge_frame {
     int64_t captured_unix_ms;
     size_t bytes;                 /* encoded */
     const struct answer *answer;  /* NULL: lost */
-    const char *lost_because;     /* NULL: answered */
+    const char *lost_because;     /* NULL: answered; why also where it is queued */
+    int queued;                   /* it waits on the disk, and comes again when it was sent */
+    int late;                     /* it waited there before */
+    int by_device;                /* C, D: the cloud is gone, and this is the device's answer */
     int status;                   /* HTTP, of the answer */
     int asked;                    /* requests sent to the API for it */
     enum verdict verdict;         /* against `expect` */
@@ -79,6 +82,9 @@ struct edge_options {
     int quality; /* of JPEG */
     int record;
     double retry_s;
+    uint64_t queue_bytes; /* on the disk, for what cannot be sent now; 0: there is no such queue */
+    int answer_here;      /* C, D: while the cloud is gone, by `local` */
+    struct recorder_options recorder; /* its folder, rate, size and callbacks are set here */
 };
 
 struct edge_totals {
@@ -89,6 +95,9 @@ struct edge_totals {
     uint64_t retries;     /* repeated questions */
     uint64_t answers;     /* of the function, failures such as NoFace included */
     uint64_t lost;        /* sampled without an answer; the dropped ones included */
+    uint64_t queued;      /* went to the queue on the disk; */
+    uint64_t late;        /* of them, or of an earlier run's, sent (and answered) since */
+    uint64_t waiting;     /* what waits there at the end: frames and videos */
     uint64_t unarchived;  /* E: answered, but not in the frame bucket */
     uint64_t kept;        /* of the lost and unarchived, still in the work folder */
     uint64_t verdicts[4]; /* by enum verdict */

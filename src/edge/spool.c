@@ -1,0 +1,422 @@
+#include "edge/spool.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096, ITEMS_OF_A_MS = 4096 };
+#define MAX_DATA_BYTES ((size_t)64 * 1024 * 1024)
+
+struct entry {
+    uint64_t id, bytes;
+    enum spool_rank rank;
+    int gone;
+};
+
+struct spool {
+    char folder[PATH_BYTES - 64];
+    int lock_fd;
+    uint64_t limit, bytes, evicted;
+    unsigned drawn;   /* tells items of one millisecond apart */
+    uint64_t busy_id; /* the one that is being sent is never evicted */
+    struct entry *entries;
+    size_t first, count, capacity; /* from `first` on by id; some of them are gone */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int woken;
+};
+
+/* "00000000000000000042-1-0.item": number, rank, bytes outside. */
+static void path_of(const struct spool *spool, const struct entry *entry, uint64_t outside,
+                    char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s/%020" PRIu64 "-%d-%" PRIu64 ".item", spool->folder, entry->id,
+             (int)entry->rank, outside);
+}
+
+static int read_name(const char *name, struct entry *entry, uint64_t *outside)
+{
+    int rank, end = 0;
+    if (sscanf(name, "%20" SCNu64 "-%1d-%20" SCNu64 ".item%n", &entry->id, &rank, outside, &end) !=
+            3 ||
+        end == 0 || name[end] || rank < 0 || rank >= SPOOL_RANKS)
+        return -1;
+    entry->rank = (enum spool_rank)rank;
+    return 0;
+}
+
+static int put_entry(struct spool *spool, const struct entry *entry, struct err *err)
+{
+    if (spool->count == spool->capacity) {
+        size_t capacity = spool->capacity ? 2 * spool->capacity : 256;
+        struct entry *entries = realloc(spool->entries, capacity * sizeof *entries);
+        if (!entries || capacity > 2 * SPOOL_MAX_ITEMS) {
+            spool->entries = entries ? entries : spool->entries;
+            return err_set(err, ERR_NO_MEMORY, "queue: more than %d items", SPOOL_MAX_ITEMS);
+        }
+        spool->entries = entries;
+        spool->capacity = capacity;
+    }
+    spool->entries[spool->count++] = *entry;
+    spool->bytes += entry->bytes;
+    return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* What an earlier run left: whole items count, unfinished ones go. */
+static int scan(struct spool *spool, struct err *err)
+{
+    DIR *folder = opendir(spool->folder);
+    int result = folder ? 0 : err_set_errno(err, "read %s", spool->folder);
+    for (struct dirent *file; result == 0 && (file = readdir(folder));) {
+        struct entry entry = {0};
+        struct stat status;
+        uint64_t outside;
+        if (strstr(file->d_name, ".new"))
+            unlinkat(dirfd(folder), file->d_name, 0);
+        if (read_name(file->d_name, &entry, &outside) < 0 ||
+            fstatat(dirfd(folder), file->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISREG(status.st_mode))
+            continue;
+        entry.bytes = (uint64_t)status.st_size + outside;
+        result = put_entry(spool, &entry, err);
+    }
+    if (folder)
+        closedir(folder);
+    if (spool->count > 1)
+        qsort(spool->entries, spool->count, sizeof *spool->entries, by_id);
+    return result;
+}
+
+static int take_lock(struct spool *spool, struct err *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/lock", spool->folder);
+    spool->lock_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (spool->lock_fd < 0)
+        return err_set_errno(err, "open %s", path);
+    if (flock(spool->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, ERR_BUSY, "open %s: another program sends from it", spool->folder);
+    return 0;
+}
+
+struct spool *spool_open(const char *folder, uint64_t limit_bytes, struct err *err)
+{
+    struct spool *spool = calloc(1, sizeof *spool);
+    if (!spool || strlen(folder) >= sizeof spool->folder) {
+        err_set(err, spool ? ERR_TOO_BIG : ERR_NO_MEMORY, "open queue %.200s", folder);
+        free(spool);
+        return NULL;
+    }
+    snprintf(spool->folder, sizeof spool->folder, "%s", folder);
+    spool->lock_fd = -1;
+    spool->limit = limit_bytes;
+    pthread_mutex_init(&spool->lock, NULL);
+    pthread_cond_init(&spool->changed, NULL);
+    if (file_make_folders(folder, 0700, err) == 0 && take_lock(spool, err) == 0 &&
+        scan(spool, err) == 0)
+        return spool;
+    spool_close(spool);
+    return NULL;
+}
+
+void spool_close(struct spool *spool)
+{
+    if (!spool)
+        return;
+    if (spool->lock_fd >= 0)
+        close(spool->lock_fd);
+    pthread_mutex_destroy(&spool->lock);
+    pthread_cond_destroy(&spool->changed);
+    free(spool->entries);
+    free(spool);
+}
+
+static struct entry *find(const struct spool *spool, uint64_t id)
+{
+    for (size_t i = spool->first; i < spool->count; i++)
+        if (spool->entries[i].id == id && !spool->entries[i].gone)
+            return &spool->entries[i];
+    return NULL;
+}
+
+/* An item's file, found by its number: the name tells more than the entry does. */
+static int find_path(const struct spool *spool, const struct entry *entry, char path[PATH_BYTES])
+{
+    struct stat status;
+    path_of(spool, entry, 0, path);
+    if (stat(path, &status) == 0)
+        return 0;
+    if (entry->rank != SPOOL_VIDEO)
+        return -1;
+    DIR *folder = opendir(spool->folder);
+    int found = -1;
+    for (struct dirent *file; folder && found < 0 && (file = readdir(folder));) {
+        struct entry other;
+        uint64_t outside;
+        if (read_name(file->d_name, &other, &outside) < 0 || other.id != entry->id)
+            continue;
+        path_of(spool, entry, outside, path);
+        found = 0;
+    }
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
+/* The entry no longer counts; the front of the list closes up. */
+static void forget(struct spool *spool, struct entry *entry)
+{
+    spool->bytes -= entry->bytes;
+    entry->gone = 1;
+    while (spool->first < spool->count && spool->entries[spool->first].gone)
+        spool->first++;
+    if (spool->first == spool->count)
+        spool->first = spool->count = 0;
+    if (spool->first > 1024 && spool->first > spool->count / 2) {
+        memmove(spool->entries, spool->entries + spool->first,
+                (spool->count - spool->first) * sizeof *spool->entries);
+        spool->count -= spool->first;
+        spool->first = 0;
+    }
+}
+
+/* Remove the oldest item of the lowest rank up to `rank`. 0: there is none. */
+static int evict(struct spool *spool, enum spool_rank rank)
+{
+    struct entry *victim = NULL;
+    for (size_t i = spool->first; i < spool->count; i++) {
+        struct entry *entry = &spool->entries[i];
+        if (entry->gone || entry->rank > rank || entry->id == spool->busy_id)
+            continue;
+        if (!victim || entry->rank < victim->rank)
+            victim = entry;
+        if (victim->rank == SPOOL_ARCHIVE)
+            break;
+    }
+    if (!victim)
+        return 0;
+    char path[PATH_BYTES];
+    if (find_path(spool, victim, path) == 0)
+        unlink(path);
+    spool->evicted++;
+    forget(spool, victim);
+    return 1;
+}
+
+static int make_room(struct spool *spool, uint64_t bytes, enum spool_rank rank, struct err *err)
+{
+    size_t items = spool->count - spool->first;
+    while (spool->bytes + bytes > spool->limit || items >= SPOOL_MAX_ITEMS) {
+        if (bytes > spool->limit || !evict(spool, rank))
+            return err_set(err, ERR_NO_SPACE, "queue: its limit of %" PRIu64 " MB is reached",
+                           spool->limit / 1000000);
+        items--;
+    }
+    return 0;
+}
+
+static int sync_folder(const struct spool *spool, struct err *err)
+{
+    int fd = open(spool->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = fd < 0 || fsync(fd) < 0;
+    int result = failed ? err_set_errno(err, "write %s", spool->folder) : 0;
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
+/* The whole item under its name, durably. */
+static int write_item(const struct spool *spool, const char *path, const struct spool_item *item,
+                      struct err *err)
+{
+    char fresh[PATH_BYTES + 8];
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    int fd = open(fresh, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set_errno(err, "write %s", fresh);
+    int result = file_write_all(fd, item->meta, strlen(item->meta), err);
+    if (result == 0)
+        result = file_write_all(fd, "\n", 1, err);
+    if (result == 0 && item->size)
+        result = file_write_all(fd, item->data, item->size, err);
+    if (result == 0 && fsync(fd) < 0)
+        result = err_set_errno(err, "write %s", fresh);
+    close(fd);
+    if (result == 0 && rename(fresh, path) < 0)
+        result = err_set_errno(err, "write %s", path);
+    if (result < 0) {
+        unlink(fresh);
+        return -1;
+    }
+    return sync_folder(spool, err);
+}
+
+/* The lock is not held while the disk works: others may add and remove meanwhile. */
+int spool_add(struct spool *spool, const struct spool_item *item, struct err *err)
+{
+    char path[PATH_BYTES];
+    size_t meta_bytes = strlen(item->meta);
+    if (meta_bytes > SPOOL_MAX_META_BYTES || strchr(item->meta, '\n') ||
+        item->size > MAX_DATA_BYTES)
+        return err_set(err, ERR_TOO_BIG, "queue: the item is too large");
+    struct entry entry = {.rank = item->rank,
+                          .bytes = meta_bytes + 1 + item->size + item->outside_bytes};
+    pthread_mutex_lock(&spool->lock);
+    int result = make_room(spool, entry.bytes, item->rank, err);
+    int64_t unix_ms = item->unix_ms > 0 ? item->unix_ms : clock_unix_ms();
+    entry.id = (uint64_t)unix_ms * ITEMS_OF_A_MS + spool->drawn++ % ITEMS_OF_A_MS;
+    spool->bytes += entry.bytes; /* spoken for */
+    pthread_mutex_unlock(&spool->lock);
+    path_of(spool, &entry, item->outside_bytes, path);
+    if (result == 0)
+        result = write_item(spool, path, item, err);
+    pthread_mutex_lock(&spool->lock);
+    spool->bytes -= entry.bytes;
+    if (result == 0)
+        result = put_entry(spool, &entry, err);
+    for (size_t i = spool->count;
+         result == 0 && i - 1 > spool->first && spool->entries[i - 2].id > spool->entries[i - 1].id;
+         i--) { /* a later item was quicker */
+        struct entry later = spool->entries[i - 2];
+        spool->entries[i - 2] = spool->entries[i - 1];
+        spool->entries[i - 1] = later;
+    }
+    pthread_cond_broadcast(&spool->changed);
+    pthread_mutex_unlock(&spool->lock);
+    return result;
+}
+
+static int split(struct buf *all, struct buf *meta, struct buf *data, struct err *err)
+{
+    const char *end = all->data ? memchr(all->data, '\n', all->size) : NULL;
+    if (!end || buf_append(meta, all->data, (size_t)(end - all->data)) < 0)
+        return err_set(err, ERR_CORRUPT, "read queue: an item without its first line");
+    size_t rest = all->size - (size_t)(end + 1 - all->data);
+    if (buf_append(data, end + 1, rest) < 0)
+        return err_set(err, ERR_TOO_BIG, "read queue: the item is too large");
+    return 0;
+}
+
+int spool_first(struct spool *spool, uint64_t *id, struct buf *meta, struct buf *data,
+                struct err *err)
+{
+    char path[PATH_BYTES];
+    struct buf all;
+    buf_clear(meta);
+    buf_clear(data);
+    pthread_mutex_lock(&spool->lock);
+    int there = spool->first < spool->count;
+    if (there) {
+        *id = spool->busy_id = spool->entries[spool->first].id;
+        there = find_path(spool, &spool->entries[spool->first], path) == 0 ? 1 : -1;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (there <= 0)
+        return there < 0 ? err_set(err, ERR_NOT_FOUND, "read queue: item %" PRIu64 " is gone", *id)
+                         : 0;
+    buf_init(&all, MAX_DATA_BYTES + SPOOL_MAX_META_BYTES + 1);
+    int result = file_read(path, &all, err);
+    if (result == 0)
+        result = split(&all, meta, data, err);
+    buf_finish(&all);
+    return result < 0 ? -1 : 1;
+}
+
+int spool_rewrite(struct spool *spool, uint64_t id, const char *meta, struct err *err)
+{
+    char path[PATH_BYTES];
+    const struct spool_item item = {.meta = meta};
+    pthread_mutex_lock(&spool->lock);
+    const struct entry *entry = find(spool, id);
+    int there = entry && find_path(spool, entry, path) == 0;
+    pthread_mutex_unlock(&spool->lock);
+    if (!there || strlen(meta) > SPOOL_MAX_META_BYTES)
+        return err_set(err, ERR_NOT_FOUND, "write queue: item %" PRIu64 " is gone", id);
+    return write_item(spool, path, &item, err);
+}
+
+static void take_out(struct spool *spool, uint64_t id, int keep_aside)
+{
+    char path[PATH_BYTES], aside[PATH_BYTES + 8];
+    pthread_mutex_lock(&spool->lock);
+    struct entry *entry = find(spool, id);
+    if (entry && find_path(spool, entry, path) == 0) {
+        snprintf(aside, sizeof aside, "%s.bad", path);
+        if (!keep_aside || rename(path, aside) < 0)
+            unlink(path);
+    }
+    if (entry)
+        forget(spool, entry);
+    spool->busy_id = 0;
+    pthread_cond_broadcast(&spool->changed);
+    pthread_mutex_unlock(&spool->lock);
+}
+
+void spool_remove(struct spool *spool, uint64_t id)
+{
+    take_out(spool, id, 0);
+}
+
+void spool_set_aside(struct spool *spool, uint64_t id)
+{
+    take_out(spool, id, 1);
+}
+
+struct spool_state spool_state(struct spool *spool)
+{
+    struct spool_state state = {0};
+    pthread_mutex_lock(&spool->lock);
+    for (size_t i = spool->first; i < spool->count; i++) {
+        if (spool->entries[i].gone)
+            continue;
+        state.items++;
+        state.of_rank[spool->entries[i].rank]++;
+    }
+    state.bytes = spool->bytes;
+    state.evicted = spool->evicted;
+    pthread_mutex_unlock(&spool->lock);
+    return state;
+}
+
+void spool_wait(struct spool *spool, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += timeout_ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    pthread_mutex_lock(&spool->lock);
+    if (!spool->woken)
+        pthread_cond_timedwait(&spool->changed, &spool->lock, &until);
+    spool->woken = 0;
+    pthread_mutex_unlock(&spool->lock);
+}
+
+void spool_wake(struct spool *spool)
+{
+    pthread_mutex_lock(&spool->lock);
+    spool->woken = 1;
+    pthread_cond_broadcast(&spool->changed);
+    pthread_mutex_unlock(&spool->lock);
+}
