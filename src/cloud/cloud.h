@@ -61,6 +61,7 @@ struct cloud {
     struct logs *logs;       /* set by the logs service */
     struct sqs *sqs;         /* set by the sqs service */
     struct lambda *lambda;   /* set by the lambda service */
+    struct ecr *ecr;         /* set by the ecr service */
     struct service services[CLOUD_MAX_SERVICES];
     size_t service_count;
     struct delivery_target *targets; /* CLOUD_MAX_TARGETS; what cloud_deliver() can reach */

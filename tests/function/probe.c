@@ -36,6 +36,21 @@ static void read_path(const char *path, char *answer, size_t size)
         close(fd);
 }
 
+static void show_path(const char *path, char *answer, size_t size)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t length = fd < 0 ? -1 : read(fd, answer, size - 1);
+    if (length < 0)
+        tell(answer, size, -1);
+    for (ssize_t i = 0; i < length; i++)
+        if (answer[i] < ' ' || answer[i] == '"' || answer[i] == '\\')
+            answer[i] = ' ';
+    if (length >= 0)
+        answer[length] = 0;
+    if (fd >= 0)
+        close(fd);
+}
+
 static void write_path(const char *path, char *answer, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CREAT, 0600);
@@ -290,6 +305,8 @@ int probe(const char *what, char *answer, size_t size)
 {
     if (strncmp(what, "read ", 5) == 0)
         read_path(what + 5, answer, size);
+    else if (strncmp(what, "show ", 5) == 0)
+        show_path(what + 5, answer, size);
     else if (strncmp(what, "write ", 6) == 0)
         write_path(what + 6, answer, size);
     else if (strncmp(what, "list ", 5) == 0)

@@ -7,6 +7,7 @@
  * these:
  *
  *   "read PATH"    "write PATH"    "list FOLDER"     "status FIELD" (of /proc/self/status)
+ *   "show PATH"    the first bytes of a file, what is no text as blanks
  *   "fill"         writes to /tmp until it is refused: megabytes and cause
  *   "fork"         makes processes until it is refused, at most 3,000: their number and cause
  *   "eat N"        N megabytes of memory

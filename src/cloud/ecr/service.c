@@ -132,8 +132,10 @@ int ecr_service_create(struct cloud *cloud, struct err *err)
                                     .start = start,
                                     .destroy = destroy,
                                     .self = ecr};
-    if (open_store(ecr, err) == 0)
+    if (open_store(ecr, err) == 0) {
+        cloud->ecr = ecr;
         return cloud_add(cloud, &service, err);
+    }
     destroy(ecr);
     return -1;
 }

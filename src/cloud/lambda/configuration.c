@@ -17,6 +17,7 @@
 #endif
 
 enum { MAX_DESCRIPTION_BYTES = 256, MAX_HANDLER_BYTES = 128, MAX_ROLE_BYTES = 512 };
+enum { MAX_IMAGE_TEXTS = 1500, MAX_IMAGE_FOLDER_BYTES = 1000 };
 
 json_t *configuration_create(const char *name, const char *arn)
 {
@@ -81,8 +82,43 @@ static int apply_description(json_t *configuration, json_t *value, struct err *e
     return apply_text(configuration, "Description", value, MAX_DESCRIPTION_BYTES, err);
 }
 
+/* An empty value means "without it" and is fine. */
+static int is_empty(const json_t *value)
+{
+    const char *name;
+    json_t *inner;
+    if (json_is_array(value))
+        return json_array_size(value) == 0;
+    if (json_is_string(value))
+        return json_string_length(value) == 0;
+    json_object_foreach((json_t *)(uintptr_t)value, name, inner)
+    {
+        if (!is_empty(inner))
+            return 0;
+    }
+    return json_is_object(value) || json_is_null(value) || json_is_false(value);
+}
+
+int configuration_is_image(const json_t *configuration)
+{
+    const char *type = json_string_value(json_object_get(configuration, "PackageType"));
+    return type && strcmp(type, "Image") == 0;
+}
+
+/* They are in the image. */
+static int check_is_zip(const json_t *configuration, struct err *err)
+{
+    return configuration_is_image(configuration)
+               ? err_set(err, ERR_INVALID,
+                         "Please don't provide Handler or Runtime or Layer when the intended "
+                         "function PackageType is Image.")
+               : 0;
+}
+
 static int apply_handler(json_t *configuration, json_t *value, struct err *err)
 {
+    if (check_is_zip(configuration, err) < 0)
+        return -1;
     return apply_text(configuration, "Handler", value, MAX_HANDLER_BYTES, err);
 }
 
@@ -101,6 +137,8 @@ static int apply_runtime(json_t *configuration, json_t *value, struct err *err)
 {
     static const char *const known[] = {"provided", "provided.al2", "provided.al2023"};
     const char *runtime = json_string_value(value);
+    if (check_is_zip(configuration, err) < 0)
+        return -1;
     for (size_t i = 0; runtime && i < sizeof known / sizeof *known; i++)
         if (strcmp(runtime, known[i]) == 0)
             return json_object_set(configuration, "Runtime", value);
@@ -179,12 +217,65 @@ static int apply_architectures(json_t *configuration, json_t *value, struct err 
 
 static int apply_package_type(json_t *configuration, json_t *value, struct err *err)
 {
-    (void)configuration;
     const char *type = json_string_value(value);
     if (type && strcmp(type, "Zip") == 0)
         return 0;
-    return err_set(err, ERR_UNSUPPORTED, "PackageType %.16s is not supported yet: use Zip",
-                   type ? type : "(none)");
+    if (!type || strcmp(type, "Image") != 0)
+        return err_set(err, ERR_INVALID,
+                       "Value at 'packageType' failed to satisfy constraint: Member must satisfy "
+                       "enum value set: [Zip, Image]");
+    json_object_del(configuration, "Handler");
+    return json_object_set(configuration, "PackageType", value);
+}
+
+static int check_texts(const json_t *list, const char *name, struct err *err)
+{
+    size_t i;
+    json_t *text;
+    int is_good = json_is_array(list) && json_array_size(list) <= MAX_IMAGE_TEXTS;
+    json_array_foreach((json_t *)(uintptr_t)list, i, text)
+    {
+        is_good &=
+            json_is_string(text) && strlen(json_string_value(text)) == json_string_length(text);
+    }
+    return is_good ? 0
+                   : err_set(err, ERR_INVALID,
+                             "Value at 'imageConfig.%s' failed to satisfy constraint: Member must "
+                             "be at most %d texts",
+                             name, MAX_IMAGE_TEXTS);
+}
+
+/* What an image is started with instead of its own. Empty: as the image says. */
+static int apply_image_config(json_t *configuration, json_t *value, struct err *err)
+{
+    const char *name;
+    json_t *field, *kept = json_object();
+    int result =
+        !configuration_is_image(configuration) && !is_empty(value)
+            ? err_set(err, ERR_INVALID, "ImageConfig is for functions of PackageType Image")
+            : 0;
+    json_object_foreach(value, name, field)
+    {
+        if (result < 0 || is_empty(field))
+            continue;
+        if (strcmp(name, "EntryPoint") == 0 || strcmp(name, "Command") == 0)
+            result = check_texts(field, name, err);
+        else if (strcmp(name, "WorkingDirectory") != 0)
+            result = err_set(err, ERR_INVALID, "ImageConfig has no member %.64s", name);
+        else if (!json_is_string(field) || json_string_length(field) > MAX_IMAGE_FOLDER_BYTES)
+            result = err_set(err, ERR_INVALID,
+                             "ImageConfig.WorkingDirectory is a text of at most "
+                             "%d bytes",
+                             MAX_IMAGE_FOLDER_BYTES);
+        json_object_set(kept, name, field);
+    }
+    if (result == 0 && json_object_size(kept) > 0)
+        json_object_set_new(configuration, "ImageConfigResponse",
+                            json_pack("{s:O}", "ImageConfig", kept));
+    else if (result == 0)
+        json_object_del(configuration, "ImageConfigResponse");
+    json_decref(kept);
+    return result;
 }
 
 /* {"TargetArn": ARN}; "" is without. Whether it is there, the service knows. */
@@ -223,27 +314,9 @@ static int apply_tracing(json_t *configuration, json_t *value, struct err *err)
     return json_object_set(configuration, "TracingConfig", value);
 }
 
-/* An empty value means "without it" and is fine. */
-static int is_empty(const json_t *value)
-{
-    const char *name;
-    json_t *inner;
-    if (json_is_array(value))
-        return json_array_size(value) == 0;
-    if (json_is_string(value))
-        return json_string_length(value) == 0;
-    json_object_foreach((json_t *)(uintptr_t)value, name, inner)
-    {
-        if (!is_empty(inner))
-            return 0;
-    }
-    return json_is_object(value) || json_is_null(value) || json_is_false(value);
-}
-
 static int check_unsupported(const json_t *request, struct err *err)
 {
-    static const char *const fields[] = {"VpcConfig", "Layers", "FileSystemConfigs", "KMSKeyArn",
-                                         "ImageConfig"};
+    static const char *const fields[] = {"VpcConfig", "Layers", "FileSystemConfigs", "KMSKeyArn"};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const json_t *value = json_object_get(request, fields[i]);
         if (value && !is_empty(value))
@@ -260,6 +333,7 @@ static const struct field {
     const char *name;
     int (*apply)(json_t *configuration, json_t *value, struct err *err);
 } fields_known[] = {
+    {"PackageType", apply_package_type}, /* first: others ask for it */
     {"Description", apply_description},
     {"Handler", apply_handler},
     {"Role", apply_role},
@@ -268,7 +342,7 @@ static const struct field {
     {"MemorySize", apply_memory},
     {"Environment", apply_environment},
     {"EphemeralStorage", apply_storage},
-    {"PackageType", apply_package_type},
+    {"ImageConfig", apply_image_config},
     {"Architectures", apply_architectures},
     {"TracingConfig", apply_tracing},
     {"DeadLetterConfig", apply_dead_letter},
@@ -306,7 +380,7 @@ int configuration_check_create(const json_t *request, struct err *err)
                            "Value null at '%s' failed to satisfy constraint: Member must not be "
                            "null",
                            needed[i]);
-    if (!json_object_get(request, "Runtime") && !json_object_get(request, "PackageType"))
+    if (!json_object_get(request, "Runtime") && !configuration_is_image(request))
         return err_set(err, ERR_INVALID,
                        "Runtime is mandatory for functions created with deployment packages.");
     return 0;

@@ -19,6 +19,9 @@ int configuration_apply(json_t *configuration, const json_t *request, struct err
 int configuration_apply_architectures(json_t *configuration, const json_t *request,
                                       struct err *err) MUST_USE;
 
+/* Is its PackageType Image? */
+int configuration_is_image(const json_t *configuration);
+
 /* What has to be there in a CreateFunction request. */
 int configuration_check_create(const json_t *request, struct err *err) MUST_USE;
 

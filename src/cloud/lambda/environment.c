@@ -1,3 +1,4 @@
+#include "cloud/lambda/launch.h"
 #include "cloud/lambda/private.h"
 
 #include <stdarg.h>
@@ -39,12 +40,31 @@ static void add_functions_own(struct variables *v, const struct function *functi
     }
 }
 
-/* A default that the function may have set itself. */
-static void add_default(struct variables *v, const struct function *function, const char *name,
-                        const char *value)
+/* Is there one that begins as `text` does, up to its "="? */
+static int has(const struct variables *v, const char *text)
 {
-    if (!json_object_get(function->environment, name))
+    size_t size = strcspn(text, "=");
+    for (size_t i = 0; i < v->count; i++)
+        if (strncmp(v->texts[i], text, size) == 0 && v->texts[i][size] == '=')
+            return 1;
+    return 0;
+}
+
+/* A default that the function may have set itself. */
+static void add_default(struct variables *v, const char *name, const char *value)
+{
+    if (!has(v, name))
         add(v, "%s=%s", name, value);
+}
+
+/* What the image sets, and neither Lambda nor the function does. */
+static void add_images(struct variables *v, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text && *text != '=' && strchr(text, '=') && !has(v, text))
+            add(v, "%s", text);
+    }
 }
 
 static void add_lambdas(struct variables *v, const struct manager *m, const struct instance *i,
@@ -60,12 +80,14 @@ static void add_lambdas(struct variables *v, const struct manager *m, const stru
     add(v, "AWS_LAMBDA_LOG_GROUP_NAME=%s", i->output.group);
     add(v, "AWS_LAMBDA_LOG_STREAM_NAME=%s", i->output.stream);
     add(v, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:%d", port);
-    add(v, "AWS_EXECUTION_ENV=AWS_Lambda_%s", f->runtime);
+    if (!f->image)
+        add(v, "AWS_EXECUTION_ENV=AWS_Lambda_%s", f->runtime);
     add(v, "AWS_REGION=%s", m->options.region);
     add(v, "AWS_DEFAULT_REGION=%s", m->options.region);
     add(v, "LAMBDA_TASK_ROOT=%s", code);
-    add(v, "LAMBDA_RUNTIME_DIR=%s", code);
-    add(v, "_HANDLER=%s", f->handler);
+    add(v, "LAMBDA_RUNTIME_DIR=%s", f->image ? "/var/runtime" : code);
+    if (!f->image)
+        add(v, "_HANDLER=%s", f->handler);
     add(v, "TMPDIR=%s", m->sandbox->is_full ? JAIL_TEMPORARY : i->temporary);
 }
 
@@ -82,17 +104,20 @@ char **environment_create(const struct manager *m, const struct instance *instan
                           const struct identity_credentials *keys)
 {
     const struct function *function = instance->function;
-    struct variables v = {.room = ENVIRONMENT_OWN + json_object_size(function->environment)};
+    const json_t *images = launch_environment(function);
+    struct variables v = {.room = ENVIRONMENT_OWN + json_object_size(function->environment) +
+                                  json_array_size(images)};
     v.texts = calloc(v.room, sizeof *v.texts);
     if (!v.texts)
         return NULL;
     add_lambdas(&v, m, instance, port);
     add_keys(&v, keys);
-    add_default(&v, function, "AWS_ENDPOINT_URL", m->options.endpoint);
-    add_default(&v, function, "PATH", "/usr/local/bin:/usr/bin:/bin");
-    add_default(&v, function, "LANG", "en_US.UTF-8");
-    add_default(&v, function, "TZ", ":UTC");
     add_functions_own(&v, function);
+    add_images(&v, images);
+    add_default(&v, "AWS_ENDPOINT_URL", m->options.endpoint);
+    add_default(&v, "PATH", "/usr/local/bin:/usr/bin:/bin");
+    add_default(&v, "LANG", "en_US.UTF-8");
+    add_default(&v, "TZ", ":UTC");
     if (!v.failed)
         return v.texts;
     environment_destroy(v.texts);

@@ -54,10 +54,9 @@ static int read_fields(struct function *f)
 {
     json_int_t timeout, memory, storage;
     json_t *configuration = json_object_get(f->record, "Configuration");
-    if (json_unpack(configuration, "{s:s, s:s, s:s, s:s, s:I, s:I, s:{s:I}}", "FunctionName",
-                    &f->name, "FunctionArn", &f->arn, "Runtime", &f->runtime, "Role", &f->role,
-                    "Timeout", &timeout, "MemorySize", &memory, "EphemeralStorage", "Size",
-                    &storage) < 0)
+    if (json_unpack(configuration, "{s:s, s:s, s:s, s:I, s:I, s:{s:I}}", "FunctionName", &f->name,
+                    "FunctionArn", &f->arn, "Role", &f->role, "Timeout", &timeout, "MemorySize",
+                    &memory, "EphemeralStorage", "Size", &storage) < 0)
         return -1;
     f->configuration = configuration;
     f->timeout_s = (long)timeout;
@@ -68,6 +67,11 @@ static int read_fields(struct function *f)
     const char *handler = json_string_value(json_object_get(configuration, "Handler"));
     f->handler = handler ? handler : "";
     f->environment = json_object_get(json_object_get(configuration, "Environment"), "Variables");
+    const char *runtime = json_string_value(json_object_get(configuration, "Runtime"));
+    f->image = json_object_get(f->record, "Image");
+    f->runtime = runtime ? runtime : "";
+    if (!runtime && !f->image)
+        return -1;
     f->urls = json_object_get(f->record, "Urls");
     const json_t *reserved = json_object_get(f->record, "ReservedConcurrency");
     f->reserved = json_is_integer(reserved) ? (long)json_integer_value(reserved) : -1;

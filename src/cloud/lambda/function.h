@@ -41,11 +41,11 @@ struct function {
     uint64_t incarnation;  /* the same as long as instances may go on: aliases, tags .. changed */
     struct code *code;
     /* What is stored: {"Configuration": FunctionConfiguration as GetFunctionConfiguration gives it,
-     * "Code": name of the folder} and, of $LATEST only and each perhaps absent,
-     * "LastVersion": n, "ReservedConcurrency": n, "Tags": {..}, "Policies": {QUALIFIER: ..},
-     * "Aliases": {NAME: AliasConfiguration}, "EventInvokeConfigs": {QUALIFIER: ..},
-     * "Provisioned": {QUALIFIER: ..}, "Urls": {QUALIFIER: ..}. QUALIFIER is "$LATEST", a version
-     * or an alias. */
+     * "Code": name of the folder, "Image": of a container image, as image.h has it} and, of $LATEST
+     * only and each perhaps absent, "LastVersion": n, "ReservedConcurrency": n, "Tags": {..},
+     * "Policies": {QUALIFIER: ..}, "Aliases": {NAME: AliasConfiguration}, "EventInvokeConfigs":
+     * {QUALIFIER: ..}, "Provisioned": {QUALIFIER: ..}, "Urls": {QUALIFIER: ..}. QUALIFIER is
+     * "$LATEST", a version or an alias. */
     json_t *record;
     char key[FUNCTION_KEY_BYTES]; /* NAME, or NAME:VERSION of a published version */
     atomic_int ready;             /* instances that are warm; the manager's */
@@ -55,6 +55,7 @@ struct function {
     const char *name, *version, *arn, *handler, *runtime, *role;
     const json_t *environment; /* object of texts, or NULL */
     const json_t *urls;        /* of the record, or NULL */
+    const json_t *image;       /* of the record: it is of a container image; NULL: of a zip */
     long timeout_s, memory_mb, storage_mb;
     long reserved; /* concurrency; -1: none reserved */
 };

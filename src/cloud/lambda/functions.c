@@ -1,5 +1,6 @@
 #include "cloud/access.h"
 #include "cloud/lambda/configuration.h"
+#include "cloud/lambda/image.h"
 #include "cloud/lambda/service.h"
 #include "cloud/lambda/zip.h"
 
@@ -39,7 +40,9 @@ static int read_zip(const json_t *code, struct zip_bytes *out, struct err *err)
 {
     const json_t *zip = json_object_get(code, "ZipFile");
     if (json_object_get(code, "ImageUri"))
-        return err_set(err, ERR_UNSUPPORTED, "ImageUri is not supported yet: give ZipFile");
+        return err_set(err, ERR_INVALID,
+                       "Please do not provide ImageUri for the code of a function with packageType "
+                       "Zip.");
     if (json_object_get(code, "S3Bucket") || json_object_get(code, "S3Key"))
         return err_set(err, ERR_UNSUPPORTED,
                        "S3Bucket and S3Key are not supported yet: give ZipFile");
@@ -48,13 +51,9 @@ static int read_zip(const json_t *code, struct zip_bytes *out, struct err *err)
     return decode_base64(json_string_value(zip), json_string_length(zip), out, err);
 }
 
-/* Where the code of a function comes from: for PackageType Zip the request's zip; an image's
- * ImageUri (refused by read_zip() and apply_package_type() today) would be unpacked into the same
- * folder.
- *
- * Unpacks the request's zip and notes it in the record. NULL: the error is answered. */
-static struct code *take_code(struct lambda *lambda, struct exchange *x, const json_t *request,
-                              json_t *record)
+/* Unpacks the request's zip and notes it in the record. NULL: the error is answered. */
+static struct code *take_zip(struct lambda *lambda, struct exchange *x, const json_t *request,
+                             json_t *record)
 {
     struct err err = {0};
     struct zip_bytes zip = {0};
@@ -74,11 +73,12 @@ static struct code *take_code(struct lambda *lambda, struct exchange *x, const j
     return code;
 }
 
-static void drop_code(struct code *code)
+static struct code *take_code(struct lambda *lambda, struct exchange *x, const json_t *request,
+                              json_t *record)
 {
-    if (code)
-        atomic_store(&code->is_obsolete, 1);
-    code_release(code);
+    return configuration_is_image(json_object_get(record, "Configuration"))
+               ? image_take(lambda, x, request, record)
+               : take_zip(lambda, x, request, record);
 }
 
 /* CreateFunction */
@@ -140,7 +140,7 @@ static void store_new(struct lambda *lambda, struct exchange *x, const struct cr
     struct function *function = NULL;
     if (before) {
         exchange_fail(x, "ResourceConflictException", "Function already exist: %s", new->name);
-        drop_code(new->code);
+        registry_drop(lambda->registry, new->code);
         json_decref(new->record);
     } else {
         configuration_touch(json_object_get(new->record, "Configuration"));
@@ -257,7 +257,7 @@ static void update_code(struct lambda *lambda, struct exchange *x, const char *n
     }
     struct code *code = take_code(lambda, x, request, record);
     if (code && json_is_true(json_object_get(request, "DryRun"))) {
-        drop_code(code);
+        registry_drop(lambda->registry, code);
         rest_reply(x, 200, json_deep_copy(json_object_get(record, "Configuration")));
     } else if (code) {
         struct function *function = store_update(lambda, x, json_incref(record), code);
@@ -327,9 +327,10 @@ void lambda_get_function(void *self, struct rest_call *call)
     if (lambda_open(self, call, &target) < 0)
         return;
     const struct function *latest = target.latest;
-    json_t *reply =
-        json_pack("{s:o, s:{s:s}, s:O*}", "Configuration", show_configuration(&target), "Code",
-                  "RepositoryType", "S3", "Tags", json_object_get(latest->record, "Tags"));
+    json_t *code = target.function->image ? image_show(target.function)
+                                          : json_pack("{s:s}", "RepositoryType", "S3");
+    json_t *reply = json_pack("{s:o, s:o, s:O*}", "Configuration", show_configuration(&target),
+                              "Code", code, "Tags", json_object_get(latest->record, "Tags"));
     if (latest->reserved >= 0)
         json_object_set_new(
             reply, "Concurrency",

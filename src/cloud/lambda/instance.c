@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/lambda/launch.h"
 #include "cloud/lambda/peer.h"
 #include "cloud/lambda/private.h"
 
@@ -90,12 +91,18 @@ static int start_process(struct manager *m, struct instance *instance, int port,
     explicit_bzero(&keys, sizeof keys);
     if (!environment)
         return err_set(err, ERR_NO_MEMORY, "start function: no memory");
+    const char **arguments = function->image ? launch_arguments(function) : NULL;
     const struct process_options options = {.folder = function->code->folder,
                                             .environment = environment,
                                             .memory_mb = function->memory_mb,
-                                            .storage_mb = function->storage_mb};
-    int result = process_start(m->sandbox, &options, &instance->process, err);
+                                            .storage_mb = function->storage_mb,
+                                            .arguments = arguments,
+                                            .working_folder = launch_folder(function)};
+    int result = function->image && !arguments
+                     ? err_set(err, ERR_NO_MEMORY, "start function: no memory")
+                     : process_start(m->sandbox, &options, &instance->process, err);
     environment_destroy(environment);
+    free(arguments);
     return result;
 }
 
@@ -178,7 +185,9 @@ struct instance *instance_start(struct manager *m, struct pool *pool, struct err
     m->instance_count++;
     m->started++;
     manager_prepare_later(m);
-    output_line(&instance->output, "INIT_START Runtime Version: %s", instance->function->runtime);
+    const struct function *function = instance->function;
+    output_line(&instance->output, "INIT_START Runtime Version: %s",
+                function->image ? "container image" : function->runtime);
     return instance;
 }
 

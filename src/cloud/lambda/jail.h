@@ -28,6 +28,9 @@ pid_t jail_fork(const struct jail *jail);
 int jail_build(const struct jail *jail, const char **step) MUST_USE;
 /* Then: code read-only, `temporary` mount options of /tmp, and away from the machine's own root. */
 int jail_enter(const char *code, const char *temporary, const char **step) MUST_USE;
+/* Or: an image's file system, read-only, is all there is; it has the folders that rootfs.h makes.
+ */
+int jail_enter_image(const char *root, const char *temporary, const char **step) MUST_USE;
 /* Last: another user without any right. */
 int jail_drop(const struct jail *jail, const char **step) MUST_USE;
 

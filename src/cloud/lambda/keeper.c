@@ -88,7 +88,8 @@ static void read_request(struct request *request)
     const struct keeper_order *order = &request->order;
     read_all(&request->order, sizeof request->order);
     if (order->text_bytes > sizeof request->text || order->texts > KEEPER_MAX_TEXTS ||
-        order->texts < KEEPER_VARIABLES)
+        order->arguments == 0 || order->arguments > KEEPER_MAX_ARGUMENTS ||
+        order->texts < KEEPER_ARGUMENTS + order->arguments)
         _exit(127);
     read_all(request->text, order->text_bytes);
     char *at = request->text;
@@ -129,8 +130,10 @@ static void die_with(pid_t parent)
 static void confine(const struct keeper_post *post, const struct request *request)
 {
     const char *step = "";
+    int (*enter)(const char *, const char *, const char **) =
+        request->order.is_image ? jail_enter_image : jail_enter;
     if (post->jail &&
-        jail_enter(request->texts[KEEPER_CODE], request->texts[KEEPER_TEMPORARY], &step) < 0)
+        enter(request->texts[KEEPER_CODE], request->texts[KEEPER_TEMPORARY], &step) < 0)
         give_up(step);
     set_limits(&request->order);
     if ((post->jail ? jail_drop(post->jail, &step) : jail_drop_capabilities()) < 0)
@@ -141,14 +144,49 @@ static void confine(const struct keeper_post *post, const struct request *reques
     umask(022);
 }
 
+static const char *path_of(char *const *variables)
+{
+    for (; *variables; variables++)
+        if (strncmp(*variables, "PATH=", 5) == 0)
+            return *variables + 5;
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+/* As a shell finds it: a name without '/' is looked for in the function's own PATH. Comes back with
+ * errno. */
+static void execute(char *const *arguments, char *const *variables)
+{
+    char program[KEEPER_MAX_PROGRAM_BYTES];
+    size_t size = strlen(arguments[0]);
+    if (strchr(arguments[0], '/')) {
+        execve(arguments[0], arguments, variables);
+        return;
+    }
+    for (const char *at = path_of(variables);; at++) {
+        size_t length = strcspn(at, ":");
+        if (length > 0 && length + size + 2 <= sizeof program) {
+            memcpy(program, at, length);
+            program[length] = '/';
+            memcpy(program + length + 1, arguments[0], size + 1);
+            execve(program, arguments, variables);
+        }
+        at += length;
+        if (!*at || (errno != ENOENT && errno != ENOTDIR && errno != EACCES))
+            break;
+    }
+}
+
 __attribute__((noreturn)) static void become(const struct keeper_post *post,
                                              const struct request *request)
 {
-    char *const arguments[] = {request->texts[KEEPER_PROGRAM], NULL};
+    char *arguments[KEEPER_MAX_ARGUMENTS + 1];
+    size_t count = request->order.arguments;
+    memcpy(arguments, request->texts + KEEPER_ARGUMENTS, count * sizeof *arguments);
+    arguments[count] = NULL;
     if (post->filter && filter_enter(post->filter) < 0)
         give_up("filter system calls");
     if (chdir(request->texts[KEEPER_FOLDER]) == 0)
-        execve(arguments[0], arguments, request->texts + KEEPER_VARIABLES);
+        execute(arguments, request->texts + KEEPER_ARGUMENTS + count);
     give_up("");
 }
 

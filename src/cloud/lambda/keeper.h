@@ -32,13 +32,14 @@ struct keeper_report {
 enum keeper_text {
     KEEPER_CODE,      /* the machine's folder of the code */
     KEEPER_TEMPORARY, /* mount options of /tmp */
-    KEEPER_PROGRAM,   /* to run */
     KEEPER_FOLDER,    /* its working folder */
-    KEEPER_VARIABLES  /* "NAME=value", the rest */
+    KEEPER_ARGUMENTS  /* the program and its arguments, `arguments` of them; then "NAME=value" */
 };
+enum { KEEPER_MAX_ARGUMENTS = 1500, KEEPER_MAX_PROGRAM_BYTES = 4096 };
 enum { KEEPER_MAX_TEXT_BYTES = 56 * 1024, KEEPER_MAX_TEXTS = 2048 }; /* less than a pipe holds */
 struct keeper_order {
-    uint32_t text_bytes, texts;
+    uint32_t text_bytes, texts, arguments;
+    uint32_t is_image;       /* the code is a whole file system */
     uint64_t max_data_bytes; /* 0: not limited here */
     uint64_t max_file_bytes;
     uint64_t max_processes; /* of its user; 0: not limited here */

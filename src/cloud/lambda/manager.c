@@ -463,6 +463,11 @@ const char *manager_isolation(const struct manager *m)
     return m->sandbox->description;
 }
 
+int manager_runs_images(const struct manager *m)
+{
+    return m->sandbox->is_full;
+}
+
 void manager_count(struct manager *m, struct manager_counts *out)
 {
     pthread_mutex_lock(&m->lock);

@@ -85,6 +85,7 @@ void manager_drain(struct manager *manager);
 
 /* "full", or what is missing; for people. Lives as long as the manager. */
 const char *manager_isolation(const struct manager *manager);
+int manager_runs_images(const struct manager *manager); /* whose root is a file system of its own */
 
 /* What runs now; for tests and the console. */
 struct manager_counts {

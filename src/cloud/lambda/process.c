@@ -32,31 +32,53 @@ static int add(struct texts *texts, const char *text, struct err *err)
     return 0;
 }
 
-static int fill(struct texts *texts, const struct sandbox *sandbox,
-                const struct process_options *options, const char *program, struct err *err)
+static void set_limits(struct texts *texts, const struct sandbox *sandbox,
+                       const struct process_options *options)
 {
-    char mount_options[96];
-    int is_full = sandbox->is_full;
-    snprintf(mount_options, sizeof mount_options, "size=%ldm,nr_inodes=%ldk,mode=1777",
-             options->storage_mb, options->storage_mb);
     texts->order = (struct keeper_order){
         .max_data_bytes = sandbox->cgroups.version[CGROUPS_MEMORY]
                               ? 0
                               : ((uint64_t)options->memory_mb + PROCESS_RESERVED_MB) * mb,
         .max_file_bytes = (uint64_t)options->storage_mb * mb,
-        .max_processes = is_full ? CGROUPS_MAX_PROCESSES : 0};
-    const char *first[KEEPER_VARIABLES] = {[KEEPER_CODE] = options->folder,
-                                           [KEEPER_TEMPORARY] = mount_options,
-                                           [KEEPER_PROGRAM] =
-                                               is_full ? JAIL_CODE "/bootstrap" : program,
-                                           [KEEPER_FOLDER] = is_full ? JAIL_CODE : options->folder};
-    for (int i = 0; i < KEEPER_VARIABLES; i++)
-        if (add(texts, first[i], err) < 0)
-            return -1;
-    for (char *const *variable = options->environment; *variable; variable++)
-        if (add(texts, *variable, err) < 0)
+        .max_processes = sandbox->is_full ? CGROUPS_MAX_PROCESSES : 0};
+}
+
+static int add_all(struct texts *texts, const char *const *list, struct err *err)
+{
+    for (; *list; list++)
+        if (add(texts, *list, err) < 0)
             return -1;
     return 0;
+}
+
+static int add_arguments(struct texts *texts, const char *const *arguments, struct err *err)
+{
+    uint32_t before = texts->order.texts;
+    if (add_all(texts, arguments, err) < 0)
+        return -1;
+    texts->order.arguments = texts->order.texts - before;
+    return texts->order.arguments == 0 || texts->order.arguments > KEEPER_MAX_ARGUMENTS
+               ? err_set(err, ERR_INVALID, "start function: no program, or more than %d arguments",
+                         KEEPER_MAX_ARGUMENTS)
+               : 0;
+}
+
+static int fill(struct texts *texts, const struct sandbox *sandbox,
+                const struct process_options *options, const char *program, struct err *err)
+{
+    char mount_options[96];
+    const char *own[] = {sandbox->is_full ? JAIL_CODE "/bootstrap" : program, NULL};
+    const char *folder = sandbox->is_full ? JAIL_CODE : options->folder;
+    snprintf(mount_options, sizeof mount_options, "size=%ldm,nr_inodes=%ldk,mode=1777",
+             options->storage_mb, options->storage_mb);
+    const char *first[] = {options->folder, mount_options,
+                           options->arguments ? options->working_folder : folder, NULL};
+    set_limits(texts, sandbox, options);
+    texts->order.is_image = options->arguments != NULL;
+    if (add_all(texts, first, err) < 0 ||
+        add_arguments(texts, options->arguments ? options->arguments : own, err) < 0)
+        return -1;
+    return add_all(texts, (const char *const *)options->environment, err);
 }
 
 /* One write, smaller than the pipe: the keeper need not be reading yet. */
@@ -92,7 +114,11 @@ int process_start(struct sandbox *sandbox, const struct process_options *options
     int size = snprintf(program, sizeof program, "%s/bootstrap", options->folder);
     if (size < 0 || (size_t)size >= sizeof program)
         return err_set(err, ERR_TOO_BIG, "start function: path too long");
-    if (access(program, X_OK) < 0)
+    if (options->arguments && !sandbox->is_full)
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "start function: an image needs full isolation, which is not to be had here");
+    if (!options->arguments && access(program, X_OK) < 0)
         return err_set_errno(err, "start function: %s", program);
     struct texts *texts = malloc(sizeof *texts);
     if (!texts)

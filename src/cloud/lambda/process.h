@@ -15,13 +15,17 @@ struct process {
 };
 
 struct process_options {
-    const char *folder;       /* the code, with `bootstrap` in it */
-    char *const *environment; /* "NAME=value", ends with NULL: nothing else is inherited */
-    long memory_mb;           /* memory size of the function */
-    long storage_mb;          /* of its temporary files */
+    const char *folder;           /* the code, with `bootstrap` in it */
+    char *const *environment;     /* "NAME=value", ends with NULL: nothing else is inherited */
+    const char *const *arguments; /* NULL: `bootstrap`; else `folder` is an image's file system,
+                                     and this runs in it, ended by NULL */
+    const char *working_folder;   /* in the image */
+    long memory_mb;               /* memory size of the function */
+    long storage_mb;              /* of its temporary files */
 };
 
-/* Fails with ERR_NOT_FOUND when there is no such program, ERR_DENIED when it is not executable. */
+/* Fails with ERR_NOT_FOUND when there is no such program, ERR_DENIED when it is not executable; of
+ * an image only the start itself tells. ERR_UNSUPPORTED for an image without a jail. */
 int process_start(struct sandbox *sandbox, const struct process_options *options,
                   struct process *process, struct err *err) MUST_USE;
 

@@ -131,12 +131,12 @@ struct function **registry_list(struct registry *r, size_t *count)
 
 /* Files */
 
-struct code *registry_unpack(struct registry *r, const void *zip, size_t size,
-                             char id[REGISTRY_ID_BYTES], struct err *err)
+struct code *registry_make(struct registry *r, registry_fill *fill, void *context,
+                           char id[REGISTRY_ID_BYTES], struct err *err)
 {
     char folder[PATH_MAX];
     random_text(id, REGISTRY_ID_BYTES - 1, RANDOM_HEX);
-    if (join(folder, r->code, id, "", err) < 0 || zip_unpack(zip, size, folder, err) < 0)
+    if (join(folder, r->code, id, "", err) < 0 || fill(context, folder, err) < 0)
         return NULL;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int synced = fd >= 0 ? syncfs(fd) : -1;
@@ -148,6 +148,39 @@ struct code *registry_unpack(struct registry *r, const void *zip, size_t size,
     struct err ignored;
     if (!code && file_remove_tree(folder, &ignored) < 0)
         log_line(LOG_WARN, "lambda: %s", ignored.message);
+    return code;
+}
+
+struct zip {
+    const void *data;
+    size_t size;
+};
+
+static int fill_from_zip(void *context, const char *folder, struct err *err)
+{
+    const struct zip *zip = context;
+    return zip_unpack(zip->data, zip->size, folder, err);
+}
+
+struct code *registry_unpack(struct registry *r, const void *zip, size_t size,
+                             char id[REGISTRY_ID_BYTES], struct err *err)
+{
+    return registry_make(r, fill_from_zip, &(struct zip){zip, size}, id, err);
+}
+
+struct code *registry_find_image(struct registry *r, const char *digest, char id[REGISTRY_ID_BYTES])
+{
+    struct code *code = NULL;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->count && !code; i++) {
+        const json_t *record = r->table[i]->record;
+        const char *own = json_string_value(json_object_get(r->table[i]->image, "Digest"));
+        if (!own || strcmp(own, digest) != 0)
+            continue;
+        code = code_hold(r->table[i]->code);
+        snprintf(id, REGISTRY_ID_BYTES, "%s", json_string_value(json_object_get(record, "Code")));
+    }
+    pthread_mutex_unlock(&r->lock);
     return code;
 }
 
@@ -173,6 +206,7 @@ static int keep(struct registry *r, struct function *function, int is_new, struc
         return err_set(err, ERR_TOO_BIG, "more than %d functions", REGISTRY_MAX_FUNCTIONS);
     if (write_record(r, function, err) < 0)
         return -1;
+    atomic_store(&function->code->is_obsolete, 0); /* an image's last function may just have gone */
     return table_put(r, function_hold(function), err);
 }
 
@@ -186,6 +220,13 @@ static void forget_code(struct registry *r, struct code *code)
     pthread_mutex_unlock(&r->lock);
     if (!used)
         atomic_store(&code->is_obsolete, 1);
+}
+
+void registry_drop(struct registry *r, struct code *code)
+{
+    if (code)
+        forget_code(r, code);
+    code_release(code);
 }
 
 static json_t *program_of(const struct function *function)

@@ -29,10 +29,21 @@ struct function *registry_find_url(struct registry *registry, const char *id,
 struct function **registry_list(struct registry *registry, size_t *count);
 
 /* Unpack a zip into a new folder. Its name, for the record's "Code", goes into `id`. Unless a
- * record takes it, release it with is_obsolete set. */
+ * record takes it, registry_drop() it. */
 enum { REGISTRY_ID_BYTES = 33 };
 struct code *registry_unpack(struct registry *registry, const void *zip, size_t size,
                              char id[REGISTRY_ID_BYTES], struct err *err);
+
+/* The same for what `fill` puts into the folder, which it makes, and removes when it fails. */
+typedef int registry_fill(void *context, const char *folder, struct err *err);
+struct code *registry_make(struct registry *registry, registry_fill *fill, void *context,
+                           char id[REGISTRY_ID_BYTES], struct err *err);
+/* The code of a function of which record["Image"]["Digest"] is `digest`, held; NULL: none is. */
+struct code *registry_find_image(struct registry *registry, const char *digest,
+                                 char id[REGISTRY_ID_BYTES]);
+/* Releases code that no record takes; its folder goes unless another record has it. NULL is fine.
+ */
+void registry_drop(struct registry *registry, struct code *code);
 
 /* Changes are made one at a time: begin, read, store or remove, end. */
 void registry_begin_change(struct registry *registry);

@@ -51,8 +51,8 @@ static json_t *make_version(struct lambda *lambda, const char *name, const json_
     if (json_is_string(description))
         json_object_set(configuration, "Description", (json_t *)(uintptr_t)description);
     configuration_revise(configuration);
-    return json_pack("{s:o, s:O}", "Configuration", configuration, "Code",
-                     json_object_get(record, "Code"));
+    return json_pack("{s:o, s:O, s:O*}", "Configuration", configuration, "Code",
+                     json_object_get(record, "Code"), "Image", json_object_get(record, "Image"));
 }
 
 struct function *lambda_publish(struct lambda *lambda, struct exchange *x, json_t *record,
