@@ -33,20 +33,22 @@ static int is_picture(int type)
 
 void h264_inspect(const uint8_t *data, size_t size, struct h264_unit *unit)
 {
+    const uint8_t *begin = NULL, *end = NULL;
     *unit = (struct h264_unit){0};
     for (size_t at = next_start(data, size, 0); at + 3 < size;
          at = next_start(data, size, at + 3)) {
         int type = data[at + 3] & 31;
-        if (type == NAL_SPS && !unit->parameters)
-            unit->parameters = data + with_zero(data, at);
-        if (is_picture(type)) {
-            unit->key = type == NAL_IDR;
-            if (unit->parameters)
-                unit->parameter_bytes = (size_t)(data + with_zero(data, at) - unit->parameters);
-            return;
-        }
+        if (type == NAL_SPS && !begin)
+            begin = data + with_zero(data, at);
+        else if (begin && !end && type != NAL_SPS && type != NAL_PPS)
+            end = data + with_zero(data, at); /* SEI differs from picture to picture */
+        if (!is_picture(type))
+            continue;
+        unit->key = type == NAL_IDR;
+        unit->parameters = begin;
+        unit->parameter_bytes = begin ? (size_t)(end - begin) : 0;
+        return;
     }
-    unit->parameters = NULL;
 }
 
 size_t h264_unit_end(const uint8_t *data, size_t size)

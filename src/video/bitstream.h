@@ -13,7 +13,7 @@
 /* Facts about one access unit. */
 struct h264_unit {
     int key;                   /* holds an IDR picture */
-    const uint8_t *parameters; /* the first SPS with all that follows it up to the first picture */
+    const uint8_t *parameters; /* the first SPS with those and the PPS that follow it */
     size_t parameter_bytes;    /* 0: no SPS before the first picture */
 };
 void h264_inspect(const uint8_t *data, size_t size, struct h264_unit *unit);

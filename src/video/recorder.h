@@ -8,8 +8,8 @@
 
 /* Keeps everything a camera sees in fragmented MP4 files, on a thread of its own. A file is
  * DD_MM_YYYY_HH_MM_SS.mp4 (local time of its start), with ".part" behind until it is complete; a
- * fragment is written every RECORDER_FRAGMENT_S (a copied stream: at each key frame), so a file
- * that was cut short plays to there.
+ * fragment is written every RECORDER_FRAGMENT_S and brought to the disk, so a file that was cut
+ * short plays to there.
  *
  * A camera's own H.264 is stored as it is; pictures are encoded, by the hardware where there is an
  * encoder (V4L2 M2M), else by x264. Usually one file holds the whole session; `segment_s` cuts it

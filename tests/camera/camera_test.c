@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "stream_file.h"
+#include "video/recorder.h"
 #include "video/source.h"
 
 #include <libavutil/frame.h>
@@ -228,6 +229,108 @@ static void pictures_are_decoded_only_when_asked_for(void **state)
         assert_int_equal(pattern_read(frame.picture), (i - 1) % 60 + 1);
     }
     closed(source);
+}
+
+/* Record `count` frames, none of which is decoded here, and read them back. */
+static struct recorder_result recorded(struct source *source, enum recorder_codec codec, int count)
+{
+    struct err err = {0};
+    struct frame frame;
+    struct recorder_result result;
+    struct recorder_options how = {.folder = folder,
+                                   .fps = 30,
+                                   .width = 640,
+                                   .height = 480,
+                                   .queue = 300,
+                                   .codec = codec,
+                                   .rotate = codec == RECORDER_X264 ? 0 : 180};
+    struct recorder *recorder = recorder_start(&how, &err);
+    if (!recorder)
+        fail_msg("%s", err.message);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(next_frame(source, &frame, 8000), 1);
+        assert_null(frame.picture);
+        if (recorder_write_frame(recorder, &frame, &err) < 0)
+            fail_msg("%s", err.message);
+    }
+    if (recorder_finish(recorder, &result, &err) < 0)
+        fail_msg("%s", err.message);
+    closed(source);
+    assert_int_equal(result.frames, count);
+    return result;
+}
+
+static void check_recording(const char *path, int count)
+{
+    struct err err = {0};
+    struct frame frame;
+    struct source *source = source_open(path, &(struct source_options){0}, &err);
+    if (!source)
+        fail_msg("%s", err.message);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(source_read(source, &frame, &err), SOURCE_FRAME);
+        assert_int_equal(pattern_read(frame.picture), i % 60 + 1);
+    }
+    assert_int_equal(source_read(source, &frame, &err), SOURCE_END);
+    source_close(source);
+}
+
+static void h264_is_recorded_as_it_is(void **state)
+{
+    (void)state;
+    struct source *source = device("H264", (struct source_options){.on_demand = 1});
+    struct recorder_result result = recorded(source, RECORDER_AUTO, 100);
+    assert_string_equal(result.encoder, "copy");
+    assert_int_equal(result.files, 1);
+    check_recording(result.path, 100);
+}
+
+static void mjpeg_is_recorded_as_it_is_or_encoded(void **state)
+{
+    (void)state;
+    struct source *source = device("MJPG", (struct source_options){.on_demand = 1});
+    struct recorder_result result = recorded(source, RECORDER_COPY, 40);
+    assert_string_equal(result.encoder, "copy");
+    check_recording(result.path, 40);
+    source = device("MJPG", (struct source_options){.on_demand = 1});
+    result = recorded(source, RECORDER_X264, 40);
+    assert_string_equal(result.encoder, "libx264");
+    check_recording(result.path, 40);
+}
+
+/* The stream is cut, the camera comes back: the recording goes on at a key frame. */
+static void a_recording_goes_on_when_the_camera_is_back(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct frame frame;
+    struct recorder_result result;
+    struct recorder_options how = {
+        .folder = folder, .fps = 30, .width = 640, .height = 480, .queue = 300};
+    struct source *source = device("H264", (struct source_options){.on_demand = 1});
+    struct recorder *recorder = recorder_start(&how, &err);
+    assert_non_null(recorder);
+    for (int i = 0; i < 60; i++) {
+        if (i == 30) {
+            set_fault('a');
+            while (next_frame(source, &frame, 400))
+                continue;
+            set_fault('o');
+        }
+        assert_int_equal(next_frame(source, &frame, 5000), 1);
+        assert_int_equal(recorder_write_frame(recorder, &frame, &err), 0);
+    }
+    assert_int_equal(recorder_finish(recorder, &result, &err), 0);
+    assert_int_equal(result.frames, 60);
+    source_close(source);
+    unsetenv("LD_PRELOAD");
+    source = source_open(result.path, &(struct source_options){0}, &err);
+    assert_non_null(source);
+    int shown = 0;
+    while (source_read(source, &frame, &err) == SOURCE_FRAME)
+        shown++;
+    assert_true(shown >= 30);
+    source_close(source);
 }
 
 static void what_a_device_lacks_is_told_with_what_it_has(void **state)
@@ -529,6 +632,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(yuyv_from_a_device),
         cmocka_unit_test(h264_from_a_device),
         cmocka_unit_test(pictures_are_decoded_only_when_asked_for),
+        cmocka_unit_test(h264_is_recorded_as_it_is),
+        cmocka_unit_test(mjpeg_is_recorded_as_it_is_or_encoded),
+        cmocka_unit_test(a_recording_goes_on_when_the_camera_is_back),
         cmocka_unit_test(what_a_device_lacks_is_told_with_what_it_has),
         cmocka_unit_test(an_absent_camera_is_waited_for),
         cmocka_unit_test(an_unplugged_camera_is_found_again),

@@ -26,6 +26,15 @@ static void a_key_picture_has_its_parameter_sets(void **state)
     assert_int_equal(found.parameter_bytes, 12);
 }
 
+/* Else every key frame would look like the beginning of another stream. */
+static void what_stands_behind_the_parameter_sets_is_not_theirs(void **state)
+{
+    (void)state;
+    static const uint8_t unit[] = {0, 0, 1, 0x67, 66, 0, 0, 1, 0x68, 8,    0,
+                                   0, 1, 6, 5,    1,  2, 0, 0, 1,    0x65, 0x88};
+    assert_int_equal(inspected(unit, sizeof unit).parameter_bytes, 10);
+}
+
 static void other_pictures_have_none(void **state)
 {
     (void)state;
@@ -132,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_picture_has_its_parameter_sets),
+        cmocka_unit_test(what_stands_behind_the_parameter_sets_is_not_theirs),
         cmocka_unit_test(other_pictures_have_none),
         cmocka_unit_test(a_unit_ends_where_the_next_begins),
         cmocka_unit_test(a_jpeg_ends_behind_its_own_end_marker),
