@@ -39,6 +39,10 @@ static const struct {
     [AUTH_EXPIRED] = {{"AccessDenied", "InvalidSignatureException", "InvalidSignatureException",
                        "SignatureDoesNotMatch"},
                       "Request has expired"},
+    [AUTH_OLD_VERSION] = {{"InvalidRequest", "IncompleteSignatureException",
+                           "IncompleteSignatureException", "IncompleteSignature"},
+                          "The authorization mechanism you have provided is not supported. Please "
+                          "use AWS4-HMAC-SHA256."},
     [AUTH_WRONG_PAYLOAD] = {{"XAmzContentSHA256Mismatch", "InvalidSignatureException",
                              "InvalidSignatureException", "SignatureDoesNotMatch"},
                             "The provided 'x-amz-content-sha256' header does not match what was "
@@ -64,6 +68,13 @@ static int fail(struct exchange *x, enum auth_failure failure)
 {
     auth_fail(x, failure, NULL);
     return -1;
+}
+
+int auth_is_old(struct exchange *x)
+{
+    const char *authorization = exchange_header(x, "Authorization");
+    return authorization ? strncmp(authorization, "AWS ", 4) == 0
+                         : exchange_query(x, "AWSAccessKeyId") && exchange_query(x, "Signature");
 }
 
 int auth_parse(struct auth *auth, struct exchange *x)

@@ -37,6 +37,7 @@ enum auth_failure {
     AUTH_SKEWED,
     AUTH_EXPIRED,
     AUTH_WRONG_PAYLOAD,
+    AUTH_OLD_VERSION,
 };
 
 /* Answer with the failure in the form of x->service. `message` NULL: AWS's usual one. */
@@ -45,6 +46,8 @@ void auth_fail(struct exchange *x, enum auth_failure failure, const char *messag
 /* Read who claims to have signed. 1: signed, 0: not signed, -1: the form is wrong, see auth->err.
  */
 int auth_parse(struct auth *auth, struct exchange *x);
+/* Is it signed in the form before version 4, which old tools and presigned links use? */
+int auth_is_old(struct exchange *x);
 /* Find the key, check the clock, and the signature where it does not need the body. -1: the answer
  * is in the exchange. Fills x->identity. */
 int auth_head(struct auth *auth, struct exchange *x, struct identities *identities);

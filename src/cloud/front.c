@@ -9,6 +9,7 @@
 #include "cloud/pages.h"
 #include "cloud/request.h"
 #include "cloud/traffic.h"
+#include "cloud/watch.h"
 
 #include <microhttpd.h>
 
@@ -38,6 +39,7 @@ enum closing { OPEN_FOR_ALL, OPEN_FOR_FUNCTIONS, OPEN_FOR_NONE };
 struct door {
     const struct certificate *certificate; /* NULL: plain HTTP */
     struct MHD_Daemon *daemon;
+    struct watch *watch;
     int listen_fd; /* -1: none, or the daemon's */
     char endpoint[LISTEN_ENDPOINT_BYTES];
 };
@@ -49,10 +51,32 @@ struct front {
     struct door doors[DOORS]; /* the inner one only beside one with a certificate */
     struct workers *workers;
     struct traffic traffic;
-    unsigned in_flight;   /* exchanges with a service; atomic */
-    unsigned connections; /* atomic */
-    int closing;          /* enum closing; atomic */
+    unsigned in_flight; /* exchanges with a service; atomic */
+    int closing;        /* enum closing; atomic */
 };
+
+/* -- connections -- */
+
+static struct watched *watched_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **watched,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct door *door = context;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        watch_remove(door->watch, *watched);
+        *watched = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *watched = info ? watch_add(door->watch, info->connect_fd) : NULL;
+}
 
 /* -- from the request's thread to the network's -- */
 
@@ -116,6 +140,9 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct requ
     if (!response)
         return MHD_NO;
     add_headers(response, &request->x);
+    watch_enter(watched_of(connection), WATCH_ANSWER);
+    if (request->must_close)
+        MHD_add_response_header(response, "Connection", "close");
     enum MHD_Result result =
         MHD_queue_response(connection, reply->status ? (unsigned)reply->status : 500, response);
     MHD_destroy_response(response);
@@ -171,13 +198,20 @@ static const char *address_text(struct MHD_Connection *connection, struct arena 
     return text;
 }
 
+static unsigned count_connections(const struct front *front)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < DOORS; i++)
+        count += watch_count(front->doors[i].watch);
+    return count;
+}
+
 static int answer_page(struct front *front, struct request *request)
 {
     const struct pages pages = {.cloud = front->cloud,
                                 .traffic = &front->traffic,
                                 .in_flight = __atomic_load_n(&front->in_flight, __ATOMIC_RELAXED),
-                                .connections =
-                                    __atomic_load_n(&front->connections, __ATOMIC_RELAXED)};
+                                .connections = count_connections(front)};
     if (!pages_answer(&pages, &request->x))
         return 0;
     request->state = REQUEST_REFUSED;
@@ -190,6 +224,8 @@ static int answers_early(const struct request *request)
 {
     if (request->state != REQUEST_REFUSED)
         return 0;
+    if (request->must_close)
+        return 1;
     const char *length = exchange_header(&request->x, "Content-Length");
     return exchange_header(&request->x, "Expect") ||
            (length && strtoull(length, NULL, 10) > DISCARD_BYTES);
@@ -200,13 +236,23 @@ static int is_secure(struct MHD_Connection *connection)
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_PROTOCOL) != NULL;
 }
 
+static enum MHD_Result refuse_headers(struct MHD_Connection *connection, struct request *request)
+{
+    request->state = REQUEST_REFUSED;
+    request->must_close = 1;
+    exchange_fail(&request->x, "RequestHeaderSectionTooLarge",
+                  "Your request has more than %d headers.", FRONT_MAX_HEADERS);
+    return send_reply(connection, request);
+}
+
 static enum MHD_Result start_request(struct front *front, struct MHD_Connection *connection,
                                      struct request *request, const char *method)
 {
     request->connection = connection;
     request->x.method = method;
+    watch_enter(watched_of(connection), WATCH_BODY);
     if (read_headers(connection, request) < 0)
-        return MHD_NO;
+        return refuse_headers(connection, request);
     request->x.source_ip = address_text(connection, &request->x.arena);
     request->x.is_secure = is_secure(connection);
     if (!answer_page(front, request))
@@ -254,6 +300,7 @@ static enum MHD_Result handle(struct front *front, struct MHD_Connection *connec
     const struct service *service = request->x.service;
     request->reply.resume = resume;
     request->front = front;
+    watch_enter(watched_of(connection), WATCH_ANSWER);
     __atomic_add_fetch(&front->in_flight, 1, __ATOMIC_ACQ_REL); /* first: front_drain() counts */
     if (is_closed_for(front, &request->x)) {
         exchange_fail(&request->x, "ServiceUnavailable", "The cloud is stopping.");
@@ -282,6 +329,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (request->state == REQUEST_HEAD)
         return start_request(context, connection, request, method);
     if (*data_bytes > 0) {
+        watch_received(watched_of(connection), *data_bytes);
         request_body(request, data, *data_bytes);
         *data_bytes = 0;
         return MHD_YES;
@@ -295,8 +343,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 /* The request line: the only place where libmicrohttpd tells it undecoded. */
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
-    (void)connection;
     struct front *front = context;
+    watch_enter(watched_of(connection), WATCH_HEAD);
     return request_create(front->cloud, uri);
 }
 
@@ -314,9 +362,9 @@ static void count(struct front *front, const struct request *request)
 static void on_completed(void *context, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)connection;
     struct request *request = *state;
     *state = NULL;
+    watch_enter(watched_of(connection), WATCH_IDLE);
     if (!request)
         return;
     count(context, request);
@@ -327,17 +375,6 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
                  request->x.path, request->reply.status, clock_ms_since(request->x.received_ns),
                  code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection lost)");
     request_destroy(request);
-}
-
-static void on_connection(void *context, struct MHD_Connection *connection, void **state,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    struct front *front = context;
-    (void)connection, (void)state;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        __atomic_add_fetch(&front->connections, 1, __ATOMIC_RELAXED);
-    else
-        __atomic_sub_fetch(&front->connections, 1, __ATOMIC_RELAXED);
 }
 
 static size_t keep_encoded(void *context, struct MHD_Connection *connection, char *text)
@@ -357,6 +394,19 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *context, const ch
 }
 
 /* -- life -- */
+
+/* Each exchange may need a file beside its connection, and the services a few more than they have
+ * now: leave some of the process's descriptors. */
+static unsigned connection_limit(void)
+{
+    enum { SPARE_FILES = 16, LEAST = 8 };
+    struct rlimit files;
+    rlim_t own = (rlim_t)traffic_open_files() + SPARE_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= own + 2 * LEAST)
+        return LEAST;
+    rlim_t left = (files.rlim_cur - own) / 4 * 3;
+    return left < FRONT_MAX_CONNECTIONS ? (unsigned)left : FRONT_MAX_CONNECTIONS;
+}
 
 static int open_doors(struct front *front, const struct front_options *options, struct err *err)
 {
@@ -402,19 +452,11 @@ const char *front_inner_endpoint(const struct front *front)
     return *inner->endpoint ? inner->endpoint : front_endpoint(front);
 }
 
-/* Each exchange may need a file beside its connection: leave some of the process's descriptors. */
-static unsigned connection_limit(void)
-{
-    enum { OWN_FILES = 128 };
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= 2 * OWN_FILES)
-        return OWN_FILES / 2;
-    rlim_t left = (files.rlim_cur - OWN_FILES) / 4 * 3;
-    return left < FRONT_MAX_CONNECTIONS ? (unsigned)left : FRONT_MAX_CONNECTIONS;
-}
-
 static int start_door(struct front *front, struct door *door, struct err *err)
 {
+    door->watch = watch_create(connection_limit(), err);
+    if (!door->watch)
+        return -1;
     size_t threads = pool_processors();
     if (threads > MAX_NETWORK_THREADS)
         threads = MAX_NETWORK_THREADS;
@@ -432,8 +474,8 @@ static int start_door(struct front *front, struct door *door, struct err *err)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FRONT_IDLE_TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)FRONT_CONNECTION_BYTES,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, front, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded,
-        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, front, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, front, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, front, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+        NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_ARRAY,
         door->certificate ? secure : plain, MHD_OPTION_END);
     if (!door->daemon)
         return err_set(err, ERR_IO, "start the server at %s: libmicrohttpd refused",
@@ -484,9 +526,11 @@ void front_destroy(struct front *front)
 {
     if (!front)
         return;
-    for (size_t i = 0; i < DOORS; i++)
+    for (size_t i = 0; i < DOORS; i++) {
         if (front->doors[i].daemon)
             MHD_stop_daemon(front->doors[i].daemon);
+        watch_destroy(front->doors[i].watch);
+    }
     workers_destroy(front->workers);
     for (size_t i = 0; i < DOORS; i++)
         if (front->doors[i].listen_fd >= 0)

@@ -28,6 +28,7 @@ struct request *request_create(struct cloud *cloud, const char *uri)
     x->body = (struct body){.data = "", .fd = -1};
     x->region = cloud->region;
     x->identity.account_id = cloud->account_id;
+    x->method = x->source_ip = ""; /* until the head has come */
     x->service = &nobody;
     x->judge = cloud->judge.decide ? &cloud->judge : NULL;
     x->received_unix_ms = clock_unix_ms();
@@ -69,6 +70,32 @@ static const struct service *find_service(const struct cloud *cloud, const char 
     return NULL;
 }
 
+static unsigned count_headers(const struct exchange *x, const char *name)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < x->header_count; i++)
+        count += strcasecmp(x->headers[i].name, name) == 0;
+    return count;
+}
+
+/* Where does the body end? A head that says it in two ways may be read in two ways, by us and by a
+ * proxy before us (RFC 9112, 6.3 and 11.2). */
+static int check_framing(struct exchange *x)
+{
+    const char *coding = exchange_header(x, "Transfer-Encoding");
+    unsigned lengths = count_headers(x, "Content-Length");
+    if (coding && strcasecmp(coding, "chunked") != 0) {
+        exchange_fail(x, "NotImplemented",
+                      "A header you provided implies functionality that is not implemented: "
+                      "Transfer-Encoding");
+        return -1;
+    }
+    if (lengths <= 1 && !(lengths && coding))
+        return 0;
+    exchange_fail(x, "InvalidRequest", "The head tells the body's length more than once.");
+    return -1;
+}
+
 /* Find the service, and who says they signed. */
 static int check_head(struct request *request)
 {
@@ -86,6 +113,10 @@ static int check_head(struct request *request)
     x->service = service;
     if (x->path[0] != '/') {
         exchange_fail(x, error_code(service->error_form, ERR_INVALID), "The path is malformed.");
+        return -1;
+    }
+    if (auth_is_old(x)) {
+        auth_fail(x, AUTH_OLD_VERSION, NULL);
         return -1;
     }
     if (parsed < 0) {
@@ -143,6 +174,11 @@ void request_head(struct request *request)
 {
     struct err err = {0};
     request->state = REQUEST_BODY;
+    if (check_framing(&request->x) < 0) {
+        request->must_close = 1;
+        refuse(request);
+        return;
+    }
     if (check_head(request) < 0) {
         refuse(request);
         return;

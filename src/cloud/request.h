@@ -25,6 +25,7 @@ struct request {
     struct chunked chunked; /* of an aws-chunked body */
     struct worker_job job;
     enum request_state state;
+    int must_close; /* where the next request begins cannot be known */
     struct cloud *cloud;
     void *connection; /* the front's */
     struct front *front;

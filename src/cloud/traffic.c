@@ -79,7 +79,7 @@ void traffic_print(const struct traffic *traffic, const char *const names[TRAFFI
     }
 }
 
-static long count_open_files(void)
+long traffic_open_files(void)
 {
     DIR *folder = opendir("/proc/self/fd");
     long count = -3; /* ".", ".." and the folder itself */
@@ -111,5 +111,5 @@ void traffic_print_process(struct buf *out)
                "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n"
                "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n"
                "# TYPE process_open_fds gauge\nprocess_open_fds %ld\n",
-               resident_bytes(), seconds, count_open_files());
+               resident_bytes(), seconds, traffic_open_files());
 }

@@ -30,5 +30,6 @@ void traffic_print(const struct traffic *traffic, const char *const names[TRAFFI
                    struct buf *out);
 /* Appends what Prometheus's clients tell of their process: memory, processor time, open files. */
 void traffic_print_process(struct buf *out);
+long traffic_open_files(void); /* of this process */
 
 #endif
