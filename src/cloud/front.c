@@ -526,11 +526,11 @@ void front_destroy(struct front *front)
 {
     if (!front)
         return;
-    for (size_t i = 0; i < DOORS; i++) {
+    for (size_t i = 0; i < DOORS; i++)
         if (front->doors[i].daemon)
             MHD_stop_daemon(front->doors[i].daemon);
+    for (size_t i = 0; i < DOORS; i++) /* until then the other door's clients may count them */
         watch_destroy(front->doors[i].watch);
-    }
     workers_destroy(front->workers);
     for (size_t i = 0; i < DOORS; i++)
         if (front->doors[i].listen_fd >= 0)

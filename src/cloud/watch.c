@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 struct watched {
@@ -80,11 +81,17 @@ static int is_slow(struct watched *watched, uint64_t now)
     return 0;
 }
 
-/* At two looks, so that what came before the end has been read in between. */
+static int has_unread(const struct watched *watched)
+{
+    int bytes = 0;
+    return ioctl(watched->fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+/* At two looks, so that what came before the end has been read and taken in between. */
 static int has_gone(struct watched *watched, int ended)
 {
     int had_ended = watched->has_ended;
-    watched->has_ended = ended && state_of(watched) != WATCH_ANSWER;
+    watched->has_ended = ended && state_of(watched) != WATCH_ANSWER && !has_unread(watched);
     return had_ended && watched->has_ended;
 }
 

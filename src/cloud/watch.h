@@ -41,7 +41,7 @@ void watch_destroy(struct watch *watch); /* after every watch_remove(); NULL is 
 /* `fd` stays open until watch_remove(). NULL when there is no memory or place: not watched. */
 struct watched *watch_add(struct watch *watch, int fd);
 void watch_remove(struct watch *watch, struct watched *watched); /* NULL is fine */
-unsigned watch_count(struct watch *watch); /* NULL: 0 */
+unsigned watch_count(struct watch *watch);                       /* NULL: 0 */
 
 /* NULL is fine for both. */
 void watch_enter(struct watched *watched, enum watch_state state);
