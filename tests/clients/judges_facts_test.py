@@ -14,6 +14,9 @@ try:
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
+if int(boto3.__version__.split(".")[1]) < 36:
+    clouds.skip("this boto3 knows no conditional writes")
+
 KEN = sys.argv[1]
 MIB = 1024 * 1024
 
