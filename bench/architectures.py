@@ -4,11 +4,10 @@
 
 For each network a fresh `ken cloud` is deployed to, in a network namespace of its own where the network is slow
 (bench/net), and each architecture sees the same videos in real time. Every answer is checked. Writes
-build/bench/architectures.json and docs-ready architectures.svg; docs/architectures.md explains the figures."""
+build/bench/architectures.json and architectures.svg; docs/architectures.md explains the figures."""
 import argparse
 import contextlib
 import json
-import math
 import os
 import shutil
 import signal
@@ -106,7 +105,7 @@ class System:
         run(self.line.on_cloud([self.ken, "people", "import", "demo/people.json"]),
             self.environment)
         out = run(self.line.on_cloud(
-            ["python3", os.path.join(HERE, "deploy_answers.py"), self.deployment,
+            [sys.executable, os.path.join(HERE, "deploy_answers.py"), self.deployment,
              os.path.join(self.build, "ken-function-video"), MODELS, self.gallery]),
             self.environment)
         self.queue = json.loads(out)["queue"]
@@ -117,8 +116,9 @@ class System:
 
     def counts(self):
         """Requests by service, and what the functions did."""
-        out = run(self.line.on_cloud(["python3", os.path.join(HERE, "architectures_report.py"),
-                                      "counts", self.deployment]), self.environment)
+        out = run(self.line.on_cloud([sys.executable,
+                                      os.path.join(HERE, "architectures_report.py"), "counts",
+                                      self.deployment]), self.environment)
         return json.loads(out)
 
     def drive(self, way, scene, number, seconds, name):
@@ -187,6 +187,10 @@ def main():
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench"))
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
+    for wanted in (os.path.join(MODELS, "fr_detect.ken"), os.path.join(MEDIA, "franck.mp4")):
+        if not os.path.exists(wanted):
+            print(f"skipped: {wanted} is not there")
+            return 77
     folder = os.path.join(os.path.abspath(options.out), "architectures")
     os.makedirs(folder, exist_ok=True)
     gallery, results = enrol(options.build, folder), {}

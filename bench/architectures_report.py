@@ -1,5 +1,5 @@
-"""Figures, table, costs and chart of bench/architectures.py. As a program, `counts DEPLOYMENT` prints what the
-cloud of AWS_ENDPOINT_URL has done so far."""
+"""Figures, table, costs and chart of bench/architectures.py. As a program: `counts DEPLOYMENT` prints what the
+cloud of AWS_ENDPOINT_URL has done so far, `markdown architectures.json` the tables of docs/architectures.md."""
 import datetime
 import json
 import os
@@ -183,6 +183,31 @@ def write(results, ways, folder):
     return 1 if failures else 0
 
 
+def markdown(whole):
+    """The tables of docs/architectures.md."""
+    out = [f"{whole['date']}, {whole['cores']} cores, load {whole['load_at_the_end']} at the end.", "",
+           "| network | | p50 ms | p95 | p99 | function ms a frame | sent, bytes a frame | right |",
+           "|---|---|---|---|---|---|---|---|"]
+    for network, ways in whole["networks"].items():
+        for way, r in (ways or {}).items():
+            ms, sent = r["latency_ms"], r["sent_bytes"]["device"]
+            out.append(f"| {network} | {way} | {ms['p50']:.1f} | {ms['p95']:.1f} | {ms['p99']:.1f} | "
+                       f"{r['a_frame']['function_ms']:.1f} | {f'{sent:,.0f}' if sent else ''} | "
+                       f"{r['right']} of {r['frames']} |")
+    out += ["", "| | a million frames | 1 camera, a month | 1,000 | 1,000,000 |", "|---|---|---|---|---|"]
+    ways = next(w for n, w in reversed(list(whole["networks"].items())) if w)
+    for way, r in ways.items():
+        month = r["dollars_a_month"]
+        out.append(f"| {way} | {r['dollars_a_million_frames']:.2f} $ | " +
+                   " | ".join(f"{month[str(n)]:,.0f} $" for n in CAMERAS) + " |")
+    return "\n".join(out)
+
+
+def main(what, path):
+    with open(path, encoding="utf-8") as text:
+        document = json.load(text)
+    print(json.dumps(counts(document)) if what == "counts" else markdown(document))
+
+
 if __name__ == "__main__":
-    with open(sys.argv[2], encoding="utf-8") as text:
-        print(json.dumps(counts(json.load(text))))
+    main(*sys.argv[1:])

@@ -30,14 +30,15 @@ class Loaded(bench.System):
                 "c.update_usage_plan(usagePlanId=p, patchOperations=["
                 f"dict(op='replace', path='/throttle/rateLimit', value='{rate}'), "
                 f"dict(op='replace', path='/throttle/burstLimit', value='{rate}')])")
-        bench.run(["python3", "-c", code], self.environment)
+        bench.run([sys.executable, "-c", code], self.environment)
 
     def load(self, frames, way, seconds, devices, rate=2):
         done = subprocess.run(
             [os.path.join(self.build, "bench", "bench_load"), "--deployment", self.deployment,
              "--frames", frames, "--expect", "person-a", "--architecture", way, "--seconds",
              str(seconds), "--devices", str(devices), "--rate", str(rate), "--retry", "60"],
-            env=self.environment, stdout=subprocess.PIPE, text=True, check=False)
+            env=self.environment, stdout=subprocess.PIPE, text=True, check=False,
+            timeout=seconds + 180)
         if not done.stdout:
             raise RuntimeError("bench_load failed")
         return json.loads(done.stdout)
