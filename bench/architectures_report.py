@@ -24,7 +24,7 @@ def counts(deployment):
         for service, number in re.findall(
                 r'ken_cloud_requests_total\{service="([^"]*)"[^}]*\} (\d+)', answer.read().decode()):
             found[service] = found.get(service, 0) + int(number)
-    client, now = boto3.client("cloudwatch"), time.time()
+    client, now = boto3.client("cloudwatch", endpoint_url=os.environ["AWS_ENDPOINT_URL"]), time.time()
     for function in (deployment["function"], deployment["function"] + "-video"):
         for metric in ("Invocations", "Duration", "Errors"):
             points = client.get_metric_statistics(

@@ -16,6 +16,11 @@ import boto3
 NAME = "ken-answers"
 
 
+def client_of(service):
+    """Older versions of boto3 do not read the variable, and would go to AWS."""
+    return boto3.client(service, endpoint_url=os.environ.get("AWS_ENDPOINT_URL"))
+
+
 def zip_of(bootstrap, models, gallery):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -43,7 +48,7 @@ def wait_for(client, function):
 
 def make_way_back():
     """Topic and queue; the queue takes what the topic sends, raw."""
-    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    sns, sqs = client_of("sns"), client_of("sqs")
     topic = sns.create_topic(Name=NAME + ".fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
     queue = sqs.create_queue(QueueName=NAME + ".fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue,
@@ -61,19 +66,19 @@ def allow(role, deployment, topic):
     statements = [{"Effect": "Allow", "Action": "sns:Publish", "Resource": topic},
                   {"Effect": "Allow", "Action": "s3:GetObject",
                    "Resource": f"arn:aws:s3:::{deployment['videos_bucket']}/*"}]
-    boto3.client("iam").put_role_policy(
+    client_of("iam").put_role_policy(
         RoleName=role.rsplit("/", 1)[1], PolicyName=NAME,
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}))
 
 
 def start_by(bucket, function, prefix):
-    client = boto3.client("lambda")
+    client = client_of("lambda")
     arn = client.get_function_configuration(FunctionName=function)["FunctionArn"]
     client.add_permission(FunctionName=function, StatementId=f"s3-{bucket}",
                           Action="lambda:InvokeFunction", Principal="s3.amazonaws.com",
                           SourceArn=f"arn:aws:s3:::{bucket}")
     rules = {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}}
-    boto3.client("s3").put_bucket_notification_configuration(
+    client_of("s3").put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [
             {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": rules}]})
 
@@ -82,7 +87,7 @@ def main(path, bootstrap, models, gallery):
     with open(path, encoding="utf-8") as file:
         deployment = json.load(file)
     os.environ.setdefault("AWS_DEFAULT_REGION", deployment["region"])
-    functions, name = boto3.client("lambda"), deployment["function"]
+    functions, name = client_of("lambda"), deployment["function"]
     topic, queue = make_way_back()
     frames = functions.get_function_configuration(FunctionName=name)
     allow(frames["Role"], deployment, topic)

@@ -25,7 +25,7 @@ class Loaded(bench.System):
 
     def limit(self, rate):
         """Of the key's usage plan, by the same call as on AWS."""
-        code = ("import boto3; c = boto3.client('apigateway'); "
+        code = (f"import boto3; c = boto3.client('apigateway', endpoint_url='{self.endpoint}'); "
                 "p = c.get_usage_plans()['items'][0]['id']; "
                 "c.update_usage_plan(usagePlanId=p, patchOperations=["
                 f"dict(op='replace', path='/throttle/rateLimit', value='{rate}'), "
