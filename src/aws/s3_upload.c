@@ -159,7 +159,7 @@ static int is_there(struct work *work, struct err *err)
     char length[24];
     struct aws_request request = request_of(work, "HeadObject", "HEAD", NULL);
     if (send_request(work, &request, err) < 0)
-        return err->code == ERR_NOT_FOUND ? 0 : -1;
+        return err->code == ERR_NOT_FOUND || err->code == ERR_DENIED ? 0 : -1;
     return http_response_header(aws_client_scratch(work->client), "Content-Length", length,
                                 sizeof length) > 0 &&
            strtoull(length, NULL, 10) == work->upload->size;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 40, LONG_ONLY = 256, COLUMN = 30 };
+enum { MAX_OPTIONS = 120, LONG_ONLY = 256, COLUMN = 30 };
 
 static void print_option(const struct option_spec *option)
 {
@@ -58,7 +58,7 @@ static int store_number(const struct option_spec *option, const char *text, stru
     return 0;
 }
 
-static int store(const struct option_spec *option, const char *text, struct err *err)
+int options_store(const struct option_spec *option, const char *text, struct err *err)
 {
     if (option->kind == OPTION_FLAG)
         *(int *)option->value = 1;
@@ -126,7 +126,7 @@ int options_parse(const struct command_line *line, int argc, char **argv, int *f
         if (value == '?' || value == ':')
             return err_set(err, ERR_INVALID, "%s: %s (see ken %s --help)", argv[optind - 1],
                            what_is_wrong(value), line->verb);
-        if (store(find(line, value), optarg, err) < 0)
+        if (options_store(find(line, value), optarg, err) < 0)
             return -1;
     }
     if (optind < argc && !line->operands)

@@ -40,6 +40,9 @@ int options_parse(const struct command_line *line, int argc, char **argv, int *f
 /* The same, printing the error too. Returns -1 to go on, or the exit code to leave with. */
 int options_start(const struct command_line *line, int argc, char **argv, int *first_operand);
 
+/* Give an option its value; a flag is set, whatever the text. */
+int options_store(const struct option_spec *option, const char *text, struct err *err) MUST_USE;
+
 /* Print "ken VERB: message" on standard error; returns EXIT_FAILED. */
 int options_fail(const struct command_line *line, const struct err *err);
 

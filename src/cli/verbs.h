@@ -17,6 +17,7 @@
     X(train, "enrol people from a folder of photos")
 
 #define KEN_EDGE_VERBS(X)                                                                          \
+    X(doctor, "check camera, clock, disk, network, keys, networks and gallery of a device")        \
     X(edge, "be the camera: send frames, print who is on them, keep the video")                    \
     X(frames, "take photos out of a video")                                                        \
     X(videos, "fetch recordings and check that they play")

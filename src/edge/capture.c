@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "edge/sender.h"
+#include "edge/spool.h"
 #include "edge/watch.h"
 #include "video/picture.h"
 
@@ -168,6 +169,27 @@ static int nobody_wants_more(const struct capture *capture)
     return !capture->recorder && !capture->run->spool && atomic_load(&capture->run->cloud_gone);
 }
 
+/* About once a second, also while there is no camera: what watches the service wants to hear. */
+static void tell_status(struct capture *capture)
+{
+    struct edge_run *run = capture->run;
+    struct source_status camera;
+    uint64_t now_ns = clock_monotonic_ns();
+    if (!run->listener->status || now_ns - capture->told_ns < (uint64_t)EDGE_STATUS_MS * 1000000)
+        return;
+    capture->told_ns = now_ns;
+    source_get_status(capture->source, &camera);
+    struct edge_status status = {.frames = run->totals.frames,
+                                 .cloud_gone = atomic_load(&run->cloud_gone),
+                                 .camera = camera.state};
+    if (run->spool) {
+        struct spool_state waiting = spool_state(run->spool);
+        status.queue_items = waiting.items;
+        status.queue_bytes = waiting.bytes;
+    }
+    run->listener->status(run->listener->context, &status);
+}
+
 int capture_all(struct capture *capture, struct err *err)
 {
     struct edge_run *run = capture->run;
@@ -177,6 +199,7 @@ int capture_all(struct capture *capture, struct err *err)
     capture->start_unix_ms = clock_unix_ms();
     capture->clock_offset_ms = clock_unix_ms() - (int64_t)(clock_monotonic_ns() / 1000000);
     while ((result = source_read(capture->source, &frame, err)) > 0) {
+        tell_status(capture);
         if (result == SOURCE_WAITING) {
             if (listener->stop && listener->stop(listener->context))
                 return 0;

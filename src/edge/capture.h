@@ -12,6 +12,7 @@ struct capture {
     struct err recorder_err; /* why it failed */
     int64_t start_unix_ms;   /* of the capture */
     int64_t clock_offset_ms; /* Unix time less the monotonic clock */
+    uint64_t told_ns;        /* when the listener was last told the status */
     double next_due_ms;      /* of --interval */
 };
 

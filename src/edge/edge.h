@@ -42,12 +42,23 @@ struct edge_frame {
     double stage_ms[STAGE_COUNT]; /* NAN: not reached or not known */
 };
 
+/* How things are, told about once a second. */
+struct edge_status {
+    uint64_t frames;                   /* captured */
+    uint64_t queue_items, queue_bytes; /* what waits on the disk */
+    int cloud_gone;
+    enum source_state camera;
+};
+enum { EDGE_STATUS_MS = 1000 };
+
 struct edge_listener {
     void *context;
     /* Both come one at a time, from several threads. */
     void (*frame)(void *context, const struct edge_frame *frame);
     void (*notice)(void *context, const char *text); /* something went wrong; one line */
-    void (*visit)(void *context, const struct track_event *event); /* NULL: nobody listens */
+    void (*status)(void *context, const struct edge_status *status); /* NULL: nobody listens; from
+                                                                         the capturing thread */
+    void (*visit)(void *context, const struct track_event *event);   /* NULL: nobody listens */
     int (*stop)(void *context); /* asked at each frame; NULL: never */
 };
 

