@@ -12,6 +12,7 @@ enum { MAX_FILE_BYTES = 256 * 1024 };
 struct service {
     const char *name, *variable; /* scope's name, AWS_ENDPOINT_URL_... */
     int global;                  /* one host for all regions */
+    const char *host;            /* where AWS's own is called otherwise; NULL: as the name */
 };
 
 static const struct service services[AWS_SERVICES] = {
@@ -25,6 +26,7 @@ static const struct service services[AWS_SERVICES] = {
     [AWS_CLOUDWATCH] = {"monitoring", "AWS_ENDPOINT_URL_CLOUDWATCH", 0},
     [AWS_SNS] = {"sns", "AWS_ENDPOINT_URL_SNS", 0},
     [AWS_SQS] = {"sqs", "AWS_ENDPOINT_URL_SQS", 0},
+    [AWS_ECR] = {"ecr", "AWS_ENDPOINT_URL_ECR", 0, "api.ecr"},
 };
 
 /* A variable's value; an empty one counts as absent. */
@@ -180,8 +182,9 @@ int aws_config_endpoint(const struct aws_config *config, enum aws_service servic
     else if (s->global)
         length = snprintf(out, out_bytes, "https://%s.amazonaws.com", s->name);
     else
-        length = snprintf(out, out_bytes, "https://%s.%s.amazonaws.com%s", s->name, config->region,
-                          strncmp(config->region, "cn-", 3) == 0 ? ".cn" : "");
+        length =
+            snprintf(out, out_bytes, "https://%s.%s.amazonaws.com%s", s->host ? s->host : s->name,
+                     config->region, strncmp(config->region, "cn-", 3) == 0 ? ".cn" : "");
     if (length < 0 || (size_t)length >= out_bytes)
         return err_set(err, ERR_TOO_BIG, "find endpoint of %s: its URL is too long", s->name);
     return 0;

@@ -12,7 +12,7 @@
  *                AWS_PROFILE ("default") of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials)
  *   region       AWS_REGION, AWS_DEFAULT_REGION, otherwise us-east-1
  *   endpoint     AWS_ENDPOINT_URL_S3, _DYNAMODB, _LAMBDA, _API_GATEWAY, _IAM, _STS, _CLOUDWATCH,
- *                _SNS, _SQS;
+ *                _SNS, _SQS, _ECR;
  *                AWS_ENDPOINT_URL; otherwise AWS's own host of the region */
 
 enum aws_service {
@@ -26,6 +26,7 @@ enum aws_service {
     AWS_CLOUDWATCH,
     AWS_SNS,
     AWS_SQS,
+    AWS_ECR,
     AWS_SERVICES,
 };
 

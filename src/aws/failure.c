@@ -63,7 +63,10 @@ static void put_type(struct aws_failure *failure, const char *type)
 
 static void from_json(const struct http_response *response, struct aws_failure *failure)
 {
-    json_t *root = json_loadb(response->body.data, response->body.size, 0, NULL);
+    json_t *answer = json_loadb(response->body.data, response->body.size, 0, NULL);
+    const json_t *listed =
+        json_array_get(json_object_get(answer, "errors"), 0); /* OCI registries */
+    const json_t *root = listed ? listed : answer;
     const char *type = json_string_value(json_object_get(root, "__type"));
     const char *message = json_string_value(json_object_get(root, "message"));
     if (!type)
@@ -74,7 +77,7 @@ static void from_json(const struct http_response *response, struct aws_failure *
         put_type(failure, type);
     if (message)
         put_line(failure->message, sizeof failure->message, message, strlen(message));
-    json_decref(root);
+    json_decref(answer);
 }
 
 void aws_failure_read(const struct http_response *response, struct aws_failure *failure)
@@ -108,6 +111,7 @@ enum err_code aws_failure_kind(const struct aws_failure *failure)
                                          "NoSuchEntity",
                                          "NoSuchKey",
                                          "NoSuchBucket",
+                                         "RepositoryNotFoundException",
                                          NULL};
     static const char *const exists[] = {"BucketAlreadyExists",
                                          "BucketAlreadyOwnedByYou",

@@ -46,8 +46,9 @@ json_t *aws_json_target(struct aws_client *client, enum aws_service service, con
 {
     char target[128];
     snprintf(target, sizeof target, "%s.%s", prefix, operation);
-    const struct http_header headers[] = {{"Content-Type", "application/x-amz-json-1.0"},
-                                          {"X-Amz-Target", target}};
+    const char *type =
+        service == AWS_ECR ? "application/x-amz-json-1.1" : "application/x-amz-json-1.0";
+    const struct http_header headers[] = {{"Content-Type", type}, {"X-Amz-Target", target}};
     struct aws_request request = {
         .service = service,
         .operation = operation,

@@ -12,8 +12,8 @@
 json_t *aws_json_send(struct aws_client *client, const struct aws_request *request, json_t *body,
                       struct err *err);
 
-/* POST / with X-Amz-Target `prefix`.`operation` and JSON 1.0 text as its body: DynamoDB,
- * CloudWatch. */
+/* POST / with X-Amz-Target `prefix`.`operation` and JSON text as its body: DynamoDB, CloudWatch
+ * (JSON 1.0), ECR (1.1). */
 json_t *aws_json_target(struct aws_client *client, enum aws_service service, const char *prefix,
                         const char *operation, const char *body, struct err *err);
 

@@ -78,44 +78,57 @@ static char *base64(const void *data, size_t size)
     return text;
 }
 
-/* Is the function's code this very zip? CodeSha256 is the base64 of its SHA-256. */
-static int has_code(const json_t *configuration, const void *zip, size_t zip_bytes)
+/* Is the function's code this very one? CodeSha256 is the base64 of a zip's SHA-256, and an image's
+ * digest. */
+static int has_code(const json_t *configuration, const struct lambda_code *code)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     char text[64];
-    if (EVP_Digest(zip, zip_bytes, digest, NULL, EVP_sha256(), NULL) != 1)
+    const char *own = aws_json_text(configuration, "CodeSha256");
+    const char *colon = code->image ? strrchr(code->image, ':') : NULL;
+    if (code->image)
+        return colon && strcmp(own, colon + 1) == 0;
+    if (EVP_Digest(code->zip, code->zip_bytes, digest, NULL, EVP_sha256(), NULL) != 1)
         return 0;
     EVP_EncodeBlock((unsigned char *)text, digest, 32);
-    return strcmp(aws_json_text(configuration, "CodeSha256"), text) == 0;
+    return strcmp(own, text) == 0;
 }
 
-static json_t *zip_text(const void *zip, size_t zip_bytes, struct err *err)
+/* {"ZipFile": base64} or {"ImageUri": ..}. */
+static json_t *code_json(const struct lambda_code *code, struct err *err)
 {
-    char *text = base64(zip, zip_bytes);
+    if (code->image)
+        return json_pack("{s:s}", "ImageUri", code->image);
+    char *text = base64(code->zip, code->zip_bytes);
     json_t *value = text ? json_string_nocheck(text) : NULL;
     free(text);
     if (!value)
         err_set(err, ERR_TOO_BIG, "function's zip: larger than %d MiB",
                 LAMBDA_MAX_ZIP_BYTES / (1024 * 1024));
-    return value;
+    return value ? json_pack("{s:o}", "ZipFile", value) : NULL;
 }
 
 /* The members that CreateFunction and UpdateFunctionConfiguration share. */
 static json_t *configuration_of(const struct lambda_function *f)
 {
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:{s:O}}", "Role", f->role, "Runtime", f->runtime,
-                     "Handler", f->handler, "MemorySize", f->memory_mb, "Timeout", f->timeout_s,
-                     "Environment", "Variables", f->environment);
+    json_t *all = json_pack("{s:s, s:i, s:i, s:{s:O}}", "Role", f->role, "MemorySize", f->memory_mb,
+                            "Timeout", f->timeout_s, "Environment", "Variables", f->environment);
+    if (all && !f->code.image) {
+        json_object_set_new(all, "Runtime", json_string(f->runtime));
+        json_object_set_new(all, "Handler", json_string(f->handler));
+    }
+    return all;
 }
 
 static int create(struct aws_client *client, const struct lambda_function *f, struct err *err)
 {
-    json_t *zip = zip_text(f->zip, f->zip_bytes, err);
-    if (!zip)
+    json_t *code = code_json(&f->code, err);
+    if (!code)
         return -1;
     json_t *body = configuration_of(f);
-    json_t *more = json_pack("{s:s, s:s, s:[s], s:{s:o}}", "FunctionName", f->name, "PackageType",
-                             "Zip", "Architectures", f->architecture, "Code", "ZipFile", zip);
+    json_t *more =
+        json_pack("{s:s, s:s, s:[s], s:o}", "FunctionName", f->name, "PackageType",
+                  f->code.image ? "Image" : "Zip", "Architectures", f->architecture, "Code", code);
     if (body && more)
         json_object_update(body, more);
     json_decref(more);
@@ -124,15 +137,14 @@ static int create(struct aws_client *client, const struct lambda_function *f, st
     return answer ? 0 : -1;
 }
 
-static int update_code(struct aws_client *client, const char *name, const void *zip,
-                       size_t zip_bytes, struct err *err)
+static int update_code(struct aws_client *client, const char *name, const struct lambda_code *code,
+                       struct err *err)
 {
     char path[PATH_BYTES];
-    json_t *text = make_path(path, name, "/code", err) < 0 ? NULL : zip_text(zip, zip_bytes, err);
-    if (!text)
+    json_t *body = make_path(path, name, "/code", err) < 0 ? NULL : code_json(code, err);
+    if (!body)
         return -1;
-    json_t *answer =
-        call(client, "UpdateFunctionCode", "PUT", path, json_pack("{s:o}", "ZipFile", text), err);
+    json_t *answer = call(client, "UpdateFunctionCode", "PUT", path, body, err);
     json_decref(answer);
     return answer ? 0 : -1;
 }
@@ -141,8 +153,8 @@ static int has_configuration(const json_t *now, const struct lambda_function *f)
 {
     const json_t *variables = json_object_get(json_object_get(now, "Environment"), "Variables");
     return strcmp(aws_json_text(now, "Role"), f->role) == 0 &&
-           strcmp(aws_json_text(now, "Runtime"), f->runtime) == 0 &&
-           strcmp(aws_json_text(now, "Handler"), f->handler) == 0 &&
+           (f->code.image || (strcmp(aws_json_text(now, "Runtime"), f->runtime) == 0 &&
+                              strcmp(aws_json_text(now, "Handler"), f->handler) == 0)) &&
            json_integer_value(json_object_get(now, "MemorySize")) == f->memory_mb &&
            json_integer_value(json_object_get(now, "Timeout")) == f->timeout_s &&
            (variables ? json_equal(variables, f->environment)
@@ -169,15 +181,25 @@ static int check_architecture(const json_t *now, const struct lambda_function *f
     return err_set(err, ERR_EXISTS, "it is for %s, not %s; delete it first", is, f->architecture);
 }
 
+/* A function stays what it was made of. */
+static int check_package(const json_t *now, const struct lambda_code *code, struct err *err)
+{
+    int is_image = strcmp(aws_json_text(now, "PackageType"), "Image") == 0;
+    return is_image == (code->image != NULL)
+               ? 0
+               : err_set(err, ERR_EXISTS, "it is made of %s; delete it first, or take another name",
+                         is_image ? "an image, not a zip" : "a zip, not an image");
+}
+
 /* Bring an existing function to what is wanted. */
 static int change(struct aws_client *client, const json_t *now, const struct lambda_function *f,
                   int timeout_ms, struct err *err)
 {
     int done = 0;
-    if (check_architecture(now, f, err) < 0)
+    if (check_architecture(now, f, err) < 0 || check_package(now, &f->code, err) < 0)
         return -1;
-    if (!has_code(now, f->zip, f->zip_bytes)) {
-        if (update_code(client, f->name, f->zip, f->zip_bytes, err) < 0 ||
+    if (!has_code(now, &f->code)) {
+        if (update_code(client, f->name, &f->code, err) < 0 ||
             wait_settled(client, f->name, timeout_ms, err) < 0)
             return -1;
         done |= LAMBDA_CODE;
@@ -217,18 +239,17 @@ int aws_lambda_put_function(struct aws_client *client, const struct lambda_funct
     return done;
 }
 
-int aws_lambda_put_code(struct aws_client *client, const char *name, const void *zip,
-                        size_t zip_bytes, int timeout_ms, struct err *err)
+int aws_lambda_put_code(struct aws_client *client, const char *name, const struct lambda_code *code,
+                        int timeout_ms, struct err *err)
 {
     json_t *now = get_configuration(client, name, err);
     if (!now)
         return -1;
-    int same = has_code(now, zip, zip_bytes);
+    int same = check_package(now, code, err) < 0 ? -1 : has_code(now, code);
     json_decref(now);
-    if (same)
-        return 0;
-    if (update_code(client, name, zip, zip_bytes, err) < 0 ||
-        wait_settled(client, name, timeout_ms, err) < 0)
+    if (same != 0)
+        return same < 0 ? -1 : 0;
+    if (update_code(client, name, code, err) < 0 || wait_settled(client, name, timeout_ms, err) < 0)
         return -1;
     return LAMBDA_CODE;
 }

@@ -28,13 +28,14 @@ static const char details[] =
     "examples:\n"
     "  AWS_ENDPOINT_URL=http://127.0.0.1:4566 ken deploy --output deployment.json\n"
     "  ken deploy --auth key --frames-bucket my-frames --videos-bucket my-videos\n"
+    "  ken deploy --package image           the function as a container image, in ECR\n"
     "  ken deploy --update-code-only        a new gallery for the function that is there";
 
 struct deploy {
     struct deployment_wish wish;
-    const char *auth, *function_file, *models, *gallery, *output;
+    const char *auth, *package, *function_file, *models, *gallery, *certificates, *output;
     long memory_mb, timeout_s;
-    int json, code_only;
+    int json, code_only, is_image;
     json_t *steps; /* for --json */
 };
 
@@ -62,22 +63,42 @@ static int choose_auth(struct deploy *deploy, struct err *err)
     return err_set(err, ERR_INVALID, "--auth: \"%s\" is not iam, key or none", deploy->auth);
 }
 
+static int choose_package(struct deploy *deploy, struct err *err)
+{
+    deploy->is_image = strcmp(deploy->package, "image") == 0;
+    if (!deploy->wish.repository)
+        deploy->wish.repository = deploy->wish.function;
+    return deploy->is_image || strcmp(deploy->package, "zip") == 0
+               ? 0
+               : err_set(err, ERR_INVALID, "--package: \"%s\" is not zip or image",
+                         deploy->package);
+}
+
 /* Everything that needs no network, so that a missing file leaves nothing half done. */
 static int prepare(struct deploy *deploy, char key[BUNDLE_KEY_BYTES], struct buf *zip,
-                   struct err *err)
+                   struct oci_image *image, struct err *err)
 {
     char place[PATH_MAX];
     char function[PATH_MAX];
-    struct bundle_files files = {deploy->function_file, paths_models(deploy->models, place),
-                                 paths_gallery(deploy->gallery)};
-    if (!files.function) {
+    struct oci_files files = {{deploy->function_file, paths_models(deploy->models, place),
+                               paths_gallery(deploy->gallery)},
+                              deploy->certificates};
+    if (!files.function.function) {
         if (bundle_find_function(function, sizeof function, err) < 0)
             return -1;
-        files.function = function;
+        files.function.function = function;
     }
-    if (bundle_gallery_key(files.gallery, key, err) < 0)
+    if (bundle_gallery_key(files.function.gallery, key, err) < 0)
         return -1;
-    return bundle_make(&files, zip, err);
+    if (!deploy->is_image)
+        return bundle_make(&files.function, zip, err);
+    if (oci_make(image, &files, err) < 0)
+        return -1;
+    const char *wanted = strcmp(deploy->wish.architecture, "arm64") == 0 ? "arm64" : "amd64";
+    return strcmp(image->architecture, wanted) == 0
+               ? 0
+               : err_set(err, ERR_INVALID, "%s: a program for %s, not for %s",
+                         files.function.function, image->architecture, deploy->wish.architecture);
 }
 
 static int write_output(const struct deploy *deploy, const json_t *deployment, struct err *err)
@@ -114,14 +135,18 @@ static int run(struct deploy *deploy, struct err *err)
 {
     struct aws_config config;
     struct buf zip;
+    struct oci_image image = {0};
     char key[BUNDLE_KEY_BYTES] = "";
     buf_init(&zip, BUNDLE_MAX_BYTES);
     deploy->wish.gallery_key = key;
-    struct deployment_work work = {
-        .wish = &deploy->wish, .zip = &zip, .report = report_step, .context = deploy};
+    struct deployment_work work = {.wish = &deploy->wish,
+                                   .zip = &zip,
+                                   .image = deploy->is_image ? &image : NULL,
+                                   .report = report_step,
+                                   .context = deploy};
     int done = aws_config_load(&config, err);
     if (done == 0)
-        done = prepare(deploy, key, &zip, err);
+        done = prepare(deploy, key, &zip, &image, err);
     if (done == 0 && !(work.client = aws_client_create(&config, err)))
         done = -1;
     if (done == 0)
@@ -131,6 +156,7 @@ static int run(struct deploy *deploy, struct err *err)
         done = finish(deploy, &work, err);
     aws_client_destroy(work.client);
     buf_finish(&zip);
+    oci_finish(&image);
     OPENSSL_cleanse(key, sizeof key);
     OPENSSL_cleanse(&config, sizeof config);
     return done;
@@ -151,8 +177,9 @@ static int explain(const struct command_line *line, const struct deploy *deploy,
 int verb_deploy(int argc, char **argv)
 {
     struct deploy deploy = {.wish = {"ken-frames", "ken-videos", "ken-people", "ken-function",
-                                     "ken", "facerecognition", "prod", NULL, ARCHITECTURE},
+                                     "ken", "facerecognition", "prod", NULL, NULL, ARCHITECTURE},
                             .auth = "iam",
+                            .package = "zip",
                             .output = "deployment.json",
                             .memory_mb = 1769,
                             .timeout_s = 10};
@@ -164,6 +191,12 @@ int verb_deploy(int argc, char **argv)
          "where the deployment is written for ken edge (default deployment.json)", 0, 0},
         {"function", 0, OPTION_TEXT, &deploy.function_file, "FILE",
          "the function's program (default: ken-function beside ken)", 0, 0},
+        {"package", 0, OPTION_TEXT, &deploy.package, "zip|image",
+         "what the function is made of (default zip); an image goes to ECR", 0, 0},
+        {"repository", 0, OPTION_TEXT, &wish->repository, "NAME",
+         "of the image (default: as the function)", 0, 0},
+        {"certificates", 0, OPTION_TEXT, &deploy.certificates, "FILE",
+         "whom the https of an image trusts (default: the system's)", 0, 0},
         {"models", 0, OPTION_TEXT, &deploy.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"gallery", 0, OPTION_TEXT, &deploy.gallery, "FILE",
          "the people (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
@@ -195,7 +228,7 @@ int verb_deploy(int argc, char **argv)
     int first, code = options_start(&line, argc, argv, &first);
     if (code >= 0)
         return code;
-    if (choose_auth(&deploy, &err) < 0) {
+    if (choose_auth(&deploy, &err) < 0 || choose_package(&deploy, &err) < 0) {
         options_fail(&line, &err);
         return EXIT_USAGE;
     }

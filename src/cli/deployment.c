@@ -71,6 +71,12 @@ static int put_role(struct deployment_work *work, struct err *err)
     return 0;
 }
 
+static struct lambda_code code_of(const struct deployment_work *work)
+{
+    return work->image ? (struct lambda_code){.image = work->image_uri}
+                       : (struct lambda_code){.zip = work->zip->data, .zip_bytes = work->zip->size};
+}
+
 static struct lambda_function describe(const struct deployment_work *work, const json_t *variables)
 {
     const struct deployment_wish *wish = work->wish;
@@ -83,9 +89,51 @@ static struct lambda_function describe(const struct deployment_work *work, const
         .memory_mb = wish->memory_mb,
         .timeout_s = wish->timeout_s,
         .environment = variables,
-        .zip = work->zip->data,
-        .zip_bytes = work->zip->size,
+        .code = code_of(work),
     };
+}
+
+static struct ecr_blob blob_of(const struct oci_blob *blob)
+{
+    return (struct ecr_blob){blob->digest, blob->data.data, blob->data.size};
+}
+
+/* 1: pushed, 0: the registry has it. */
+static int push_image(struct deployment_work *work, const char *tag, struct err *err)
+{
+    const struct oci_image *image = work->image;
+    struct ecr_blob blobs[OCI_LAYERS + 1];
+    for (int i = 0; i < OCI_LAYERS; i++)
+        blobs[i] = blob_of(&image->layers[i]);
+    blobs[OCI_LAYERS] = blob_of(&image->config);
+    const struct ecr_image push = {.repository = work->wish->repository,
+                                   .tag = tag,
+                                   .blobs = blobs,
+                                   .blob_count = OCI_LAYERS + 1,
+                                   .manifest = blob_of(&image->manifest),
+                                   .manifest_type = OCI_MANIFEST_TYPE};
+    return aws_ecr_put_image(work->client, &push, err);
+}
+
+/* The image goes into the registry, and the function will name it by its digest. */
+static int put_image(struct deployment_work *work, struct err *err)
+{
+    char uri[ECR_URI_BYTES], tag[32];
+    const char *repository = work->wish->repository;
+    if (!work->image)
+        return 0;
+    const char *digest = work->image->manifest.digest;
+    int made = aws_ecr_put_repository(work->client, repository, uri, err);
+    if (made < 0)
+        return -1;
+    report(work, "repository", repository, made);
+    snprintf(tag, sizeof tag, "ken-%.12s", strchr(digest, ':') + 1);
+    int pushed = push_image(work, tag, err);
+    if (pushed < 0)
+        return -1;
+    report(work, "image", tag, pushed);
+    snprintf(work->image_uri, sizeof work->image_uri, "%s@%s", uri, digest);
+    return 0;
 }
 
 static const char *result_of(int bits)
@@ -215,8 +263,8 @@ int deployment_run(struct deployment_work *work, struct err *err)
     const struct deployment_wish *wish = work->wish;
     if (put_bucket(work, wish->frames_bucket, err) < 0 ||
         put_bucket(work, wish->videos_bucket, err) < 0 || put_table(work, err) < 0 ||
-        put_role(work, err) < 0 || put_function(work, err) < 0 || put_api(work, err) < 0 ||
-        put_key(work, err) < 0)
+        put_role(work, err) < 0 || put_image(work, err) < 0 || put_function(work, err) < 0 ||
+        put_api(work, err) < 0 || put_key(work, err) < 0)
         return -1;
     return aws_apigateway_url(aws_client_config(work->client), work->api_id, wish->stage,
                               wish->resource, work->api_url, err);
@@ -225,8 +273,10 @@ int deployment_run(struct deployment_work *work, struct err *err)
 int deployment_run_code_only(struct deployment_work *work, struct err *err)
 {
     const struct deployment_wish *wish = work->wish;
-    int done = aws_lambda_put_code(work->client, wish->function, work->zip->data, work->zip->size,
-                                   wish->wait_ms, err);
+    if (put_image(work, err) < 0)
+        return -1;
+    struct lambda_code code = code_of(work);
+    int done = aws_lambda_put_code(work->client, wish->function, &code, wish->wait_ms, err);
     if (done < 0)
         return err_wrap(err, "function %s", wish->function);
     work->report(work->context, "function", wish->function, result_of(done));

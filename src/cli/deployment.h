@@ -3,8 +3,10 @@
 
 #include "aws/apigateway.h"
 #include "aws/client.h"
+#include "aws/ecr.h"
 #include "aws/iam.h"
 #include "base/buf.h"
+#include "cli/oci.h"
 
 #include <jansson.h>
 
@@ -13,7 +15,8 @@
 
 struct deployment_wish {
     const char *frames_bucket, *videos_bucket, *table, *function, *api, *resource, *stage;
-    const char *role; /* an ARN; NULL: find or make it, where the endpoint is AWS's */
+    const char *repository; /* of the image */
+    const char *role;       /* an ARN; NULL: find or make it, where the endpoint is AWS's */
     const char *architecture;
     int memory_mb, timeout_s, wait_ms;
     enum apigateway_auth auth;
@@ -23,11 +26,13 @@ struct deployment_wish {
 struct deployment_work {
     struct aws_client *client;
     const struct deployment_wish *wish;
-    const struct buf *zip;
+    const struct buf *zip;         /* the function's code, unless there is an image */
+    const struct oci_image *image; /* NULL: the zip */
     void (*report)(void *context, const char *what, const char *name, const char *result);
     void *context;
     /* found out on the way */
     char role[IAM_ARN_BYTES], function_arn[256];
+    char image_uri[ECR_URI_BYTES + LAYER_DIGEST_BYTES]; /* by digest */
     char api_id[APIGATEWAY_ID_BYTES], resource_id[APIGATEWAY_ID_BYTES];
     char api_url[APIGATEWAY_URL_BYTES], api_key[APIGATEWAY_KEY_BYTES];
 };

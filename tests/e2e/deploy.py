@@ -103,6 +103,39 @@ class DeployTest(unittest.TestCase):
                       self.ken("deploy", "--gallery", other, "--update-code-only", "--function-name", "nobody",
                                status=1))
 
+    def image(self, *more):
+        return self.deploy("--package", "image", "--function-name", "imaged", "--api", "imaged", *more)
+
+    def test_an_image_goes_to_the_registry_and_answers(self):
+        steps, deployment = self.image("--auth", "none")
+        self.assertEqual([steps[what] for what in ("repository", "image", "function")], ["created"] * 3)
+        photo = sorted((self.folder / "photos" / "person-a").iterdir())[0].read_bytes()
+        self.people('[{"name": "person-a", "id": 7}]')
+        request = urllib.request.Request(deployment["api_url"] + "?BucketName=ken-frames&ImageName=1.png", photo,
+                                         {"Content-Type": "image/png"})
+        answer = json.loads(urllib.request.urlopen(request, timeout=30).read())
+        self.assertEqual((answer["faces"][0]["name"], answer["record"]["id"]), ("person-a", 7))
+        steps, _ = self.image("--auth", "none")
+        self.assertEqual(set(steps.values()), {"unchanged"})
+        other = self.folder / "image-other.ken"
+        self.ken("train", self.folder / "photos", "-o", other, "-q", "--threshold", "0.8")
+        text = self.ken("deploy", "--package", "image", "--function-name", "imaged", "--gallery", other,
+                        "--update-code-only")
+        self.assertRegex(text, r"^repository +imaged +unchanged\nimage +ken-[0-9a-f]{12} +created\n"
+                               r"function +imaged +updated\n$")
+
+    def test_a_function_stays_what_it_is_made_of(self):
+        self.deploy("--function-name", "zipped", "--api", "zipped")
+        message = self.ken("deploy", "--gallery", self.gallery, "--package", "image", "--function-name", "zipped",
+                           "--api", "zipped", status=1)
+        self.assertIn("it is made of a zip", message)
+        self.assertIn("zip or image", self.ken("deploy", "--package", "jar", status=2))
+        arm = self.ken("deploy", "--gallery", self.gallery, "--package", "image", "--architecture",
+                       "x86_64" if os.uname().machine == "aarch64" else "arm64", status=1)
+        self.assertIn("a program for", arm)
+        self.assertIn("imAged", self.ken("deploy", "--gallery", self.gallery, "--package", "image", "--repository",
+                                         "imAged", status=1))
+
     def test_what_is_missing_is_named_and_nothing_is_made(self):
         for arguments, word in ((("--gallery", "/none"), "ken train"),
                                 (("--gallery", self.gallery, "--models", self.folder), "ken model import"),

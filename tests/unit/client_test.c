@@ -258,8 +258,7 @@ static struct lambda_function a_function(json_t **environment)
                                     .memory_mb = 128,
                                     .timeout_s = 3,
                                     .environment = *environment,
-                                    .zip = "zip",
-                                    .zip_bytes = 3};
+                                    .code = {.zip = "zip", .zip_bytes = 3}};
 }
 
 #define CONFIGURATION(memory)                                                                      \
