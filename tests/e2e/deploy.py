@@ -106,6 +106,7 @@ class DeployTest(unittest.TestCase):
     def image(self, *more):
         return self.deploy("--package", "image", "--function-name", "imaged", "--api", "imaged", *more)
 
+    @unittest.skipIf(has_sanitizer(BUILD / "ken-function"), "a program with a sanitizer is not static")
     def test_an_image_goes_to_the_registry_and_answers(self):
         steps, deployment = self.image("--auth", "none")
         self.assertEqual([steps[what] for what in ("repository", "image", "function")], ["created"] * 3)
