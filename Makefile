@@ -6,7 +6,7 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test test-crash test-power test-dynamodb-oracle bench bench-engine bench-architectures bench-load \
+.PHONY: all help packages build models demo test test-crash test-power test-dynamodb-oracle bench bench-engine bench-cloud bench-architectures bench-load \
         fuzz clean format
 
 all: build models
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench-engine  the engine beside others (oneDNN, XNNPACK, ONNX Runtime, OpenCV)'
 	@echo 'make bench-architectures  the five ways to an answer, on three networks, about 6 minutes'
 	@echo 'make bench-load    100 devices for LOAD_SECONDS (300) a way, and past the limit'
+	@echo 'make bench-cloud [TOP=1000000]  the cloud beside others, and what a page and an item cost up to TOP rows'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
 	@echo 'make format        clang-format every C file'
 	@echo 'make clean         remove build/ and node_modules/'
@@ -93,6 +94,11 @@ bench-architectures bench-load: models
 	@ninja -C $(BUILD) --quiet
 	@if [ $@ = bench-load ]; then bench/load.py --build $(BUILD) --seconds $(or $(LOAD_SECONDS),300); \
 	 else bench/architectures.py --build $(BUILD); fi
+
+bench-cloud: build
+	@tools/install-packages bench
+	@npm ci --silent --prefix bench/cloud
+	@python3 bench/cloud.py $(KEN) 5 $(or $(TOP),100000)
 
 fuzz:
 	@tools/install-packages test
