@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "stream_file.h"
+#include "video/cameras.h"
 #include "video/recorder.h"
 #include "video/source.h"
 
@@ -343,6 +344,63 @@ static void what_a_device_lacks_is_told_with_what_it_has(void **state)
     closed(source);
 }
 
+/* The list, asked of this program again with the stand-in preloaded. */
+static void check_list(const char *json, const char *const *expected)
+{
+    struct err err = {0};
+    struct buf text;
+    char command[1024], self[256] = {0};
+    set_fault('o');
+    setenv("KEN_SHIM_FORMATS", "MJPG YUYV VP80", 1);
+    assert_int_equal(file_write(at("video7"), "", 0, 0600, &err), 0);
+    assert_int_equal(file_write(at("video8"), "", 0, 0600, &err), 0); /* no device at all */
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    snprintf(command, sizeof command, "LD_PRELOAD='%s' '%s' list %s %s >%s", shim, self, folder,
+             json, at("list"));
+    assert_int_equal(system(command), 0);
+    buf_init(&text, 65536);
+    assert_int_equal(file_read(at("list"), &text, &err), 0);
+    for (; *expected; expected++)
+        if (!strstr(text.data, *expected))
+            fail_msg("no \"%s\" in: %s", *expected, text.data);
+    buf_finish(&text);
+    unlink(at("video7"));
+    unlink(at("video8"));
+}
+
+static void cameras_are_listed(void **state)
+{
+    (void)state;
+    check_list("text", (const char *const[]){"video7  Ken's Stand-in (standin, platform:test)\n",
+                                             "  MJPG  Stand-in 0\n", "  640x480 at 30 15\n",
+                                             "  VP80  Stand-in 2  (ken reads none of it)\n", NULL});
+    check_list("json", (const char *const[]){"\"name\":\"Ken's Stand-in\"", "\"format\":\"MJPG\"",
+                                             "{\"width\":640,\"height\":480,\"fps\":[30.0,15.0]}",
+                                             "\"usable\":false", "\"failed\":[]", NULL});
+}
+
+static void where_there_is_no_camera_libcamera_is_named(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct buf text;
+    buf_init(&text, 65536);
+    assert_int_equal(cameras_list(folder, 0, &text, &err), 0);
+    assert_non_null(strstr(text.data, "rpicam-vid --list-cameras"));
+    buf_finish(&text);
+}
+
+static int print_list(const char *where, int json)
+{
+    struct err err = {0};
+    struct buf text;
+    buf_init(&text, 65536);
+    int count = cameras_list(where, json, &text, &err);
+    fputs(text.data, stdout);
+    buf_finish(&text);
+    return count == 1 ? 0 : 1;
+}
+
 static void an_absent_camera_is_waited_for(void **state)
 {
     (void)state;
@@ -443,7 +501,7 @@ static void check_pipe(const char *command, const char *format)
         assert_int_equal(pattern_read(frame.picture), i);
     }
     for (int i = 0; i < 50 && status_of(source).state == SOURCE_STREAMING; i++)
-        assert_int_equal(next_frame(source, &frame, 100), 0);
+        assert_int_equal(next_frame(source, &frame, 1), 0); /* one look: it starts again at once */
     assert_non_null(strstr(status_of(source).reason, "ended with code 0"));
     source_close(source);
 }
@@ -624,6 +682,8 @@ int main(int argc, char **argv)
 {
     if (argc != 4)
         return 2;
+    if (strcmp(argv[1], "list") == 0)
+        return print_list(argv[2], strcmp(argv[3], "json") == 0);
     rtsp_server = argv[3];
     setenv("KEN_CAPTURE", argv[1], 1);
     shim = argv[2];
@@ -636,6 +696,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(mjpeg_is_recorded_as_it_is_or_encoded),
         cmocka_unit_test(a_recording_goes_on_when_the_camera_is_back),
         cmocka_unit_test(what_a_device_lacks_is_told_with_what_it_has),
+        cmocka_unit_test(cameras_are_listed),
+        cmocka_unit_test(where_there_is_no_camera_libcamera_is_named),
         cmocka_unit_test(an_absent_camera_is_waited_for),
         cmocka_unit_test(an_unplugged_camera_is_found_again),
         cmocka_unit_test(a_frozen_camera_is_started_again),

@@ -62,8 +62,7 @@ static inline AVCodecContext *stream_encoder(const struct stream_file *how)
     } else {
         av_opt_set(context->priv_data, "preset", "ultrafast", 0);
         av_opt_set(context->priv_data, "tune", "zerolatency", 0);
-        av_opt_set(context->priv_data, "x264-params", "scenecut=0:repeat-headers=1:log-level=error",
-                   0);
+        av_opt_set(context->priv_data, "x264-params", "scenecut=0:repeat-headers=1", 0);
     }
     return avcodec_open2(context, codec, NULL) < 0 ? NULL : context;
 }
@@ -96,6 +95,7 @@ static inline void stream_put_yuyv(FILE *file, const struct stream_file *how, co
 /* Returns 0, or -1. */
 static inline int stream_file_write(const struct stream_file *how)
 {
+    av_log_set_level(AV_LOG_QUIET);
     FILE *file = fopen(how->path, "wb");
     AVCodecContext *encoder = how->codec == AV_CODEC_ID_RAWVIDEO ? NULL : stream_encoder(how);
     if (!file || (!encoder && how->codec != AV_CODEC_ID_RAWVIDEO))

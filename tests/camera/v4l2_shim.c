@@ -278,6 +278,14 @@ int ioctl(int fd, unsigned long request, ...)
     return letter == 'a' ? refuse(ENODEV) : control(request, argument);
 }
 
+int close(int fd)
+{
+    int (*next)(int) = (int (*)(int))(uintptr_t)dlsym(RTLD_NEXT, "close");
+    if (fd >= 0 && fd == device.fd)
+        device.fd = -1;
+    return next(fd);
+}
+
 static int poll_device(struct pollfd *fds, int timeout_ms)
 {
     uint64_t end_ns = now_ns() + (uint64_t)(timeout_ms < 0 ? 1000 : timeout_ms) * 1000000u;
