@@ -118,11 +118,14 @@ static int sign(struct aws_client *client, struct attempt *a, const char *author
     put_header(a, "X-Amz-Date", date);
     if (r->service == AWS_S3)
         put_header(a, "X-Amz-Content-Sha256", a->payload_hash);
-    if (*config->session_token)
+    const struct aws_key *own = &config->own_keys[r->service];
+    int has_own = own->access_key_id[0] != 0;
+    if (*config->session_token && !has_own)
         put_header(a, "X-Amz-Security-Token", config->session_token);
     struct sigv4_request to_sign = {r->method,  r->path ? r->path : "/", r->query ? r->query : "",
                                     a->headers, a->header_count,         a->payload_hash};
-    struct sigv4_key key = {config->access_key_id, config->secret_access_key, NULL};
+    struct sigv4_key key = {has_own ? own->access_key_id : config->access_key_id,
+                            has_own ? own->secret_access_key : config->secret_access_key, NULL};
     struct sigv4_scope scope = {aws_service_region(config, r->service),
                                 aws_service_name(r->service)};
     const char *value = sigv4_authorization(&to_sign, &key, &scope, now_s, a->arena, err);

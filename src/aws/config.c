@@ -13,11 +13,14 @@ struct service {
     const char *name, *variable; /* scope's name, AWS_ENDPOINT_URL_... */
     int global;                  /* one host for all regions */
     const char *host;            /* where AWS's own is called otherwise; NULL: as the name */
+    const char *own_id, *own_secret;
 };
 
 static const struct service services[AWS_SERVICES] = {
-    [AWS_S3] = {"s3", "AWS_ENDPOINT_URL_S3", 0},
-    [AWS_DYNAMODB] = {"dynamodb", "AWS_ENDPOINT_URL_DYNAMODB", 0},
+    [AWS_S3] = {"s3", "AWS_ENDPOINT_URL_S3", 0, NULL, "KEN_S3_ACCESS_KEY_ID",
+                "KEN_S3_SECRET_ACCESS_KEY"},
+    [AWS_DYNAMODB] = {"dynamodb", "AWS_ENDPOINT_URL_DYNAMODB", 0, NULL,
+                      "KEN_DYNAMODB_ACCESS_KEY_ID", "KEN_DYNAMODB_SECRET_ACCESS_KEY"},
     [AWS_LAMBDA] = {"lambda", "AWS_ENDPOINT_URL_LAMBDA", 0},
     [AWS_API_GATEWAY] = {"apigateway", "AWS_ENDPOINT_URL_API_GATEWAY", 0},
     [AWS_EXECUTE_API] = {"execute-api", NULL, 0},
@@ -57,6 +60,27 @@ static int load_endpoints(struct aws_config *config, struct err *err)
         for (size_t length = strlen(out); length > 0 && out[length - 1] == '/';)
             out[--length] = 0;
     }
+    return 0;
+}
+
+static int load_own_key(struct aws_config *config, enum aws_service service, struct err *err)
+{
+    const struct service *s = &services[service];
+    const char *id = variable(s->own_id), *secret = variable(s->own_secret);
+    struct aws_key *key = &config->own_keys[service];
+    if (!id != !secret)
+        return err_set(err, ERR_INVALID, "read %s: it needs %s beside it",
+                       id ? s->own_id : s->own_secret, id ? s->own_secret : s->own_id);
+    if (copy(key->access_key_id, sizeof key->access_key_id, id, s->own_id, err) < 0)
+        return -1;
+    return copy(key->secret_access_key, sizeof key->secret_access_key, secret, s->own_secret, err);
+}
+
+static int load_own_keys(struct aws_config *config, struct err *err)
+{
+    for (int i = 0; i < AWS_SERVICES; i++)
+        if (load_own_key(config, (enum aws_service)i, err) < 0)
+            return -1;
     return 0;
 }
 
@@ -145,7 +169,7 @@ int aws_config_load(struct aws_config *config, struct err *err)
         region = variable("AWS_DEFAULT_REGION");
     if (copy(config->region, sizeof config->region, region ? region : "us-east-1", "AWS_REGION",
              err) < 0 ||
-        load_endpoints(config, err) < 0)
+        load_endpoints(config, err) < 0 || load_own_keys(config, err) < 0)
         return -1;
     int done = variable("AWS_ACCESS_KEY_ID") && variable("AWS_SECRET_ACCESS_KEY")
                    ? load_from_variables(config, err)
@@ -155,6 +179,12 @@ int aws_config_load(struct aws_config *config, struct err *err)
                        "find credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
                        "AWS_SHARED_CREDENTIALS_FILE");
     return done;
+}
+
+struct aws_service_variables aws_config_variables(enum aws_service service)
+{
+    const struct service *s = &services[service];
+    return (struct aws_service_variables){s->variable, s->own_id, s->own_secret};
 }
 
 const char *aws_service_name(enum aws_service service)

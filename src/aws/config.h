@@ -11,6 +11,8 @@
  *   credentials  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; otherwise the section
  *                AWS_PROFILE ("default") of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials)
  *   region       AWS_REGION, AWS_DEFAULT_REGION, otherwise us-east-1
+ *   own key      KEN_S3_ACCESS_KEY_ID with KEN_S3_SECRET_ACCESS_KEY, and KEN_DYNAMODB_...: of an
+ *                engine that stands beside and does not know the others'
  *   endpoint     AWS_ENDPOINT_URL_S3, _DYNAMODB, _LAMBDA, _API_GATEWAY, _IAM, _STS, _CLOUDWATCH,
  *                _SNS, _SQS, _ECR;
  *                AWS_ENDPOINT_URL; otherwise AWS's own host of the region */
@@ -30,12 +32,23 @@ enum aws_service {
     AWS_SERVICES,
 };
 
+struct aws_key {
+    char access_key_id[160], secret_access_key[192];
+};
+
 struct aws_config {
     char region[64];
     char access_key_id[160], secret_access_key[192];
-    char session_token[4096];          /* "" for none */
-    char endpoints[AWS_SERVICES][256]; /* "http://host:port"; "" for AWS's own */
+    char session_token[4096];              /* "" for none */
+    char endpoints[AWS_SERVICES][256];     /* "http://host:port"; "" for AWS's own */
+    struct aws_key own_keys[AWS_SERVICES]; /* "" where the common key serves */
 };
+
+/* The names of the variables of one service; NULL where it has none. */
+struct aws_service_variables {
+    const char *endpoint, *access_key_id, *secret_access_key;
+};
+struct aws_service_variables aws_config_variables(enum aws_service service);
 
 /* ERR_NOT_FOUND when there are no credentials anywhere. */
 int aws_config_load(struct aws_config *config, struct err *err) MUST_USE;

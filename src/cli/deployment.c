@@ -143,11 +143,28 @@ static const char *result_of(int bits)
     return bits ? "updated" : "unchanged";
 }
 
+/* The function finds objects and records where they are, when that is not where it runs; only then
+ * is there a key of theirs to hand on. */
+static void add_engine(const struct aws_config *config, enum aws_service service, json_t *variables)
+{
+    struct aws_service_variables names = aws_config_variables(service);
+    const struct aws_key *key = &config->own_keys[service];
+    if (strcmp(config->endpoints[service], config->endpoints[AWS_LAMBDA]) == 0)
+        return;
+    json_object_set_new(variables, names.endpoint, json_string(config->endpoints[service]));
+    if (!key->access_key_id[0])
+        return;
+    json_object_set_new(variables, names.access_key_id, json_string(key->access_key_id));
+    json_object_set_new(variables, names.secret_access_key, json_string(key->secret_access_key));
+}
+
 static int put_function(struct deployment_work *work, struct err *err)
 {
     const struct deployment_wish *wish = work->wish;
     json_t *variables =
         json_pack("{s:s, s:s}", "KEN_TABLE", wish->table, "KEN_GALLERY_KEY", wish->gallery_key);
+    add_engine(aws_client_config(work->client), AWS_S3, variables);
+    add_engine(aws_client_config(work->client), AWS_DYNAMODB, variables);
     struct lambda_function function = describe(work, variables);
     int done = aws_lambda_put_function(work->client, &function, wish->wait_ms, work->function_arn,
                                        sizeof work->function_arn, err);

@@ -240,6 +240,26 @@ static void config_comes_from_variables(void **state)
     assert_string_equal(aws_service_region(&config, AWS_IAM), "us-east-1");
 }
 
+static void an_engine_beside_has_a_key_of_its_own(void **state)
+{
+    (void)state;
+    struct aws_config config;
+    struct err err = {0};
+    setenv("AWS_ACCESS_KEY_ID", "id", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
+    setenv("KEN_S3_ACCESS_KEY_ID", "other", 1);
+    assert_int_equal(aws_config_load(&config, &err), -1); /* half of a key */
+    assert_non_null(strstr(err.message, "KEN_S3_SECRET_ACCESS_KEY"));
+    setenv("KEN_S3_SECRET_ACCESS_KEY", "another", 1);
+    assert_int_equal(aws_config_load(&config, &err), 0);
+    assert_string_equal(config.own_keys[AWS_S3].access_key_id, "other");
+    assert_string_equal(config.own_keys[AWS_S3].secret_access_key, "another");
+    assert_string_equal(config.own_keys[AWS_DYNAMODB].access_key_id, "");
+    assert_string_equal(config.access_key_id, "id");
+    unsetenv("KEN_S3_ACCESS_KEY_ID");
+    unsetenv("KEN_S3_SECRET_ACCESS_KEY");
+}
+
 static void config_comes_from_the_profile_of_the_file(void **state)
 {
     (void)state;
@@ -292,6 +312,7 @@ int main(void)
         cmocka_unit_test(failures_are_read_from_every_protocol),
         CONFIG_TEST(config_without_credentials_says_what_to_set),
         CONFIG_TEST(config_comes_from_variables),
+        CONFIG_TEST(an_engine_beside_has_a_key_of_its_own),
         CONFIG_TEST(config_comes_from_the_profile_of_the_file),
         CONFIG_TEST(config_past_its_limits_is_refused),
     };
