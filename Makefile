@@ -56,10 +56,12 @@ test:
 	@tools/install-packages test
 	@tools/run-tests
 
-# Each kill is a moment of its own: what is short in `make test` runs 500 times here, about ten minutes.
+# Each kill is a moment of its own: what is short in `make test` runs 500 times here, about half an hour.
 test-crash: build
 	@for test in dynamodb_crash crash messages_crash s3_crash; do \
 	    KEN_CRASH_ROUNDS=$(or $(ROUNDS),500) python3 tests/clients/$${test}_test.py $(KEN) || exit 1; done
+	@ninja -C $(BUILD) --quiet src/cloud/lambda/test_function
+	@KEN_CRASH_ROUNDS=$(or $(ROUNDS),500) python3 tests/clients/lambda_crash_test.py $(KEN) $(BUILD)/src/cloud/lambda/test_function
 
 # What a disk may lose when the power goes; twenty times what `make test` looks at.
 test-power: build

@@ -3,9 +3,10 @@
  *
  *   KEN_POWER_FOLDER   the folder, absolute
  *   KEN_POWER_JOURNAL  the journal; appended to
- *   KEN_POWER_HALT     a file of one byte; once that is HALT_WANTED, the next call sets
- * HALT_REACHED and none returns any more: a kill then leaves no change that the journal does not
- * have, which the next start would build upon
+ *   KEN_POWER_HALT     a file of one byte: HALT_WANTED there stops all calls before the next one
+ *
+ * A stopped process can be killed without leaving a change that the journal does not have, which
+ * the next start would build upon.
  *
  * A record is struct head, then `first_bytes` and `second_bytes` of data. Memory maps are not seen:
  * only SQLite's -shm files are written so, and those are made anew after a cut. */

@@ -20,7 +20,7 @@ except ImportError:
 
 KEN = sys.argv[1]
 ROUNDS = int(os.environ.get("KEN_CRASH_ROUNDS", "4"))
-WRITERS, KEYS = 4, 3
+WRITERS, KEYS, KEPT = 4, 3, 100
 BUCKET = "versions"
 SMALL = 64 * 1024  # up to here a version has no file of its own
 
@@ -43,7 +43,7 @@ class Writer(threading.Thread):
 
     def step(self):
         key = f"{self.number}/{self.writes % KEYS}"
-        mine = [v for v in self.state["versions"] if v[0].startswith(f"{self.number}/")]
+        mine = [v for v in list(self.state["versions"]) if v[0].startswith(f"{self.number}/")]
         if self.writes % 5 == 3:
             reply = self.s3.delete_object(Bucket=BUCKET, Key=key)
             self.state["markers"].add((key, reply["VersionId"]))
@@ -105,6 +105,17 @@ class CrashTest(unittest.TestCase):
                     os.walk(os.path.join(cloud.folder, "s3", "objects")))
         self.assertEqual(files, large, "files without a version are left")
 
+    def trim(self, cloud):
+        """Hundreds of rounds must not look at what hundreds of rounds have written."""
+        old = list(self.state["versions"])[:-KEPT]
+        s3 = cloud.client(boto3, "s3")
+        for at in range(0, len(old), 1000):
+            s3.delete_objects(Bucket=BUCKET, Delete={"Quiet": True, "Objects": [
+                {"Key": key, "VersionId": version} for key, version in old[at:at + 1000]]})
+        for version in old:
+            del self.state["versions"][version]
+        self.state["removed"] |= set(old)
+
     def test_kill_under_writes(self):
         writes = 0
         with clouds.Cloud(KEN) as cloud:
@@ -116,7 +127,7 @@ class CrashTest(unittest.TestCase):
                 Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [
                     {"QueueArn": "arn:aws:sqs:us-east-1:000000000000:events",
                      "Events": ["s3:ObjectCreated:*"]}]})
-            for _ in range(ROUNDS):
+            for number in range(ROUNDS):
                 writers = [Writer(cloud, n, self.state) for n in range(WRITERS)]
                 for writer in writers:
                     writer.start()
@@ -127,7 +138,11 @@ class CrashTest(unittest.TestCase):
                     writes += writer.writes
                 cloud.start()
                 self.check(cloud)
-            self.receive(cloud)
+                self.trim(cloud)
+                if number % 20 == 19 or number == ROUNDS - 1:
+                    self.receive(cloud)
+                    self.state["events"].clear()
+                    self.seen.clear()
         self.assertGreater(writes, ROUNDS)
         print(f"{writes} writes acknowledged, {ROUNDS} kills, no version and no event lost")
 
