@@ -7,6 +7,7 @@
 #include "edge/notify.h"
 #include "edge/outlets.h"
 #include "edge/report.h"
+#include "video/cameras.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -26,7 +27,7 @@ struct edge_settings {
     const char *mqtt_discovery, *device, *webhook, *webhook_secret_file, *capture_format, *command;
     double interval_ms, segment_min, pre_roll_s, post_roll_s, keep_days;
     long width, height, rotate, keep_mb, metrics_port;
-    int mirror, events_only;
+    int mirror, events_only, list_cameras;
     long queue_mb, every, workers, queue, quality;
     int loop, fast, json, no_record, quiet, when_face, best_shot, crop, visits;
 };
@@ -315,6 +316,18 @@ static int start(const struct edge_settings *settings, const struct command_line
     return run(settings, &options, &err) < 0 ? options_fail(line, &err) : EXIT_OK;
 }
 
+static int list_cameras(const struct command_line *line, int json)
+{
+    struct err err = {0};
+    struct buf text;
+    buf_init(&text, 1024 * 1024);
+    int count = cameras_list(CAMERAS_FOLDER, json, &text, &err);
+    if (count >= 0)
+        printf("%s%s", text.data, json ? "\n" : "");
+    buf_finish(&text);
+    return count < 0 ? options_fail(line, &err) : EXIT_OK;
+}
+
 int verb_edge(int argc, char **argv)
 {
     struct edge_settings s = {
@@ -414,6 +427,8 @@ int verb_edge(int argc, char **argv)
          "serve http://127.0.0.1:PORT/metrics (0: do not)", 0, 65535},
         {"config", 0, OPTION_TEXT, &s.config, "FILE",
          "these options as lines \"name = value\"; the command line wins"},
+        {"list-cameras", 0, OPTION_FLAG, &s.list_cameras, NULL,
+         "show this machine's cameras and what they offer (with --json as JSON), and end"},
         {"json", 0, OPTION_FLAG, &s.json, NULL, "print one JSON line a frame"},
         {"quiet", 'q', OPTION_FLAG, &s.quiet, NULL, "print no answers, only the end"},
         {0},
@@ -434,7 +449,7 @@ int verb_edge(int argc, char **argv)
     if (code < 0)
         code = options_start(&line, argc, argv, &first);
     if (code < 0)
-        code = start(&s, &line);
+        code = s.list_cameras ? list_cameras(&line, s.json) : start(&s, &line);
     settings_finish(&settings);
     return code;
 }

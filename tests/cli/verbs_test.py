@@ -31,6 +31,11 @@ class VerbsTest(unittest.TestCase):
         self.assertIn(words, result.stderr)
         self.assertEqual(result.stdout, "")
 
+    def test_edge_lists_cameras(self):
+        done = ken("edge", "--list-cameras", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(json.loads(done.stdout)), ["cameras", "failed"])
+
     def test_wrong_words_are_refused_in_a_line(self):
         self.refused(ken("fly"), 2, "fly: no such verb")
         for verb in verbs():
