@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARENA_BYTES = 64 * 1024, VIDEO_TIMEOUT_MS = 15 * 60 * 1000 };
+enum { ARENA_BYTES = 64 * 1024, VIDEO_TIMEOUT_MS = 15 * 60 * 1000, WARM_TIMEOUT_MS = 2000 };
 
 struct uplink {
     struct deployment deployment;
@@ -78,6 +78,24 @@ void uplink_close(struct uplink *uplink)
     arena_finish(&uplink->arena);
     explicit_bzero(&uplink->deployment, sizeof uplink->deployment);
     free(uplink);
+}
+
+void uplink_warm(struct uplink *uplink)
+{
+    const char *const endpoints[] = {uplink->api_base, NULL}; /* NULL: S3's own */
+    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
+        struct err refused;
+        const struct aws_request request = {.service = AWS_S3,
+                                            .operation = "open connection",
+                                            .endpoint = endpoints[i],
+                                            .method = "HEAD",
+                                            .body_fd = -1,
+                                            .timeout_ms = WARM_TIMEOUT_MS,
+                                            .tries = 1,
+                                            .unsign = 1};
+        if (aws_client_send(uplink->client, &request, &uplink->response, &refused) < 0)
+            continue; /* the frame will say what is wrong */
+    }
 }
 
 static int put_object(struct uplink *uplink, const char *bucket, const char *key,

@@ -25,6 +25,10 @@ int uplink_config(struct aws_config *config, const struct deployment *deployment
 struct uplink *uplink_open(const struct deployment *deployment, struct err *err);
 void uplink_close(struct uplink *uplink); /* NULL is fine */
 
+/* Open the connections to the API and the frame bucket, so that the first frame does not wait for
+ * it: a request without a signature to each, whose refusal is not looked at. */
+void uplink_warm(struct uplink *uplink);
+
 int uplink_put(struct uplink *uplink, const char *key, const char *content_type, const void *data,
                size_t size, struct err *err) MUST_USE; /* into the frame bucket */
 int uplink_put_video(struct uplink *uplink, const char *key, const char *path,

@@ -117,6 +117,8 @@ void *edge_work(void *argument)
     buf_init(&worker.body, LOCAL_MAX_BODY_BYTES);
     /* Open now: the first frame should not pay for it. A failure comes back with that frame. */
     worker.uplink = uplink_open(worker.run->options->deployment, &err);
+    if (worker.uplink && worker.run->options->architecture != EDGE_ON_DEVICE)
+        uplink_warm(worker.uplink);
     for (struct edge_job *job; (job = queue_pop(worker.run->queue));) {
         handle(&worker, job);
         edge_job_destroy(job);

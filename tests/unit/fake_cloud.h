@@ -91,6 +91,9 @@ static inline enum MHD_Result fake_handle(void *context, struct MHD_Connection *
         *size = 0;
         return MHD_YES;
     }
+    if (strcmp(method, "HEAD") ==
+        0) /* opens a connection, and is refused as any without signature */
+        return fake_reply(connection, 403, "");
     if (strcmp(method, "PUT") == 0) {
         if (fake_takes(&fake->fail_puts))
             return fake_fail(fake, connection);
