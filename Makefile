@@ -6,7 +6,7 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test test-crash test-power test-dynamodb-oracle bench bench-engine bench-cloud bench-architectures bench-load \
+.PHONY: all help packages build models demo test test-image test-crash test-power test-dynamodb-oracle bench bench-engine bench-cloud bench-architectures bench-load \
         fuzz clean format
 
 all: build models
@@ -15,6 +15,7 @@ help:
 	@echo 'make               install what is missing, build, import the networks'
 	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
 	@echo 'make test          every test; closes with "N passed, N failed"'
+	@echo 'make test-image    build deploy/Dockerfile with podman and run it, read-only and not as root'
 	@echo 'make test-crash [ROUNDS=500]  kill -9 in mid-write, and nothing acknowledged is lost'
 	@echo 'make test-power [CUTS=300]     power cuts: what was not synced is dropped, nothing acknowledged is lost'
 	@echo 'make test-dynamodb-oracle [ROUNDS=3000 SEED=7]  answers beside DynamoDB Local (needs java)'
@@ -77,6 +78,10 @@ test-dynamodb-oracle: build
 	@mkdir -p $(ORACLE) && npm install --silent --prefix $(ORACLE) amplify-dynamodb-simulator@2.9.30
 	@KEN_DYNAMODB_LOCAL=$(CURDIR)/$(ORACLE)/node_modules/amplify-dynamodb-simulator/emulator/DynamoDBLocal.jar \
 	 KEN_ORACLE_ROUNDS=$(or $(ROUNDS),3000) python3 tests/clients/dynamodb_oracle_test.py $(BUILD)/ken $(SEED)
+
+# deploy/Dockerfile by podman: minutes, root, and what tools/test-image names.
+test-image: models
+	@tools/test-image $(BUILD)
 
 bench: bench-engine
 	@bench/run
