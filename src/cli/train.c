@@ -7,8 +7,8 @@
 #include "cli/verbs.h"
 #include "face/head_trial.h"
 
-#include <limits.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -296,7 +296,7 @@ int verb_train(int argc, char **argv)
         {"learning-rate", 0, OPTION_REAL, &train.head.learning_rate, "X",
          "of Adam, 0.0000001 to 1 (default: 0.0003)", 1e-7, 1},
         {"seed", 0, OPTION_INT, &train.seed, "N",
-         "of everything drawn: the photos held back, views, order (default: 1)", 0, LONG_MAX},
+         "of everything drawn: the photos held back, views, order (default: 1)", 0, UINT32_MAX},
         {"json", 0, OPTION_FLAG, &train.json, NULL, "print one JSON document", 0, 0},
         {"quiet", 'q', OPTION_FLAG, &train.quiet, NULL, "print only refused photos and the summary",
          0, 0},
