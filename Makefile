@@ -6,8 +6,8 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test test-image test-crash test-power test-dynamodb-oracle bench bench-engine bench-cloud bench-architectures bench-load \
-        fuzz clean format
+.PHONY: all help packages build models demo test test-image test-crash test-power test-dynamodb-oracle bench \
+        bench-engine bench-cloud bench-architectures bench-load fuzz clean format soak
 
 all: build models
 
@@ -24,6 +24,7 @@ help:
 	@echo 'make bench-architectures  the five ways to an answer, on three networks, about 6 minutes'
 	@echo 'make bench-load    100 devices for LOAD_SECONDS (300) a way, and past the limit'
 	@echo 'make bench-cloud [TOP=1000000]  the cloud beside others, and what a page and an item cost up to TOP rows'
+	@echo 'make soak [MINUTES=120]  a device for hours at ten times its frames, its memory watched'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
 	@echo 'make format        clang-format every C file'
 	@echo 'make clean         remove build/ and node_modules/'
@@ -106,6 +107,10 @@ bench-cloud: build
 	@tools/install-packages bench
 	@npm ci --silent --prefix bench/cloud
 	@python3 bench/cloud.py $(KEN) 5 $(or $(TOP),100000)
+
+# Two hours of ten times the frames; the cloud is gone for five seconds of each minute.
+soak: models
+	@python3 bench/soak.py $(BUILD) $(or $(MINUTES),120)
 
 fuzz:
 	@tools/install-packages test

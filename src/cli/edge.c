@@ -213,6 +213,7 @@ static struct edge_options options_of(const struct edge_settings *settings)
                    .fps = settings->fps,
                    .real_time = !settings->fast,
                    .loop = settings->loop,
+                   .on_demand = 1,
                    .width = (int)settings->width,
                    .height = (int)settings->height,
                    .rotate = (int)settings->rotate,

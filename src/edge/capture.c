@@ -8,7 +8,9 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Two seconds at 30 frames a second: room for a slow fragment, not for a dead disk. */
 enum { RECORDER_QUEUE_FRAMES = 60 };
@@ -20,6 +22,25 @@ static void on_video(void *context, const char *path)
     struct edge_run *run = context;
     if (sender_queue_video(run, path, &err) < 0)
         edge_notice(run, "%s; it stays here", err.message);
+}
+
+/* Recordings that wait for their bucket are not forgotten before they are there. */
+static int may_remove(void *context, const char *path)
+{
+    const struct edge_run *run = context;
+    char name[300];
+    const char *base = strrchr(path, '/');
+    snprintf(name, sizeof name, "\"%s\"", base ? base + 1 : path);
+    return !spool_holds(run->spool, SPOOL_VIDEO, name);
+}
+
+void edge_set_recorder(struct edge_run *run, struct recorder *recorder)
+{
+    pthread_mutex_lock(&run->lock);
+    run->recorder = recorder;
+    if (recorder && run->present > 0) /* who came before the first frame was recorded */
+        recorder_event(recorder, 1);
+    pthread_mutex_unlock(&run->lock);
 }
 
 /* The recorder starts with the first frame, whose size it has. Its failure is its own. */
@@ -40,13 +61,16 @@ static void record(struct capture *capture, const struct frame *frame)
         how.mirror = options->source.mirror;
         how.context = capture->run;
         how.finished = capture->run->spool ? on_video : NULL;
+        how.may_remove = capture->run->spool ? may_remove : NULL;
         capture->recorder = recorder_start(&how, err);
+        edge_set_recorder(capture->run, capture->recorder);
         if (!capture->recorder)
             edge_notice(capture->run, "%s; nothing is recorded, recognition goes on", err->message);
     }
     if (!capture->recorder || recorder_write_frame(capture->recorder, frame, err) == 0)
         return;
     struct recorder_result *result = &capture->run->totals.recording;
+    edge_set_recorder(capture->run, NULL);
     if (recorder_finish(capture->recorder, result, err) < 0)
         edge_notice(capture->run,
                     "%s; recording stopped, what there is plays from %s, "

@@ -16,6 +16,9 @@ struct capture {
     double next_due_ms;      /* of --interval */
 };
 
+/* Whom to tell of visits; NULL before the recorder goes. */
+void edge_set_recorder(struct edge_run *run, struct recorder *recorder);
+
 /* Read the camera until it ends or somebody stops it: each frame to the recorder, some to the watch
  * or the workers. */
 int capture_all(struct capture *capture, struct err *err) MUST_USE;

@@ -72,7 +72,7 @@ static void save_or_say(struct worker *worker, struct delivery *delivery)
 }
 
 /* With a queue on the disk a frame is not tried for long: it is safe there. */
-static const double QUEUE_RETRY_S = 2;
+static const double QUEUE_RETRY_S = 0.5;
 
 static const char *content_type(const struct worker *worker)
 {

@@ -125,6 +125,10 @@ static void on_visit(void *context, const struct track_event *event)
     struct edge_run *run = context;
     pthread_mutex_lock(&run->lock);
     run->totals.visits += event->kind == TRACK_ENTER;
+    int before = run->present;
+    run->present += (event->kind == TRACK_ENTER) - (event->kind == TRACK_LEAVE);
+    if (run->recorder && (before > 0) != (run->present > 0))
+        recorder_event(run->recorder, run->present > 0);
     if (run->listener->visit)
         run->listener->visit(run->listener->context, event);
     pthread_mutex_unlock(&run->lock);
@@ -136,7 +140,7 @@ static int start_watch(struct edge_run *run, struct err *err)
     const struct edge_options *options = run->options;
     const struct visits_listener listener = {run, on_visit};
     int by_faces = options->when_face || options->best_shot || options->crop;
-    if (!by_faces && !options->visits)
+    if (!by_faces && !options->visits && !options->recorder.events_only)
         return 0;
     run->visits = visits_create(&listener, err);
     run->watch = run->visits ? watch_start(run, err) : NULL;
@@ -200,6 +204,7 @@ static int store_recording(struct capture *capture, struct err *err)
         *err = capture->recorder_err;
         return err_wrap(err, "the recording failed");
     }
+    edge_set_recorder(capture->run, NULL);
     if (recorder_finish(capture->recorder, &totals->recording, err) < 0)
         return err_wrap(err, "the recording failed");
     totals->recorded = 1;

@@ -22,7 +22,9 @@ struct edge_run {
     atomic_int cloud_gone; /* a frame was given up on, and none has got through since */
     pthread_mutex_t lock;  /* of all below, the listener and the report */
     struct edge_totals totals;
-    struct err first_error; /* of a lost frame */
+    struct err first_error;    /* of a lost frame */
+    struct recorder *recorder; /* while it records: told of visits */
+    int present;               /* visits that are going on */
     int said_work_full;
     char last_video[4096]; /* that went to the queue */
     char sent_video[4096]; /* that came from there into its bucket */

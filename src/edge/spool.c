@@ -380,6 +380,30 @@ void spool_set_aside(struct spool *spool, uint64_t id)
     take_out(spool, id, 1);
 }
 
+static int line_has(const char *path, const char *text)
+{
+    struct err err;
+    struct buf line;
+    buf_init(&line, SPOOL_MAX_META_BYTES + 1);
+    int has = file_read(path, &line, &err) == 0 && line.data && strstr(line.data, text) != NULL;
+    buf_finish(&line);
+    return has;
+}
+
+int spool_holds(struct spool *spool, enum spool_rank rank, const char *text)
+{
+    char path[PATH_BYTES];
+    int holds = 0;
+    pthread_mutex_lock(&spool->lock);
+    for (size_t i = spool->first; i < spool->count && !holds; i++) {
+        const struct entry *entry = &spool->entries[i];
+        holds = !entry->gone && entry->rank == rank && find_path(spool, entry, path) == 0 &&
+                line_has(path, text);
+    }
+    pthread_mutex_unlock(&spool->lock);
+    return holds;
+}
+
 struct spool_state spool_state(struct spool *spool)
 {
     struct spool_state state = {0};

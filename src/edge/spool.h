@@ -46,6 +46,10 @@ void spool_remove(struct spool *spool, uint64_t id);
 /* It will never be sent: it stays in the folder as ID.bad, and counts no more. */
 void spool_set_aside(struct spool *spool, uint64_t id);
 
+/* Whether an item of the rank has this text in its line. Reads their files: for a few large ones.
+ */
+int spool_holds(struct spool *spool, enum spool_rank rank, const char *text);
+
 struct spool_state {
     uint64_t items, bytes, evicted; /* evicted: since it was opened, because it was full */
     uint64_t of_rank[SPOOL_RANKS];

@@ -81,6 +81,9 @@ static void items_come_in_order_and_outlive_the_program(void **state)
     assert_int_equal(size, 10);
     assert_string_equal(first(spool, &id, &size), "{\"n\":1}"); /* until it is removed */
     spool_remove(spool, id);
+    assert_int_equal(spool_holds(spool, SPOOL_VIDEO, "\"n\":2"), 1);
+    assert_int_equal(spool_holds(spool, SPOOL_VIDEO, "\"n\":3"), 0);
+    assert_int_equal(spool_holds(spool, SPOOL_ARCHIVE, "\"n\":2"), 0);
     assert_string_equal(first(spool, &id, &size), "{\"n\":2}");
     assert_int_equal(spool_rewrite(spool, id, "{\"n\":2,\"id\":\"x\"}", &err), 0);
     assert_string_equal(first(spool, &id, &size), "{\"n\":2,\"id\":\"x\"}");
