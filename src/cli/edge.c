@@ -19,8 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_LIST_BYTES = 1024 * 1024 };
-
 struct edge_settings {
     const char *deployment, *architecture, *models, *gallery, *video, *format, *work, *prefix,
         *expect, *report;
@@ -308,23 +306,9 @@ static int check(const struct edge_settings *settings, struct edge_options *opti
     return photo_format_parse(settings->format, &options->format, err);
 }
 
-static int list_cameras(const struct edge_settings *settings, const struct command_line *line)
-{
-    struct err err = {0};
-    struct buf text;
-    buf_init(&text, MAX_LIST_BYTES);
-    int count = cameras_list(CAMERAS_FOLDER, settings->json, &text, &err);
-    if (count >= 0)
-        fputs(text.data ? text.data : "", stdout);
-    buf_finish(&text);
-    return count < 0 ? options_fail(line, &err) : EXIT_OK;
-}
-
 static int start(const struct edge_settings *settings, const struct command_line *line)
 {
     struct err err = {0};
-    if (settings->list_cameras)
-        return list_cameras(settings, line);
     struct edge_options options = options_of(settings);
     if (check(settings, &options, &err) < 0) {
         options_fail(line, &err);
@@ -377,8 +361,6 @@ int verb_edge(int argc, char **argv)
          "e: a record is fetched again after S seconds (300)", 0, 1e7},
         {"video", 0, OPTION_TEXT, &s.video, "FILE",
          "the camera: a file, test:, photos:DIR, /dev/video0, libcamera:, rtsp://..., pipe:CMD"},
-        {"list-cameras", 0, OPTION_FLAG, &s.list_cameras, NULL,
-         "show the cameras of this machine and what they offer, and end"},
         {"start", 0, OPTION_REAL, &s.start_s, "S", "skip its first S seconds (0)", 0, 1e6},
         {"seconds", 0, OPTION_REAL, &s.seconds, "N", "stop after N seconds (0: at its end)", 0,
          1e7},
