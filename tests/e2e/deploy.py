@@ -104,7 +104,12 @@ class DeployTest(unittest.TestCase):
                                status=1))
 
     def image(self, *more):
-        return self.deploy("--package", "image", "--function-name", "imaged", "--api", "imaged", *more)
+        try:
+            return self.deploy("--package", "image", "--function-name", "imaged", "--api", "imaged", *more)
+        except AssertionError as error:
+            if "full isolation" in str(error):
+                self.skipTest("no full isolation of functions here")
+            raise
 
     @unittest.skipIf(has_sanitizer(BUILD / "ken-function"), "a program with a sanitizer is not static")
     def test_an_image_goes_to_the_registry_and_answers(self):
