@@ -23,6 +23,8 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST_HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
 FLOOD = 10_000
+# The cloud's limits (src/cloud/front.h, s3/content.h), and what a thread costs: its stack and its share of the heap.
+CONNECTION_KIB, WORKERS, WINDOW_KIB, THREAD_KIB = 64, 32, 64, 256
 resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES[1], OPEN_FILES[1]))
 
 
@@ -51,9 +53,10 @@ class Base(unittest.TestCase):
     def serves(self):
         self.assertTrue(self.ask(LAST_HEALTH).startswith(b"HTTP/1.1 200"))
 
-    def resident_kib(self):
+    def memory_kib(self):
+        """What the cloud has written to: without the pages of files, which the kernel may take back at any time."""
         with open(f"/proc/{self.cloud.process.pid}/status") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+            return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
 
     def signed(self, method, path, body=b"", more=b""):
         keys = self.cloud.keys()
@@ -177,15 +180,30 @@ class VanishingTest(OneCloud):
         self.serves()
 
     def test_who_does_not_read_the_answer_holds_up_nobody(self):
-        self.s3.put_object(Bucket="robust", Key="large", Body=bytes(30_000_000))
+        whole = bytes(range(256)) * 117_188  # 30 MB
+        self.s3.put_object(Bucket="robust", Key="large", Body=whole)
         data = self.signed("GET", "/robust/large")
         clients = [self.connect() for _ in range(50)]
-        before = self.resident_kib()
+        self.serves()
+        before = self.memory_kib()
         for client in clients:
             client.sendall(data)
+        for client in clients:  # from here each answer is on its way and stuck
+            self.assertEqual(client.recv(1), b"H")
         for _ in range(20):
             self.serves()
-        self.assertLess(self.resident_kib() - before, 32 * 1024)
+        self.assertLess(self.memory_kib() - before,
+                        len(clients) * CONNECTION_KIB + WORKERS * (WINDOW_KIB + THREAD_KIB))
+        answer = b"H" + self.read_answer(clients[-1], len(whole))
+        self.assertEqual(answer.split(b"\r\n\r\n", 1)[1], whole)
+
+    def read_answer(self, client, body_bytes):
+        out = bytearray()
+        while len(out) < body_bytes or len(out) < out.find(b"\r\n\r\n") + 4 + body_bytes:
+            data = client.recv(1 << 20)
+            self.assertTrue(data, "the cloud has closed the connection")
+            out += data
+        return bytes(out)
 
 
 class FloodTest(Base):
@@ -223,11 +241,11 @@ class FloodTest(Base):
     def test_ten_thousand_slow_clients(self):
         count = min(FLOOD, OPEN_FILES[1] - 200)
         self.start(min(4096, OPEN_FILES[1]))
-        before = self.resident_kib()
+        before = self.memory_kib()
         self.flood(count, b"GET /hea")
         for _ in range(3):
             self.serves()
-        grown = self.resident_kib() - before
+        grown = self.memory_kib() - before
         print(f"{count} connections: {grown} KiB more")
         self.assertLess(grown, 64 * 1024)
 

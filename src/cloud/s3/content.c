@@ -333,13 +333,24 @@ int content_open(struct s3 *s3, const char *name, size_t size, struct err *err)
     return err_set(err, ERR_CORRUPT, "open %s: its size is not %zu bytes", path, size);
 }
 
+/* What is read at a time of a file, and where the wanted bytes of it go (NULL: nowhere). */
+struct window {
+    char *data, *out;
+};
+
+static int compare_block(const struct content_piece *piece, size_t block, uint64_t crc,
+                         struct err *err)
+{
+    if (block < piece->block_count && (uint32_t)crc == piece->blocks[block])
+        return 0;
+    return err_set(err, ERR_CORRUPT, "read %s: block %zu is damaged", piece->name, block);
+}
+
 static int check_block(struct s3 *s3, const struct content_piece *piece, size_t block,
                        const void *data, size_t size, struct err *err)
 {
-    if (block < piece->block_count && (uint32_t)checksum_crc(s3->checksums, CHECKSUM_CRC32C, 0,
-                                                             data, size) == piece->blocks[block])
-        return 0;
-    return err_set(err, ERR_CORRUPT, "read %s: block %zu is damaged", piece->name, block);
+    uint64_t crc = checksum_crc(s3->checksums, CHECKSUM_CRC32C, 0, data, size);
+    return compare_block(piece, block, crc, err);
 }
 
 /* The whole file in one go: no copy but the one to `out`. */
@@ -357,28 +368,47 @@ static int check_whole(struct s3 *s3, int fd, const struct content_piece *piece,
     return 0;
 }
 
+/* What of the `size` bytes at `start` of the file the piece wants. */
+static void copy_wanted(const struct content_piece *piece, size_t start, const char *data,
+                        size_t size, char *out)
+{
+    size_t end = piece->offset + piece->size;
+    size_t from = piece->offset > start ? piece->offset : start;
+    size_t to = end < start + size ? end : start + size;
+    if (from < to)
+        memcpy(out + (from - piece->offset), data + (from - start), to - from);
+}
+
+/* Through a window, so that many readers at once cost little memory. */
+static int check_block_of_file(struct s3 *s3, int fd, const struct content_piece *piece,
+                               size_t block, struct window *window, struct err *err)
+{
+    size_t start = block * CONTENT_BLOCK_BYTES, end = start + CONTENT_BLOCK_BYTES, size;
+    uint64_t crc = 0;
+    end = end < piece->whole_size ? end : piece->whole_size;
+    for (size_t at = start; at < end; at += size) {
+        size = end - at < CONTENT_WINDOW_BYTES ? end - at : CONTENT_WINDOW_BYTES;
+        if (read_at(fd, window->data, size, at, err) < 0)
+            return -1;
+        crc = checksum_crc(s3->checksums, CHECKSUM_CRC32C, crc, window->data, size);
+        if (window->out)
+            copy_wanted(piece, at, window->data, size, window->out);
+    }
+    return compare_block(piece, block, crc, err);
+}
+
 int content_check(struct s3 *s3, int fd, const struct content_piece *piece, void *out,
                   struct err *err)
 {
     size_t end = piece->offset + piece->size;
     if (out && piece->offset == 0 && piece->size == piece->whole_size)
         return check_whole(s3, fd, piece, out, err);
-    char *data = malloc(CONTENT_BLOCK_BYTES);
-    int result = data ? 0 : err_set(err, ERR_NO_MEMORY, "read an object: out of memory");
+    struct window window = {.data = malloc(CONTENT_WINDOW_BYTES), .out = out};
+    int result = window.data ? 0 : err_set(err, ERR_NO_MEMORY, "read an object: out of memory");
     for (size_t block = piece->offset / CONTENT_BLOCK_BYTES;
-         result == 0 && block * CONTENT_BLOCK_BYTES < end; block++) {
-        size_t start = block * CONTENT_BLOCK_BYTES, left = piece->whole_size - start;
-        size_t size = left < CONTENT_BLOCK_BYTES ? left : CONTENT_BLOCK_BYTES;
-        result = read_at(fd, data, size, start, err);
-        if (result == 0)
-            result = check_block(s3, piece, block, data, size, err);
-        if (result < 0 || !out)
-            continue;
-        size_t from = piece->offset > start ? piece->offset - start : 0;
-        size_t to = end - start < size ? end - start : size;
-        memcpy((char *)out + (start + from - piece->offset), data + from, to - from);
-    }
-    free(data);
+         result == 0 && block * CONTENT_BLOCK_BYTES < end; block++)
+        result = check_block_of_file(s3, fd, piece, block, &window, err);
+    free(window.data);
     return result;
 }
 

@@ -7,6 +7,7 @@
 
 enum {
     CONTENT_BLOCK_BYTES = 1024 * 1024,
+    CONTENT_WINDOW_BYTES = 64 * 1024, /* memory of one check of a file */
     CONTENT_NAME_BYTES = 64,
     CONTENT_SMALL_BYTES = 64 * 1024, /* up to here an object lies in the database: one sync less */
     CONTENT_MAX_BLOCKS = 5 * 1024,   /* of S3_MAX_OBJECT_BYTES */
