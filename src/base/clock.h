@@ -5,6 +5,7 @@
 
 /* Time. Monotonic for durations, Unix time for the world. */
 uint64_t clock_monotonic_ns(void);
+uint64_t clock_thread_cpu_ns(void); /* what the calling thread had of a processor */
 int64_t clock_unix_ms(void);
 int64_t clock_unix_us(void);
 void clock_sleep_until_ns(uint64_t monotonic_ns);

@@ -1,29 +1,47 @@
 #include "base/pool.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
+enum {
+    LINE_BYTES = 64,
+    WANTED_PART = 4, /* a caller that runs a quarter longer than its processor time is disturbed */
+    ALONE_PIECES = 16, /* and tries the others again after so many pieces of work */
+};
+
+/* A job belongs to whoever takes one from `left`; until `done` has reached `count` the other fields
+ * stay as they are. So a thread that wakes late finds nothing to take, and nobody waits for it. */
 struct pool {
     pthread_mutex_t lock;
-    pthread_cond_t work, done;
+    pthread_cond_t work, finished;
     void (*job)(void *context, size_t index);
     void *context;
     size_t count, threads;
-    atomic_size_t next, busy;
-    atomic_ulong round; /* counts pool_run() calls, so that a thread works once a call */
+    uint64_t began_ns, began_cpu_ns; /* the piece of work under way */
+    int alone;                       /* pieces of work that others' load makes the caller's alone */
+    _Alignas(LINE_BYTES) atomic_size_t left; /* jobs that nobody has taken yet */
+    _Alignas(LINE_BYTES) atomic_size_t done;
+    _Alignas(LINE_BYTES) atomic_size_t sleepers;
+    atomic_int waits; /* the caller, for the last jobs */
     atomic_int stop;
     pthread_t ids[];
 };
 
 static void take_jobs(struct pool *pool)
 {
-    for (;;) {
-        size_t index = atomic_fetch_add(&pool->next, 1);
-        if (index >= pool->count)
-            return;
-        pool->job(pool->context, index);
+    size_t left = pool->left;
+    while (left > 0) {
+        if (!atomic_compare_exchange_weak(&pool->left, &left, left - 1))
+            continue;
+        pool->job(pool->context, pool->count - left);
+        pool->done++;
+        left = pool->left;
     }
 }
 
@@ -33,42 +51,50 @@ static void take_jobs(struct pool *pool)
 enum { PATIENCE = 100 };
 
 /* Returns 0 when the pool stops. */
-static int await_round(struct pool *pool, unsigned long *seen)
+static int await_jobs(struct pool *pool)
 {
-    for (int i = 0; i < PATIENCE && pool->round == *seen && !pool->stop; i++)
+    for (int i = 0; i < PATIENCE && pool->left == 0 && !pool->stop; i++)
         sched_yield();
+    if (pool->left > 0)
+        return 1;
     pthread_mutex_lock(&pool->lock);
-    while (!pool->stop && pool->round == *seen)
+    pool->sleepers++;
+    while (!pool->stop && pool->left == 0)
         pthread_cond_wait(&pool->work, &pool->lock);
-    *seen = pool->round;
+    pool->sleepers--;
     int stop = pool->stop;
     pthread_mutex_unlock(&pool->lock);
     return !stop;
 }
 
+static void wake(struct pool *pool, pthread_cond_t *who)
+{
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(who);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void await_others(struct pool *pool)
 {
-    for (int i = 0; i < PATIENCE && pool->busy > 0; i++)
+    for (int i = 0; i < PATIENCE && pool->done < pool->count; i++)
         sched_yield();
-    if (pool->busy == 0)
+    if (pool->done == pool->count)
         return;
     pthread_mutex_lock(&pool->lock);
-    while (pool->busy > 0)
-        pthread_cond_wait(&pool->done, &pool->lock);
+    pool->waits = 1;
+    while (pool->done < pool->count)
+        pthread_cond_wait(&pool->finished, &pool->lock);
+    pool->waits = 0;
     pthread_mutex_unlock(&pool->lock);
 }
 
 static void *serve(void *argument)
 {
     struct pool *pool = argument;
-    unsigned long seen = 0;
-    while (await_round(pool, &seen)) {
+    while (await_jobs(pool)) {
         take_jobs(pool);
-        if (atomic_fetch_sub(&pool->busy, 1) != 1)
-            continue;
-        pthread_mutex_lock(&pool->lock);
-        pthread_cond_signal(&pool->done);
-        pthread_mutex_unlock(&pool->lock);
+        if (pool->waits)
+            wake(pool, &pool->finished);
     }
     return NULL;
 }
@@ -80,14 +106,16 @@ struct pool *pool_create(size_t threads, struct err *err)
                 POOL_MAX_THREADS);
         return NULL;
     }
-    struct pool *pool = calloc(1, sizeof *pool + (threads - 1) * sizeof pool->ids[0]);
+    size_t bytes = sizeof(struct pool) + (threads - 1) * sizeof(pthread_t);
+    struct pool *pool = aligned_alloc(LINE_BYTES, (bytes + LINE_BYTES - 1) & -(size_t)LINE_BYTES);
     if (!pool) {
         err_set(err, ERR_NO_MEMORY, "create thread pool");
         return NULL;
     }
+    memset(pool, 0, bytes);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
-    pthread_cond_init(&pool->done, NULL);
+    pthread_cond_init(&pool->finished, NULL);
     for (pool->threads = 1; pool->threads < threads; pool->threads++)
         if (pthread_create(&pool->ids[pool->threads - 1], NULL, serve, pool) != 0) {
             pool_destroy(pool);
@@ -108,7 +136,7 @@ void pool_destroy(struct pool *pool)
     for (size_t i = 0; i + 1 < pool->threads; i++)
         pthread_join(pool->ids[i], NULL);
     pthread_cond_destroy(&pool->work);
-    pthread_cond_destroy(&pool->done);
+    pthread_cond_destroy(&pool->finished);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }
@@ -121,22 +149,40 @@ size_t pool_threads(const struct pool *pool)
 void pool_run(struct pool *pool, size_t count, void (*job)(void *context, size_t index),
               void *context)
 {
-    if (!pool || pool->threads == 1 || count < 2) {
+    if (!pool || pool->threads == 1 || count < 2 || pool->alone > 0) {
         for (size_t i = 0; i < count; i++)
             job(context, i);
         return;
     }
-    pthread_mutex_lock(&pool->lock);
     pool->job = job;
     pool->context = context;
     pool->count = count;
-    pool->busy = pool->threads - 1;
-    atomic_store(&pool->next, 0);
-    pool->round++;
-    pthread_cond_broadcast(&pool->work);
-    pthread_mutex_unlock(&pool->lock);
+    pool->done = 0;
+    pool->left = count;
+    if (pool->sleepers > 0)
+        wake(pool, &pool->work);
     take_jobs(pool);
     await_others(pool);
+}
+
+void pool_begin(struct pool *pool)
+{
+    if (!pool || pool->threads == 1)
+        return;
+    pool->began_ns = clock_monotonic_ns();
+    pool->began_cpu_ns = clock_thread_cpu_ns();
+}
+
+void pool_end(struct pool *pool)
+{
+    if (!pool || pool->threads == 1)
+        return;
+    uint64_t wall_ns = clock_monotonic_ns() - pool->began_ns;
+    uint64_t cpu_ns = clock_thread_cpu_ns() - pool->began_cpu_ns;
+    if (pool->alone > 0)
+        pool->alone--;
+    else if (wall_ns > cpu_ns + cpu_ns / WANTED_PART)
+        pool->alone = ALONE_PIECES;
 }
 
 size_t pool_processors(void)

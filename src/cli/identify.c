@@ -157,6 +157,7 @@ static int run(struct identify *identify, const struct command_line *line, char 
                struct err *err)
 {
     struct recognizer_options options = recognizer_defaults;
+    options.threads = recognizer_threads();
     options.min_score = (float)identify->min_score;
     options.detect = identify->detect;
     struct face_models *models = NULL;

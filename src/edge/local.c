@@ -28,7 +28,9 @@ static int open_faces(struct local *local, const struct local_options *options, 
     const struct face_network network = face_models_network(local->models);
     if (gallery_check_network(local->gallery, &network, err) < 0)
         return -1;
-    local->recognizer = recognizer_create(local->models, NULL, err);
+    struct recognizer_options how = recognizer_defaults;
+    how.threads = recognizer_threads();
+    local->recognizer = recognizer_create(local->models, &how, err);
     return local->recognizer ? 0 : -1;
 }
 

@@ -1,5 +1,6 @@
 #include "face/recognizer.h"
 #include "base/clock.h"
+#include "base/pool.h"
 #include "face/decode.h"
 #include "simd/kernels.h"
 
@@ -15,6 +16,7 @@ struct face_models {
 };
 
 struct recognizer {
+    struct pool *pool;
     struct detector detector;
     struct landmarker landmarker;
     struct embedder embedder;
@@ -22,7 +24,12 @@ struct recognizer {
     enum face_detect detect;
 };
 
-const struct recognizer_options recognizer_defaults = {.min_score = 0.5f};
+const struct recognizer_options recognizer_defaults = {.min_score = 0.5f, .threads = 1};
+
+size_t recognizer_threads(void)
+{
+    return pool_processors() > 1 ? 2 : 1;
+}
 
 int face_detect_read(enum face_detect *detect, const char *word)
 {
@@ -133,7 +140,9 @@ struct recognizer *recognizer_create(const struct face_models *models,
         options = &recognizer_defaults;
     recognizer->min_score = options->min_score;
     recognizer->detect = options->detect;
-    if (detector_init(&recognizer->detector, models->detect, options->pool, err) < 0 ||
+    recognizer->pool = pool_create(options->threads, err);
+    if (!recognizer->pool ||
+        detector_init(&recognizer->detector, models->detect, recognizer->pool, err) < 0 ||
         (models->landmark && landmarker_init(&recognizer->landmarker, models->landmark,
                                              recognizer->detector.session, err) < 0) ||
         embedder_init(&recognizer->embedder, models->feature, recognizer->detector.session, err) <
@@ -151,7 +160,8 @@ void recognizer_destroy(struct recognizer *recognizer)
         return;
     embedder_finish(&recognizer->embedder);
     landmarker_finish(&recognizer->landmarker);
-    detector_finish(&recognizer->detector); /* last: the others live in its memory */
+    detector_finish(&recognizer->detector); /* after the others, which live in its memory */
+    pool_destroy(recognizer->pool);
     free(recognizer);
 }
 
@@ -266,12 +276,14 @@ int recognizer_run(struct recognizer *recognizer, const struct image *image, str
     struct face_timings times = {0};
     const struct face_box *chosen[FACE_MAX_FACES];
     uint64_t start = clock_monotonic_ns();
+    pool_begin(recognizer->pool);
     int count = find_faces(recognizer, image, chosen, max, err), found = 0;
-    if (count < 0)
-        return -1;
     times.detect_ms = clock_ms_since(start);
     for (int i = 0; i < count; i++)
         found += run_face(recognizer, image, chosen[i], &faces[found], &times);
+    pool_end(recognizer->pool);
+    if (count < 0)
+        return -1;
     if (timings)
         *timings = times;
     return found;

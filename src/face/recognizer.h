@@ -2,7 +2,6 @@
 #define FACE_RECOGNIZER_H
 
 #include "base/err.h"
-#include "base/pool.h"
 #include "face/quality.h"
 #include "image/image.h"
 #include "nn/model.h"
@@ -50,8 +49,11 @@ int face_detect_read(enum face_detect *detect, const char *word) MUST_USE;
 struct recognizer_options {
     enum face_detect detect; /* default fast */
     float min_score;         /* score below which a candidate is no face, 0..1; default 0.5 */
-    struct pool *pool;       /* borrowed, or NULL */
+    size_t threads;          /* that share a picture where processors are free; default 1 */
 };
+
+/* Threads for whoever wants the answer soonest: two, or one where there is one processor. */
+size_t recognizer_threads(void);
 
 /* The default options. */
 extern const struct recognizer_options recognizer_defaults;

@@ -50,6 +50,7 @@ static int open_faces(struct services *services, struct err *err)
     if (gallery_check_network(services->gallery, &network, err) < 0)
         return -1;
     struct recognizer_options options = recognizer_defaults;
+    options.threads = recognizer_threads();
     const char *detect = getenv("KEN_DETECT");
     if (detect && *detect && face_detect_read(&options.detect, detect) < 0)
         return err_set(err, ERR_INVALID, "KEN_DETECT: fast, thorough or auto is wanted");

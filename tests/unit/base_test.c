@@ -213,6 +213,27 @@ static void pool_runs_every_job_once(void **state)
     assert_null(pool_create(0, &err));
 }
 
+/* Whatever the load, every job runs once, and the caller gives the others up and takes them back.
+ */
+static void pool_works_alone_while_disturbed(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct pool *pool = pool_create(2, &err);
+    assert_non_null(pool);
+    atomic_int counts[100] = {0};
+    for (int piece = 1; piece <= 40; piece++) {
+        pool_begin(pool);
+        pool_run(pool, 100, count_job, counts);
+        if (piece == 1)
+            clock_sleep_until_ns(clock_monotonic_ns() + 1000000); /* as if others had run */
+        pool_end(pool);
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(atomic_load(&counts[i]), piece);
+    }
+    pool_destroy(pool);
+}
+
 static void clock_text_is_iso_8601(void **state)
 {
     (void)state;
@@ -280,6 +301,7 @@ int main(void)
         cmocka_unit_test(hex_reads_what_it_writes_and_refuses_the_rest),
         cmocka_unit_test(utf8_refuses_what_is_none),
         cmocka_unit_test(pool_runs_every_job_once),
+        cmocka_unit_test(pool_works_alone_while_disturbed),
         cmocka_unit_test(clock_text_is_iso_8601),
         cmocka_unit_test(random_text_keeps_to_its_alphabet),
         cmocka_unit_test(a_log_line_is_one_line_of_text_or_json),
