@@ -52,8 +52,9 @@ struct database {
     int thread_started, folder_started, closing;
     struct connection *folder; /* folds the log into the file; opened when there is need */
     pthread_cond_t fold;
-    int log_pages; /* in the log after the last commit */
-    int relaxed;   /* the writer's next commit needs no fsync */
+    pthread_mutex_t commits; /* held by the writer for a batch, by the folder to fold everything */
+    int log_pages;           /* in the log after the last commit */
+    int relaxed;             /* the writer's next commit needs no fsync */
 };
 
 int connection_fail(struct connection *connection, const char *what, struct err *err)
@@ -281,7 +282,9 @@ static void *writer_main(void *argument)
             break;
         struct request *batch = take_batch(database);
         pthread_mutex_unlock(&database->lock);
+        pthread_mutex_lock(&database->commits);
         run_batch(database, batch);
+        pthread_mutex_unlock(&database->commits);
         while (batch) {
             struct request *next = batch->next; /* the owner may be gone right after `done` */
             sem_post(&batch->done);
@@ -317,16 +320,44 @@ static int open_folder(struct database *database)
     return database->folder ? 0 : -1;
 }
 
+/* SQLite before 3.51.3 loses commits when the writer begins the log anew between two steps of a
+ * checkpoint that was about to start (sqlite.org/wal.html, "The WAL-Reset Bug"). While someone
+ * reads from the log the writer only appends; and who reads when nothing is left to fold keeps the
+ * checkpoint from doing anything. So a reader stands by. */
+static int fold_beside_writer(struct database *database, int *in_log, int *folded)
+{
+    struct err err = {0};
+    struct connection *reader = database_read_begin(database, &err);
+    int code = SQLITE_ERROR;
+    if (reader && connection_exec(reader, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", &err) == 0)
+        code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                         in_log, folded);
+    else
+        log_line(LOG_ERROR, "fold the log: %s", err.message);
+    if (reader && !sqlite3_get_autocommit(reader->handle) &&
+        connection_exec(reader, "ROLLBACK", &err) < 0)
+        log_line(LOG_ERROR, "fold the log: %s", err.message);
+    database_read_end(database, reader);
+    return code;
+}
+
+static int fold_all(struct database *database)
+{
+    pthread_mutex_lock(&database->commits);
+    int code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_RESTART,
+                                         NULL, NULL);
+    pthread_mutex_unlock(&database->commits);
+    return code;
+}
+
 static void fold(struct database *database, int pages)
 {
     int in_log = 0, folded = 0;
     if (open_folder(database) < 0)
         return;
-    int code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
-                                         &in_log, &folded);
+    int code = fold_beside_writer(database, &in_log, &folded);
     if (pages >= FOLD_ALL_PAGES && folded < in_log)
-        code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_RESTART,
-                                         &in_log, &folded);
+        code = fold_all(database);
     if (code != SQLITE_OK && code != SQLITE_BUSY)
         log_line(LOG_ERROR, "fold the log of %s: %s", database->path,
                  sqlite3_errmsg(database->folder->handle));
@@ -372,6 +403,7 @@ struct database *database_open(const char *path, const char *schema, struct err 
         return NULL;
     }
     pthread_mutex_init(&database->lock, NULL);
+    pthread_mutex_init(&database->commits, NULL);
     pthread_cond_init(&database->work, NULL);
     pthread_cond_init(&database->fold, NULL);
     database->last = &database->first;
@@ -406,6 +438,7 @@ void database_close(struct database *database)
     connection_close(database->writer); /* last: it folds the log into the file */
     pthread_cond_destroy(&database->work);
     pthread_cond_destroy(&database->fold);
+    pthread_mutex_destroy(&database->commits);
     pthread_mutex_destroy(&database->lock);
     free(database->path);
     free(database);
