@@ -3,9 +3,13 @@ s3_crash_test.py KEN; KEN_CRASH_ROUNDS=500 for longer"""
 import hashlib
 import json
 import os
+import pathlib
 import random
+import shutil
 import signal
+import sqlite3
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -84,7 +88,29 @@ class CrashTest(unittest.TestCase):
                 sqs.delete_message_batch(QueueUrl=url, Entries=[
                     {"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]}
                     for n, message in enumerate(messages)])
-        self.assertEqual(self.state["events"] - self.seen, set(), "events of acknowledged versions")
+        missing = self.state["events"] - self.seen
+        if missing:
+            self.fail(f"{len(missing)} of {len(self.state['events'])} events have not come: {sorted(missing)}"
+                      + self.traces(cloud, missing))
+
+    def traces(self, cloud, missing):
+        """What the databases say of the events that did not come; the folder is kept as it is now."""
+        now_ms, kept = time.time_ns() // 1_000_000, tempfile.mkdtemp(prefix="ken-s3-crash-")
+        cloud.stop(signal.SIGKILL)
+        shutil.copytree(cloud.folder, kept, dirs_exist_ok=True)
+        lines = [f"\nat {now_ms} ms; the folder is kept: {kept}"]
+        for file, sql in (
+                ("s3/meta.db", "SELECT 'waits in the outbox', body, attempts, next_ms FROM outbox"),
+                ("s3/meta.db", "SELECT 'is an old version', key, version, sequence FROM history"),
+                ("s3/meta.db", "SELECT 'is a version', key, version, sequence FROM objects"),
+                ("sqs.sqlite", "SELECT 'waits in the queue', body, receives, visible_ms FROM messages")):
+            database = sqlite3.connect(pathlib.Path(kept, file))
+            rows = list(database.execute(sql))
+            database.close()
+            lines.append(f"{file}: {len(rows)} rows in {sql.split()[-1]}")
+            lines += [f"{version}: {row}" for row in rows for _, version in missing
+                      if version in row[1] or version == row[2]]
+        return "\n".join(lines)
 
     def check(self, cloud):
         s3 = cloud.client(boto3, "s3")
