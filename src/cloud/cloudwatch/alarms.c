@@ -2,10 +2,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "cloud/cloudwatch/verdict.h"
 #include "cloud/sqlite/database.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +33,11 @@ struct alarms {
 const struct cloud *alarms_cloud(const struct alarms *alarms)
 {
     return alarms->cloud;
+}
+
+struct metrics *alarms_metrics(const struct alarms *alarms)
+{
+    return alarms->metrics;
 }
 
 void alarms_lock(struct alarms *alarms)
@@ -203,7 +206,7 @@ json_t *alarms_history(struct alarms *alarms, const struct alarm_search *search,
 
 /* -- states -- */
 
-static const char *text_of(const json_t *alarm, const char *name)
+const char *alarms_text(const json_t *alarm, const char *name)
 {
     const char *text = json_string_value(json_object_get(alarm, name));
     return text ? text : "";
@@ -212,14 +215,15 @@ static const char *text_of(const json_t *alarm, const char *name)
 static void note_state(struct alarms *alarms, const json_t *old, const json_t *new, int64_t now_ms)
 {
     struct err err = {0};
-    json_t *summary = json_sprintf("Alarm updated from %s to %s", text_of(old, "StateValue"),
-                                   text_of(new, "StateValue"));
-    json_t *data = json_pack(
-        "{s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "version", "1.0", "oldState", "stateValue",
-        text_of(old, "StateValue"), "stateReason", text_of(old, "StateReason"), "newState",
-        "stateValue", text_of(new, "StateValue"), "stateReason", text_of(new, "StateReason"));
-    struct alarm_note note = {text_of(new, "AlarmName"), "StateUpdate", json_string_value(summary),
-                              data, now_ms};
+    json_t *summary = json_sprintf("Alarm updated from %s to %s", alarms_text(old, "StateValue"),
+                                   alarms_text(new, "StateValue"));
+    json_t *data =
+        json_pack("{s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "version", "1.0", "oldState", "stateValue",
+                  alarms_text(old, "StateValue"), "stateReason", alarms_text(old, "StateReason"),
+                  "newState", "stateValue", alarms_text(new, "StateValue"), "stateReason",
+                  alarms_text(new, "StateReason"));
+    struct alarm_note note = {alarms_text(new, "AlarmName"), "StateUpdate",
+                              json_string_value(summary), data, now_ms};
     if (alarms_note(alarms, &note, &err) < 0)
         log_line(LOG_ERROR, "alarms: %s", err.message);
     json_decref(data);
@@ -227,7 +231,7 @@ static void note_state(struct alarms *alarms, const json_t *old, const json_t *n
 }
 
 /* Tells the actions, then forgets that they had to be told. */
-static int act(struct alarms *alarms, const char *name, int64_t now_ms, struct err *err)
+int alarms_act(struct alarms *alarms, const char *name, int64_t now_ms, struct err *err)
 {
     json_t *alarm = alarms_find(alarms, name);
     const char *old = json_string_value(json_object_get(alarm, "pending"));
@@ -256,7 +260,7 @@ int alarms_set_state(struct alarms *alarms, const char *name, const struct alarm
     if (!old)
         return err_set(err, ERR_NOT_FOUND, "there is no alarm %s", name);
     json_t *new = json_copy(old);
-    int is_other = strcmp(text_of(old, "StateValue"), change->state) != 0;
+    int is_other = strcmp(alarms_text(old, "StateValue"), change->state) != 0;
     json_object_set_new(new, "StateValue", json_string(change->state));
     json_object_set_new(new, "StateReason", json_string(change->reason));
     json_object_set_new(new, "StateUpdatedTimestamp", json_real((double)change->now_ms / 1000));
@@ -267,165 +271,16 @@ int alarms_set_state(struct alarms *alarms, const char *name, const struct alarm
     if (is_other) {
         json_object_set_new(new, "StateTransitionedTimestamp",
                             json_real((double)change->now_ms / 1000));
-        json_object_set_new(new, "pending", json_string(text_of(old, "StateValue")));
+        json_object_set_new(new, "pending", json_string(alarms_text(old, "StateValue")));
     }
     int result = alarms_put(alarms, name, json_incref(new), err);
     if (result == 0 && is_other) {
         note_state(alarms, old, new, change->now_ms);
-        result = act(alarms, name, change->now_ms, err);
+        result = alarms_act(alarms, name, change->now_ms, err);
     }
     json_decref(old);
     json_decref(new);
     return result;
-}
-
-/* -- evaluation -- */
-
-struct row {
-    struct statistic **values;
-    size_t count;
-};
-
-static void add_to_row(void *context, size_t at, const struct statistic *values, const char *unit)
-{
-    struct row *row = context;
-    (void)unit;
-    if (at >= row->count)
-        return;
-    if (!row->values[at])
-        row->values[at] = calloc(1, sizeof **row->values);
-    if (row->values[at])
-        statistic_merge(row->values[at], values);
-}
-
-static const char *statistic_of(const json_t *alarm)
-{
-    const char *extended = json_string_value(json_object_get(alarm, "ExtendedStatistic"));
-    return extended ? extended : text_of(alarm, "Statistic");
-}
-
-static struct alarm_rule rule_of(const json_t *alarm)
-{
-    const char *missing = text_of(alarm, "TreatMissingData");
-    struct alarm_rule rule = {
-        .comparison = text_of(alarm, "ComparisonOperator"),
-        .threshold = json_number_value(json_object_get(alarm, "Threshold")),
-        .periods = (size_t)json_integer_value(json_object_get(alarm, "EvaluationPeriods")),
-        .to_alarm = (size_t)json_integer_value(json_object_get(alarm, "DatapointsToAlarm")),
-        .missing = !strcmp(missing, "breaching")      ? MISSING_BREACHING
-                   : !strcmp(missing, "notBreaching") ? MISSING_NOT_BREACHING
-                   : !strcmp(missing, "ignore")       ? MISSING_IGNORE
-                                                      : MISSING_MISSING};
-    if (!rule.to_alarm)
-        rule.to_alarm = rule.periods;
-    return rule;
-}
-
-/* Can more values only make it worse? Then a period that is not over counts already. */
-static int is_final(const struct alarm_rule *rule, const char *statistic)
-{
-    int greater = strncmp(rule->comparison, "Greater", 7) == 0;
-    return greater ? !strcmp(statistic, "Sum") || !strcmp(statistic, "SampleCount") ||
-                         !strcmp(statistic, "Maximum")
-                   : !strcmp(statistic, "Minimum");
-}
-
-/* The datapoints of the periods up to now, the last one not over. */
-static int read_points(struct alarms *alarms, const json_t *alarm, int64_t now_ms,
-                       struct datapoint *points, size_t count)
-{
-    struct err err = {0};
-    const char *unit = json_string_value(json_object_get(alarm, "Unit"));
-    int64_t period = json_integer_value(json_object_get(alarm, "Period"));
-    struct metrics_query query = {.series = {text_of(alarm, "Namespace"),
-                                             text_of(alarm, "MetricName"),
-                                             text_of(alarm, "dimensions")},
-                                  .unit = unit,
-                                  .period_s = period,
-                                  .end_s = (now_ms / 1000 / period + 1) * period};
-    struct row row = {calloc(count, sizeof(struct statistic *)), count};
-    query.start_s = query.end_s - (int64_t)count * period;
-    int result = row.values ? metrics_read(alarms->metrics, &query, add_to_row, &row, &err) : -1;
-    for (size_t i = 0; row.values && i < count; i++) {
-        points[i].is_there =
-            row.values[i] && row.values[i]->count > 0 &&
-            statistic_by_name(row.values[i], statistic_of(alarm), &points[i].value) == 0;
-        free(row.values[i]);
-    }
-    free(row.values);
-    if (result < 0)
-        log_line(LOG_ERROR, "alarms: %s", err.message);
-    return result;
-}
-
-static json_t *reason_of(const struct alarm_rule *rule, const struct datapoint *points,
-                         size_t count, enum alarm_state state)
-{
-    size_t there = 0, breaching = 0;
-    double last = 0;
-    for (size_t i = count; i-- > 0 && there < rule->periods;)
-        if (points[i].is_there) {
-            last = there ? last : points[i].value;
-            there++;
-            breaching += alarm_breaches(rule, points[i].value) != 0;
-        }
-    if (!there)
-        return json_sprintf("%s: no datapoints were received for %zu period%s",
-                            state == ALARM_INSUFFICIENT ? "Insufficient Data" : "Threshold Crossed",
-                            rule->periods, rule->periods == 1 ? "" : "s");
-    return json_sprintf("Threshold Crossed: %zu out of the last %zu datapoints, the newest %g, "
-                        "were beyond the threshold (%s %g).",
-                        breaching, there, last, rule->comparison, rule->threshold);
-}
-
-static json_t *data_of(const json_t *alarm, const struct datapoint *points, size_t count)
-{
-    json_t *recent = json_array();
-    for (size_t i = 0; i < count; i++)
-        if (points[i].is_there)
-            json_array_append_new(recent, json_real(points[i].value));
-    return json_pack("{s:s, s:s, s:O, s:o, s:O}", "version", "1.0", "statistic",
-                     statistic_of(alarm), "period", json_object_get(alarm, "Period"),
-                     "recentDatapoints", recent, "threshold", json_object_get(alarm, "Threshold"));
-}
-
-static void move_to(struct alarms *alarms, const json_t *alarm, const struct alarm_rule *rule,
-                    const struct datapoint *points, size_t count)
-{
-    static const char *const names[] = {"INSUFFICIENT_DATA", "OK", "ALARM"};
-    struct err err = {0};
-    enum alarm_state state = alarm_verdict(rule, points, count);
-    if (state == ALARM_KEEP || !strcmp(text_of(alarm, "StateValue"), names[state]))
-        return;
-    json_t *reason = reason_of(rule, points, count, state), *data = data_of(alarm, points, count);
-    char *text = json_dumps(data, JSON_COMPACT);
-    struct alarm_change change = {names[state], json_string_value(reason), text, clock_unix_ms()};
-    if (alarms_set_state(alarms, text_of(alarm, "AlarmName"), &change, &err) < 0)
-        log_line(LOG_ERROR, "alarms: %s", err.message);
-    free(text);
-    json_decref(reason);
-    json_decref(data);
-}
-
-static void evaluate(struct alarms *alarms, const char *name)
-{
-    struct datapoint points[ALARM_MAX_PERIODS + ALARM_EXTRA_PERIODS + 1];
-    struct err err;
-    alarms_lock(alarms);
-    json_t *alarm = alarms_find(alarms, name);
-    struct alarm_rule rule = rule_of(alarm);
-    size_t window = rule.periods + ALARM_EXTRA_PERIODS, count = window + 1;
-    if (alarm && json_object_get(alarm, "pending") && act(alarms, name, clock_unix_ms(), &err) < 0)
-        log_line(LOG_ERROR, "alarms: %s", err.message);
-    if (alarm && rule.periods && rule.periods <= ALARM_MAX_PERIODS &&
-        read_points(alarms, alarm, clock_unix_ms(), points, count) == 0) {
-        const struct datapoint *last = &points[count - 1];
-        int counts = last->is_there && alarm_breaches(&rule, last->value) &&
-                     is_final(&rule, statistic_of(alarm));
-        move_to(alarms, alarm, &rule, points + (counts ? 1 : 0), window);
-    }
-    json_decref(alarm);
-    alarms_unlock(alarms);
 }
 
 static void evaluate_all(struct alarms *alarms)
@@ -435,7 +290,7 @@ static void evaluate_all(struct alarms *alarms)
     json_array_foreach(all, i, alarm)
     {
         if (!__atomic_load_n(&alarms->closing, __ATOMIC_RELAXED))
-            evaluate(alarms, text_of(alarm, "AlarmName"));
+            alarms_evaluate(alarms, alarms_text(alarm, "AlarmName"));
     }
     json_decref(all);
 }

@@ -61,6 +61,15 @@ struct alarm_search {
 };
 json_t *alarms_history(struct alarms *alarms, const struct alarm_search *search, struct err *err);
 
+/* -- between alarms.c and alarm_watch.c -- */
+
+const char *alarms_text(const json_t *alarm, const char *name); /* "" when absent */
+struct metrics *alarms_metrics(const struct alarms *alarms);
+/* Looks at the alarm's metric and sets its state; tells what is pending. */
+void alarms_evaluate(struct alarms *alarms, const char *name);
+/* Tells the actions of a pending state, then forgets that they had to be told. Under the lock. */
+int alarms_act(struct alarms *alarms, const char *name, int64_t now_ms, struct err *err) MUST_USE;
+
 /* Tells an alarm's actions of its state: SNS topics and functions by ARN (alarm_action.c). Returns
  * how many were reached. */
 int alarm_act(const struct cloud *cloud, const json_t *alarm, const char *old_state);

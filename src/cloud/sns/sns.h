@@ -99,6 +99,14 @@ struct fifo_place {
 };
 int sns_fifo_place(struct sns *sns, struct fifo_place *place, struct err *err);
 
+/* -- subscriptions (subscriptions.c, subscription_settings.c) -- */
+
+/* The subscription of SubscriptionArn: a reference. NULL: the failure is the call's. */
+json_t *sns_need_subscription(struct sns_call *call);
+/* The request's Attributes, checked, as a subscription keeps them: a new object. NULL: the failure
+ * is the call's. */
+json_t *sns_read_settings(struct sns_call *call, const char *protocol);
+
 /* -- messages (publish.c, envelope.c) -- */
 
 struct notification {

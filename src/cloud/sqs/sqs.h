@@ -209,6 +209,9 @@ struct reception {
 };
 /* Try now; relaxed. */
 int reception_run(struct reception *reception, struct err *err) MUST_USE;
+/* Adds the message with that id, as its receiver gets it, to r->messages (receive_message.c). */
+int reception_read(struct connection *connection, struct reception *r, int64_t id, int64_t nonce,
+                   struct err *err) MUST_USE;
 
 /* -- waiting (poller.c) -- */
 

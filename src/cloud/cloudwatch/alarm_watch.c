@@ -1,0 +1,160 @@
+#include "cloud/cloudwatch/alarms.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cloud/cloudwatch/verdict.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What an alarm's metric says of it. */
+
+struct row {
+    struct statistic **values;
+    size_t count;
+};
+
+static void add_to_row(void *context, size_t at, const struct statistic *values, const char *unit)
+{
+    struct row *row = context;
+    (void)unit;
+    if (at >= row->count)
+        return;
+    if (!row->values[at])
+        row->values[at] = calloc(1, sizeof **row->values);
+    if (row->values[at])
+        statistic_merge(row->values[at], values);
+}
+
+static const char *statistic_of(const json_t *alarm)
+{
+    const char *extended = json_string_value(json_object_get(alarm, "ExtendedStatistic"));
+    return extended ? extended : alarms_text(alarm, "Statistic");
+}
+
+static struct alarm_rule rule_of(const json_t *alarm)
+{
+    const char *missing = alarms_text(alarm, "TreatMissingData");
+    struct alarm_rule rule = {
+        .comparison = alarms_text(alarm, "ComparisonOperator"),
+        .threshold = json_number_value(json_object_get(alarm, "Threshold")),
+        .periods = (size_t)json_integer_value(json_object_get(alarm, "EvaluationPeriods")),
+        .to_alarm = (size_t)json_integer_value(json_object_get(alarm, "DatapointsToAlarm")),
+        .missing = !strcmp(missing, "breaching")      ? MISSING_BREACHING
+                   : !strcmp(missing, "notBreaching") ? MISSING_NOT_BREACHING
+                   : !strcmp(missing, "ignore")       ? MISSING_IGNORE
+                                                      : MISSING_MISSING};
+    if (!rule.to_alarm)
+        rule.to_alarm = rule.periods;
+    return rule;
+}
+
+/* Can more values only make it worse? Then a period that is not over counts already. */
+static int is_final(const struct alarm_rule *rule, const char *statistic)
+{
+    int greater = strncmp(rule->comparison, "Greater", 7) == 0;
+    return greater ? !strcmp(statistic, "Sum") || !strcmp(statistic, "SampleCount") ||
+                         !strcmp(statistic, "Maximum")
+                   : !strcmp(statistic, "Minimum");
+}
+
+/* The datapoints of the periods up to now, the last one not over. */
+static int read_points(struct alarms *alarms, const json_t *alarm, int64_t now_ms,
+                       struct datapoint *points, size_t count)
+{
+    struct err err = {0};
+    const char *unit = json_string_value(json_object_get(alarm, "Unit"));
+    int64_t period = json_integer_value(json_object_get(alarm, "Period"));
+    struct metrics_query query = {.series = {alarms_text(alarm, "Namespace"),
+                                             alarms_text(alarm, "MetricName"),
+                                             alarms_text(alarm, "dimensions")},
+                                  .unit = unit,
+                                  .period_s = period,
+                                  .end_s = (now_ms / 1000 / period + 1) * period};
+    struct row row = {calloc(count, sizeof(struct statistic *)), count};
+    query.start_s = query.end_s - (int64_t)count * period;
+    int result =
+        row.values ? metrics_read(alarms_metrics(alarms), &query, add_to_row, &row, &err) : -1;
+    for (size_t i = 0; row.values && i < count; i++) {
+        points[i].is_there =
+            row.values[i] && row.values[i]->count > 0 &&
+            statistic_by_name(row.values[i], statistic_of(alarm), &points[i].value) == 0;
+        free(row.values[i]);
+    }
+    free(row.values);
+    if (result < 0)
+        log_line(LOG_ERROR, "alarms: %s", err.message);
+    return result;
+}
+
+static json_t *reason_of(const struct alarm_rule *rule, const struct datapoint *points,
+                         size_t count, enum alarm_state state)
+{
+    size_t there = 0, breaching = 0;
+    double last = 0;
+    for (size_t i = count; i-- > 0 && there < rule->periods;)
+        if (points[i].is_there) {
+            last = there ? last : points[i].value;
+            there++;
+            breaching += alarm_breaches(rule, points[i].value) != 0;
+        }
+    if (!there)
+        return json_sprintf("%s: no datapoints were received for %zu period%s",
+                            state == ALARM_INSUFFICIENT ? "Insufficient Data" : "Threshold Crossed",
+                            rule->periods, rule->periods == 1 ? "" : "s");
+    return json_sprintf("Threshold Crossed: %zu out of the last %zu datapoints, the newest %g, "
+                        "were beyond the threshold (%s %g).",
+                        breaching, there, last, rule->comparison, rule->threshold);
+}
+
+static json_t *data_of(const json_t *alarm, const struct datapoint *points, size_t count)
+{
+    json_t *recent = json_array();
+    for (size_t i = 0; i < count; i++)
+        if (points[i].is_there)
+            json_array_append_new(recent, json_real(points[i].value));
+    return json_pack("{s:s, s:s, s:O, s:o, s:O}", "version", "1.0", "statistic",
+                     statistic_of(alarm), "period", json_object_get(alarm, "Period"),
+                     "recentDatapoints", recent, "threshold", json_object_get(alarm, "Threshold"));
+}
+
+static void move_to(struct alarms *alarms, const json_t *alarm, const struct alarm_rule *rule,
+                    const struct datapoint *points, size_t count)
+{
+    static const char *const names[] = {"INSUFFICIENT_DATA", "OK", "ALARM"};
+    struct err err = {0};
+    enum alarm_state state = alarm_verdict(rule, points, count);
+    if (state == ALARM_KEEP || !strcmp(alarms_text(alarm, "StateValue"), names[state]))
+        return;
+    json_t *reason = reason_of(rule, points, count, state), *data = data_of(alarm, points, count);
+    char *text = json_dumps(data, JSON_COMPACT);
+    struct alarm_change change = {names[state], json_string_value(reason), text, clock_unix_ms()};
+    if (alarms_set_state(alarms, alarms_text(alarm, "AlarmName"), &change, &err) < 0)
+        log_line(LOG_ERROR, "alarms: %s", err.message);
+    free(text);
+    json_decref(reason);
+    json_decref(data);
+}
+
+void alarms_evaluate(struct alarms *alarms, const char *name)
+{
+    struct datapoint points[ALARM_MAX_PERIODS + ALARM_EXTRA_PERIODS + 1];
+    struct err err;
+    alarms_lock(alarms);
+    json_t *alarm = alarms_find(alarms, name);
+    struct alarm_rule rule = rule_of(alarm);
+    size_t window = rule.periods + ALARM_EXTRA_PERIODS, count = window + 1;
+    if (alarm && json_object_get(alarm, "pending") &&
+        alarms_act(alarms, name, clock_unix_ms(), &err) < 0)
+        log_line(LOG_ERROR, "alarms: %s", err.message);
+    if (alarm && rule.periods && rule.periods <= ALARM_MAX_PERIODS &&
+        read_points(alarms, alarm, clock_unix_ms(), points, count) == 0) {
+        const struct datapoint *last = &points[count - 1];
+        int counts = last->is_there && alarm_breaches(&rule, last->value) &&
+                     is_final(&rule, statistic_of(alarm));
+        move_to(alarms, alarm, &rule, points + (counts ? 1 : 0), window);
+    }
+    json_decref(alarm);
+    alarms_unlock(alarms);
+}

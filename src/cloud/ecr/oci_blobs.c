@@ -1,0 +1,228 @@
+#include "cloud/ecr/oci.h"
+
+#include "cloud/errors.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Blobs and their uploads below /v2/. */
+
+/* -- blobs -- */
+
+/* One range of bytes, "bytes=5-" or "bytes=5-9"; others are as good as none. 1: partial. */
+static int read_range(struct oci_call *call, size_t size, size_t *from, size_t *count)
+{
+    const char *range = exchange_header(call->x, "Range");
+    char *end;
+    *from = 0;
+    *count = size;
+    if (!range || strncmp(range, "bytes=", 6) != 0 || range[6] < '0' || range[6] > '9')
+        return 0;
+    unsigned long long first = strtoull(range + 6, &end, 10), last = size - 1;
+    if (*end != '-')
+        return 0;
+    if (end[1])
+        last = strtoull(end + 1, &end, 10);
+    if (first >= size || last < first)
+        return -1;
+    *from = (size_t)first;
+    *count = (size_t)((last < size - 1 ? last : size - 1) - first + 1);
+    return 1;
+}
+
+static void send_blob(struct oci_call *call, size_t size)
+{
+    char path[PATH_MAX];
+    size_t from, count;
+    int partial = read_range(call, size, &from, &count);
+    int fd = partial < 0 || ecr_blob_path(call->ecr, call->reference, path) < 0
+                 ? -1
+                 : open(path, O_RDONLY | O_CLOEXEC);
+    if (partial < 0) {
+        oci_fail(call, 416, "SIZE_INVALID", "The range lies outside of the blob.");
+        return;
+    }
+    if (fd < 0) {
+        err_set_errno(&call->err, "open a blob");
+        exchange_fail_err(call->x, &call->err);
+        return;
+    }
+    if (partial)
+        oci_reply_header(call, "Content-Range", "bytes %zu-%zu/%zu", from, from + count - 1, size);
+    exchange_respond_file(call->x, partial ? 206 : 200, "application/octet-stream", fd, (off_t)from,
+                          count);
+}
+
+static void get_blob(struct oci_call *call)
+{
+    size_t size;
+    if (oci_allowed(call, "ecr:GetDownloadUrlForLayer") < 0)
+        return;
+    if (!ecr_is_digest(call->reference)) {
+        oci_fail(call, 400, "DIGEST_INVALID", "A blob is named sha256: and 64 hexadecimal digits.");
+        return;
+    }
+    if (ecr_find_blob(call->ecr, call->repository, call->reference, &size, &call->err) < 0) {
+        oci_fail_err(call, "BLOB_UNKNOWN");
+        return;
+    }
+    oci_reply_header(call, "Docker-Content-Digest", "%s", call->reference);
+    oci_reply_header(call, "Accept-Ranges", "bytes");
+    if (oci_is_method(call, "HEAD"))
+        exchange_respond_head(call->x, 200, "application/octet-stream", size);
+    else
+        send_blob(call, size);
+}
+
+static void delete_blob(struct oci_call *call)
+{
+    if (oci_allowed(call, "ecr:BatchDeleteImage") < 0)
+        return;
+    if (ecr_unlink_blob(call->ecr, call->repository, call->reference, &call->err) < 0) {
+        oci_fail_err(call, "BLOB_UNKNOWN");
+        return;
+    }
+    ecr_sweep(call->ecr);
+    exchange_respond(call->x, 202, NULL, NULL, 0);
+}
+
+void oci_handle_blob(struct oci_call *call)
+{
+    if (oci_is_read(call))
+        get_blob(call);
+    else if (oci_is_method(call, "DELETE"))
+        delete_blob(call);
+    else
+        oci_no_method(call);
+}
+
+/* -- uploads -- */
+
+static void reply_blob(struct oci_call *call, const char *digest)
+{
+    oci_reply_header(call, "Location", "/v2/%s/blobs/%s", call->repository, digest);
+    oci_reply_header(call, "Docker-Content-Digest", "%s", digest);
+    exchange_respond(call->x, 201, NULL, NULL, 0);
+}
+
+/* "Range: 0-0" is what both none and one byte look like; clients count for themselves. */
+static void reply_upload(struct oci_call *call, int status, const char *id, size_t size)
+{
+    oci_reply_header(call, "Location", "/v2/%s/blobs/uploads/%s", call->repository, id);
+    oci_reply_header(call, "Range", "0-%zu", size ? size - 1 : 0);
+    oci_reply_header(call, "Docker-Upload-UUID", "%s", id);
+    exchange_respond(call->x, status, NULL, NULL, 0);
+}
+
+/* Ends the upload with the request's body as its last part. */
+static void end_upload(struct oci_call *call, const char *id, const char *digest)
+{
+    if (!ecr_is_digest(digest)) {
+        oci_fail(call, 400, "DIGEST_INVALID",
+                 "The digest must be sha256: and 64 hexadecimal digits.");
+        return;
+    }
+    if (ecr_upload_add(call->ecr, id, &call->x->body, &call->err) < 0 ||
+        ecr_upload_end(call->ecr, id, call->repository, digest, &call->err) < 0) {
+        if (call->err.code == ERR_INVALID)
+            ecr_upload_drop(call->ecr, id);
+        oci_fail_err(call,
+                     call->err.code == ERR_NOT_FOUND ? "BLOB_UPLOAD_UNKNOWN" : "DIGEST_INVALID");
+        return;
+    }
+    reply_blob(call, digest);
+}
+
+static int mount_blob(struct oci_call *call)
+{
+    const char *digest = exchange_query(call->x, "mount"), *from = exchange_query(call->x, "from");
+    struct err ignored;
+    if (!digest || !from || !ecr_is_digest(digest) || !ecr_is_name(from))
+        return 0;
+    const struct access_question question = {.action = "ecr:GetDownloadUrlForLayer",
+                                             .resource = ecr_arn(call->ecr, call->x, from)};
+    if (exchange_may(call->x, &question, &ignored) < 0 ||
+        ecr_mount(call->ecr, from, call->repository, digest, &ignored) < 0)
+        return 0;
+    reply_blob(call, digest);
+    return 1;
+}
+
+static void begin_upload(struct oci_call *call)
+{
+    struct ecr_repository repository;
+    char id[ECR_ID_BYTES];
+    const char *digest = exchange_query(call->x, "digest");
+    if (ecr_get_repository(call->ecr, call->repository, &repository, &call->err) < 0) {
+        oci_fail_err(call, "NAME_UNKNOWN");
+        return;
+    }
+    if (mount_blob(call))
+        return;
+    if (ecr_upload_begin(call->ecr, id, &call->err) < 0)
+        exchange_fail_err(call->x, &call->err);
+    else if (digest)
+        end_upload(call, id, digest);
+    else
+        reply_upload(call, 202, id, 0);
+}
+
+/* "Content-Range: 5-9" must go on where the upload stands. */
+static int follows(const struct oci_call *call, size_t size)
+{
+    const char *range = exchange_header(call->x, "Content-Range");
+    if (!range)
+        return 1;
+    if (strncmp(range, "bytes ", 6) == 0)
+        range += 6;
+    char *end;
+    unsigned long long first = strtoull(range, &end, 10);
+    return end != range && first == size;
+}
+
+static void add_chunk(struct oci_call *call, size_t size)
+{
+    if (!follows(call, size)) {
+        reply_upload(call, 416, call->reference, size);
+        return;
+    }
+    if (ecr_upload_add(call->ecr, call->reference, &call->x->body, &call->err) < 0) {
+        oci_fail_err(call, "BLOB_UPLOAD_INVALID");
+        return;
+    }
+    reply_upload(call, 202, call->reference, size + call->x->body.size);
+}
+
+static void go_on_with_upload(struct oci_call *call)
+{
+    size_t size;
+    const char *digest = exchange_query(call->x, "digest");
+    if (ecr_upload_size(call->ecr, call->reference, &size, &call->err) < 0)
+        oci_fail_err(call, "BLOB_UPLOAD_UNKNOWN");
+    else if (oci_is_method(call, "GET"))
+        reply_upload(call, 204, call->reference, size);
+    else if (oci_is_method(call, "PATCH"))
+        add_chunk(call, size);
+    else if (oci_is_method(call, "PUT") && !follows(call, size) && call->x->body.size)
+        reply_upload(call, 416, call->reference, size);
+    else if (oci_is_method(call, "PUT"))
+        end_upload(call, call->reference, digest ? digest : "");
+    else if (oci_is_method(call, "DELETE")) {
+        ecr_upload_drop(call->ecr, call->reference);
+        exchange_respond(call->x, 204, NULL, NULL, 0);
+    } else
+        oci_no_method(call);
+}
+
+void oci_handle_upload(struct oci_call *call)
+{
+    if (oci_allowed(call, "ecr:InitiateLayerUpload") < 0)
+        return;
+    if (*call->reference)
+        go_on_with_upload(call);
+    else if (oci_is_method(call, "POST"))
+        begin_upload(call);
+    else
+        oci_no_method(call);
+}
