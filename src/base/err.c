@@ -1,16 +1,23 @@
 #include "base/err.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+int err_set_args(struct err *err, enum err_code code, const char *format, va_list args)
+{
+    char text[sizeof err->message];
+    vsnprintf(text, sizeof text, format, args);
+    memcpy(err->message, text, sizeof text);
+    err->code = code;
+    return -1;
+}
 
 int err_set(struct err *err, enum err_code code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    err->code = code;
-    vsnprintf(err->message, sizeof err->message, format, args);
+    err_set_args(err, code, format, args);
     va_end(args);
     return -1;
 }

@@ -1,6 +1,8 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#include <stdarg.h>
+
 /* Why an operation failed. The caller owns it, usually on its stack; no heap behind it.
  *
  * Functions that can fail return 0 or -1 (or a pointer or NULL) and take `struct err *err` last.
@@ -34,6 +36,10 @@ struct err {
 
 /* Record a failure. Always returns -1, so `return err_set(err, ...)` is the idiom. */
 int err_set(struct err *err, enum err_code code, const char *format, ...) PRINTF(3, 4);
+
+/* The same with a va_list; what it prints may be err's own message. */
+int err_set_args(struct err *err, enum err_code code, const char *format, va_list args)
+    PRINTF(3, 0);
 
 /* Record a failed system call: the code and the cause come from `errno`. Always returns -1. */
 int err_set_errno(struct err *err, const char *format, ...) PRINTF(2, 3);

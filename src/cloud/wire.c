@@ -117,6 +117,14 @@ int wire_read(struct exchange *x, const struct wire_service *service, struct wir
     return 0;
 }
 
+const void *wire_find(const void *rows, size_t count, size_t row_bytes, const char *name)
+{
+    for (const char *row = rows; count--; row += row_bytes)
+        if (strcmp(*(const char *const *)row, name) == 0)
+            return row;
+    return NULL;
+}
+
 static int is_known(const char *known, const char *name)
 {
     size_t size = strlen(name);

@@ -73,6 +73,10 @@ void wire_answer(struct exchange *x, const struct wire *wire, const json_t *answ
  * name. */
 void wire_fail(struct exchange *x, const struct wire *wire, const char *code, const char *message);
 
+/* The row of an operation in a service's table, whose rows begin with their names; NULL: none. */
+#define WIRE_FIND(rows, name) wire_find(rows, sizeof(rows) / sizeof *(rows), sizeof *(rows), name)
+const void *wire_find(const void *rows, size_t count, size_t row_bytes, const char *name);
+
 /* A whole number, given as such or as text. 1: it is in `out`; 0: absent; -1: it is none. */
 int wire_integer(const json_t *from, const char *name, int64_t *out);
 /* A truth, given as such or as text; `otherwise` when absent or none. */

@@ -10,13 +10,12 @@
 
 int call_fail(struct metrics_call *call, const char *code, const char *format, ...)
 {
-    char text[400];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    err_set_args(&call->err, ERR_INVALID, format, args);
     va_end(args);
     call->code = code;
-    return err_set(&call->err, ERR_INVALID, "%s", text);
+    return -1;
 }
 
 int call_text(struct metrics_call *call, const json_t *from, const char *name, int required,

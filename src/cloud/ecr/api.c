@@ -11,13 +11,12 @@
 
 int api_fail(struct api_call *call, const char *code, const char *format, ...)
 {
-    char text[sizeof call->err.message];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    err_set_args(&call->err, ERR_INVALID, format, args);
     va_end(args);
     call->code = code;
-    return err_set(&call->err, ERR_INVALID, "%s", text);
+    return -1;
 }
 
 int api_no_repository(struct api_call *call)
@@ -136,14 +135,6 @@ static const struct wire_service wire_service = {
     .shape_prefix = "com.amazonaws.ecr#",
 };
 
-static const struct operation *find_operation(const char *name)
-{
-    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-        if (strcmp(operations[i].name, name) == 0)
-            return &operations[i];
-    return NULL;
-}
-
 static int run(struct api_call *call, const struct operation *operation)
 {
     const char *unknown = wire_unknown(&call->wire, operation->parameters);
@@ -179,7 +170,7 @@ void ecr_handle_api(struct ecr *ecr, struct exchange *x)
         json_decref(call.answer);
         return;
     }
-    const struct operation *operation = find_operation(call.wire.operation);
+    const struct operation *operation = WIRE_FIND(operations, call.wire.operation);
     int result = operation ? run(&call, operation)
                            : api_fail(&call, "UnknownOperationException",
                                       "ken cloud has no ECR operation %.64s", call.wire.operation);

@@ -152,10 +152,7 @@ static const struct operation *find_operation(const struct exchange *x)
     const char *target = exchange_header(x, "X-Amz-Target");
     if (!target || strncmp(target, prefix, sizeof prefix - 1))
         return NULL;
-    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-        if (!strcmp(operations[i].name, target + sizeof prefix - 1))
-            return &operations[i];
-    return NULL;
+    return WIRE_FIND(operations, target + sizeof prefix - 1);
 }
 
 static void fail(struct exchange *x, const struct logs_call *call)

@@ -107,25 +107,16 @@ static const struct operation {
     {"UntagQueue", NULL, "QueueUrl TagKeys", sqs_untag_queue},
 };
 
-static const struct operation *find_operation(const char *name)
-{
-    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-        if (strcmp(operations[i].name, name) == 0)
-            return &operations[i];
-    return NULL;
-}
-
 /* -- helpers of the operations -- */
 
 int sqs_fail(struct sqs_call *call, const char *code, const char *format, ...)
 {
-    char text[sizeof call->err.message];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    err_set_args(&call->err, ERR_INVALID, format, args);
     va_end(args);
     call->code = code;
-    return err_set(&call->err, ERR_INVALID, "%s", text);
+    return -1;
 }
 
 int sqs_fail_missing(struct sqs_call *call, const char *name)
@@ -280,7 +271,7 @@ static void handle(void *self, struct exchange *x)
         wire_fail(x, &call.wire, "MalformedInput", call.err.message);
         return;
     }
-    const struct operation *operation = find_operation(call.wire.operation);
+    const struct operation *operation = WIRE_FIND(operations, call.wire.operation);
     call.body = call.wire.body;
     call.answer = json_object();
     if (operation) {
