@@ -95,18 +95,9 @@ json_t *http_find(struct work *work, const char *field, const char *what)
 json_t *http_list(struct work *work, const json_t *values)
 {
     static const char *const hidden[] = {"id", "routes", "integrations", NULL};
-    const char *name;
-    json_t *value, *items = json_array(), *reply = json_pack("{s:o}", "items", items);
-    size_t most = (size_t)rest_query_integer(work->x, "maxResults", 1, LIST_MOST, LIST_DEFAULT);
-    size_t from = (size_t)rest_query_integer(work->x, "nextToken", 0, 1000000, 0), at = 0;
-    json_object_foreach((json_t *)(uintptr_t)values, name, value)
-    {
-        if (at++ >= from && json_array_size(items) < most)
-            json_array_append_new(items, work_without(value, hidden));
-    }
-    if (from + json_array_size(items) < at)
-        json_object_set_new(reply, "nextToken", json_sprintf("%zu", from + json_array_size(items)));
-    return reply;
+    static const struct page_words words = {"items", "maxResults", "nextToken", LIST_MOST,
+                                            LIST_DEFAULT};
+    return work_page(work, values, hidden, &words);
 }
 
 void http_take(json_t *to, const json_t *request, const char *const *members)

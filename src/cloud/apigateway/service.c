@@ -188,20 +188,27 @@ json_t *work_without(const json_t *value, const char *const *hidden)
     return copy;
 }
 
-json_t *work_list(struct work *work, const json_t *values, const char *const *hidden)
+json_t *work_page(struct work *work, const json_t *values, const char *const *hidden,
+                  const struct page_words *words)
 {
     const char *name;
-    json_t *value, *items = json_array(), *reply = json_pack("{s:o}", "item", items);
-    size_t most = (size_t)rest_query_integer(work->x, "limit", 1, LIST_MAX, LIST_DEFAULT);
-    size_t from = (size_t)rest_query_integer(work->x, "position", 0, 1000000, 0), at = 0;
+    json_t *value, *items = json_array(), *reply = json_pack("{s:o}", words->items, items);
+    size_t most = (size_t)rest_query_integer(work->x, words->most, 1, words->limit, words->usual);
+    size_t from = (size_t)rest_query_integer(work->x, words->from, 0, 1000000, 0), at = 0;
     json_object_foreach((json_t *)(uintptr_t)values, name, value)
     {
         if (at++ >= from && json_array_size(items) < most)
             json_array_append_new(items, work_without(value, hidden));
     }
     if (from + json_array_size(items) < at)
-        json_object_set_new(reply, "position", json_sprintf("%zu", from + json_array_size(items)));
+        json_object_set_new(reply, words->from, json_sprintf("%zu", from + json_array_size(items)));
     return reply;
+}
+
+json_t *work_list(struct work *work, const json_t *values, const char *const *hidden)
+{
+    static const struct page_words words = {"item", "limit", "position", LIST_MAX, LIST_DEFAULT};
+    return work_page(work, values, hidden, &words);
 }
 
 /* Running one */

@@ -46,6 +46,14 @@ json_t *work_now(void);                                           /* seconds sin
 const char *work_text(const struct work *work, const char *name); /* of the request; NULL: absent */
 /* A copy of `value` without the fields of which nobody is told; NULL-terminated names. */
 json_t *work_without(const json_t *value, const char *const *hidden);
+/* A page of the values of an object, under `items`: from ?FROM on and at most ?MOST, which is 1 to
+ * `limit`, else `usual`; where there are more, the answer has the next FROM. */
+struct page_words {
+    const char *items, *most, *from;
+    int limit, usual;
+};
+json_t *work_page(struct work *work, const json_t *values, const char *const *hidden,
+                  const struct page_words *words);
 /* {"item": [..]} with the values of an object, from ?position on and at most ?limit. */
 json_t *work_list(struct work *work, const json_t *values, const char *const *hidden);
 

@@ -7,7 +7,7 @@
 /* EventInvokeConfig: how often an event is tried, how old it may get, and who is told of its end.
  */
 
-enum { MIN_AGE_S = 60, LIST_MAX_ITEMS = 50 };
+enum { MIN_AGE_S = 60 };
 
 const char *lambda_destination(const json_t *config, const char *name)
 {
@@ -154,32 +154,15 @@ void lambda_delete_event_config(void *self, struct rest_call *call)
     lambda_run_change(self, call, delete_config);
 }
 
+static const struct lambda_parts configs = {"EventInvokeConfigs", "FunctionEventInvokeConfigs",
+                                            show_config, fail_no_config};
+
 void lambda_get_event_config(void *self, struct rest_call *call)
 {
-    struct lambda_target target;
-    if (lambda_open(self, call, &target) < 0)
-        return;
-    const json_t *config =
-        lambda_part(target.latest->record, "EventInvokeConfigs", target.qualifier);
-    if (config)
-        rest_reply(call->x, 200, show_config(self, target.latest->name, target.qualifier, config));
-    else
-        fail_no_config(self, call->x, target.latest->name, target.qualifier);
-    lambda_release(&target);
+    lambda_get_part(self, call, &configs);
 }
 
 void lambda_list_event_configs(void *self, struct rest_call *call)
 {
-    const char *qualifier;
-    json_t *config, *items;
-    struct function *function = lambda_find(self, call);
-    if (!function)
-        return;
-    items = json_array();
-    json_object_foreach(json_object_get(function->record, "EventInvokeConfigs"), qualifier, config)
-    {
-        json_array_append_new(items, show_config(self, function->name, qualifier, config));
-    }
-    function_release(function);
-    lambda_reply_page(call->x, "FunctionEventInvokeConfigs", items, LIST_MAX_ITEMS);
+    lambda_list_parts(self, call, &configs);
 }

@@ -131,6 +131,39 @@ void lambda_reply_page(struct exchange *x, const char *field, json_t *items, siz
     rest_reply(x, 200, reply);
 }
 
+void lambda_get_part(struct lambda *lambda, struct rest_call *call,
+                     const struct lambda_parts *parts)
+{
+    struct lambda_target target;
+    if (lambda_open(lambda, call, &target) < 0)
+        return;
+    const char *qualifier = *target.qualifier ? target.qualifier : "$LATEST";
+    const json_t *part = lambda_part(target.latest->record, parts->field, qualifier);
+    if (part)
+        rest_reply(call->x, 200, parts->show(lambda, target.latest->name, qualifier, part));
+    else
+        parts->absent(lambda, call->x, target.latest->name, qualifier);
+    lambda_release(&target);
+}
+
+void lambda_list_parts(struct lambda *lambda, struct rest_call *call,
+                       const struct lambda_parts *parts)
+{
+    enum { MOST = 50 };
+    const char *qualifier;
+    json_t *part, *items;
+    struct function *function = lambda_find(lambda, call);
+    if (!function)
+        return;
+    items = json_array();
+    json_object_foreach(json_object_get(function->record, parts->field), qualifier, part)
+    {
+        json_array_append_new(items, parts->show(lambda, function->name, qualifier, part));
+    }
+    function_release(function);
+    lambda_reply_page(call->x, parts->answer, items, MOST);
+}
+
 json_t *lambda_open_record(struct lambda *lambda, struct exchange *x, const char *name)
 {
     struct function *function = registry_find(lambda->registry, name);

@@ -107,6 +107,20 @@ int lambda_check_qualifier(struct lambda_change *change);
 json_t *lambda_part(const json_t *record, const char *field, const char *qualifier);
 void lambda_set_part(json_t *record, const char *field, const char *qualifier, json_t *value);
 
+/* What hangs at qualifiers, record[FIELD][QUALIFIER]: how one is shown, and what is said when there
+ * is none (it returns -1). Operations that get one and that list all. */
+struct lambda_parts {
+    const char *field, *answer; /* of the record; of the list's answer */
+    json_t *(*show)(const struct lambda *lambda, const char *name, const char *qualifier,
+                    const json_t *part);
+    int (*absent)(struct lambda *lambda, struct exchange *x, const char *name,
+                  const char *qualifier);
+};
+void lambda_get_part(struct lambda *lambda, struct rest_call *call,
+                     const struct lambda_parts *parts);
+void lambda_list_parts(struct lambda *lambda, struct rest_call *call,
+                       const struct lambda_parts *parts);
+
 /* versions.c: a version of what $LATEST is now, in `record`, or the last one when nothing changed.
  * Held; NULL: the error is answered. Between registry_begin_change() and the end. */
 struct function *lambda_publish(struct lambda *lambda, struct exchange *x, json_t *record,

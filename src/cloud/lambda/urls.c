@@ -11,7 +11,7 @@
 /* Function URLs: record["Urls"][QUALIFIER] is {"UrlId", "AuthType", "Cors", "CreationTime",
  * "LastModifiedTime"}. The requests are API Gateway's affair. */
 
-enum { URL_ID_LENGTH = 32, LIST_MAX_ITEMS = 50 };
+enum { URL_ID_LENGTH = 32 };
 
 static json_t *make_url(const struct lambda *lambda, const char *id)
 {
@@ -104,8 +104,10 @@ static int create(struct lambda_change *c)
     return 0;
 }
 
-static int fail_absent(struct exchange *x)
+static int fail_absent(struct lambda *lambda, struct exchange *x, const char *name,
+                       const char *qualifier)
 {
+    (void)lambda, (void)name, (void)qualifier;
     lambda_fail_resource(x, "The resource you requested does not exist.");
     return -1;
 }
@@ -116,7 +118,7 @@ static int update(struct lambda_change *c)
     if (check_request(c) < 0)
         return -1;
     if (!config)
-        return fail_absent(c->x);
+        return fail_absent(c->lambda, c->x, c->name, c->qualifier);
     take(c, config);
     return 0;
 }
@@ -124,8 +126,9 @@ static int update(struct lambda_change *c)
 static int delete_url(struct lambda_change *c)
 {
     const char *qualifier = *c->qualifier ? c->qualifier : "$LATEST";
-    return json_object_del(json_object_get(c->record, "Urls"), qualifier) == 0 ? 0
-                                                                               : fail_absent(c->x);
+    return json_object_del(json_object_get(c->record, "Urls"), qualifier) == 0
+               ? 0
+               : fail_absent(c->lambda, c->x, c->name, qualifier);
 }
 
 void lambda_create_url(void *self, struct rest_call *call)
@@ -143,34 +146,16 @@ void lambda_delete_url(void *self, struct rest_call *call)
     lambda_run_change(self, call, delete_url);
 }
 
+static const struct lambda_parts url_parts = {"Urls", "FunctionUrlConfigs", show, fail_absent};
+
 void lambda_get_url(void *self, struct rest_call *call)
 {
-    struct lambda_target target;
-    if (lambda_open(self, call, &target) < 0)
-        return;
-    const char *qualifier = *target.qualifier ? target.qualifier : "$LATEST";
-    const json_t *config = lambda_part(target.latest->record, "Urls", qualifier);
-    if (config)
-        rest_reply(call->x, 200, show(self, target.latest->name, qualifier, config));
-    else
-        fail_absent(call->x);
-    lambda_release(&target);
+    lambda_get_part(self, call, &url_parts);
 }
 
 void lambda_list_urls(void *self, struct rest_call *call)
 {
-    const char *qualifier;
-    json_t *config, *items;
-    struct function *function = lambda_find(self, call);
-    if (!function)
-        return;
-    items = json_array();
-    json_object_foreach(json_object_get(function->record, "Urls"), qualifier, config)
-    {
-        json_array_append_new(items, show(self, function->name, qualifier, config));
-    }
-    function_release(function);
-    lambda_reply_page(call->x, "FunctionUrlConfigs", items, LIST_MAX_ITEMS);
+    lambda_list_parts(self, call, &url_parts);
 }
 
 /* For requests. */
