@@ -264,23 +264,22 @@ int sigv4_same(const char *a, const char *b)
 }
 
 int sigv4_verify(const struct sigv4_request *request, const struct sigv4_claim *claim,
-                 const char *secret_access_key, int64_t now_unix_s,
-                 unsigned char signing_key[SIGV4_KEY_BYTES], struct arena *arena, struct err *err)
+                 const struct sigv4_check *check, struct arena *arena, struct err *err)
 {
-    if (check_time(claim, now_unix_s, err) < 0 ||
+    if (check_time(claim, check->now_unix_s, err) < 0 ||
         check_signed_headers(request, claim->signed_headers, err) < 0)
         return -1;
     struct sigv4_scope scope = {claim->region, claim->service};
     unsigned char derived[SIGV4_KEY_BYTES];
     char expected[SIGV4_HEX_BYTES];
-    if (derive_key(secret_access_key, claim->date, &scope, derived, err) < 0)
+    if (derive_key(check->secret_access_key, claim->date, &scope, derived, err) < 0)
         return -1;
     struct signing signing = {request, claim->signed_headers, claim->amz_date, scope, derived};
     int done = sign(&signing, expected, arena, err);
     if (done == 0 && !sigv4_same(expected, claim->signature))
         done = err_set(err, ERR_DENIED, "verify signature: it does not match");
-    if (done == 0 && signing_key)
-        memcpy(signing_key, derived, sizeof derived);
+    if (done == 0 && check->signing_key)
+        memcpy(check->signing_key, derived, sizeof derived);
     OPENSSL_cleanse(derived, sizeof derived);
     OPENSSL_cleanse(expected, sizeof expected);
     return done;

@@ -88,15 +88,20 @@ struct sigv4_claim {
 int sigv4_parse(const char *authorization, const char *date_header, const char *query,
                 struct sigv4_claim *claim, struct arena *arena, struct err *err);
 
+/* What a signature is checked with. */
+struct sigv4_check {
+    const char *secret_access_key;
+    int64_t now_unix_s;
+    unsigned char *signing_key; /* SIGV4_KEY_BYTES: receives the derived key; may be NULL */
+};
+
 /* Check the claim's clock window or expiry, then its signature in constant time. `request` has all
  * the headers received; the claim says which were signed: Host and every x-amz-* header must be
  * among them. Returns 0, or -1: ERR_DENIED for a wrong signature, ERR_TIMEOUT for a request too
- * old, too new or expired, ERR_TOO_BIG. `signing_key` (may be NULL) receives the derived key and
- * `claim->signature` is the seed, both for the chunks of a streaming body. */
+ * old, too new or expired, ERR_TOO_BIG. The signing key and `claim->signature`,
+ * the seed, are for the chunks of a streaming body. */
 int sigv4_verify(const struct sigv4_request *request, const struct sigv4_claim *claim,
-                 const char *secret_access_key, int64_t now_unix_s,
-                 unsigned char signing_key[SIGV4_KEY_BYTES], struct arena *arena,
-                 struct err *err) MUST_USE;
+                 const struct sigv4_check *check, struct arena *arena, struct err *err) MUST_USE;
 
 /* The signature of a text by itself, such as the policy of a browser's form, with the key of that
  * day ("20261123") and scope. */

@@ -164,9 +164,10 @@ static int verify(struct auth *auth, struct exchange *x, const char *payload_has
                                     .headers = x->headers,
                                     .header_count = x->header_count,
                                     .payload_hash = payload_hash};
+    struct sigv4_check check = {auth->secret.secret_access_key, x->received_unix_ms / 1000,
+                                auth->signing_key};
     struct err err = {0};
-    if (sigv4_verify(&request, &auth->claim, auth->secret.secret_access_key,
-                     x->received_unix_ms / 1000, auth->signing_key, &x->arena, &err) == 0) {
+    if (sigv4_verify(&request, &auth->claim, &check, &x->arena, &err) == 0) {
         auth->is_verified = 1;
         return 0;
     }

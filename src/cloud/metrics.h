@@ -15,10 +15,16 @@ struct metric_dimension {
     const char *name, *value;
 };
 
-/* One value of a metric at a time: namespace "AWS/Lambda", name "Invocations", unit "Count". */
-void metrics_put(struct metrics *metrics, const char *name_space, const char *name,
-                 const struct metric_dimension *dimensions, size_t dimension_count, double value,
-                 const char *unit, int64_t unix_ms);
+/* One value of a metric at a time. */
+struct metric_value {
+    const char *name_space, *name; /* "AWS/Lambda", "Invocations" */
+    const struct metric_dimension *dimensions;
+    size_t dimension_count;
+    double value;
+    const char *unit; /* "Count" */
+    int64_t unix_ms;
+};
+void metrics_put(struct metrics *metrics, const struct metric_value *value);
 
 /* One line into a log stream; group and stream are made when absent. */
 void logs_put(struct logs *logs, const char *group, const char *stream, int64_t unix_ms,

@@ -6,16 +6,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-void metrics_put(struct metrics *metrics, const char *name_space, const char *name,
-                 const struct metric_dimension *dimensions, size_t dimension_count, double value,
-                 const char *unit, int64_t unix_ms)
+void metrics_put(struct metrics *metrics, const struct metric_value *value)
 {
-    (void)metrics, (void)name_space, (void)name, (void)dimensions, (void)dimension_count;
-    (void)value, (void)unit, (void)unix_ms;
+    (void)metrics, (void)value;
 }
 
 /* What CloudWatch would store must be within its limits. */
-static void check(void *context, const struct emf_value *value)
+static void check(void *context, const struct metric_value *value)
 {
     (void)context;
     if (!*value->name_space || strlen(value->name_space) > 255 || strlen(value->name) > 255 ||

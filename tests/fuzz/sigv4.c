@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct sigv4_request request = {
             "GET",         authorization ? authorization : "/", query ? query : "", headers, 2,
             SIGV4_UNSIGNED};
-        if (sigv4_verify(&request, &claim, "secret", claim.unix_s, key, &arena, &err) == 0)
+        struct sigv4_check check = {"secret", claim.unix_s, key};
+        if (sigv4_verify(&request, &claim, &check, &arena, &err) == 0)
             abort();
     }
     arena_finish(&arena);

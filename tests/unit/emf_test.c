@@ -8,16 +8,13 @@
 
 #include <cmocka.h>
 
-void metrics_put(struct metrics *metrics, const char *name_space, const char *name,
-                 const struct metric_dimension *dimensions, size_t dimension_count, double value,
-                 const char *unit, int64_t unix_ms)
+void metrics_put(struct metrics *metrics, const struct metric_value *value)
 {
-    (void)metrics, (void)name_space, (void)name, (void)dimensions, (void)dimension_count;
-    (void)value, (void)unit, (void)unix_ms;
+    (void)metrics, (void)value;
 }
 
 /* Each value as a line "namespace name{dim=value,}=value unit @time". */
-static void write_line(void *context, const struct emf_value *v)
+static void write_line(void *context, const struct metric_value *v)
 {
     char *out = context;
     size_t at = strlen(out);

@@ -36,24 +36,22 @@ static struct told {
     size_t log_bytes;
 } told;
 
-void metrics_put(struct metrics *metrics, const char *name_space, const char *name,
-                 const struct metric_dimension *dimensions, size_t dimension_count, double value,
-                 const char *unit, int64_t unix_ms)
+void metrics_put(struct metrics *metrics, const struct metric_value *v)
 {
-    (void)metrics, (void)unit, (void)unix_ms;
-    assert_string_equal(name_space, "AWS/Lambda");
-    if (dimension_count == 0)
+    (void)metrics;
+    assert_string_equal(v->name_space, "AWS/Lambda");
+    if (v->dimension_count == 0)
         return;
-    assert_string_equal(dimensions[0].name, "FunctionName");
+    assert_string_equal(v->dimensions[0].name, "FunctionName");
     pthread_mutex_lock(&lock);
-    if (strcmp(name, "Invocations") == 0)
-        told.invocations += (int)value;
-    if (strcmp(name, "Errors") == 0)
-        told.errors += (int)value;
-    if (strcmp(name, "Throttles") == 0)
-        told.throttles += (int)value;
-    if (strcmp(name, "ConcurrentExecutions") == 0 && value > told.most_concurrent)
-        told.most_concurrent = (int)value;
+    if (strcmp(v->name, "Invocations") == 0)
+        told.invocations += (int)v->value;
+    if (strcmp(v->name, "Errors") == 0)
+        told.errors += (int)v->value;
+    if (strcmp(v->name, "Throttles") == 0)
+        told.throttles += (int)v->value;
+    if (strcmp(v->name, "ConcurrentExecutions") == 0 && v->value > told.most_concurrent)
+        told.most_concurrent = (int)v->value;
     pthread_mutex_unlock(&lock);
 }
 

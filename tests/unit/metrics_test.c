@@ -83,8 +83,8 @@ static void a_value_counts_at_once_and_after_a_restart(void **state)
     char *dimensions = metrics_dimensions(named, 2);
     assert_string_equal(dimensions, "{\"A\":\"b\",\"FunctionName\":\"f\"}");
     for (int i = 0; i < 5; i++)
-        metrics_put(f->metrics, "AWS/Lambda", "Invocations", named, 2, 1, "Count",
-                    6000000 + i * 60000);
+        metrics_put(f->metrics, &(struct metric_value){"AWS/Lambda", "Invocations", named, 2, 1,
+                                                       "Count", 6000000 + i * 60000});
     struct metrics_query query = query_of(dimensions);
     struct statistic bins[2] = {0};
     assert_int_equal(metrics_read(f->metrics, &query, collect, bins, &err), 0);
@@ -101,7 +101,8 @@ static void another_series_is_not_counted(void **state)
 {
     struct fixture *f = *state;
     struct err err = {0};
-    metrics_put(f->metrics, "AWS/Lambda", "Invocations", named, 2, 1, "Count", 6000000);
+    metrics_put(f->metrics,
+                &(struct metric_value){"AWS/Lambda", "Invocations", named, 2, 1, "Count", 6000000});
     struct metrics_query query = query_of("{}");
     struct statistic bins[2] = {0};
     assert_int_equal(metrics_read(f->metrics, &query, collect, bins, &err), 0);
@@ -120,9 +121,9 @@ static void listing_filters_by_namespace(void **state)
 {
     struct fixture *f = *state;
     struct err err = {0};
-    metrics_put(f->metrics, "N", "a", NULL, 0, 1, "None", 1000);
-    metrics_put(f->metrics, "N", "b", NULL, 0, 1, "None", 1000);
-    metrics_put(f->metrics, "M", "c", NULL, 0, 1, "None", 1000);
+    metrics_put(f->metrics, &(struct metric_value){"N", "a", NULL, 0, 1, "None", 1000});
+    metrics_put(f->metrics, &(struct metric_value){"N", "b", NULL, 0, 1, "None", 1000});
+    metrics_put(f->metrics, &(struct metric_value){"M", "c", NULL, 0, 1, "None", 1000});
     int seen = 0;
     struct metrics_filter filter = {.name_space = "N"};
     assert_int_equal(metrics_list(f->metrics, &filter, see, &seen, &err), 0);

@@ -215,9 +215,8 @@ static void signs_chunks(void **state)
     assert_int_equal(sigv4_parse(value, "20130524T000000Z", "", &claim, &f->arena, &f->err), 1);
     assert_string_equal(claim.signature,
                         "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9");
-    assert_int_equal(sigv4_verify(&request, &claim, s3_key.secret_access_key, MAY_24_2013, key,
-                                  &f->arena, &f->err),
-                     0);
+    struct sigv4_check check = {s3_key.secret_access_key, MAY_24_2013, key};
+    assert_int_equal(sigv4_verify(&request, &claim, &check, &f->arena, &f->err), 0);
     assert_int_equal(sigv4_chain_init(&chain, &claim, key, &f->err), 0);
     char *data = malloc(65536), hash[SIGV4_HEX_BYTES], signature[SIGV4_HEX_BYTES];
     static const struct {
@@ -257,9 +256,8 @@ static void signs_trailers(void **state)
     assert_int_equal(sigv4_parse(value, "20130524T000000Z", "", &claim, &f->arena, &f->err), 1);
     assert_string_equal(claim.signature,
                         "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e");
-    assert_int_equal(sigv4_verify(&request, &claim, s3_key.secret_access_key, MAY_24_2013, key,
-                                  &f->arena, &f->err),
-                     0);
+    struct sigv4_check check = {s3_key.secret_access_key, MAY_24_2013, key};
+    assert_int_equal(sigv4_verify(&request, &claim, &check, &f->arena, &f->err), 0);
     assert_int_equal(sigv4_chain_init(&chain, &claim, key, &f->err), 0);
     char *data = malloc(65536), hash[SIGV4_HEX_BYTES], signature[SIGV4_HEX_BYTES];
     const size_t sizes[] = {65536, 1024, 0};
@@ -386,8 +384,8 @@ static void make_signed(struct fixture *f, struct signed_get *get)
 
 static int verify(struct fixture *f, const struct signed_get *get, int64_t now)
 {
-    if (sigv4_verify(&get->request, &get->claim, s3_key.secret_access_key, now, NULL, &f->arena,
-                     &f->err) == 0)
+    struct sigv4_check check = {s3_key.secret_access_key, now, NULL};
+    if (sigv4_verify(&get->request, &get->claim, &check, &f->arena, &f->err) == 0)
         return ERR_NONE;
     return (int)f->err.code;
 }

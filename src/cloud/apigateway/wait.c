@@ -78,18 +78,20 @@ void wait_put_metrics(struct cloud *cloud, const char *label, const char *name,
                       const struct exchange *x, int status)
 {
     const struct metric_dimension api = {label, name};
-    const char *space = "AWS/ApiGateway";
-    int64_t now = clock_unix_ms();
     if (!cloud->metrics || !label || !*name)
         return;
     int is_http = strcmp(label, "ApiId") == 0; /* whose errors are called 4xx and 5xx */
-    metrics_put(cloud->metrics, space, "Count", &api, 1, 1, "Count", now);
-    metrics_put(cloud->metrics, space, is_http ? "4xx" : "4XXError", &api, 1, status / 100 == 4,
-                "Count", now);
-    metrics_put(cloud->metrics, space, is_http ? "5xx" : "5XXError", &api, 1, status / 100 == 5,
-                "Count", now);
-    metrics_put(cloud->metrics, space, "Latency", &api, 1, clock_ms_since(x->received_ns),
-                "Milliseconds", now);
+    const struct {
+        const char *name, *unit;
+        double value;
+    } rows[] = {{"Count", "Count", 1},
+                {is_http ? "4xx" : "4XXError", "Count", status / 100 == 4},
+                {is_http ? "5xx" : "5XXError", "Count", status / 100 == 5},
+                {"Latency", "Milliseconds", clock_ms_since(x->received_ns)}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        metrics_put(cloud->metrics,
+                    &(struct metric_value){"AWS/ApiGateway", rows[i].name, &api, 1, rows[i].value,
+                                           rows[i].unit, clock_unix_ms()});
 }
 
 /* Answers */

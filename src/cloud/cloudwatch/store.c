@@ -145,19 +145,17 @@ static void count_dropped(struct metrics *metrics, unsigned long n, const char *
     log_line(LOG_ERROR, "metrics: %s (%lu dropped since the start)", why, dropped);
 }
 
-void metrics_put(struct metrics *metrics, const char *name_space, const char *name,
-                 const struct metric_dimension *dimensions, size_t dimension_count, double value,
-                 const char *unit, int64_t unix_ms)
+void metrics_put(struct metrics *metrics, const struct metric_value *value)
 {
     struct err err = {0};
-    char *text = metrics_dimensions(dimensions, dimension_count);
-    struct metrics_series series = {name_space, name, text};
-    struct metrics_time minute = {unix_ms / 1000, 60};
+    char *text = metrics_dimensions(value->dimensions, value->dimension_count);
+    struct metrics_series series = {value->name_space, value->name, text};
+    struct metrics_time minute = {value->unix_ms / 1000, 60};
     struct statistic values = {0};
-    statistic_add(&values, value, 1);
+    statistic_add(&values, value->value, 1);
     if (!text)
         count_dropped(metrics, 1, "put a value: too many dimensions");
-    else if (metrics_add(metrics, &series, unit, minute, &values, &err) < 0)
+    else if (metrics_add(metrics, &series, value->unit, minute, &values, &err) < 0)
         count_dropped(metrics, 1, err.message);
     free(text);
 }

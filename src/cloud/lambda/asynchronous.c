@@ -25,8 +25,9 @@ static void put_metric(const struct lambda *lambda, const char *function, const 
 {
     const struct metric_dimension dimension = {"FunctionName", function};
     if (lambda->cloud->metrics)
-        metrics_put(lambda->cloud->metrics, "AWS/Lambda", name, &dimension, 1, value, unit,
-                    clock_unix_ms());
+        metrics_put(lambda->cloud->metrics,
+                    &(struct metric_value){"AWS/Lambda", name, &dimension, 1, value, unit,
+                                           clock_unix_ms()});
 }
 
 /* The settings that hold for an event. */

@@ -13,11 +13,14 @@ static void put(struct manager *m, const char *function, const char *name, doubl
                 const char *unit)
 {
     const struct metric_dimension dimension = {"FunctionName", function};
-    int64_t now = clock_unix_ms();
+    struct metric_value of_function = {"AWS/Lambda", name, &dimension,     1,
+                                       value,        unit, clock_unix_ms()};
+    struct metric_value of_all = of_function;
+    of_all.dimension_count = 0;
     if (!m->options.metrics)
         return;
-    metrics_put(m->options.metrics, "AWS/Lambda", name, &dimension, 1, value, unit, now);
-    metrics_put(m->options.metrics, "AWS/Lambda", name, NULL, 0, value, unit, now);
+    metrics_put(m->options.metrics, &of_function);
+    metrics_put(m->options.metrics, &of_all);
 }
 
 static void put_run(struct manager *m, const char *function, int failed, double duration_ms)

@@ -151,11 +151,10 @@ void derive_remove(struct derive *derive, const char *group, const char *name)
 
 /* -- lines -- */
 
-static void put_metric(void *context, const struct emf_value *value)
+static void put_metric(void *context, const struct metric_value *value)
 {
     const struct derive *derive = context;
-    metrics_put(derive->metrics, value->name_space, value->name, value->dimensions,
-                value->dimension_count, value->value, value->unit, value->unix_ms);
+    metrics_put(derive->metrics, value);
 }
 
 /* The value that a line gives: a number, or what a selector finds. NAN: none. */
@@ -189,8 +188,9 @@ static void put_default(struct derive *derive, struct rule *rule, int64_t unix_m
     if (!rule->has_default || rule->dimension_count ||
         __atomic_exchange_n(&rule->told_minute, minute, __ATOMIC_RELAXED) == minute)
         return;
-    metrics_put(derive->metrics, rule->name_space, rule->metric, NULL, 0, rule->otherwise,
-                rule->unit ? rule->unit : "None", unix_ms);
+    metrics_put(derive->metrics,
+                &(struct metric_value){rule->name_space, rule->metric, NULL, 0, rule->otherwise,
+                                       rule->unit ? rule->unit : "None", unix_ms});
 }
 
 static void apply_rule(struct derive *derive, struct rule *rule, int64_t unix_ms, const char *text,
@@ -205,8 +205,10 @@ static void apply_rule(struct derive *derive, struct rule *rule, int64_t unix_ms
     arena_init(&arena, DERIVE_ARENA_BYTES);
     double value = value_of(rule, text, size, &arena);
     if (!isnan(value) && dimensions_of(rule, text, size, &arena, dimensions) == 0)
-        metrics_put(derive->metrics, rule->name_space, rule->metric, dimensions,
-                    rule->dimension_count, value, rule->unit ? rule->unit : "None", unix_ms);
+        metrics_put(derive->metrics,
+                    &(struct metric_value){rule->name_space, rule->metric, dimensions,
+                                           rule->dimension_count, value,
+                                           rule->unit ? rule->unit : "None", unix_ms});
     arena_finish(&arena);
 }
 

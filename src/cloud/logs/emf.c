@@ -37,7 +37,7 @@ static int read_set(const struct reading *r, const json_t *set,
     return (int)json_array_size(set);
 }
 
-static void put_value(struct reading *r, struct emf_value *value, const json_t *number)
+static void put_value(struct reading *r, struct metric_value *value, const json_t *number)
 {
     if (!json_is_number(number) || !isfinite(json_number_value(number)))
         return;
@@ -55,8 +55,8 @@ static void read_metric(struct reading *r, const json_t *metric,
     if (!name || !*name || strlen(name) > 255 || (unit && strlen(unit) > 255))
         return;
     const json_t *values = json_object_get(r->line, name);
-    struct emf_value value = {
-        r->name_space, name, unit ? unit : "None", dimensions, dimension_count, 0, r->unix_ms};
+    struct metric_value value = {r->name_space,        name,      dimensions, dimension_count, 0,
+                                 unit ? unit : "None", r->unix_ms};
     if (!json_is_array(values)) {
         put_value(r, &value, values);
         return;

@@ -19,14 +19,7 @@ enum {
     EMF_MAX_VALUES = 100,  /* of a metric */
 };
 
-struct emf_value {
-    const char *name_space, *name, *unit;
-    const struct metric_dimension *dimensions;
-    size_t dimension_count;
-    double value;
-    int64_t unix_ms;
-};
-typedef void emf_put(void *context, const struct emf_value *value);
+typedef void emf_put(void *context, const struct metric_value *value);
 
 /* Calls `put` for every value of the line, once for each set of dimensions. A line that is no EMF
  * gives nothing; nor do directives and metrics that are malformed. Returns how many values. */
