@@ -12,20 +12,12 @@ try:
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN = sys.argv[1]
 ALARM = dict(Namespace="N", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
              Threshold=10, ComparisonOperator="GreaterThanThreshold")
 
 
-class AlarmsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.watch = cls.cloud.client(boto3, "cloudwatch")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
+class AlarmsTest(clouds.Case):
+    clients = {"watch": "cloudwatch"}
 
     def refused(self, code, call, **arguments):
         with self.assertRaises(botocore.exceptions.ClientError) as caught:

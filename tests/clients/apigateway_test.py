@@ -43,11 +43,12 @@ while True:
 """
 
 
-class ApiGatewayTest(unittest.TestCase):
+class ApiGatewayTest(clouds.Case):
+    clients = {"client": "apigateway"}
+
     @classmethod
     def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.client = cls.cloud.client(boto3, "apigateway")
+        super().setUpClass()
         cls.make_functions(cls.cloud)
 
     @classmethod
@@ -57,10 +58,6 @@ class ApiGatewayTest(unittest.TestCase):
                            ("plain", functions.program_zip(FUNCTION))):
             client.create_function(FunctionName=name, Role=ROLE, Runtime="provided.al2023",
                                    Handler="h", Timeout=10, Code={"ZipFile": code})
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
 
     @staticmethod
     def uri(name):
@@ -107,11 +104,6 @@ class ApiGatewayTest(unittest.TestCase):
     def get(self, api, path="faces", **extra):
         status, headers, body = self.send(self.url(api, path), **extra)
         return status, json.loads(body)
-
-    def refused(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
 
     # What is refused
 

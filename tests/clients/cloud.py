@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 SKIP = 77
 
@@ -85,6 +86,39 @@ class Cloud:
 
     def __exit__(self, *ignored):
         self.close()
+
+
+class Case(unittest.TestCase):
+    """Tests with a cloud of their own, `self.cloud`, started by the first argument (KEN), and
+    `clients`: attribute to service. `count` is for names that nothing else has."""
+    clients = {}
+    cloud = None
+    count = 0
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = Cloud(sys.argv[1]).start()
+        cls.connect()
+
+    @classmethod
+    def connect(cls):
+        """Again after the cloud was started again."""
+        import boto3
+        for name, service in cls.clients.items():
+            setattr(cls, name, cls.cloud.client(boto3, service))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cloud.close()
+
+    def refused(self, code, call, **arguments):
+        """The message with which the call fails; the code must be that one."""
+        from botocore.exceptions import ClientError
+        with self.assertRaises(ClientError) as caught:
+            call(**arguments)
+        error = caught.exception.response["Error"]
+        self.assertEqual(error["Code"], code, error)
+        return error["Message"]
 
 
 def wait_until(condition, seconds=10):

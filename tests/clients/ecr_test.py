@@ -18,11 +18,9 @@ import cloud as clouds
 
 try:
     import boto3
-    import botocore.exceptions
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN = sys.argv[1]
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 OCTETS = "application/octet-stream"
@@ -74,17 +72,13 @@ class Image:
                  "annotations": {"org.opencontainers.image.ref.name": "v1"}}]}, file)
 
 
-class Base(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.ecr = cls.cloud.client(boto3, "ecr")
-        cls.log_in(cls.ecr)
-        cls.count = 0
+class Base(clouds.Case):
+    clients = {"ecr": "ecr"}
 
     @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.log_in(cls.ecr)
 
     @classmethod
     def log_in(cls, client):
@@ -92,11 +86,6 @@ class Base(unittest.TestCase):
         cls.authorization = "Basic " + data["authorizationToken"]
         cls.password = base64.b64decode(data["authorizationToken"]).decode().split(":", 1)[1]
         cls.host = urllib.parse.urlsplit(data["proxyEndpoint"]).netloc
-
-    def refused(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
 
     def repository(self, **more):
         type(self).count += 1

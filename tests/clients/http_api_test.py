@@ -17,7 +17,7 @@ try:
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN, FUNCTION = sys.argv[1:3]
+FUNCTION = sys.argv[2]
 ROLE = "arn:aws:iam::000000000000:role/test"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 # Answers what the path says: /answer?TEXT with that text, anything else with the event.
@@ -28,30 +28,20 @@ ANSWERS = functions.SHELL.replace(
     '\\"body\\": \\"aGVsbG8=\\", \\"isBase64Encoded\\": true}')
 
 
-class Base(unittest.TestCase):
+class Base(clouds.Case):
+    clients = {"functions": "lambda", "apis": "apigatewayv2"}
+
     @classmethod
     def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.functions = cls.cloud.client(boto3, "lambda")
-        cls.apis = cls.cloud.client(boto3, "apigatewayv2")
+        super().setUpClass()
         cls.create("echo", functions.make_zip({"bootstrap": (ECHO, 0o755)}))
         cls.create("answers", functions.make_zip({"bootstrap": (ANSWERS, 0o755)}))
         cls.create("program", functions.program_zip(FUNCTION))
 
     @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
-
-    @classmethod
     def create(cls, name, code):
         cls.functions.create_function(FunctionName=name, Code={"ZipFile": code}, Role=ROLE,
                                       Runtime="provided.al2023", Handler="h", Timeout=5)
-
-    def refused(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        return caught.exception.response["Error"]["Message"]
 
     def request(self, url, method="GET", body=None, headers=None):
         """By the URL's host name, which need not resolve."""

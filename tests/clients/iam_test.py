@@ -10,11 +10,9 @@ import cloud as clouds
 
 try:
     import boto3
-    import botocore.exceptions
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN = sys.argv[1]
 ACCOUNT = "000000000000"
 READ_ONLY = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
@@ -35,26 +33,13 @@ def trust(principal, **more):
 LAMBDA = trust({"Service": "lambda.amazonaws.com"})
 
 
-class Base(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.iam = cls.cloud.client(boto3, "iam")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
+class Base(clouds.Case):
+    clients = {"iam": "iam"}
 
     def restart(self):
         self.cloud.stop()
         self.cloud.start()
         type(self).iam = self.cloud.client(boto3, "iam")
-
-    def refused(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        return caught.exception.response["Error"]["Message"]
 
     def client_of(self, service, key, token=None):
         return self.cloud.client(boto3, service, aws_access_key_id=key["AccessKeyId"],

@@ -16,38 +16,24 @@ try:
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN, FUNCTION = sys.argv[1:3]
+FUNCTION = sys.argv[2]
 ROLE = "arn:aws:iam::000000000000:role/test"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 os.environ["KEN_LAMBDA_RETRY_MS"] = "100"  # AWS: one minute, then two
 
 
-class Base(unittest.TestCase):
+class Base(clouds.Case):
+    clients = {"client": "lambda", "logs": "logs"}
+
     @classmethod
     def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.connect()
+        super().setUpClass()
         cls.zip = functions.program_zip(FUNCTION)
-
-    @classmethod
-    def connect(cls):
-        cls.client = cls.cloud.client(boto3, "lambda")
-        cls.logs = cls.cloud.client(boto3, "logs")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
 
     def create(self, name, code=None, **settings):
         settings = {"Role": ROLE, "Runtime": "provided.al2023", "Handler": "h", **settings}
         return self.client.create_function(FunctionName=name, Code={"ZipFile": code or self.zip},
                                            **settings)
-
-    def refused(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        return caught.exception.response["Error"]["Message"]
 
     def invoke(self, name, payload, **extra):
         reply = self.client.invoke(FunctionName=name, Payload=json.dumps(payload), **extra)

@@ -15,7 +15,7 @@ try:
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN, FUNCTION = sys.argv[1:3]
+FUNCTION = sys.argv[2]
 ROLE = "arn:aws:iam::000000000000:role/test"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 os.environ["KEN_LAMBDA_RETRY_MS"] = "100"
@@ -44,24 +44,13 @@ while True:
 """
 
 
-class QueueTest(unittest.TestCase):
+class QueueTest(clouds.Case):
+    clients = {"client": "lambda", "logs": "logs", "sqs": "sqs"}
+
     @classmethod
     def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.client = cls.cloud.client(boto3, "lambda")
-        cls.logs = cls.cloud.client(boto3, "logs")
-        cls.sqs = cls.cloud.client(boto3, "sqs")
+        super().setUpClass()
         cls.zip = functions.make_zip({"bootstrap": (READER, 0o755)})
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
-
-    def refused(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        return caught.exception.response["Error"]["Message"]
 
     def create(self, name, code=None, **settings):
         self.client.create_function(FunctionName=name, Code={"ZipFile": code or self.zip},

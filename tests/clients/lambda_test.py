@@ -29,16 +29,13 @@ def is_open(port):
         return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
-class LambdaTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.client = cls.cloud.client(boto3, "lambda")
-        cls.zip = functions.program_zip(FUNCTION)
+class LambdaTest(clouds.Case):
+    clients = {"client": "lambda"}
 
     @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.zip = functions.program_zip(FUNCTION)
 
     def create(self, name, code=None, **settings):
         settings = {"Role": ROLE, "Runtime": "provided.al2023", "Handler": "h", **settings}

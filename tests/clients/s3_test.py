@@ -49,16 +49,8 @@ def crc32(data):
     return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
 
 
-class S3Test(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.s3 = cls.cloud.client(boto3, "s3")
-        cls.count = 0
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
+class S3Test(clouds.Case):
+    clients = {"s3": "s3"}
 
     def setUp(self):
         S3Test.count += 1

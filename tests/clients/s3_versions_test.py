@@ -12,20 +12,11 @@ try:
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN = sys.argv[1]
 MIB = 1024 * 1024
 
 
-class VersionsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.s3 = cls.cloud.client(boto3, "s3")
-        cls.count = 0
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
+class VersionsTest(clouds.Case):
+    clients = {"s3": "s3"}
 
     def setUp(self):
         VersionsTest.count += 1

@@ -21,7 +21,6 @@ try:
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN = sys.argv[1]
 SIGNED = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn",
           "Type")
 
@@ -67,24 +66,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class SnsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.sns = cls.cloud.client(boto3, "sns")
-        cls.sqs = cls.cloud.client(boto3, "sqs")
-        cls.count = 0
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
-
-    def refused(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        error = caught.exception.response["Error"]
-        self.assertEqual(error["Code"], code, error)
-        return error["Message"]
+class SnsTest(clouds.Case):
+    clients = {"sns": "sns", "sqs": "sqs"}
 
     def topic(self, suffix="", **attributes):
         type(self).count += 1

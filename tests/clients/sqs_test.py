@@ -12,11 +12,9 @@ import cloud as clouds
 
 try:
     import boto3
-    import botocore.exceptions
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
 
-KEN = sys.argv[1]
 NO_QUEUE = "AWS.SimpleQueueService.NonExistentQueue"
 
 
@@ -34,23 +32,8 @@ def attributes_md5(attributes):
     return digest.hexdigest()
 
 
-class SqsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cloud = clouds.Cloud(KEN).start()
-        cls.sqs = cls.cloud.client(boto3, "sqs")
-        cls.count = 0
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.cloud.close()
-
-    def refused(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        error = caught.exception.response["Error"]
-        self.assertEqual(error["Code"], code, error)
-        return error["Message"]
+class SqsTest(clouds.Case):
+    clients = {"sqs": "sqs"}
 
     def queue(self, suffix="", **attributes):
         type(self).count += 1
