@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ARENA_BYTES = 64 * 1024, MAX_XML_BYTES = 1024 * 1024 };
+enum { ARENA_BYTES = 64 * 1024, MAX_XML_BYTES = 1024 * 1024, MAX_UNKNOWN = 16 };
 
 /* One upload on its way. */
 struct work {
@@ -116,8 +116,62 @@ static int keep_id(struct work *work, const char *id, struct err *err)
     return upload->began ? upload->began(upload->context, upload->id, err) : 0;
 }
 
+/* Of the upload with the id in work->upload. One that is gone is fine. */
+static int abort_known(struct work *work, struct err *err)
+{
+    const char *query = upload_query(work, "");
+    struct aws_request request = request_of(work, "AbortMultipartUpload", "DELETE", query);
+    if (!query)
+        return err_set(err, ERR_TOO_BIG, "AbortMultipartUpload: the id is too long");
+    if (send_request(work, &request, err) == 0 || err->code == ERR_NOT_FOUND ||
+        strcmp(aws_client_failure(work->client)->code, "NoSuchUpload") == 0)
+        return 0;
+    return -1;
+}
+
+/* The id of an upload under exactly this key into work->upload. 0: there is none. */
+static int find_unknown(struct work *work, struct err *err)
+{
+    struct s3_upload *upload = work->upload;
+    char key[1100];
+    struct aws_request request = request_of(work, "ListMultipartUploads", "GET", NULL);
+    char *prefix = uri_encode(&work->arena, upload->key, strlen(upload->key), "");
+    request.path = arena_printf(&work->arena, "/%s", upload->bucket);
+    request.query = prefix ? arena_printf(&work->arena, "prefix=%s&uploads=", prefix) : NULL;
+    if (!request.path || !request.query)
+        return err_set(err, ERR_TOO_BIG, "ListMultipartUploads: the name is too long");
+    if (send_request(work, &request, err) < 0)
+        return -1;
+    const char *text = aws_client_scratch(work->client)->body.data;
+    while (text && (text = strstr(text, "<Upload>"))) {
+        const char *end = strstr(text, "</Upload>");
+        if (!end)
+            return err_set(err, ERR_CORRUPT, "ListMultipartUploads: an answer that is none");
+        if (take_text(text, end, "Key", key, sizeof key) > 0 && strcmp(key, upload->key) == 0 &&
+            take_text(text, end, "UploadId", upload->id, sizeof upload->id) > 0)
+            return 1;
+        text = end;
+    }
+    return 0;
+}
+
+/* What an earlier try may have begun without learning of it. */
+static int abort_unknown(struct work *work, struct err *err)
+{
+    int found = 0;
+    for (int i = 0; i < MAX_UNKNOWN && (found = find_unknown(work, err)) == 1; i++)
+        if (abort_known(work, err) < 0)
+            return -1;
+    work->upload->id[0] = 0;
+    return found < 0 && err->code != ERR_DENIED ? -1 : 0;
+}
+
 static int begin(struct work *work, struct err *err)
 {
+    if (work->upload->unsure && abort_unknown(work, err) < 0)
+        return -1;
+    if (keep_id(work, "", err) < 0)
+        return -1;
     const struct http_header type = {"Content-Type", work->upload->content_type};
     struct aws_request request = request_of(work, "CreateMultipartUpload", "POST", "uploads=");
     request.headers = &type;
@@ -268,13 +322,21 @@ static int in_one(struct work *work, struct err *err)
     return send_request(work, &request, err);
 }
 
-static int run(struct work *work, struct err *err)
+static int find_path(struct work *work, struct err *err)
 {
     const struct s3_upload *upload = work->upload;
     char *key = uri_encode(&work->arena, upload->key, strlen(upload->key), "/");
     work->path = key ? arena_printf(&work->arena, "/%s/%s", upload->bucket, key) : NULL;
     if (!work->path)
         return err_set(err, ERR_TOO_BIG, "upload %s: the name is too long", upload->key);
+    return 0;
+}
+
+static int run(struct work *work, struct err *err)
+{
+    const struct s3_upload *upload = work->upload;
+    if (find_path(work, err) < 0)
+        return -1;
     if (upload->size <= work->part_bytes)
         return in_one(work, err);
     work->parts = (int)((upload->size + work->part_bytes - 1) / work->part_bytes);
@@ -296,5 +358,18 @@ int aws_s3_upload(struct aws_client *client, struct s3_upload *upload, struct er
     arena_finish(&work.arena);
     free(work.done);
     free(work.buffer);
+    return done;
+}
+
+int aws_s3_upload_abort(struct aws_client *client, struct s3_upload *upload, struct err *err)
+{
+    struct work work = {.client = client, .upload = upload};
+    arena_init(&work.arena, ARENA_BYTES);
+    int done = find_path(&work, err);
+    if (done == 0 && upload->id[0])
+        done = abort_known(&work, err);
+    else if (done == 0 && upload->unsure)
+        done = abort_unknown(&work, err);
+    arena_finish(&work.arena);
     return done;
 }

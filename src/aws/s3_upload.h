@@ -18,15 +18,22 @@ struct s3_upload {
     uint64_t size;
     int timeout_ms;              /* of each request */
     char id[S3_UPLOAD_ID_BYTES]; /* of an upload to go on with; "": begin one */
-    /* An upload began (or "": the one asked for is gone): keep the id for the next time. NULL:
-     * nobody keeps it. -1 with `err` ends the upload. */
+    /* An upload is about to begin (""), or began: keep that for the next time. NULL: nobody keeps
+     * it. -1 with `err` ends the upload. */
     int (*began)(void *context, const char *id, struct err *err);
     void *context;
+    int unsure; /* `began` was told "" and no id after it: there may be an upload that nobody knows,
+                   and those under this key are aborted first. Where that is denied it stays. */
 };
 
 /* Parts that are there already are not sent again; where all of it is there under the key, nothing
  * is. No request is repeated here. */
 int aws_s3_upload(struct aws_client *client, struct s3_upload *upload, struct err *err) MUST_USE;
+
+/* Give the upload `id` up, or where that is "" and `unsure` all those under the key: what came of
+ * it costs nothing any more. Fine when there is none. */
+int aws_s3_upload_abort(struct aws_client *client, struct s3_upload *upload,
+                        struct err *err) MUST_USE;
 
 /* How large the parts of such a file are: so that there are S3_UPLOAD_MAX_PARTS at most. */
 uint64_t s3_upload_part_bytes(uint64_t size);

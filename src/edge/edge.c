@@ -188,7 +188,7 @@ static int put_video(const struct edge_run *run, const char *path, struct err *e
 static int queue_recording(struct edge_run *run, struct err *err)
 {
     const char *path = run->totals.recording.path;
-    char *full = realpath(path, NULL);
+    char *full = realpath(path, NULL); /* it has its name by now */
     int queued = !*path || (full && strcmp(full, run->last_video) == 0);
     free(full);
     return queued ? 0 : sender_queue_video(run, path, err);
@@ -321,7 +321,7 @@ static int open_queue(struct edge_run *run, struct err *err)
         return 0;
     snprintf(folder, sizeof folder, "%s/queue", options->work);
     run->spool = spool_open(folder, options->queue_bytes, err);
-    if (!run->spool || (options->record && sender_adopt_videos(run, err) < 0))
+    if (!run->spool || sender_adopt_videos(run, err) < 0)
         return -1;
     run->sender = sender_start(run, err);
     return run->sender ? 0 : -1;

@@ -2,9 +2,11 @@
 
 #include "aws/s3_upload.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/random.h"
 #include "edge/spool.h"
 #include "edge/uplink.h"
+#include "video/retention.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { NAME_TRIES = 100, NAME_PAUSE_MS = 10 };
 #define MAX_FRAME_BYTES ((size_t)64 * 1024 * 1024)
 
 struct sender {
@@ -122,25 +125,83 @@ static int keep_upload_id(void *context, const char *id, struct err *err)
     return done;
 }
 
+/* Absolute, also of a file that is not there yet. Allocated; NULL with errno. */
+static char *full_path(const char *path)
+{
+    char *full = NULL, folder[4096];
+    const char *name = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", name ? (int)(name - path) : 1, name ? path : ".");
+    char *real = realpath(*folder ? folder : "/", NULL);
+    if (real && asprintf(&full, "%s/%s", real, name ? name + 1 : path) < 0)
+        full = NULL;
+    free(real);
+    return full;
+}
+
+/* The recording, which may still have ".part" behind its name. */
+static int stat_recording(const char *path, struct stat *status)
+{
+    char part[4096 + 8];
+    if (stat(path, status) == 0)
+        return 0;
+    snprintf(part, sizeof part, "%s.part", path);
+    return stat(part, status);
+}
+
+/* A recording is queued just before it gets its name. */
+static int open_recording(const char *path)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    for (int i = 0; fd < 0 && errno == ENOENT && i < NAME_TRIES; i++) {
+        if (stat_recording(path, &status) < 0)
+            break; /* gone, with errno */
+        clock_sleep_until_ns(clock_monotonic_ns() + NAME_PAUSE_MS * 1000000ull);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    return fd;
+}
+
+/* What is known of the upload. */
+static struct s3_upload upload_of(struct sender *sender)
+{
+    struct s3_upload upload = {.key = text_of(sender, "key"),
+                               .content_type = "video/mp4",
+                               .fd = -1,
+                               .began = keep_upload_id,
+                               .context = sender};
+    const json_t *id = json_object_get(sender->item, "upload_id");
+    snprintf(upload.id, sizeof upload.id, "%s", text_of(sender, "upload_id"));
+    upload.unsure = id && !upload.id[0];
+    return upload;
+}
+
+/* The file is gone: nobody will ever complete what was sent of it. */
+static enum outcome abandon_video(struct sender *sender, struct err *err)
+{
+    struct err why = {0};
+    struct s3_upload upload = upload_of(sender);
+    if (uplink_abandon(sender->uplink, &upload, &why) == 0 || !uplink_may_pass(&why))
+        return HOPELESS;
+    *err = why;
+    return AGAIN;
+}
+
 static enum outcome send_video(struct sender *sender, struct err *err)
 {
     struct stat status;
     const char *path = text_of(sender, "path");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_recording(path);
     if (fd < 0 || fstat(fd, &status) < 0) {
-        int gone = errno == ENOENT;
+        int gone = errno == ENOENT && stat_recording(path, &status) < 0;
         err_set_errno(err, "send %s", path);
         if (fd >= 0)
             close(fd);
-        return gone ? HOPELESS : AGAIN;
+        return gone ? abandon_video(sender, err) : AGAIN;
     }
-    struct s3_upload upload = {.key = text_of(sender, "key"),
-                               .content_type = "video/mp4",
-                               .fd = fd,
-                               .size = (uint64_t)status.st_size,
-                               .began = keep_upload_id,
-                               .context = sender};
-    snprintf(upload.id, sizeof upload.id, "%s", text_of(sender, "upload_id"));
+    struct s3_upload upload = upload_of(sender);
+    upload.fd = fd;
+    upload.size = (uint64_t)status.st_size;
     int done = uplink_upload(sender->uplink, &upload, err);
     close(fd);
     if (done < 0)
@@ -277,8 +338,8 @@ void sender_finish(struct sender *sender, double patience_s)
 int sender_queue_video(struct edge_run *run, const char *path, struct err *err)
 {
     struct stat status;
-    char *full = realpath(path, NULL);
-    if (!full || stat(full, &status) < 0) {
+    char *full = full_path(path);
+    if (!full || stat_recording(full, &status) < 0) {
         free(full);
         return err_set_errno(err, "queue %s", path);
     }
@@ -318,14 +379,18 @@ static int adopt(struct edge_run *run, const char *name, struct err *err)
     int b = snprintf(to, sizeof to, "%s/%.*s", run->options->work, (int)length, name);
     if (a < 0 || b < 0 || (size_t)a >= sizeof from)
         return err_set(err, ERR_TOO_BIG, "adopt %s: the name is too long", name);
+    if (retention_is_open(from))
+        return 0;       /* another program's, without a queue */
     if (!plays(from)) { /* cut before its first fragment */
         edge_notice(run, "%s holds no picture yet; it is removed", from);
         unlink(from);
         return 0;
     }
-    if (rename(from, to) < 0)
-        return err_set_errno(err, "adopt %s", from);
-    return sender_queue_video(run, to, err);
+    char quoted[300];
+    snprintf(quoted, sizeof quoted, "\"%.*s\"", (int)length, name);
+    if (!spool_holds(run->spool, SPOOL_VIDEO, quoted) && sender_queue_video(run, to, err) < 0)
+        return -1;
+    return file_move(from, to, err);
 }
 
 int sender_adopt_videos(struct edge_run *run, struct err *err)

@@ -19,7 +19,7 @@ void sender_finish(struct sender *sender, double patience_s);
 /* Put a finished recording into the queue; its file stays where it is. */
 int sender_queue_video(struct edge_run *run, const char *path, struct err *err) MUST_USE;
 /* Recordings that a killed run left unfinished in the work folder: they play to where they were
- * cut, get their names, and are queued. Nobody else may be recording there. */
+ * cut, get their names, and are queued. */
 int sender_adopt_videos(struct edge_run *run, struct err *err) MUST_USE;
 
 #endif

@@ -268,6 +268,13 @@ int uplink_upload(struct uplink *uplink, struct s3_upload *upload, struct err *e
     return aws_s3_upload(uplink->client, upload, err);
 }
 
+int uplink_abandon(struct uplink *uplink, struct s3_upload *upload, struct err *err)
+{
+    upload->bucket = uplink->deployment.videos_bucket;
+    upload->timeout_ms = UPLINK_TIMEOUT_MS;
+    return aws_s3_upload_abort(uplink->client, upload, err);
+}
+
 int uplink_may_pass(const struct err *err)
 {
     return err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_BUSY;

@@ -57,6 +57,8 @@ int uplink_put_new(struct uplink *uplink, const struct uplink_frame *frame, cons
 /* A file into the video bucket, in parts; `upload` says which, and gets its bucket here. */
 struct s3_upload;
 int uplink_upload(struct uplink *uplink, struct s3_upload *upload, struct err *err) MUST_USE;
+/* Give it up: nothing of it stays. */
+int uplink_abandon(struct uplink *uplink, struct s3_upload *upload, struct err *err) MUST_USE;
 
 int uplink_may_pass(const struct err *err);
 

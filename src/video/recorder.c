@@ -90,8 +90,6 @@ static int close_file(struct recorder *recorder, int keep_part, struct err *err)
     result->files++;
     if (done < 0 || keep_part)
         return done;
-    if (recorder->options.finished)
-        recorder->options.finished(recorder->options.context, result->path);
     retention_apply(&recorder->options, NULL);
     return 0;
 }
@@ -107,6 +105,8 @@ static int open_file(struct recorder *recorder, int64_t age_ticks, struct err *e
         .rotate = recorder->copies ? options->rotate : 0,
         .mirror = recorder->copies && options->mirror,
         .begins = time(NULL) - (time_t)(age_ticks / RECORDER_TICKS),
+        .context = options->context,
+        .finished = options->finished,
     };
     retention_apply(options, NULL);
     recorder->file = recorder_file_open(&how, err);

@@ -64,7 +64,9 @@ struct recorder_options {
 
     /* Called on the recorder's thread; any may be NULL. */
     void *context;
-    void (*finished)(void *context, const char *path); /* a file is complete, with its name */
+    /* A file is complete and on the disk; it gets this name next, and loses its ".part". So what
+     * the callback notes down is there before a file that nobody would look at again. */
+    void (*finished)(void *context, const char *path);
     int (*may_remove)(void *context, const char *path);
 };
 #define RECORDER_PRESET "veryfast"

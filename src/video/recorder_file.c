@@ -1,6 +1,7 @@
 #include "video/recorder_file.h"
 
 #include "base/file.h"
+#include "base/log.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +25,8 @@ struct recorder_file {
     int fd; /* to sync it by */
     int64_t first_ticks, synced_bytes;
     int began;
+    void *context;
+    void (*finished)(void *context, const char *path);
 };
 
 static int fail(const struct recorder_file *file, const char *verb, int code, struct err *err)
@@ -54,6 +58,8 @@ static int choose_name(struct recorder_file *file, const char *folder, time_t be
         if (access(file->path, F_OK) == 0)
             continue;
         file->fd = open(file->part, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+        if (file->fd >= 0 && flock(file->fd, LOCK_EX | LOCK_NB) < 0)
+            log_line(LOG_INFO, "lock %s: %s", file->part, strerror(errno)); /* goes without too */
         if (file->fd >= 0)
             return 0;
         if (errno != EEXIST)
@@ -133,6 +139,8 @@ struct recorder_file *recorder_file_open(const struct recorder_file_options *opt
         return NULL;
     }
     file->fd = -1;
+    file->context = options->context;
+    file->finished = options->finished;
     if (choose_name(file, options->folder, options->begins, err) < 0) {
         destroy(file);
         return NULL;
@@ -179,6 +187,10 @@ static int publish(struct recorder_file *file, struct err *err)
     int closed = avio_closep(&file->format->pb);
     if (code < 0 || closed < 0)
         return fail(file, "write", code < 0 ? code : closed, err);
+    if (fsync(file->fd) < 0)
+        return err_set_errno(err, "store %s", file->part);
+    if (file->finished)
+        file->finished(file->context, file->path);
     return file_move(file->part, file->path, err);
 }
 

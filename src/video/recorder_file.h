@@ -22,6 +22,8 @@ struct recorder_file_options {
     double fps;
     int rotate, mirror; /* for the header */
     time_t begins;      /* what its name says */
+    void *context;
+    void (*finished)(void *context, const char *path); /* as in struct recorder_options */
 };
 
 struct recorder_file *recorder_file_open(const struct recorder_file_options *options,

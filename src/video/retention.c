@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,9 +82,18 @@ static struct recording *list(const char *folder, size_t *count)
     return all;
 }
 
+int retention_is_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return held;
+}
+
 static int may_go(const struct recorder_options *options, const char *path, const char *current)
 {
-    if (current && strcmp(path, current) == 0)
+    if ((current && strcmp(path, current) == 0) || retention_is_open(path))
         return 0;
     return !options->may_remove || options->may_remove(options->context, path);
 }

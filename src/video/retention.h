@@ -9,6 +9,10 @@
  * be removed gets a line in the log. Returns how many are gone. */
 int retention_apply(const struct recorder_options *options, const char *current);
 
+/* Somebody is writing that ".part" file now, this program or another: a recorder holds a lock on
+ * its file (flock) while it has it open. */
+int retention_is_open(const char *path);
+
 /* "24_12_2026_18_30_00.mp4", with or without ".part" behind: 1 and its time as a number that
  * sorts; else 0. */
 int retention_is_recording(const char *name, uint64_t *when);

@@ -223,6 +223,10 @@ struct finished {
 static void on_finished(void *context, const char *path)
 {
     struct finished *finished = context;
+    char part[RECORDER_PATH_BYTES + 8];
+    snprintf(part, sizeof part, "%s.part", path);
+    assert_int_equal(access(part, R_OK), 0); /* so nothing is lost by a kill here */
+    assert_int_not_equal(access(path, R_OK), 0);
     snprintf(finished->paths[finished->count++ % 8], RECORDER_PATH_BYTES, "%s", path);
 }
 
