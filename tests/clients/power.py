@@ -71,6 +71,24 @@ class Disk:
         self.sequence, self.files, self.syncs = 0, {}, {}
         self.deaf = False  # to show that tests notice: a disk that ignores the fsync of files
 
+    def read_in(self, at=None, node=None):
+        """The folder as it lies there, all of it durable: what a start after a power cut finds."""
+        at, node = at or self.folder, node or self.root
+        for entry in os.scandir(at):
+            if entry.name.endswith(TEMPORARY):
+                continue
+            mode = entry.stat(follow_symlinks=False).st_mode & 0o7777
+            kind = "link" if entry.is_symlink() else "folder" if entry.is_dir() else "file"
+            inner = node.durable[entry.name] = node.names[entry.name] = Node(kind, mode)
+            inner.parent = node
+            if kind == "folder":
+                self.read_in(entry.path, inner)
+            elif kind == "link":
+                inner.durable[:] = os.fsencode(os.readlink(entry.path))
+            else:
+                with open(entry.path, "rb") as file:
+                    inner.durable[:] = file.read()
+
     def settle_tree(self, node, before):
         """syncfs() settles the whole disk; what other services owe to it would go unseen, so only this folder
         and its name count."""
@@ -217,18 +235,23 @@ class Disk:
 class Journal:
     """Plays records from the file's beginning; stops where it is told."""
 
-    def __init__(self, path, folder):
-        self.file, self.disk, self.position = open(path, "rb"), Disk(folder), 0
+    def __init__(self, path, disk):
+        self.file, self.disk, self.position = open(path, "rb"), disk, 0
+
+    def next(self):
+        """The record at the position and where it ends; None: the journal is over."""
+        self.file.seek(self.position)
+        head = self.file.read(HEAD.size)
+        if len(head) < HEAD.size:
+            return None
+        kind, fd, number, first, second = HEAD.unpack(head)
+        end = self.position + HEAD.size + first + second
+        return (kind, fd, number, first, second), end
 
     def play(self, until):
         """All records that end at or before byte `until`. False: the journal is over."""
-        while True:
-            self.file.seek(self.position)
-            head = self.file.read(HEAD.size)
-            if len(head) < HEAD.size:
-                return False
-            kind, fd, number, first, second = HEAD.unpack(head)
-            end = self.position + HEAD.size + first + second
+        while (record := self.next()) is not None:
+            (kind, fd, number, first, second), end = record
             if end > until:
                 return True
             data = self.file.read(first + second)
@@ -236,6 +259,16 @@ class Journal:
                 return False
             self.disk.record(kind, fd, number, data[:first], data[first:])
             self.position = end
+        return False
+
+    def ends(self, until):
+        """Where the records from here to byte `until` end; the position stays."""
+        start, ends = self.position, []
+        while (record := self.next()) is not None and record[1] <= until:
+            self.position = record[1]
+            ends.append(record[1])
+        self.position = start
+        return ends
 
     def close(self):
         self.file.close()

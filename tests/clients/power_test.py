@@ -3,10 +3,12 @@ power_test.py KEN SHIM FUNCTION; KEN_POWER_CUTS=300 for longer (make test-power)
 
 A cloud works under load while SHIM (tests/power_shim.c) writes down what it does to its files; it is killed and
 started in the middle. Then, for many moments of that journal, the folder is rebuilt as a power cut would leave it
-(power.py) and a cloud started on it must have what had been acknowledged by then."""
+(power.py) and a cloud started on it must have what had been acknowledged by then. Some of these starts are watched
+in turn, and the power goes a second time while they recover."""
 import base64
 import bisect
 import collections
+import contextlib
 import hashlib
 import http.client
 import io
@@ -31,12 +33,14 @@ try:
     import boto3
     import botocore.exceptions
     from boto3.s3.transfer import TransferConfig
-except ImportError:
-    clouds.skip("no boto3 for " + sys.executable)
+    import sqlite3
+except ImportError as error:
+    clouds.skip(f"{error} for {sys.executable}")
 
 KEN, SHIM, FUNCTION = sys.argv[1:4]
 CUTS = int(os.environ.get("KEN_POWER_CUTS", "15"))
 SEED = int(os.environ.get("KEN_POWER_SEED", str(random.randrange(1 << 30))))
+RECOVERIES, AGAIN = max(2, CUTS // 6), 4  # first cuts whose recovery is watched, and second cuts in each
 SECONDS = 1.2 if CUTS < 50 else 3.0
 WAIT_S = 20
 DIED = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError)
@@ -291,12 +295,22 @@ class PowerTest(unittest.TestCase):
         shutil.rmtree(cls.top)
 
     @classmethod
-    def record(cls):
+    @contextlib.contextmanager
+    def watched(cls, journal):
+        """Clouds that start in here write down what they do to their folder."""
         watched = {"LD_PRELOAD": SHIM, "KEN_POWER_FOLDER": cls.cloud.folder,
-                   "KEN_POWER_JOURNAL": cls.ledger.journal, "KEN_POWER_HALT": cls.halt}
+                   "KEN_POWER_JOURNAL": journal, "KEN_POWER_HALT": cls.halt}
         cls.set_halt(0)
         os.environ.update(watched)
         try:
+            yield
+        finally:
+            for name in watched:
+                os.environ.pop(name)
+
+    @classmethod
+    def record(cls):
+        with cls.watched(cls.ledger.journal):
             cls.cloud.start()
             cls.clients = Clients(cls.cloud)
             cls.prepare(cls.clients)
@@ -305,9 +319,6 @@ class PowerTest(unittest.TestCase):
             cls.set_halt(0)
             cls.cloud.start()
             cls.load(90_000, signal.SIGTERM)
-        finally:
-            for name in watched:
-                os.environ.pop(name)
 
     @classmethod
     def set_halt(cls, value):
@@ -458,38 +469,83 @@ class PowerTest(unittest.TestCase):
             logGroupName="g") for event in page["events"]}
         self.expect("line", cut, lambda text: "there" if text in lines else ABSENT)
 
+    def check_files(self):
+        """Every row has its file, and no file is without a row."""
+        folder = os.path.join(self.cloud.folder, "s3")
+        database = sqlite3.connect(os.path.join(folder, "meta.db"))
+        rows = {file for table in ("objects", "history", "parts")
+                for file, in database.execute(f"SELECT file FROM {table} WHERE file>'0'")}
+        database.close()
+        objects = os.path.join(folder, "objects")
+        files = {os.path.relpath(os.path.join(at, name), objects) for at, _, names in os.walk(objects)
+                 for name in names}
+        self.assertEqual(files, rows, "files of objects, and rows that name one")
+
     def check(self, cut):
+        self.check_files()
         self.check_items(cut)
         self.check_objects(cut)
         self.check_others(cut)
         self.check_queues(cut)
 
-    def moments(self):
+    def moments(self, count):
         """Half of the cuts come right after an acknowledgement, half anywhere."""
-        chance, last = random.Random(SEED), self.ledger.now()
+        chance, last = random.Random(SEED + count), self.ledger.now()
         acknowledged = self.ledger.acknowledgements()
         acknowledged = acknowledged[bisect.bisect_left(acknowledged, self.prepared):]
         return sorted(chance.choice(acknowledged) if n % 2 else chance.randrange(self.prepared, last)
-                      for n in range(CUTS))
+                      for n in range(count))
 
     def setUp(self):
         self.checked = 0
 
     def journal(self):
-        journal = power.Journal(self.ledger.journal, self.recorded)
+        return self.open_journal(self.ledger.journal, power.Disk(self.recorded))
+
+    def open_journal(self, path, disk):
+        journal = power.Journal(path, disk)
         self.addCleanup(journal.close)
         return journal
 
-    def cut(self, journal, moment, harshness, seed):
+    def lay_out(self, journal, moment, harshness, seed):
+        """The cloud's folder is now what a power cut leaves."""
         journal.play(moment)
         self.cloud.folder = os.path.join(self.top, f"cut-{moment}-{seed}")
         journal.disk.write_out(self.cloud.folder, harshness, seed)
+
+    def cut(self, journal, moment, harshness, seed, known=None):
+        """What was acknowledged by `known` must be there; without, by the moment itself."""
+        self.lay_out(journal, moment, harshness, seed)
         try:
             self.cloud.start()
-            self.check(moment)
+            self.check(moment if known is None else known)
         finally:
             self.cloud.stop(signal.SIGKILL)
             shutil.rmtree(self.cloud.folder)
+
+    def recover(self, chance):
+        """Starts the cloud on its folder and stops it soon. The journal of that, and how much of it is the start."""
+        path, disk = self.cloud.folder + ".journal", power.Disk(self.cloud.folder)
+        disk.read_in()
+        with self.watched(path):
+            self.cloud.start()
+            start = os.path.getsize(path)
+            time.sleep(chance.choice((0, 0.1, 0.5)))
+            self.cloud.stop(chance.choice((signal.SIGKILL, signal.SIGTERM)))
+        shutil.rmtree(self.cloud.folder)
+        return self.open_journal(path, disk), start
+
+    def cut_again(self, journal, moment, seed):
+        """The power goes at a moment, and again at some while the cloud recovers from that."""
+        chance = random.Random(seed)
+        self.lay_out(journal, moment, chance.choice(power.HARSHNESS), seed)
+        recovery, start = self.recover(chance)
+        during, all_of_it = recovery.ends(start), recovery.ends(1 << 60)
+        for n, again in enumerate(sorted(chance.choice(during if n % 4 else all_of_it) for n in range(AGAIN))):
+            harshness = power.HARSHNESS[n % len(power.HARSHNESS)]
+            with self.subTest(cut=moment, again=again, harshness=harshness, seed=SEED):
+                self.cut(recovery, again, harshness, seed, moment)
+        return len(all_of_it)
 
     def test_a_disk_that_ignores_the_sync_of_files_is_noticed(self):
         journal = self.journal()
@@ -502,11 +558,18 @@ class PowerTest(unittest.TestCase):
             "object", "version", "event", "item", "moved", "message", "published", "invoked", "function",
             "user", "api", "image", "line"})
         started, journal = time.monotonic(), self.journal()
-        for n, cut in enumerate(self.moments()):
+        for n, cut in enumerate(self.moments(CUTS)):
             harshness = power.HARSHNESS[n % len(power.HARSHNESS)]
             with self.subTest(cut=cut, harshness=harshness, seed=SEED):
                 self.cut(journal, cut, harshness, SEED + n)
         print(f"{len(self.ledger.acknowledgements())} writes acknowledged, {CUTS} power cuts, {self.checked} "
+              f"looked for, {time.monotonic() - started:.1f} s")
+
+    def test_nothing_is_lost_when_the_power_goes_again_during_recovery(self):
+        started, journal, records = time.monotonic(), self.journal(), 0
+        for n, cut in enumerate(self.moments(RECOVERIES)):
+            records += self.cut_again(journal, cut, SEED + n)
+        print(f"{RECOVERIES} recoveries of {records} changes, {RECOVERIES * AGAIN} power cuts in them, {self.checked} "
               f"looked for, {time.monotonic() - started:.1f} s")
 
 

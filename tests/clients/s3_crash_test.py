@@ -7,7 +7,6 @@ import pathlib
 import random
 import shutil
 import signal
-import sqlite3
 import sys
 import tempfile
 import threading
@@ -19,8 +18,9 @@ import cloud as clouds
 try:
     import boto3
     import botocore.exceptions
-except ImportError:
-    clouds.skip("no boto3 for " + sys.executable)
+    import sqlite3
+except ImportError as error:
+    clouds.skip(f"{error} for {sys.executable}")
 
 KEN = sys.argv[1]
 ROUNDS = int(os.environ.get("KEN_CRASH_ROUNDS", "4"))
