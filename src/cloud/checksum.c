@@ -32,6 +32,16 @@ const char *checksum_name(enum checksum_kind kind)
     return kinds[kind].name;
 }
 
+const char *checksum_word(enum checksum_kind kind)
+{
+    return kind == CHECKSUM_NONE ? "null" : kinds[kind].header + strlen("x-amz-checksum-");
+}
+
+size_t checksum_size(enum checksum_kind kind)
+{
+    return kinds[kind].bytes;
+}
+
 const char *checksum_header(enum checksum_kind kind)
 {
     return kinds[kind].header;

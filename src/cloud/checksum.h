@@ -22,7 +22,9 @@ enum { CHECKSUM_MAX_BYTES = 32, CHECKSUM_TEXT_BYTES = 49 };
 
 /* "CRC32", as in XML and x-amz-sdk-checksum-algorithm; and the header "x-amz-checksum-crc32". */
 const char *checksum_name(enum checksum_kind kind);
+const char *checksum_word(enum checksum_kind kind); /* "crc32", as in messages; "null" for none */
 const char *checksum_header(enum checksum_kind kind);
+size_t checksum_size(enum checksum_kind kind);      /* bytes */
 enum checksum_kind checksum_find(const char *name); /* CHECKSUM_NONE for an unknown one */
 
 /* Tables of the CRCs; made once. */

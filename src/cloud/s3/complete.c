@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* CompleteMultipartUpload: the parts named become one file, in one step with the end of the upload.
  */
@@ -16,18 +17,21 @@ struct wanted_part {
     int64_t number;
     char etag[S3_ETAG_BYTES];
     char checksum[CHECKSUM_TEXT_BYTES]; /* as told; "" */
+    enum checksum_kind kind;            /* of it */
 };
 
 struct completion {
     struct s3_request *r;
     struct meta_upload upload;
     struct wanted_part current, *wanted;
+    int has_number; /* the current one */
     size_t count;
     struct meta_part *parts; /* all that were uploaded, by number */
     int64_t part_count;
     struct meta_part **chosen;
     enum checksum_kind kind;
     int is_composite;
+    int has_bad_number, has_bad_checksum; /* somewhere in the document */
 };
 
 /* -- what the client asks for
@@ -37,9 +41,32 @@ static int end_part(struct completion *c, struct err *err)
 {
     if (c->count == S3_MAX_PARTS)
         return err_set(err, ERR_TOO_BIG, "more than %d parts", S3_MAX_PARTS);
+    if (!c->has_number || !*c->current.etag)
+        return err_set(err, ERR_INVALID, "a part without number or etag");
     c->wanted[c->count++] = c->current;
+    c->has_number = 0;
     c->current = (struct wanted_part){0};
     return 0;
+}
+
+static int take_number(struct completion *c, const char *text, struct err *err)
+{
+    c->has_number = 1;
+    c->current.number = *text == '-' ? 0 : s3_number(text, INT32_MAX);
+    c->has_bad_number |= c->current.number == 0;
+    return c->current.number < 0 ? err_set(err, ERR_INVALID, "it is no number") : 0;
+}
+
+/* "ChecksumCRC32": one for each part, and the bytes of its kind. */
+static void take_checksum(struct completion *c, const char *name, const char *text)
+{
+    unsigned char bytes[CHECKSUM_MAX_BYTES];
+    enum checksum_kind kind = checksum_find(name);
+    int size = checksum_bytes(text, bytes);
+    c->has_bad_checksum |= c->current.kind != CHECKSUM_NONE || size < 0 ||
+                           (kind != CHECKSUM_NONE && (size_t)size != checksum_size(kind));
+    c->current.kind = kind;
+    snprintf(c->current.checksum, sizeof c->current.checksum, "%s", text);
 }
 
 static const char checksum_path[] = "CompleteMultipartUpload/Part/Checksum";
@@ -50,7 +77,7 @@ static int take_element(void *context, const char *path, const char *text, struc
     if (strcmp(path, "CompleteMultipartUpload/Part") == 0)
         return end_part(c, err);
     if (strcmp(path, "CompleteMultipartUpload/Part/PartNumber") == 0)
-        c->current.number = s3_number(text, S3_MAX_PARTS);
+        return take_number(c, text, err);
     if (strcmp(path, "CompleteMultipartUpload/Part/ETag") == 0) {
         size_t length = strlen(text);
         int is_quoted = length >= 2 && text[0] == '"' && text[length - 1] == '"';
@@ -58,8 +85,21 @@ static int take_element(void *context, const char *path, const char *text, struc
                  (int)(length - (is_quoted ? 2 : 0)), text + is_quoted);
     }
     if (strncmp(path, checksum_path, sizeof checksum_path - 1) == 0)
-        snprintf(c->current.checksum, sizeof c->current.checksum, "%s", text);
+        take_checksum(c, path + sizeof checksum_path - 1, text);
     return 0;
+}
+
+static int check_document(const struct completion *c)
+{
+    if (c->has_bad_number)
+        exchange_fail_more(c->r->x, "InvalidArgument", "ArgumentName", "PartNumber",
+                           "PartNumber must be >= 1");
+    else if (c->has_bad_checksum)
+        exchange_fail_more(c->r->x, "InvalidArgument", "ArgumentName", "Checksum",
+                           "Invalid Base64 or multiple checksums present in request");
+    else
+        return 0;
+    return -1;
 }
 
 static int read_completion(struct completion *c)
@@ -75,7 +115,7 @@ static int read_completion(struct completion *c)
     }
     if (x->body.size <= S3_MAX_XML_BYTES &&
         xml_read(text, x->body.size, take_element, c, &err) == 0 && c->count > 0)
-        return 0;
+        return check_document(c);
     exchange_fail(x, "MalformedXML",
                   "The XML you provided was not well-formed or did not validate against our "
                   "published schema");
@@ -104,12 +144,32 @@ static int check_order(const struct completion *c)
     return 0;
 }
 
+/* What is told of a part's checksum must be of the upload's kind; a composite needs all of them. */
+static int check_told(const struct completion *c, const struct wanted_part *wanted)
+{
+    if (c->kind != CHECKSUM_NONE && wanted->kind != CHECKSUM_NONE && wanted->kind != c->kind)
+        exchange_fail(c->r->x, "BadDigest",
+                      "The %s you specified for part %lld did not match what we received.",
+                      checksum_word(wanted->kind), (long long)wanted->number);
+    else if (c->kind != CHECKSUM_NONE && c->is_composite && wanted->kind == CHECKSUM_NONE)
+        exchange_fail(c->r->x, "InvalidRequest",
+                      "The upload was created using a %s checksum. The complete request must "
+                      "include the checksum for each part. It was missing for part %lld in the "
+                      "request.",
+                      checksum_word(c->kind), (long long)wanted->number);
+    else
+        return 0;
+    return -1;
+}
+
 static int choose_part(struct completion *c, size_t i)
 {
     const struct wanted_part *wanted = &c->wanted[i];
     c->chosen[i] =
         bsearch(&wanted->number, c->parts, (size_t)c->part_count, sizeof *c->parts, compare_number);
     int fits = c->chosen[i] && strcmp(c->chosen[i]->etag, wanted->etag) == 0;
+    if (fits && check_told(c, wanted) < 0)
+        return -1;
     if (fits && (!*wanted->checksum || !*c->chosen[i]->checksum ||
                  strcmp(c->chosen[i]->checksum, wanted->checksum) == 0))
         return 0;
@@ -149,6 +209,72 @@ static int choose_parts(struct completion *c)
         if (choose_part(c, i) < 0)
             return -1;
     return check_sizes(c);
+}
+
+/* -- the request's headers, against the upload -- */
+
+static int check_type(const struct completion *c)
+{
+    const char *type = exchange_header(c->r->x, "x-amz-checksum-type");
+    if (!type)
+        return 0;
+    int is_composite = strcasecmp(type, "COMPOSITE") == 0;
+    if (!is_composite && strcasecmp(type, "FULL_OBJECT") != 0)
+        exchange_fail(c->r->x, "InvalidRequest",
+                      "Value for x-amz-checksum-type header is invalid.");
+    else if (c->kind != CHECKSUM_NONE && is_composite != c->is_composite)
+        exchange_fail(c->r->x, "InvalidRequest",
+                      "The upload was created using the %s checksum mode. The complete request "
+                      "must use the same checksum mode.",
+                      c->is_composite ? "COMPOSITE" : "FULL_OBJECT");
+    else
+        return 0;
+    return -1;
+}
+
+/* "base64", of a composite perhaps with "-parts" behind. */
+static int is_checksum(const struct completion *c, const char *text)
+{
+    unsigned char bytes[CHECKSUM_MAX_BYTES];
+    char value[CHECKSUM_TEXT_BYTES];
+    size_t length = c->is_composite ? strcspn(text, "-") : strlen(text);
+    if (length >= sizeof value || (text[length] && s3_number(text + length + 1, S3_MAX_PARTS) < 1))
+        return 0;
+    snprintf(value, sizeof value, "%.*s", (int)length, text);
+    int size = checksum_bytes(value, bytes);
+    return size >= 0 && (size_t)size == checksum_size(c->kind);
+}
+
+static int check_checksum(const struct completion *c)
+{
+    enum checksum_kind kind;
+    const char *text;
+    if (s3_given_checksum(c->r, &kind, &text) < 0)
+        return -1;
+    if (!text || kind != c->kind || is_checksum(c, text))
+        return 0;
+    exchange_fail(c->r->x, "InvalidRequest", "Value for %s header is invalid.",
+                  checksum_header(kind));
+    return -1;
+}
+
+static int check_size(const struct completion *c)
+{
+    const char *text = exchange_header(c->r->x, "x-amz-mp-object-size");
+    int64_t total = 0;
+    for (size_t i = 0; i < c->count; i++)
+        total += c->chosen[i]->size;
+    if (!text || s3_number(text, INT64_MAX) == total)
+        return 0;
+    if (*text == '-')
+        exchange_fail(c->r->x, "InvalidRequest",
+                      "Value for x-amz-mp-object-size header is less than zero: '%s'", text);
+    else
+        exchange_fail(c->r->x, "InvalidRequest",
+                      "The provided 'x-amz-mp-object-size' header value %s does not match what was "
+                      "computed: %lld",
+                      text, (long long)total);
+    return -1;
 }
 
 /* The etag is the MD5 of the parts' MD5s. */
@@ -304,9 +430,12 @@ void s3_complete_multipart_upload(struct s3_request *r)
 {
     struct completion c = {.r = r};
     struct content content = {0};
-    if (s3_need_upload(r, &c.upload) < 0 || read_completion(&c) < 0 || choose_parts(&c) < 0)
+    if (s3_need_upload(r, &c.upload) < 0)
         return;
     c.kind = s3_upload_checksum(&c.upload, &c.is_composite);
+    if (check_type(&c) < 0 || check_checksum(&c) < 0 || read_completion(&c) < 0 ||
+        choose_parts(&c) < 0 || check_size(&c) < 0)
+        return;
     complete(&c, &content);
     content_finish(&content);
 }

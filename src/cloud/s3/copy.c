@@ -272,6 +272,11 @@ void s3_copy_object(struct s3_request *r)
     struct s3_extras extras;
     struct content content = {0};
     int is_self;
+    const char *algorithm = exchange_header(r->x, "x-amz-checksum-algorithm");
+    if (algorithm && checksum_find(algorithm) == CHECKSUM_NONE) {
+        s3_fail_algorithm(r);
+        return;
+    }
     if (s3_need_bucket(r, NULL) < 0 || s3_copy_source(r, &source, &is_self) < 0 ||
         choose_extras(r, &source, is_self, &extras) < 0)
         return;

@@ -20,27 +20,43 @@ enum checksum_kind s3_upload_checksum(const struct meta_upload *upload, int *is_
     return checksum_find(name);
 }
 
+static int refuse_algorithm(struct s3_request *r, const char *message)
+{
+    exchange_fail(r->x, "InvalidRequest", "%s", message);
+    return -1;
+}
+
+static int is_type(const char *type, const char *name)
+{
+    return type && strcasecmp(type, name) == 0;
+}
+
 /* "CRC32 COMPOSITE" of what the client asked for; "" for nothing. */
 static int read_algorithm(struct s3_request *r, char out[40])
 {
     const char *name = exchange_header(r->x, "x-amz-checksum-algorithm");
     const char *type = exchange_header(r->x, "x-amz-checksum-type");
+    int is_full = is_type(type, "FULL_OBJECT"), is_composite = is_type(type, "COMPOSITE");
     out[0] = 0;
+    if (type && !is_full && !is_composite)
+        return refuse_algorithm(r, "Value for x-amz-checksum-type header is invalid.");
+    if (type && !name)
+        return refuse_algorithm(r, "The x-amz-checksum-type header can only be used with the "
+                                   "x-amz-checksum-algorithm header.");
     if (!name)
         return 0;
     enum checksum_kind kind = checksum_find(name);
     int is_crc64 = kind == CHECKSUM_CRC64NVME;
-    int is_crc = kind >= CHECKSUM_CRC32 && kind <= CHECKSUM_CRC64NVME;
-    if (!type)
-        type = is_crc64 ? "FULL_OBJECT" : "COMPOSITE";
-    int is_full = strcmp(type, "FULL_OBJECT") == 0;
-    if (kind == CHECKSUM_NONE || (!is_full && strcmp(type, "COMPOSITE") != 0) ||
-        (is_full && !is_crc) || (!is_full && is_crc64)) {
+    if (kind == CHECKSUM_NONE)
+        return s3_fail_algorithm(r);
+    if ((is_full && kind > CHECKSUM_CRC64NVME) || (is_composite && is_crc64)) {
         exchange_fail(r->x, "InvalidRequest",
-                      "The checksum algorithm %s cannot be used with the type %s.", name, type);
+                      "The %s checksum type cannot be used with the %s checksum algorithm.",
+                      is_full ? "FULL_OBJECT" : "COMPOSITE", checksum_word(kind));
         return -1;
     }
-    snprintf(out, 40, "%s %s", checksum_name(kind), type);
+    snprintf(out, 40, "%s %s", checksum_name(kind),
+             is_full || is_crc64 ? "FULL_OBJECT" : "COMPOSITE");
     return 0;
 }
 
@@ -91,7 +107,12 @@ int s3_need_upload(struct s3_request *r, struct meta_upload *upload)
 {
     struct err err = {0};
     const char *id = exchange_query(r->x, "uploadId");
-    int found = id ? meta_upload(r, id, upload, &err) : 0;
+    if (!id) {
+        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "partNumber",
+                           "This operation does not accept partNumber without uploadId");
+        return -1;
+    }
+    int found = meta_upload(r, id, upload, &err);
     if (found < 0)
         s3_fail(r, &err);
     else if (!found)
@@ -142,9 +163,11 @@ static void upload_part(struct s3_request *r, const struct meta_upload *upload, 
     int ignored = 0;
     enum checksum_kind kind = s3_upload_checksum(upload, &ignored);
     if (kind != CHECKSUM_NONE && content->checksum_kind != kind) {
-        exchange_fail(r->x, "InvalidRequest",
-                      "Checksum Type mismatch occurred, expected checksum Type: %s, actual: %s",
-                      checksum_name(kind), checksum_name(content->checksum_kind));
+        exchange_fail(
+            r->x, "InvalidRequest",
+            "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum "
+            "Type: %s",
+            checksum_word(kind), checksum_word(content->checksum_kind));
         return;
     }
     if (content_store(r->s3, r, content, &err) < 0) {
@@ -182,11 +205,17 @@ static int read_copy_range(struct s3_request *r, struct content_piece *piece)
     if (!text)
         return 0;
     if (sscanf(text, "bytes=%llu-%llu%c", &first, &last, &end) != 2 || first > last ||
-        last >= piece->whole_size) {
+        strspn(text, "bytes=-0123456789") != strlen(text)) {
+        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-copy-source-range",
+                           "The x-amz-copy-source-range value must be of the form bytes=first-last "
+                           "where first and last are the zero-based offsets of the first and last "
+                           "bytes to copy");
+        return -1;
+    }
+    if (last >= piece->whole_size) {
         exchange_fail(r->x, "InvalidArgument",
-                      "The x-amz-copy-source-range value must be of the form bytes=first-last "
-                      "where first and last are the zero-based offsets of the first and last "
-                      "bytes to copy");
+                      "Range specified is not valid for source object of size: %zu",
+                      piece->whole_size);
         return -1;
     }
     piece->offset = first;

@@ -142,6 +142,30 @@ const char *s3_kept_headers(struct s3_request *r)
     return NULL;
 }
 
+int s3_fail_algorithm(struct s3_request *r)
+{
+    exchange_fail(r->x, "InvalidRequest",
+                  "Checksum algorithm provided is unsupported. Please try again with any of the "
+                  "valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+    return -1;
+}
+
+/* The algorithm that the SDK says it used: it must be the one of the value that came. */
+static int read_sdk_algorithm(struct s3_request *r, enum checksum_kind *kind)
+{
+    const char *name = exchange_header(r->x, "x-amz-sdk-checksum-algorithm");
+    enum checksum_kind told = name ? checksum_find(name) : *kind;
+    if (name && told == CHECKSUM_NONE)
+        return s3_fail_algorithm(r);
+    if (*kind != CHECKSUM_NONE && told != *kind) {
+        exchange_fail(r->x, "InvalidRequest",
+                      "Value for x-amz-sdk-checksum-algorithm header is invalid.");
+        return -1;
+    }
+    *kind = told;
+    return 0;
+}
+
 int s3_given_checksum(struct s3_request *r, enum checksum_kind *kind, const char **text)
 {
     *kind = CHECKSUM_NONE;
@@ -159,11 +183,7 @@ int s3_given_checksum(struct s3_request *r, enum checksum_kind *kind, const char
             *text = value;
         }
     }
-    if (*kind == CHECKSUM_NONE) {
-        const char *name = exchange_header(r->x, "x-amz-sdk-checksum-algorithm");
-        *kind = name ? checksum_find(name) : CHECKSUM_NONE;
-    }
-    return 0;
+    return read_sdk_algorithm(r, kind);
 }
 
 static int check_digests(struct s3_request *r, const struct content *content, const char *checksum)
