@@ -70,7 +70,8 @@ class ConfigTest(unittest.TestCase):
                            ([(str(i), "") for i in range(11)], "BadRequest")]:
             tag_set = {"TagSet": [{"Key": k, "Value": v} for k, v in tags]}
             self.refused(code, self.s3.put_object_tagging, Key="k", Tagging=tag_set)
-        self.refused("InvalidTag", self.s3.put_object, Key="k", Body=b"", Tagging="a=1&a=2")
+        self.refused("InvalidArgument", self.s3.put_object, Key="k", Body=b"", Tagging="a=1&a=2")
+        self.refused("InvalidTag", self.s3.put_object, Key="k", Body=b"", Tagging="a=1%26")
         self.refused("BadRequest", self.s3.put_object, Key="k", Body=b"",
                      Tagging="&".join(f"k{i}=v" for i in range(11)))
         self.refused("NoSuchKey", self.s3.put_object_tagging, Key="absent",
@@ -78,8 +79,8 @@ class ConfigTest(unittest.TestCase):
         self.assertEqual(self.tags("k"), {})
 
     def test_tags_of_objects(self):
-        self.put("k", Tagging="a=1&b=x%20y%26z&%C3%A9=")
-        self.assertEqual(self.tags("k"), {"a": "1", "b": "x y&z", "é": ""})
+        self.put("k", Tagging="a=1&b=x%20y%2Bz&%C3%A9=")
+        self.assertEqual(self.tags("k"), {"a": "1", "b": "x y+z", "é": ""})
         got = self.s3.get_object(Bucket=self.bucket, Key="k")
         self.assertEqual(got["TagCount"], 3)
         self.s3.put_object_tagging(Bucket=self.bucket, Key="k", Tagging={
@@ -105,7 +106,7 @@ class ConfigTest(unittest.TestCase):
         self.assertEqual(self.tags("u"), {"c": "3"})
 
     def test_tags_of_buckets(self):
-        tags = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "<&>"}]
+        tags = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "x y+z"}]
         self.s3.put_bucket_tagging(Bucket=self.bucket, Tagging={"TagSet": tags})
         self.assertEqual(self.s3.get_bucket_tagging(Bucket=self.bucket)["TagSet"], tags)
         self.refused("InvalidTag", self.s3.put_bucket_tagging,

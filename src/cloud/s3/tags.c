@@ -80,11 +80,24 @@ static int fail_tag(struct s3_request *r, const char *message)
     return -1;
 }
 
+/* Letters and digits of any script, spaces and these; of other scripts only ASCII is told apart. */
+static int has_tag_letters(const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789 \t+-=._:/@";
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x80 && !strchr(plain, *text))
+            return 0;
+    return 1;
+}
+
 static int check_tag(struct s3_request *r, const char *key, const char *value)
 {
-    if (!key || !*key || count_letters(key) > MAX_KEY_LETTERS || !utf8_is_valid(key))
+    if (!key || !*key || count_letters(key) > MAX_KEY_LETTERS || !utf8_is_valid(key) ||
+        !has_tag_letters(key))
         return fail_tag(r, "The TagKey you have provided is invalid");
-    if (!value || count_letters(value) > MAX_VALUE_LETTERS || !utf8_is_valid(value))
+    if (!value || count_letters(value) > MAX_VALUE_LETTERS || !utf8_is_valid(value) ||
+        !has_tag_letters(value))
         return fail_tag(r, "The TagValue you have provided is invalid");
     if (strncmp(key, "aws:", 4) == 0)
         return fail_tag(r, "System tags cannot be added/updated by requester");
@@ -123,6 +136,14 @@ static const char *finish(struct s3_request *r, struct buf *out, int result)
     return text;
 }
 
+static int fail_header(struct s3_request *r)
+{
+    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-tagging",
+                       "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL "
+                       "query parameters without tag name duplicates.");
+    return -1;
+}
+
 const char *s3_read_tags(struct s3_request *r, const char *text)
 {
     struct query_pair pair;
@@ -133,14 +154,10 @@ const char *s3_read_tags(struct s3_request *r, const char *text)
     for (const char *at = text; result == 0 && query_next(&at, &pair);) {
         const char *key = exchange_decode(r->x, pair.name, pair.name_size, 1);
         const char *value = exchange_decode(r->x, pair.value, pair.value_size, 1);
-        if (!key || !value) {
-            exchange_fail(r->x, "InvalidArgument",
-                          "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded "
-                          "URL query parameters without tag name duplicates.");
-            result = -1;
-        } else {
+        if (!key || !value || !*key || (out.size && s3_tags_have(out.data, key, NULL)))
+            result = fail_header(r);
+        else
             result = ++count > MAX_OBJECT_TAGS ? fail_too_many(r) : add_tag(r, &out, key, value);
-        }
     }
     return finish(r, &out, result);
 }
