@@ -5,6 +5,8 @@ import hashlib
 import json
 import sys
 import unittest
+import urllib.error
+import urllib.request
 
 import cloud as clouds
 
@@ -146,7 +148,7 @@ class ListingFacts(Facts):
 class ObjectFacts(Facts):
     def test_names_of_buckets(self):
         for name in ("ab", "a" * 64, "Upper", "under_score", "-dash", "dash-", "a..b", "192.168.1.1",
-                     "xn--bucket", "name-s3alias", "name--ol-s3", "sthree-x"):
+                     "a.-b", "a-.b", "xn--bucket", "name-s3alias", "name--ol-s3", "sthree-x"):
             with self.subTest(name):
                 try:
                     self.refused(400, "InvalidBucketName", self.s3.create_bucket, Bucket=name)
@@ -370,6 +372,212 @@ class UploadFacts(Facts):
         with self.assertRaises(botocore.exceptions.ClientError):
             self.s3.upload_part_copy(**upload, PartNumber=1, CopySource=source,
                                      CopySourceRange="bytes=0-21")
+
+
+class ChecksumFacts(Facts):
+    """What is told of checksums and tags is checked, and named where it is wrong."""
+
+    def setUp(self):
+        self.name = self.bucket()
+
+    def put(self, **how):
+        return self.s3.put_object(Bucket=self.name, Key="k", Body=b"hello", **how)
+
+    def start(self, **how):
+        return self.s3.create_multipart_upload(Bucket=self.name, Key="k", **how)
+
+    def test_tags_in_a_header(self):
+        for text, kept in (("", {}), ("&&", {}), ("k", {"k": ""}), ("k=&", {"k": ""}),
+                           ("a=1&b", {"a": "1", "b": ""}), ("a@=b@", {"a@": "b@"}),
+                           ("k%2E=%2F%2B", {"k.": "/+"}), ("a++b=c%20d", {"a  b": "c d"})):
+            self.put(Tagging=text)
+            told = self.s3.get_object_tagging(Bucket=self.name, Key="k")["TagSet"]
+            self.assertEqual({t["Key"]: t["Value"] for t in told}, kept, text)
+        for text in ("=", "k%", "k=1&k=2"):
+            self.refused(400, "InvalidArgument", self.put, Tagging=text)
+
+    def test_letters_of_tags(self):
+        for letter in "?(*$#!":
+            self.refused(400, "InvalidTag", self.put, Tagging=f"k{letter}=v")
+            self.refused(400, "InvalidTag", self.put, Tagging=f"k=v{letter}")
+        self.put(Tagging="\u00e9t\u00e9 +-=._:/@".replace("=", "%3D").replace("+", "%2B"))
+
+    def test_the_sdk_names_the_algorithm_that_it_used(self):
+        self.refused(400, "InvalidRequest", self.put, ChecksumAlgorithm="CRC32",
+                     ChecksumCRC32C="m0cB1Q==")
+        message = self.refused(
+            400, "InvalidRequest", self.s3.copy_object, Bucket=self.name, Key="x",
+            CopySource={"Bucket": self.name, "Key": "k"}, ChecksumAlgorithm="md6")
+        self.assertIn("Checksum algorithm provided is unsupported", message)
+
+    def test_kinds_of_checksums_of_uploads(self):
+        for part, how in (("unsupported", {"ChecksumAlgorithm": "md6"}),
+                          ("x-amz-checksum-type header is invalid", {"ChecksumType": "odd"}),
+                          ("FULL_OBJECT checksum type cannot be used with the sha1",
+                           {"ChecksumAlgorithm": "SHA1", "ChecksumType": "FULL_OBJECT"}),
+                          ("COMPOSITE checksum type cannot be used with the crc64nvme",
+                           {"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "COMPOSITE"})):
+            self.assertIn(part, self.refused(400, "InvalidRequest", self.start, **how))
+        told = self.start(ChecksumAlgorithm="crc32c", ChecksumType="Full_Object")
+        self.assertEqual((told["ChecksumAlgorithm"], told["ChecksumType"]),
+                         ("CRC32C", "FULL_OBJECT"))
+
+    def end(self, upload, part, **how):
+        return self.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]}, **how)
+
+    def test_what_completes_an_upload(self):
+        upload = {"Bucket": self.name, "Key": "k", "UploadId": self.start()["UploadId"]}
+        etag = self.s3.upload_part(**upload, PartNumber=1, Body=b"x" * 10)["ETag"]
+        part = {"PartNumber": 1, "ETag": etag}
+        for number in (0, -1):
+            self.assertEqual(self.refused(400, "InvalidArgument", self.end, upload=upload,
+                                          part={**part, "PartNumber": number}),
+                             "PartNumber must be >= 1")
+        for lacking in ({"ETag": etag}, {"PartNumber": 1}):
+            self.refused(400, "MalformedXML", self.end, upload=upload, part=lacking)
+        for size in (11, -1):
+            self.refused(400, "InvalidRequest", self.end, upload=upload, part=part,
+                         MpuObjectSize=size)
+        self.refused(400, "InvalidRequest", self.end, upload=upload, part=part, ChecksumType="odd")
+        self.end(upload, part, MpuObjectSize=10)
+
+    def test_checksums_of_parts_are_told_again(self):
+        start = self.start(ChecksumAlgorithm="SHA1")
+        upload = {"Bucket": self.name, "Key": "k", "UploadId": start["UploadId"]}
+        got = self.s3.upload_part(**upload, PartNumber=1, Body=b"x", ChecksumAlgorithm="SHA1")
+        part = {"PartNumber": 1, "ETag": got["ETag"]}
+        sha1 = {**part, "ChecksumSHA1": got["ChecksumSHA1"]}
+        self.assertIn("It was missing for part 1", self.refused(
+            400, "InvalidRequest", self.end, upload=upload, part=part))
+        for code, told in (("InvalidArgument", {**part, "ChecksumSHA1": "odd"}),
+                           ("InvalidArgument", {**sha1, "ChecksumCRC32": "AAAAAA=="}),
+                           ("InvalidPart", {**part, "ChecksumSHA1": "A" * 27 + "="}),
+                           ("BadDigest", {**part, "ChecksumCRC32": "AAAAAA=="})):
+            self.refused(400, code, self.end, upload=upload, part=told)
+        self.refused(400, "InvalidRequest", self.end, upload=upload, part=sha1,
+                     ChecksumType="FULL_OBJECT")
+        self.refused(400, "InvalidRequest", self.end, upload=upload, part=sha1, ChecksumSHA1="odd")
+        self.end(upload, sha1)
+
+    def test_ranges_of_copied_parts(self):
+        self.put()
+        upload = {"Bucket": self.name, "Key": "c", "UploadId": self.s3.create_multipart_upload(
+            Bucket=self.name, Key="c")["UploadId"]}
+        source = {"Bucket": self.name, "Key": "k"}
+        for asked, part in (("bytes=-2-3", "must be of the form bytes=first-last"),
+                            ("bytes=3-2", "must be of the form bytes=first-last"),
+                            ("bytes=1-5", "not valid for source object of size: 5")):
+            self.assertIn(part, self.refused(
+                400, "InvalidArgument", self.s3.upload_part_copy, **upload, PartNumber=1,
+                CopySource=source, CopySourceRange=asked))
+
+
+class BucketFacts(Facts):
+    def test_cors_rules_are_checked(self):
+        bucket = self.bucket()
+        put = lambda **rule: self.s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [
+            {"AllowedOrigins": ["http://o.com"], "AllowedMethods": ["GET"], **rule}]})
+        for name in ("a b", "X-A:B", "X(A)", "A/B", "X[K]", "A=B"):
+            for element in ("AllowedHeaders", "ExposeHeaders"):
+                self.assertIn("contains invalid character", self.refused(
+                    400, "InvalidRequest", put, **{element: ["X-Amz-Date", name]}))
+        for origin in ("*a.com*", "http://***"):
+            self.assertIn("more than one wildcard", self.refused(
+                400, "InvalidRequest", put, AllowedOrigins=[origin]))
+        for method in ("get", "PATCH", ""):
+            self.assertIn("Unsupported method is " + method, self.refused(
+                400, "InvalidRequest", put, AllowedMethods=["GET", method]))
+        self.refused(400, "MalformedXML", put, AllowedOrigins=[])
+        put(MaxAgeSeconds=-100)
+
+    def preflight(self, bucket, **headers):
+        request = urllib.request.Request(f"{self.cloud.endpoint}/{bucket}/k", method="OPTIONS",
+                                         headers={k.replace("_", "-"): v
+                                                  for k, v in headers.items()})
+        try:
+            with urllib.request.urlopen(request) as reply:
+                return reply.status, reply.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def test_preflights(self):
+        bucket = self.bucket()
+        self.s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [
+            {"AllowedOrigins": ["http://*.o.com"], "AllowedMethods": ["GET", "HEAD"],
+             "AllowedHeaders": ["X-Amz-*"], "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 9}]})
+        ask = lambda method="GET", names="X-Amz-Date,X-Amz-A", origin="http://a.o.com": \
+            self.preflight(bucket, Origin=origin, Access_Control_Request_Method=method,
+                           Access_Control_Request_Headers=names)
+        status, headers = ask()
+        self.assertEqual((status, headers["Access-Control-Allow-Headers"],
+                          headers["Access-Control-Allow-Methods"],
+                          headers["Access-Control-Allow-Credentials"]),
+                         (200, "x-amz-date, x-amz-a", "GET, HEAD", "true"))
+        for how in ({"method": "get"}, {"method": "PATCH"}, {"names": "X(A)"}, {"names": "a b"}):
+            status, text = ask(**how)
+            self.assertEqual((status, "BadRequest" in text), (400, True), how)
+        for how in ({"method": "PUT"}, {"names": "X-Other"}, {"origin": "http://o.com"}):
+            status, text = ask(**how)
+            self.assertEqual((status, "AccessForbidden" in text), (403, True), how)
+
+    def test_forms_of_policies(self):
+        bucket = self.bucket()
+        arn = "arn:aws:s3:::" + bucket
+        put = lambda document: self.s3.put_bucket_policy(Bucket=bucket, Policy=document)
+        of = lambda **how: json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": [arn, arn + "/*"],
+             **how}]})
+        for document, part in (
+                ("{true}", "contains invalid Json"), ("[]", "first byte must be '{'"),
+                ("{}", "Missing required field Statement"),
+                ('{"Statement": []}', "Statement is empty!"), (of(Effect="x"), "Invalid effect: x"),
+                (of(Action=[]), "invalid action"), (of(Action="s3:"), "invalid action"),
+                (of(Action="s3:Fly"), "invalid action"), (of(Action="s4:GetObject"), "invalid action"),
+                (of(Principal={"AWS": ""}), "Invalid principal"),
+                (of(Principal=["*"]), "Invalid principal"),
+                (of(Resource=[]), "invalid resource"), (of(Resource=arn + "x"), "invalid resource"),
+                (of(Resource="arn:aws:iam:::" + bucket), "invalid resource"),
+                (of(Resource=arn, Action="s3:GetObject"), "does not apply to any resource"),
+                (of(Resource=arn, Action="s3:Abort*"), "does not apply to any resource"),
+                (of(Resource=arn + "/*", Action=["s3:GetObject", "s3:ListBucket"]),
+                 "does not apply to any resource")):
+            self.assertIn(part, self.refused(400, "MalformedPolicy", put, document=document))
+        put(of(Resource=arn + "*", Action=["s3:ListBucket", "s3:Get?bject"]))
+        put(of(Principal={"AWS": ["000000000000", "*"]}))
+        self.assertTrue(self.s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"])
+
+    def test_what_is_told_of_a_bucket(self):
+        name = self.new("facts")
+        made = self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={
+            "Tags": [{"Key": "a", "Value": "b"}]})
+        self.assertEqual(made["ResponseMetadata"]["HTTPHeaders"]["x-amz-bucket-arn"],
+                         "arn:aws:s3:::" + name)
+        self.assertEqual(self.s3.get_bucket_tagging(Bucket=name)["TagSet"],
+                         [{"Key": "a", "Value": "b"}])
+        self.assertEqual(self.s3.head_bucket(Bucket=name)["AccessPointAlias"], False)
+        self.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True})
+        self.assertEqual(
+            self.s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"],
+            {"BlockPublicAcls": True, "IgnorePublicAcls": False, "BlockPublicPolicy": False,
+             "RestrictPublicBuckets": False})
+
+    def test_places_and_owners_of_buckets(self):
+        for place in ("us-east-1", "somewhere", "eu-west-", "xx-west-1"):
+            self.refused(400, "InvalidLocationConstraint", self.s3.create_bucket,
+                         Bucket=self.new("facts"),
+                         CreateBucketConfiguration={"LocationConstraint": place})
+        self.assertIn("header: odd", self.refused(400, "InvalidArgument", self.s3.create_bucket,
+                                                  Bucket=self.new("facts"), ObjectOwnership="odd"))
+        self.refused(400, "MalformedACLError", self.s3.put_bucket_acl, Bucket=self.bucket(),
+                     AccessControlPolicy={"Grants": []})
+
+    def test_a_bucket_with_old_versions_is_not_empty(self):
+        bucket = self.bucket()
+        self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        self.s3.delete_object(Bucket=bucket, Key="absent")
+        self.assertIn("delete all versions", self.refused(409, "BucketNotEmpty",
+                                                          self.s3.delete_bucket, Bucket=bucket))
 
 
 class RecordFacts(Facts):

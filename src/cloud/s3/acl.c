@@ -188,7 +188,7 @@ const char *acl_of_body(struct s3_request *r)
         return NULL;
     const struct tree *list = tree_get(policy, "AccessControlList");
     const char *owner = tree_text(tree_get(policy, "Owner"), "ID");
-    if (!list || (owner && strcmp(owner, r->s3->owner_id) != 0) ||
+    if (!list || !owner || strcmp(owner, r->s3->owner_id) != 0 ||
         tree_count(list, "Grant") > ACL_MAX_GRANTS) {
         if (owner && strcmp(owner, r->s3->owner_id) != 0)
             exchange_fail(r->x, "AccessDenied", "Access Denied");

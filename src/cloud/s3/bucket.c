@@ -119,42 +119,75 @@ void s3_list_buckets(struct s3_request *r)
     s3_fail(r, &err);
 }
 
-static int take_location(void *context, const char *path, const char *text, struct err *err)
+/* "eu-west-1" and its like, or "EU"; us-east-1 is what it is called when nothing is said. */
+static int is_region(const char *text)
 {
-    char *region = context;
-    if (strcmp(path, "CreateBucketConfiguration") == 0)
-        return 0;
-    if (strcmp(path, "CreateBucketConfiguration/LocationConstraint") != 0)
-        return err_set(err, ERR_UNSUPPORTED, "%s", path);
-    if (strlen(text) >= 32 ||
-        strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-EU") != strlen(text))
-        return err_set(err, ERR_DENIED, "it is no region");
-    if (*text)
-        snprintf(region, 64, "%s", text);
-    return 0;
+    static const char areas[] = "af ap ca cn eu il me mx sa us";
+    size_t length = strlen(text), words = 1;
+    char area[4];
+    snprintf(area, sizeof area, "%.2s", text);
+    for (const char *p = text; (p = strchr(p, '-')); p++)
+        words++;
+    if (strcmp(text, "EU") == 0)
+        return 1;
+    return length > 5 && length < 32 && words >= 3 && text[2] == '-' && strlen(area) == 2 &&
+           strstr(areas, area) && strchr("123456789", text[length - 1]) &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz-") == length - 1 &&
+           strcmp(text, "us-east-1") != 0;
 }
 
-static int read_location(struct s3_request *r, char region[64])
+static const struct tree_rule create_rules[] = {{.path = "LocationConstraint", .kind = TREE_TEXT},
+                                                {.path = "Location", .is_refused = 1},
+                                                {.path = "Bucket", .is_refused = 1},
+                                                {.path = "Tags", .kind = TREE_PARENT},
+                                                {.path = "Tags/Tag", .kind = TREE_PARENT},
+                                                {.path = "Tags/Tag/Key", .kind = TREE_TEXT},
+                                                {.path = "Tags/Tag/Value", .kind = TREE_TEXT},
+                                                {0}};
+
+/* The tags of a new bucket as the configuration that keeps them; "" when there are none, NULL:
+ * answered. */
+static const char *read_bucket_tags(struct s3_request *r, const struct tree *config)
 {
-    struct err err = {0};
+    const struct tree *tags = tree_get(config, "Tags");
+    if (!tags || !tags->child)
+        return "";
+    struct tree set = {.name = "TagSet", .text = "", .child = tags->child};
+    struct tree tagging = {.name = "Tagging", .text = "", .child = &set};
+    if (tags_check_bucket(r, &tagging) < 0)
+        return NULL;
+    struct buf out;
+    buf_init(&out, CONFIG_MAX_BYTES);
+    tree_write(&tagging, 1, &out);
+    const char *text = out.failed ? NULL : arena_copy(&r->x->arena, out.data, out.size);
+    buf_finish(&out);
+    if (!text)
+        s3_fail_malformed(r);
+    return text;
+}
+
+/* Region and tags that the body names; the tags: NULL: answered. */
+static const char *read_creation(struct s3_request *r, char region[64])
+{
     snprintf(region, 64, "%s", r->s3->cloud->region);
     if (r->x->body.size == 0)
-        return 0;
-    if (r->x->body.data &&
-        xml_read(r->x->body.data, r->x->body.size, take_location, region, &err) == 0)
-        return 0;
-    if (err.code == ERR_UNSUPPORTED)
-        s3_fail_not_offered(r, "element", err.message);
-    else if (err.code == ERR_DENIED)
-        exchange_fail(r->x, "InvalidLocationConstraint",
-                      "The specified location-constraint is not valid");
-    else
-        s3_fail_malformed(r);
-    return -1;
+        return "";
+    const struct tree *config = s3_take_tree(r, "CreateBucketConfiguration", create_rules);
+    const char *location = config ? tree_text(config, "LocationConstraint") : NULL;
+    if (!config)
+        return NULL;
+    if (location && *location && !is_region(location)) {
+        exchange_fail_more(r->x, "InvalidLocationConstraint", "LocationConstraint", location,
+                           "The specified location-constraint is not valid");
+        return NULL;
+    }
+    if (location && *location)
+        snprintf(region, 64, "%s", location);
+    return read_bucket_tags(r, config);
 }
 
-/* What a new bucket's headers ask for, as two of its configurations. */
-static int configure(struct s3_request *r, const char *acl)
+/* What a new bucket's headers and body ask for, as three of its configurations. */
+static int configure(struct s3_request *r, const char *acl, const char *tags)
 {
     struct err err = {0};
     enum meta_outcome outcome;
@@ -166,7 +199,8 @@ static int configure(struct s3_request *r, const char *acl)
                                                 ownership)
                                  : NULL;
     if ((text && config_write(r, "ownershipControls", text, &outcome, &err) < 0) ||
-        (*acl && config_write(r, "acl", acl, &outcome, &err) < 0)) {
+        (*acl && config_write(r, "acl", acl, &outcome, &err) < 0) ||
+        (*tags && config_write(r, "tagging", tags, &outcome, &err) < 0)) {
         s3_fail(r, &err);
         return -1;
     }
@@ -186,8 +220,11 @@ static const char *read_bucket_headers(struct s3_request *r)
     if (!acl)
         return NULL;
     if (!is_known) {
+        char message[96];
+        snprintf(message, sizeof message, "Invalid x-amz-object-ownership header: %.40s",
+                 ownership);
         exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-object-ownership",
-                           "Invalid x-amz-object-ownership header");
+                           message);
         return NULL;
     }
     if (*acl && ownership && strcmp(ownership, "BucketOwnerEnforced") == 0) {
@@ -203,13 +240,13 @@ void s3_create_bucket(struct s3_request *r)
 {
     struct err err = {0};
     enum meta_outcome outcome;
-    char region[64], location[80];
+    char region[64], location[80], arn[96];
     if (!s3_bucket_name_is_valid(r->bucket)) {
         exchange_fail_more(r->x, "InvalidBucketName", "BucketName", r->bucket,
                            "The specified bucket is not valid.");
         return;
     }
-    const char *acl = read_location(r, region) < 0 ? NULL : read_bucket_headers(r);
+    const char *tags = read_creation(r, region), *acl = tags ? read_bucket_headers(r) : NULL;
     if (!acl)
         return;
     if (meta_create_bucket(r, region, &outcome, &err) < 0) {
@@ -223,8 +260,10 @@ void s3_create_bucket(struct s3_request *r)
                            "already own it.");
         return;
     }
-    if (configure(r, acl) < 0)
+    if (configure(r, acl, tags) < 0)
         return;
+    snprintf(arn, sizeof arn, "arn:aws:s3:::%.70s", r->bucket);
+    exchange_reply_header(r->x, "x-amz-bucket-arn", arn);
     snprintf(location, sizeof location, "/%.70s", r->bucket);
     exchange_reply_header(r->x, "Location", location);
     exchange_respond(r->x, 200, NULL, NULL, 0);
@@ -236,7 +275,20 @@ void s3_head_bucket(struct s3_request *r)
     if (s3_need_bucket(r, &bucket) < 0)
         return;
     exchange_reply_header(r->x, "x-amz-bucket-region", bucket.region);
+    exchange_reply_header(r->x, "x-amz-access-point-alias", "false");
     exchange_respond(r->x, 200, "application/xml", NULL, 0);
+}
+
+static void fail_not_empty(struct s3_request *r)
+{
+    struct err ignored = {0};
+    struct meta_bucket bucket;
+    int has_versions =
+        meta_bucket(r, r->bucket, &bucket, &ignored) > 0 && bucket.versioning != VERSIONING_OFF;
+    exchange_fail_more(r->x, "BucketNotEmpty", "BucketName", r->bucket,
+                       has_versions ? "The bucket you tried to delete is not empty. You must "
+                                      "delete all versions in the bucket."
+                                    : "The bucket you tried to delete is not empty");
 }
 
 void s3_delete_bucket(struct s3_request *r)
@@ -248,8 +300,7 @@ void s3_delete_bucket(struct s3_request *r)
     else if (outcome == META_NO_BUCKET)
         s3_fail_no_bucket(r);
     else if (outcome == META_NOT_EMPTY)
-        exchange_fail_more(r->x, "BucketNotEmpty", "BucketName", r->bucket,
-                           "The bucket you tried to delete is not empty");
+        fail_not_empty(r);
     else
         exchange_respond(r->x, 204, NULL, NULL, 0);
 }

@@ -124,7 +124,7 @@ static const struct tree_rule cors_rules[] = {
     {.path = "CORSRule/AllowedOrigin", .kind = TREE_TEXT},
     {.path = "CORSRule/AllowedHeader", .kind = TREE_TEXT},
     {.path = "CORSRule/ExposeHeader", .kind = TREE_TEXT},
-    {.path = "CORSRule/MaxAgeSeconds", .kind = TREE_NUMBER},
+    {.path = "CORSRule/MaxAgeSeconds", .kind = TREE_TEXT}, /* AWS takes negative ones too */
     {0}};
 
 static const struct tree_rule lifecycle_rules[] = {
@@ -228,6 +228,23 @@ static int ownership_check(struct s3_request *r, struct tree *config)
     return -1;
 }
 
+/* What is not told is false. */
+static int access_block_check(struct s3_request *r, struct tree *config)
+{
+    for (const struct tree_rule *rule = access_block_rules; rule->path; rule++) {
+        if (tree_get(config, rule->path))
+            continue;
+        struct tree *absent = arena_new(&r->x->arena, struct tree, 1);
+        if (!absent) {
+            exchange_fail(r->x, "InternalError", "Out of memory.");
+            return -1;
+        }
+        *absent = (struct tree){.name = rule->path, .text = "false", .next = config->child};
+        config->child = absent;
+    }
+    return 0;
+}
+
 /* What a bucket has none of, or what it has from the start. */
 static const struct config_kind {
     const char *name, *root;
@@ -247,7 +264,7 @@ static const struct config_kind {
      "<NotificationConfiguration xmlns=\"" S3_NAMESPACE "\"/>", NULL, 200},
     {"ownershipControls", "OwnershipControls", ownership_rules, ownership_check,
      "OwnershipControlsNotFoundError", "The bucket ownership controls were not found", 200},
-    {"publicAccessBlock", "PublicAccessBlockConfiguration", access_block_rules, NULL,
+    {"publicAccessBlock", "PublicAccessBlockConfiguration", access_block_rules, access_block_check,
      "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found",
      200},
     {"requestPayment", "RequestPaymentConfiguration", payment_rules, payment_check,

@@ -44,6 +44,35 @@ static int check_stars(struct s3_request *r, const struct tree *rule, const char
     return 0;
 }
 
+/* RFC 9110, section 5.6.2: what a name of a header is made of. */
+static int is_header(const char *name, size_t size)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789!#$%&'*+-.^_`|~";
+    return size && strspn(name, letters) >= size;
+}
+
+static int check_header_names(struct s3_request *r, const struct tree *rule, const char *element)
+{
+    for (const struct tree *t = tree_get(rule, element); t; t = tree_same(t)) {
+        if (is_header(t->text, strlen(t->text)))
+            continue;
+        exchange_fail(r->x, "InvalidRequest", "AllowedHeader \"%s\" contains invalid character.",
+                      t->text);
+        return -1;
+    }
+    return 0;
+}
+
+static int check_age(struct s3_request *r, const struct tree *rule)
+{
+    const char *age = tree_text(rule, "MaxAgeSeconds");
+    if (!age || s3_number(age + (*age == '-'), INT32_MAX) >= 0)
+        return 0;
+    s3_fail_malformed(r);
+    return -1;
+}
+
 static int check_rule(struct s3_request *r, const struct tree *rule)
 {
     if (!tree_get(rule, "AllowedMethod") || !tree_get(rule, "AllowedOrigin")) {
@@ -62,7 +91,11 @@ static int check_rule(struct s3_request *r, const struct tree *rule)
                       t->text);
         return -1;
     }
-    return check_stars(r, rule, "AllowedOrigin") < 0 ? -1 : check_stars(r, rule, "AllowedHeader");
+    if (check_stars(r, rule, "AllowedOrigin") < 0 || check_stars(r, rule, "AllowedHeader") < 0 ||
+        check_header_names(r, rule, "AllowedHeader") < 0 ||
+        check_header_names(r, rule, "ExposeHeader") < 0)
+        return -1;
+    return check_age(r, rule);
 }
 
 int cors_check(struct s3_request *r, struct tree *config)
@@ -191,15 +224,52 @@ static void forbid(struct s3_request *r, const char *message)
                        exchange_header(r->x, "Access-Control-Request-Method"), message);
 }
 
-/* Lower case, as AWS gives them back. */
+/* Lower case and with ", " between, as AWS gives them back. */
 static void reply_headers(struct exchange *x, const char *list)
 {
-    char *text = arena_strdup(&x->arena, list);
-    for (char *p = text; p && *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p - 'A' + 'a');
-    if (text)
-        exchange_reply_header(x, "Access-Control-Allow-Headers", text);
+    struct buf text;
+    buf_init(&text, S3_MAX_HEADERS_BYTES);
+    for (const char *p = list; *p;) {
+        p += strspn(p, ", \t");
+        size_t size = strcspn(p, ", \t");
+        if (size && text.size)
+            buf_puts(&text, ", ");
+        for (size_t i = 0; i < size; i++) {
+            char small = (char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] - 'A' + 'a' : p[i]);
+            buf_append(&text, &small, 1);
+        }
+        p += size;
+    }
+    if (text.size)
+        exchange_reply_header(x, "Access-Control-Allow-Headers", text.data);
+    buf_finish(&text);
+}
+
+/* Does what a browser asks for make sense at all? */
+static int check_question(struct s3_request *r, const char *method, const char *headers)
+{
+    int known = 0;
+    for (size_t i = 0; methods[i]; i++)
+        known |= strcmp(methods[i], method) == 0;
+    if (!known) {
+        exchange_fail(r->x, "BadRequest", "Invalid Access-Control-Request-Method: %.64s", method);
+        return -1;
+    }
+    for (const char *p = headers ? headers : ""; *p;) {
+        p += strspn(p, ", \t");
+        size_t size = strcspn(p, ",");
+        size_t length = size;
+        while (length && strchr(" \t", p[length - 1]))
+            length--;
+        if (length && !is_header(p, length)) {
+            exchange_fail(r->x, "BadRequest",
+                          "Access-Control-Request-Headers \"%.*s\" contains invalid character.",
+                          (int)length, p);
+            return -1;
+        }
+        p += size;
+    }
+    return 0;
 }
 
 void s3_preflight(struct s3_request *r)
@@ -215,6 +285,8 @@ void s3_preflight(struct s3_request *r)
                              : "Insufficient information. Origin request header needed.");
         return;
     }
+    if (check_question(r, method, headers) < 0)
+        return;
     int exists = r->bucket ? meta_bucket(r, r->bucket, NULL, &err) : 0;
     int found = exists > 0 ? config_tree(r, r->bucket, "cors", &config, &err) : exists;
     if (found < 0) {

@@ -24,7 +24,7 @@ int s3_bucket_name_is_valid(const char *name)
     for (size_t i = 0; i < length; i++) {
         if (!is_label_char(name[i]) && name[i] != '-' && name[i] != '.')
             return 0;
-        if (name[i] == '.' && name[i + 1] == '.')
+        if (name[i] == '.' && (!is_label_char(name[i + 1]) || !is_label_char(name[i - 1])))
             return 0;
     }
     if (inet_pton(AF_INET, name, &address) == 1 || strncmp(name, "xn--", 4) == 0 ||

@@ -1,5 +1,6 @@
 #include "cloud/errors.h"
 #include "cloud/s3/config.h"
+#include "cloud/s3/policy_actions.h"
 #include "cloud/s3/write.h"
 
 #include <jansson.h>
@@ -35,6 +36,31 @@ static int has_one_of(const json_t *statement, const char *name, const char *opp
     return (a && !b && is_text_or_list(a)) || (b && !a && is_text_or_list(b));
 }
 
+/* "*", an account's number or ARN, somebody's ARN or unique id; whether he exists is not asked. */
+static int is_aws_principal(const char *text)
+{
+    return strcmp(text, "*") == 0 || strncmp(text, "arn:", 4) == 0 ||
+           (strlen(text) == 12 && strspn(text, "0123456789") == 12) ||
+           strncmp(text, "AIDA", 4) == 0 || strncmp(text, "AROA", 4) == 0;
+}
+
+static int is_principal_of(const char *kind, const json_t *value)
+{
+    static const char *const kinds[] = {"AWS", "Service", "Federated", "CanonicalUser"};
+    int known = 0;
+    size_t i;
+    json_t *one;
+    for (i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        known |= strcmp(kind, kinds[i]) == 0;
+    if (!known || !is_text_or_list(value))
+        return 0;
+    if (json_is_string(value))
+        return strcmp(kind, "AWS") == 0 ? is_aws_principal(json_string_value(value))
+                                        : *json_string_value(value) != 0;
+    json_array_foreach((json_t *)value, i, one) if (!is_principal_of(kind, one)) return 0;
+    return 1;
+}
+
 static int is_principal(const json_t *value)
 {
     const char *key;
@@ -43,7 +69,7 @@ static int is_principal(const json_t *value)
         return strcmp(json_string_value(value), "*") == 0;
     if (!json_is_object(value) || json_object_size(value) == 0)
         return 0;
-    json_object_foreach((json_t *)value, key, one) if (!is_text_or_list(one)) return 0;
+    json_object_foreach((json_t *)value, key, one) if (!is_principal_of(key, one)) return 0;
     return 1;
 }
 
@@ -71,18 +97,58 @@ static int owns_all(const struct s3_request *r, const json_t *resource)
     return 1;
 }
 
-static int check_actions(struct s3_request *r, const json_t *action)
+/* What the resources are: the bucket, what is in it, or (with a '*' at its name) both. */
+static int resource_subjects(const json_t *resource)
+{
+    size_t i;
+    json_t *one;
+    int result = 0;
+    if (json_is_string(resource)) {
+        const char *arn = json_string_value(resource);
+        return strchr(arn, '/')     ? POLICY_ON_OBJECT
+               : strpbrk(arn, "*?") ? POLICY_ON_BUCKET | POLICY_ON_OBJECT
+                                    : POLICY_ON_BUCKET;
+    }
+    json_array_foreach((json_t *)resource, i, one) result |= resource_subjects(one);
+    return result;
+}
+
+static int check_actions(struct s3_request *r, const json_t *action, int subjects)
 {
     size_t i;
     json_t *one;
     if (json_is_array(action)) {
-        json_array_foreach((json_t *)action, i, one) if (check_actions(r, one) < 0) return -1;
+        json_array_foreach((json_t *)action, i,
+                           one) if (check_actions(r, one, subjects) < 0) return -1;
         return 0;
     }
-    const char *text = json_string_value(action);
-    return text && (strcmp(text, "*") == 0 || strncasecmp(text, "s3:", 3) == 0)
-               ? 0
-               : fail_policy(r, "Policy has invalid action");
+    int on = policy_action_subjects(json_string_value(action));
+    if (!on)
+        return fail_policy(r, "Policy has invalid action");
+    return on & subjects ? 0
+                         : fail_policy(r, "Action does not apply to any resource(s) in statement");
+}
+
+static int check_effect(struct s3_request *r, const char *effect)
+{
+    if (!effect)
+        return fail_policy(r, "Missing required field Effect cannot be empty!");
+    if (strcmp(effect, "Allow") == 0 || strcmp(effect, "Deny") == 0)
+        return 0;
+    exchange_fail(r->x, "MalformedPolicy", "Invalid effect: %.64s", effect);
+    return -1;
+}
+
+/* A field that must be there: as text or list, it or its opposite. */
+static int check_field(struct s3_request *r, const json_t *statement, const char *names[2],
+                       const char *wrong)
+{
+    if (has_one_of(statement, names[0], names[1]))
+        return 0;
+    if (json_object_get(statement, names[0]) || json_object_get(statement, names[1]))
+        return fail_policy(r, wrong);
+    exchange_fail(r->x, "MalformedPolicy", "Missing required field %s", names[0]);
+    return -1;
 }
 
 static int check_names(struct s3_request *r, const json_t *statement)
@@ -116,21 +182,23 @@ static int check_statement(struct s3_request *r, const json_t *statement)
         return fail_policy(r, "Statement is not an object");
     if (check_names(r, statement) < 0)
         return -1;
-    if (!effect || (strcmp(effect, "Allow") != 0 && strcmp(effect, "Deny") != 0))
-        return fail_policy(r, "Missing required field Effect cannot be empty!");
+    if (check_effect(r, effect) < 0)
+        return -1;
     if (!principal)
         return fail_policy(r, "Missing required field Principal cannot be empty!");
     if (!is_principal(principal))
         return fail_policy(r, "Invalid principal in policy");
-    if (!has_one_of(statement, "Action", "NotAction"))
-        return fail_policy(r, "Missing required field Action");
-    if (!has_one_of(statement, "Resource", "NotResource"))
-        return fail_policy(r, "Missing required field Resource");
+    if (check_field(r, statement, (const char *[2]){"Action", "NotAction"},
+                    "Policy has invalid action") < 0 ||
+        check_field(r, statement, (const char *[2]){"Resource", "NotResource"},
+                    "Policy has invalid resource") < 0)
+        return -1;
     if (condition && !json_is_object(condition))
         return fail_policy(r, "Conditions must be an object");
     if (resource && !owns_all(r, resource))
         return fail_policy(r, "Policy has invalid resource");
-    return action ? check_actions(r, action) : 0;
+    const int both = POLICY_ON_BUCKET | POLICY_ON_OBJECT;
+    return action ? check_actions(r, action, resource ? resource_subjects(resource) : both) : 0;
 }
 
 static int check_policy(struct s3_request *r, const json_t *policy)
@@ -145,9 +213,22 @@ static int check_policy(struct s3_request *r, const json_t *policy)
         return fail_policy(r, "The policy must contain a valid version string");
     if (json_is_object(statements))
         return check_statement(r, statements);
-    if (!json_is_array(statements) || json_array_size(statements) == 0)
+    if (!json_is_array(statements))
         return fail_policy(r, "Missing required field Statement");
+    if (json_array_size(statements) == 0)
+        return fail_policy(r, "Could not parse the policy: Statement is empty!");
     json_array_foreach((json_t *)statements, i, one) if (check_statement(r, one) < 0) return -1;
+    return 0;
+}
+
+static int has_anybody(const json_t *principal)
+{
+    size_t i;
+    json_t *one;
+    const char *text = json_string_value(principal);
+    if (text)
+        return strcmp(text, "*") == 0;
+    json_array_foreach((json_t *)principal, i, one) if (has_anybody(one)) return 1;
     return 0;
 }
 
@@ -162,9 +243,7 @@ static int is_public(const json_t *policy)
         const json_t *principal = json_object_get(one, "Principal");
         if (json_is_object(principal))
             principal = json_object_get(principal, "AWS");
-        const char *who =
-            json_string_value(json_is_array(principal) ? json_array_get(principal, 0) : principal);
-        if (effect && strcmp(effect, "Allow") == 0 && who && strcmp(who, "*") == 0 &&
+        if (effect && strcmp(effect, "Allow") == 0 && has_anybody(principal) &&
             !json_object_get(one, "Condition"))
             return 1;
     }
@@ -201,7 +280,8 @@ const char *s3_take_policy(struct s3_request *r)
     }
     json_error_t ignored;
     json_t *policy = json_loadb(text, r->x->body.size, JSON_REJECT_DUPLICATES, &ignored);
-    int result = check_policy(r, policy);
+    int result = !policy && *text == '{' ? fail_policy(r, "This policy contains invalid Json")
+                                         : check_policy(r, policy);
     const char *kept = NULL;
     if (result == 0 && !is_blocked(r, policy))
         kept = arena_copy(&r->x->arena, text, r->x->body.size);
