@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 static const char details[] =
-    "Speaks the wire protocols of S3, DynamoDB, Lambda, API Gateway, CloudWatch and CloudWatch\n"
-    "Logs on one port; see docs/cloud.md. Stops on SIGTERM or SIGINT, answering first what was\n"
-    "asked. The administrator's key is AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY where both\n"
-    "are set, else the one in DIR/credentials, which the first start makes.\n"
+    "Speaks the wire protocols of S3, DynamoDB, Lambda, API Gateway, SQS, SNS, CloudWatch, Logs,\n"
+    "ECR, IAM and STS on one port; see docs/cloud.md. Stops on SIGTERM or SIGINT, answering first\n"
+    "what was asked. The administrator's key is AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY\n"
+    "where both are set, else the one in DIR/credentials, which the first start makes.\n"
     "\n"
     "\"ken cloud env\" prints what a shell needs to speak to it:\n"
     "  ken cloud --data ~/cloud &\n"
