@@ -18,14 +18,20 @@ static void skip_blanks(struct reader *r)
         r->at++;
 }
 
-/* Copy the string at the reader, quotes and escapes as they are. */
-static void copy_string(struct reader *r)
+static void skip_string(struct reader *r)
 {
-    const char *start = r->at++;
+    r->at++;
     while (r->at < r->end && *r->at != '"')
         r->at += *r->at == '\\' ? 2 : 1;
     if (r->at < r->end)
         r->at++;
+}
+
+/* Copy the string at the reader, quotes and escapes as they are. */
+static void copy_string(struct reader *r)
+{
+    const char *start = r->at;
+    skip_string(r);
     buf_append(r->out, start, (size_t)(r->at - start));
 }
 
@@ -124,6 +130,61 @@ int attribute_from_plain(const char *text, size_t size, struct buf *out, struct 
     if (out->failed)
         return err_set(err, ERR_TOO_BIG, "read record: it is too big");
     return 0;
+}
+
+/* Past the value at the reader, whatever it is. */
+static void skip_value(struct reader *r)
+{
+    int depth = 0;
+    do {
+        if (*r->at == '"') {
+            skip_string(r);
+            continue;
+        }
+        depth += *r->at == '{' || *r->at == '[';
+        depth -= *r->at == '}' || *r->at == ']';
+        r->at++;
+    } while (r->at < r->end && (depth > 0 || !strchr(",]} \t\r\n", *r->at)));
+}
+
+const char *attribute_plain_member(const char *text, size_t size, const char *name,
+                                   size_t *value_bytes)
+{
+    struct reader r = {.at = text, .end = text + size};
+    size_t name_bytes = strlen(name);
+    skip_blanks(&r);
+    if (r.at < r.end)
+        r.at++; /* the bracket */
+    for (skip_blanks(&r); r.at < r.end && *r.at != '}'; skip_blanks(&r)) {
+        const char *here = r.at;
+        if (*here != '"')
+            return NULL;
+        skip_string(&r);
+        int found = (size_t)(r.at - here) == name_bytes + 2 && !memcmp(here + 1, name, name_bytes);
+        skip_blanks(&r);
+        r.at++; /* the colon */
+        skip_blanks(&r);
+        const char *value = r.at;
+        if (value >= r.end)
+            return NULL;
+        skip_value(&r);
+        *value_bytes = (size_t)(r.at - value);
+        if (found)
+            return value;
+        skip_blanks(&r);
+        if (r.at < r.end && *r.at == ',')
+            r.at++;
+    }
+    return NULL;
+}
+
+json_t *attribute_load_plain(const char *text, size_t size)
+{
+    json_error_t problem;
+    json_t *root = json_loadb(text, size, 0, &problem);
+    if (root || json_error_code(&problem) != json_error_numeric_overflow)
+        return root;
+    return json_loadb(text, size, JSON_DECODE_INT_AS_REAL, &problem);
 }
 
 void attribute_put_string(struct buf *out, const char *text)

@@ -26,6 +26,15 @@ int attribute_from_plain(const char *text, size_t size, struct buf *out, struct 
  * typed attribute. */
 int attribute_to_plain(const json_t *item, struct buf *out, struct err *err) MUST_USE;
 
+/* Where the value of a plain object's member is, as it was written. The text is a well-formed
+ * object, such as attribute_to_plain made; NULL when it has no such member. */
+const char *attribute_plain_member(const char *text, size_t size, const char *name,
+                                   size_t *value_bytes);
+
+/* A plain text to look into, NULL when it is no JSON. DynamoDB's integers have 38 digits, a tree's
+ * 64 bits: where one is longer, all numbers of this tree are floating-point. */
+json_t *attribute_load_plain(const char *text, size_t size);
+
 /* Append `text` as a JSON string with its quotes; what is no UTF-8 becomes "". */
 void attribute_put_string(struct buf *out, const char *text);
 

@@ -1,5 +1,7 @@
 #include "edge/answer.h"
 
+#include "aws/attribute.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -39,10 +41,9 @@ static void take_timings(struct answer *answer)
 int answer_parse(struct answer *answer, const char *data, size_t size, struct err *err)
 {
     *answer = (struct answer){0};
-    json_error_t where;
     if (size > ANSWER_MAX_BYTES)
         return err_set(err, ERR_TOO_BIG, "read answer: %zu bytes", size);
-    answer->body = json_loadb(data ? data : "", size, 0, &where);
+    answer->body = attribute_load_plain(data ? data : "", size);
     answer->key = json_string_value(json_object_get(answer->body, "key"));
     answer->response = json_string_value(json_object_get(answer->body, "response"));
     answer->error = json_string_value(json_object_get(answer->body, "error"));

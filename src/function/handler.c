@@ -1,5 +1,6 @@
 #include "function/handler.h"
 
+#include "aws/attribute.h"
 #include "base/clock.h"
 #include "function/event.h"
 
@@ -219,21 +220,23 @@ static void put_response(const struct run *run, struct buf *out)
     static const struct {
         const char *member, *label;
     } parts[] = {{"id", "Id"}, {"name", "Name"}, {"major", "Major"}, {"year", "Year"}};
-    json_t *record = json_loadb(run->record.data, run->record.size, 0, NULL);
     const char *space = "";
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const json_t *value = json_object_get(record, parts[i].member);
-        if (!value || json_is_null(value))
+        size_t size;
+        const char *value =
+            attribute_plain_member(run->record.data, run->record.size, parts[i].member, &size);
+        if (!value || *value == 'n') /* null */
             continue;
-        char *dumped = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
-        buf_printf(out, "%s%s: %s", space, parts[i].label,
-                   dumped ? dumped : json_string_value(value));
-        free(dumped);
+        /* a text without its quotes; a number as it was written, with all its digits */
+        json_t *text = *value == '"' ? json_loadb(value, size, JSON_DECODE_ANY, NULL) : NULL;
+        buf_printf(out, "%s%s: ", space, parts[i].label);
+        buf_append(out, text ? json_string_value(text) : value,
+                   text ? json_string_length(text) : size);
+        json_decref(text);
         space = " ";
     }
     if (out->size == 0)
         buf_printf(out, "Name: %s", run->matches[0].name);
-    json_decref(record);
 }
 
 /* The body of a good answer. The record goes in as text, so that its numbers keep their digits. */

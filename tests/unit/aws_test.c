@@ -45,6 +45,34 @@ static void typed_form_keeps_every_digit(void **state)
     buf_finish(&back);
 }
 
+static void a_member_is_found_as_it_was_written(void **state)
+{
+    (void)state;
+    static const char plain[] =
+        " { \"a\" : {\"id\": [\"}\", 1]},\"t\":\"x\\\"\\\\\", \"id\": 0.10 ,"
+        "\"n\":null}";
+    static const struct {
+        const char *name, *value;
+    } wanted[] = {{"a", "{\"id\": [\"}\", 1]}"},
+                  {"t", "\"x\\\"\\\\\""},
+                  {"id", "0.10"},
+                  {"n", "null"},
+                  {"i", NULL},
+                  {"x", NULL}};
+    size_t size = 0;
+    for (size_t i = 0; i < COUNT(wanted); i++) {
+        const char *value = attribute_plain_member(plain, sizeof plain - 1, wanted[i].name, &size);
+        assert_int_equal(!value, !wanted[i].value);
+        if (value) {
+            assert_int_equal(size, strlen(wanted[i].value));
+            assert_memory_equal(value, wanted[i].value, size);
+        }
+    }
+    assert_null(attribute_plain_member("{}", 2, "a", &size));
+    assert_null(attribute_plain_member("", 0, "a", &size));
+    assert_null(attribute_plain_member("[1]", 3, "a", &size));
+}
+
 static void records_that_are_no_object_are_refused(void **state)
 {
     (void)state;
@@ -305,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(typed_form_keeps_every_digit),
+        cmocka_unit_test(a_member_is_found_as_it_was_written),
         cmocka_unit_test(records_that_are_no_object_are_refused),
         cmocka_unit_test(records_too_deep_are_refused),
         cmocka_unit_test(items_that_are_no_attributes_are_refused),

@@ -71,6 +71,18 @@ static void what_the_function_did_not_say_is_no_answer(void **state)
     }
 }
 
+static void a_record_may_hold_numbers_of_any_length(void **state)
+{
+    (void)state;
+    struct answer answer =
+        parsed("{\"key\": \"1.png\", \"response\": \"Id: 1\", \"faces\": [{\"name\": "
+               "\"a\", \"similarity\": 1}], \"record\": {\"id\": "
+               "12345678901234567890123}, \"timings_ms\": {\"total\": 7}}");
+    assert_string_equal(answer.name, "a");
+    assert_near(answer.function_ms, 7);
+    answer_finish(&answer);
+}
+
 static const char known[] = "{\"key\": \"1.png\", \"response\": \"Id: 1\", \"faces\": "
                             "[{\"name\": \"a\", \"similarity\": 0.7}, {\"name\": \"b\"}]}";
 static const char stranger[] = "{\"key\": \"1.png\", \"error\": \"UnknownFace\", \"faces\": "
@@ -281,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(percentiles_are_nearest_rank),
         cmocka_unit_test(what_the_function_did_not_say_is_no_answer),
+        cmocka_unit_test(a_record_may_hold_numbers_of_any_length),
         cmocka_unit_test(verdicts_follow_the_first_face),
         cmocka_unit_test(a_round_trip_is_spread_over_its_stages),
         cmocka_unit_test(pauses_double_up_to_a_limit_and_end),
