@@ -83,12 +83,18 @@ void uplink_close(struct uplink *uplink)
 void uplink_warm(struct uplink *uplink)
 {
     const char *const endpoints[] = {uplink->api_base, NULL}; /* NULL: S3's own */
+    /* of the bucket, as Ceph sends a body with the HEAD of the list of buckets, which the
+     * connection's next answer would begin with */
+    char bucket[sizeof uplink->deployment.frames_bucket + 1];
+    snprintf(bucket, sizeof bucket, "/%s", uplink->deployment.frames_bucket);
+    const char *const paths[] = {"/", bucket};
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
         struct err refused;
         const struct aws_request request = {.service = AWS_S3,
                                             .operation = "open connection",
                                             .endpoint = endpoints[i],
                                             .method = "HEAD",
+                                            .path = paths[i],
                                             .body_fd = -1,
                                             .timeout_ms = WARM_TIMEOUT_MS,
                                             .tries = 1,
