@@ -6,7 +6,7 @@ KEN := $(BUILD)/ken
 SECONDS := 60
 FUZZ_SECONDS := 60
 
-.PHONY: all help packages build models demo test test-image test-crash test-power test-dynamodb-oracle bench \
+.PHONY: all help packages build models demo test test-image test-engines test-crash test-power test-dynamodb-oracle bench \
         bench-engine bench-cloud bench-architectures bench-load fuzz clean format soak
 
 all: build models
@@ -16,6 +16,7 @@ help:
 	@echo 'make demo          the whole system on real video, about a minute; SECONDS=300: the full load'
 	@echo 'make test          every test; closes with "N passed, N failed"'
 	@echo 'make test-image    build deploy/Dockerfile with podman and run it, read-only and not as root'
+	@echo 'make test-engines  function, device and deploy against Ceph (objects) and DynamoDB Local (records)'
 	@echo 'make test-crash [ROUNDS=500]  kill -9 in mid-write, and nothing acknowledged is lost'
 	@echo 'make test-power [CUTS=300]     power cuts: what was not synced is dropped, nothing acknowledged is lost'
 	@echo 'make test-dynamodb-oracle [ROUNDS=3000 SEED=7]  answers beside DynamoDB Local (needs java)'
@@ -73,12 +74,20 @@ test-power: build
 	@KEN_POWER_CUTS=$(or $(CUTS),300) python3 tests/clients/power_test.py $(KEN) \
 	    $(CURDIR)/$(BUILD)/tests/clients/power_shim.so $(BUILD)/src/cloud/lambda/test_function
 
-# DynamoDB Local is 300 MB of Java from npm: nobody needs it but this comparison.
-ORACLE := $(BUILD)/oracle
-test-dynamodb-oracle: build
-	@mkdir -p $(ORACLE) && npm install --silent --prefix $(ORACLE) amplify-dynamodb-simulator@2.9.30
-	@KEN_DYNAMODB_LOCAL=$(CURDIR)/$(ORACLE)/node_modules/amplify-dynamodb-simulator/emulator/DynamoDBLocal.jar \
+# DynamoDB Local is 60 MB of Java from npm: nobody needs it but these two.
+DYNAMODB_LOCAL := tests/engines/node_modules/amplify-dynamodb-simulator/emulator/DynamoDBLocal.jar
+$(DYNAMODB_LOCAL): tests/engines/package-lock.json | packages
+	@npm ci --silent --prefix tests/engines
+	@touch $@
+
+test-dynamodb-oracle: build $(DYNAMODB_LOCAL)
+	@KEN_DYNAMODB_LOCAL=$(CURDIR)/$(DYNAMODB_LOCAL) \
 	 KEN_ORACLE_ROUNDS=$(or $(ROUNDS),3000) python3 tests/clients/dynamodb_oracle_test.py $(BUILD)/ken $(SEED)
+
+# Starts the engines on loopback and stops them; TESTS="system_test.DeviceTest" runs some of it.
+test-engines: models $(DYNAMODB_LOCAL)
+	@tools/install-packages engines
+	@python3 tests/engines/run.py $(BUILD) $(DYNAMODB_LOCAL) $(TESTS)
 
 # deploy/Dockerfile by podman: minutes, root, and what tools/test-image names.
 test-image: models
@@ -120,4 +129,4 @@ format:
 	@tools/check-format --fix .
 
 clean:
-	rm -rf build node_modules
+	rm -rf build node_modules tests/engines/node_modules
