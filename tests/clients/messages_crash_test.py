@@ -19,6 +19,7 @@ except ImportError:
 KEN = sys.argv[1]
 ROUNDS = int(os.environ.get("KEN_CRASH_ROUNDS", "4"))
 TOPIC = "arn:aws:sns:us-east-1:000000000000:news"
+ORDERED = TOPIC + ".fifo"
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:plain"
 DIED = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 
@@ -51,10 +52,15 @@ class CrashTest(unittest.TestCase):
         self.addCleanup(self.cloud.close)
         self.round = 0
         self.sent, self.doubtful, self.deleted, self.fifo = set(), set(), set(), []
+        self.told, self.asked = [], None
         sqs, sns = self.cloud.client(boto3, "sqs"), self.cloud.client(boto3, "sns")
         sqs.create_queue(QueueName="plain", Attributes={"VisibilityTimeout": "1"})
         sqs.create_queue(QueueName="order.fifo", Attributes={"FifoQueue": "true"})
+        sqs.create_queue(QueueName="told.fifo", Attributes={"FifoQueue": "true"})
         sns.create_topic(Name="news")
+        sns.create_topic(Name="news.fifo", Attributes={"FifoTopic": "true"})
+        sns.subscribe(TopicArn=ORDERED, Protocol="sqs", Endpoint=QUEUE.replace("plain", "told.fifo"),
+                      Attributes={"RawMessageDelivery": "true"})
         sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE,
                       Attributes={"RawMessageDelivery": "true"})
 
@@ -84,8 +90,16 @@ class CrashTest(unittest.TestCase):
                                 MessageGroupId="g", MessageDeduplicationId=body)
         self.fifo.append(body)
 
+    def tell(self, sns, body):
+        sns.publish(TopicArn=ORDERED, Message=body, MessageGroupId="g", MessageDeduplicationId=body)
+        self.told.append(body)
+
+    def tell_next(self, worker):
+        self.asked = f"{self.round:04}-{worker.count:06}"
+        self.tell(worker.sns, self.asked)
+
     def kill_in_mid_work(self):
-        steps = [self.send, self.send, self.publish, self.delete, self.order]
+        steps = [self.send, self.send, self.publish, self.delete, self.order, self.tell_next]
         workers = [Worker(self, step, number) for number, step in enumerate(steps)]
         for worker in workers:
             worker.start()
@@ -94,6 +108,8 @@ class CrashTest(unittest.TestCase):
         for worker in workers:
             worker.join()
         self.cloud.start()
+        if self.asked not in self.told:  # who got no answer asks again
+            self.tell(self.cloud.client(boto3, "sns"), self.asked)
 
     # -- what must be left --
 
@@ -116,9 +132,10 @@ class CrashTest(unittest.TestCase):
         left = set(self.drain("plain"))
         self.assertEqual(self.sent - left - self.doubtful, set())
         self.assertEqual(left & self.deleted, set())
-        order = self.drain("order.fifo")
-        self.assertEqual(order, sorted(set(order)))
-        self.assertEqual(set(self.fifo) - set(order), set())
+        for name, acknowledged in (("order.fifo", self.fifo), ("told.fifo", self.told)):
+            order = self.drain(name)
+            self.assertEqual(order, sorted(set(order)), name)
+            self.assertEqual(set(acknowledged) - set(order), set(), name)
         self.assertTrue(self.sent and self.deleted and self.fifo)
 
 

@@ -228,13 +228,9 @@ static int id_is_valid(const char *text)
     return size >= 1 && size <= 128;
 }
 
-/* A FIFO topic's group and deduplication id; -1, or 1 when it is a duplicate. */
-static int place(struct sns_call *call, const json_t *topic, const json_t *from,
-                 struct notification *n, char content_id[65])
+static int check_place(struct sns_call *call, const struct notification *n)
 {
-    const char *scope = sns_text(json_object_get(topic, "attributes"), "FifoThroughputScope");
-    n->group_id = sns_text(from, "MessageGroupId");
-    n->deduplication_id = sns_text(from, "MessageDeduplicationId");
+    const json_t *topic = call->topic;
     if (!is_true_attribute(topic, "FifoTopic")) {
         if (n->deduplication_id)
             return sns_invalid(call, "MessageDeduplicationId Reason: The request includes "
@@ -247,23 +243,39 @@ static int place(struct sns_call *call, const json_t *topic, const json_t *from,
     if (!n->deduplication_id && !is_true_attribute(topic, "ContentBasedDeduplication"))
         return sns_invalid(call, "The topic should either have ContentBasedDeduplication enabled "
                                  "or MessageDeduplicationId provided explicitly");
+    if (!id_is_valid(n->group_id) || (n->deduplication_id && !id_is_valid(n->deduplication_id)))
+        return sns_invalid(call, "MessageGroupId and MessageDeduplicationId have 1 to 128 "
+                                 "characters and punctuation marks");
+    return 0;
+}
+
+/* To the subscribers; of a FIFO topic in its order, and only once. */
+static int send_out(struct sns_call *call, struct notification *n, const json_t *structure)
+{
+    const char *scope = sns_text(json_object_get(call->topic, "attributes"), "FifoThroughputScope");
+    char content_id[65];
+    if (!is_true_attribute(call->topic, "FifoTopic"))
+        return sns_fan_out(call->sns, call->name, n, structure, &call->err);
     if (!n->deduplication_id) {
         sqs_sha256(n->message, strlen(n->message), content_id);
         n->deduplication_id = content_id;
     }
-    if (!id_is_valid(n->group_id) || !id_is_valid(n->deduplication_id))
-        return sns_invalid(call, "MessageGroupId and MessageDeduplicationId have 1 to 128 "
-                                 "characters and punctuation marks");
-    struct fifo_place fifo = {.topic = strrchr(n->topic_arn, ':') + 1,
-                              .group = n->group_id,
-                              .deduplication_id = n->deduplication_id,
-                              .by_group = scope && !strcmp(scope, "MessageGroup"),
-                              .now_ms = clock_unix_ms()};
-    memcpy(fifo.message_id, n->message_id, sizeof fifo.message_id);
-    int duplicate = sns_fifo_place(call->sns, &fifo, &call->err);
-    memcpy(n->message_id, fifo.message_id, sizeof n->message_id);
-    memcpy(n->sequence, fifo.sequence, sizeof n->sequence);
-    return duplicate;
+    struct fifo_place place = {.topic = call->name,
+                               .group = n->group_id,
+                               .deduplication_id = n->deduplication_id,
+                               .by_group = scope && !strcmp(scope, "MessageGroup"),
+                               .now_ms = clock_unix_ms()};
+    memcpy(place.message_id, n->message_id, sizeof place.message_id);
+    int result = sns_fifo_begin(call->sns, &place, &call->err);
+    memcpy(n->message_id, place.message_id, sizeof n->message_id);
+    memcpy(n->sequence, place.sequence, sizeof n->sequence);
+    if (result != 0)
+        return result < 0 ? -1 : 0;
+    result = sns_fan_out(call->sns, call->name, n, structure, &call->err);
+    struct err failure = {0};
+    if (sns_fifo_end(call->sns, &place, result == 0, &failure) < 0)
+        log_line(LOG_ERROR, "sns: %s", failure.message);
+    return result;
 }
 
 static int signature_version(const json_t *topic)
@@ -275,20 +287,20 @@ static int signature_version(const json_t *topic)
 /* Publishes one message; the answer's members go into `answer`. */
 static int publish_one(struct sns_call *call, const json_t *from, json_t *answer)
 {
-    char content_id[65];
     json_t *structure = NULL;
     struct notification n = {.topic_arn = sns_text(call->topic, "arn"),
                              .message = sns_text(from, "Message"),
                              .subject = sns_text(from, "Subject"),
                              .attributes = json_object_get(from, "MessageAttributes"),
+                             .group_id = sns_text(from, "MessageGroupId"),
+                             .deduplication_id = sns_text(from, "MessageDeduplicationId"),
                              .endpoint = call->sns->cloud->endpoint,
                              .signature_version = signature_version(call->topic)};
     random_uuid(n.message_id);
-    int result = check_message(call, from) < 0 || read_structure(call, from, &structure) < 0
+    int result = check_message(call, from) < 0 || read_structure(call, from, &structure) < 0 ||
+                         check_place(call, &n) < 0
                      ? -1
-                     : place(call, call->topic, from, &n, content_id);
-    if (result == 0)
-        result = sns_fan_out(call->sns, call->name, &n, structure, &call->err);
+                     : send_out(call, &n, structure);
     json_decref(structure);
     if (result < 0)
         return -1;

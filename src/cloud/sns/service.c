@@ -300,6 +300,7 @@ static void destroy(void *self)
     sns_unload(sns);
     pthread_mutex_destroy(&sns->lock);
     pthread_mutex_destroy(&sns->changes);
+    pthread_cond_destroy(&sns->placed);
     free(sns);
 }
 
@@ -312,6 +313,7 @@ int sns_service_create(struct cloud *cloud, struct err *err)
     sns->cloud = cloud;
     pthread_mutex_init(&sns->lock, NULL);
     pthread_mutex_init(&sns->changes, NULL);
+    pthread_cond_init(&sns->placed, NULL);
     const struct service service = {.name = "sns",
                                     .error_form = ERROR_FORM_QUERY,
                                     .anonymous = 1,

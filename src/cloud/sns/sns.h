@@ -40,6 +40,8 @@ struct sns {
     pthread_mutex_t lock;    /* of the two maps */
     json_t *topics;          /* by name */
     json_t *subscriptions;   /* by topic name, then by ARN */
+    json_t *placing;         /* under the lock too: messages of FIFO topics on their way out */
+    pthread_cond_t placed;   /* one of them is out */
     struct signer *signer;
     struct outbox *outbox;
 };
@@ -88,16 +90,22 @@ int sns_subscription_topic(const struct sns *sns, const char *arn, char out[SNS_
 int sns_put_topic(struct sns *sns, const char *name, json_t *document, struct err *err) MUST_USE;
 int sns_put_subscription(struct sns *sns, const char *arn, json_t *document,
                          struct err *err) MUST_USE;
-/* Of a FIFO topic: the next sequence number, or the one of the same message of the last five
- * minutes, with its id. 1: a duplicate. */
+
+/* -- FIFO topics (fifo.c) -- */
+
 struct fifo_place {
-    const char *topic, *group, *deduplication_id;
-    int by_group; /* duplicates are such within their group */
+    const char *topic, *group, *deduplication_id; /* borrowed until the end */
+    int by_group;                                 /* duplicates are such within their group */
     int64_t now_ms;
     char message_id[37]; /* the new one's; a duplicate's is the first one's */
     char sequence[SNS_SEQUENCE_BYTES];
 };
-int sns_fifo_place(struct sns *sns, struct fifo_place *place, struct err *err);
+enum { FIFO_KEY_BYTES = SNS_MAX_TOPIC_NAME + 2 * 128 + 8 };
+/* 0: it has its number and goes to the subscribers, then to sns_fifo_end(). 1: a message of the
+ * last five minutes that all of them have; its id and number are filled in. */
+int sns_fifo_begin(struct sns *sns, struct fifo_place *place, struct err *err) MUST_USE;
+/* `is_out`: every subscriber has it; else the next one of the same id is no duplicate. */
+int sns_fifo_end(struct sns *sns, struct fifo_place *place, int is_out, struct err *err) MUST_USE;
 
 /* -- subscriptions (subscriptions.c, subscription_settings.c) -- */
 

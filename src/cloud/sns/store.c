@@ -14,6 +14,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS dedup(topic TEXT, scope TEXT, id TEXT, until_ms INT, message TEXT,"
     " sequence TEXT, PRIMARY KEY(topic, scope, id)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS dedup_until ON dedup(until_ms);"
+    "CREATE TABLE IF NOT EXISTS unfinished(topic TEXT, scope TEXT, id TEXT, PRIMARY KEY(topic, "
+    "scope, id)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, subscription TEXT NOT "
     "NULL, topic TEXT NOT NULL, url TEXT NOT NULL, type TEXT NOT NULL, message TEXT NOT NULL, raw "
     "INT, body TEXT NOT NULL, attempts INT NOT NULL DEFAULT 0, next_ms INT NOT NULL);"
@@ -121,7 +123,8 @@ static int forget_topic(struct connection *connection, void *context, struct err
 {
     static const char *const statements[] = {
         "DELETE FROM subscriptions WHERE topic=?", "DELETE FROM topics WHERE name=?",
-        "DELETE FROM dedup WHERE topic=?", "DELETE FROM sequences WHERE topic=?"};
+        "DELETE FROM dedup WHERE topic=?", "DELETE FROM unfinished WHERE topic=?",
+        "DELETE FROM sequences WHERE topic=?"};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
         struct change change = {statements[i], context, NULL, NULL};
         if (run_change(connection, &change, err) < 0)
@@ -181,88 +184,6 @@ int sns_put_subscription(struct sns *sns, const char *arn, json_t *document, str
     return result;
 }
 
-/* -- FIFO -- */
-
-static void bind_place(sqlite3_stmt *statement, const struct fifo_place *place)
-{
-    sqlite3_bind_text(statement, 1, place->topic, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 2, place->by_group ? place->group : "", -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 3, place->deduplication_id, -1, SQLITE_STATIC);
-}
-
-static int find_duplicate(struct connection *connection, struct fifo_place *place, struct err *err)
-{
-    sqlite3_stmt *row = connection_prepare(connection,
-                                           "SELECT message, sequence FROM dedup WHERE topic=? AND "
-                                           "scope=? AND id=? AND until_ms>?",
-                                           err);
-    if (!row)
-        return -1;
-    bind_place(row, place);
-    sqlite3_bind_int64(row, 4, place->now_ms);
-    int found = sqlite3_step(row) == SQLITE_ROW;
-    if (found) {
-        snprintf(place->message_id, sizeof place->message_id, "%s",
-                 (const char *)sqlite3_column_text(row, 0));
-        snprintf(place->sequence, sizeof place->sequence, "%s",
-                 (const char *)sqlite3_column_text(row, 1));
-    }
-    connection_reset(row);
-    return found;
-}
-
-static int next_sequence(struct connection *connection, struct fifo_place *place, struct err *err)
-{
-    sqlite3_stmt *row = connection_prepare(connection,
-                                           "INSERT INTO sequences(topic, last) VALUES(?, 1) ON "
-                                           "CONFLICT(topic) DO UPDATE SET last=last+1 RETURNING "
-                                           "last",
-                                           err);
-    if (!row)
-        return -1;
-    sqlite3_bind_text(row, 1, place->topic, -1, SQLITE_STATIC);
-    int found = sqlite3_step(row) == SQLITE_ROW;
-    if (found)
-        snprintf(place->sequence, sizeof place->sequence, "1%019lld",
-                 (long long)sqlite3_column_int64(row, 0));
-    connection_reset(row);
-    return found ? 0 : connection_fail(connection, "number a message", err);
-}
-
-struct place_job {
-    struct fifo_place *place;
-    int is_duplicate;
-};
-
-static int place_job(struct connection *connection, void *context, struct err *err)
-{
-    struct place_job *job = context;
-    struct fifo_place *place = job->place;
-    job->is_duplicate = find_duplicate(connection, place, err);
-    if (job->is_duplicate)
-        return job->is_duplicate < 0 ? -1 : 0;
-    sqlite3_stmt *statement =
-        next_sequence(connection, place, err) == 0
-            ? connection_prepare(connection,
-                                 "INSERT OR REPLACE INTO dedup(topic, scope, id, until_ms, "
-                                 "message, sequence) VALUES(?,?,?,?,?,?)",
-                                 err)
-            : NULL;
-    if (!statement)
-        return -1;
-    bind_place(statement, place);
-    sqlite3_bind_int64(statement, 4, place->now_ms + SNS_DEDUPLICATION_MS);
-    sqlite3_bind_text(statement, 5, place->message_id, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 6, place->sequence, -1, SQLITE_STATIC);
-    return connection_run(connection, statement, err);
-}
-
-int sns_fifo_place(struct sns *sns, struct fifo_place *place, struct err *err)
-{
-    struct place_job job = {place, 0};
-    return database_write(sns->database, place_job, &job, err) < 0 ? -1 : job.is_duplicate;
-}
-
 /* -- the start -- */
 
 static int load_topics(struct sns *sns, struct connection *connection, struct err *err)
@@ -298,6 +219,7 @@ int sns_load(struct sns *sns, struct err *err)
         return -1;
     sns->topics = json_object();
     sns->subscriptions = json_object();
+    sns->placing = json_object();
     sns->database = database_open(path, schema, err);
     struct connection *connection = sns->database ? database_read_begin(sns->database, err) : NULL;
     if (!connection)
@@ -314,4 +236,5 @@ void sns_unload(struct sns *sns)
     database_close(sns->database);
     json_decref(sns->topics);
     json_decref(sns->subscriptions);
+    json_decref(sns->placing);
 }
