@@ -58,6 +58,7 @@ class ApiGatewayTest(clouds.Case):
                            ("plain", functions.program_zip(FUNCTION))):
             client.create_function(FunctionName=name, Role=ROLE, Runtime="provided.al2023",
                                    Handler="h", Timeout=10, Code={"ZipFile": code})
+            functions.allow_gateway(client, name)
 
     @staticmethod
     def uri(name):
@@ -104,6 +105,34 @@ class ApiGatewayTest(clouds.Case):
     def get(self, api, path="faces", **extra):
         status, headers, body = self.send(self.url(api, path), **extra)
         return status, json.loads(body)
+
+    # Who may invoke the function
+
+    def test_the_function_must_allow_the_api(self):
+        client = self.cloud.client(boto3, "lambda")
+        client.create_function(FunctionName="guarded", Role=ROLE, Runtime="provided.al2023",
+                               Handler="h", Code={"ZipFile": functions.make_zip(
+                                   {"bootstrap": (ECHO, 0o755)})})
+        refused = (500, {"message": "Internal server error"})
+        api, other = (self.make(path, function="guarded") for path in ("people/{name}", "guarded"))
+        source = "arn:aws:execute-api:us-east-1:000000000000:"
+        self.assertEqual(self.get(api, "people/ada"), refused)
+        for number, (principal, action, arn, account) in enumerate((
+                ("apigateway.amazonaws.com", "lambda:GetFunction", f"{source}{api}/*", None),
+                ("s3.amazonaws.com", "lambda:InvokeFunction", f"{source}{api}/*", None),
+                ("apigateway.amazonaws.com", "lambda:InvokeFunction", f"{source}{other}/*/*", None),
+                ("apigateway.amazonaws.com", "lambda:InvokeFunction", f"{source}{api}/*/POST/*", None),
+                ("apigateway.amazonaws.com", "lambda:InvokeFunction", None, "111122223333"))):
+            more = {"SourceArn": arn} if arn else {"SourceAccount": account}
+            client.add_permission(FunctionName="guarded", StatementId=f"s{number}",
+                                  Principal=principal, Action=action, **more)
+            self.assertEqual(self.get(api, "people/ada"), refused, (principal, action, more))
+        self.assertEqual(self.get(other, "guarded")[0], 200)
+        functions.allow_gateway(client, "guarded", "own", SourceArn=f"{source}{api}/prod/GET/people/*",
+                                SourceAccount="000000000000")
+        self.assertEqual(self.get(api, "people/ada")[0], 200)
+        client.remove_permission(FunctionName="guarded", StatementId="own")
+        self.assertEqual(self.get(api, "people/ada"), refused)
 
     # What is refused
 

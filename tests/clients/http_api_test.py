@@ -42,6 +42,7 @@ class Base(clouds.Case):
     def create(cls, name, code):
         cls.functions.create_function(FunctionName=name, Code={"ZipFile": code}, Role=ROLE,
                                       Runtime="provided.al2023", Handler="h", Timeout=5)
+        functions.allow_gateway(cls.functions, name)
 
     def request(self, url, method="GET", body=None, headers=None):
         """By the URL's host name, which need not resolve."""
@@ -101,6 +102,32 @@ class HttpApiTest(Base):
         self.assertEqual(context["http"]["path"], "/a b/c")
         self.assertEqual((context["stage"], context["accountId"]), ("$default", "000000000000"))
         self.assertNotIn("pathParameters", event)
+
+    def test_the_function_must_allow_the_api(self):
+        self.create("guarded", functions.make_zip({"bootstrap": (ECHO, 0o755)}))
+        self.functions.remove_permission(FunctionName="guarded", StatementId="gateway")
+        api, url = self.api()
+        self.route(api, "ANY /a/{b}", "guarded")
+        self.route(api, "$default", "guarded")
+        source = f"arn:aws:execute-api:us-east-1:000000000000:{api}/"
+
+        def answers():
+            return [self.request(url + path)[0] for path in ("/a/1", "/else")]
+        self.assertEqual(self.request(url + "/a/1")[::2],
+                         (500, '{"message":"Internal Server Error"}'))
+        self.assertEqual(answers(), [500, 500])
+        functions.allow_gateway(self.functions, "guarded", "one", SourceArn=source + "*/*/a/{b}")
+        self.assertEqual(answers(), [200, 500])
+        functions.allow_gateway(self.functions, "guarded", "two", SourceArn=source + "*/$default")
+        self.assertEqual(answers(), [200, 200])
+
+    def test_a_version_must_allow_the_api_by_itself(self):
+        version = self.functions.publish_version(FunctionName="echo")["Version"]
+        self.functions.create_alias(FunctionName="echo", Name="own", FunctionVersion=version)
+        _, url = self.api(Target=ARN + "echo:own")
+        self.assertEqual(self.request(url)[0], 500)
+        functions.allow_gateway(self.functions, "echo", Qualifier="own")
+        self.assertEqual(self.request(url)[0], 200)
 
     def test_binary_bodies_come_as_base64(self):
         _, url = self.api(Target=ARN + "echo")

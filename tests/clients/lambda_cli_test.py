@@ -99,6 +99,9 @@ class CliTest(unittest.TestCase):
                  "--qualifier", "1")
         api = self.aws("apigatewayv2", "create-api", "--name", "g", "--protocol-type", "HTTP",
                        "--target", made["FunctionArn"].rsplit(":", 1)[0] + ":live")
+        self.aws("lambda", "add-permission", "--function-name", "g", "--qualifier", "live",
+                 "--statement-id", "s", "--action", "lambda:InvokeFunction", "--principal",
+                 "apigateway.amazonaws.com")
         url = f"{self.cloud.endpoint}/restapis/{api['ApiId']}/%24default/_user_request_/x"
         with urllib.request.urlopen(url, timeout=30) as reply:
             self.assertEqual(json.load(reply)["shell"]["rawPath"], "/x")

@@ -71,5 +71,11 @@ def program_zip(path, **more):
         return make_zip({"bootstrap": (program.read(), 0o755), **more})
 
 
+def allow_gateway(client, name, statement="gateway", **more):
+    """APIs may invoke the function: all of them, or the SourceArn that is given."""
+    client.add_permission(FunctionName=name, StatementId=statement, Principal="apigateway.amazonaws.com",
+                          Action="lambda:InvokeFunction", **more)
+
+
 def has(command):
     return shutil.which(command) is not None

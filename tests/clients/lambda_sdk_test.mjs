@@ -90,6 +90,8 @@ await gateway.send(new G.PutMethodCommand({ ...where, authorizationType: 'NONE' 
 await gateway.send(new G.PutIntegrationCommand({ ...where, type: 'AWS_PROXY',
   integrationHttpMethod: 'POST', uri: 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/'
     + `${made.FunctionArn}/invocations` }));
+await lambda.send(new L.AddPermissionCommand({ FunctionName: 'f', StatementId: 's',
+  Action: 'lambda:InvokeFunction', Principal: 'apigateway.amazonaws.com' }));
 const deployment = await gateway.send(new G.CreateDeploymentCommand({
   restApiId: api.id, stageName: 'prod' }));
 assert.ok(deployment.createdDate instanceof Date);

@@ -1,7 +1,9 @@
 #include "cloud/apigateway/execute.h"
 
+#include "base/log.h"
 #include "cloud/access.h"
 #include "cloud/apigateway/target.h"
+#include "cloud/lambda/permission.h"
 #include "cloud/query.h"
 
 #include <errno.h>
@@ -40,6 +42,21 @@ int target_authorize(struct execution *e, struct exchange *x, struct target *t)
         return 0;
     t->refused = 403;
     return -1;
+}
+
+int target_may_invoke(struct execution *e, struct exchange *x, struct target *t,
+                      const char *function, const char *resource)
+{
+    const char *source =
+        arena_printf(&x->arena, "arn:aws:execute-api:%s:%s:%s/%s/%s", e->cloud->region,
+                     e->cloud->account_id, t->api_id, t->stage->name, resource);
+    const struct lambda_caller caller = {"apigateway.amazonaws.com", source};
+    if (source && lambda_permits(e->cloud->lambda, function, &caller))
+        return 0;
+    log_line(LOG_WARN, "%s may not invoke %s (lambda add-permission)", source ? source : t->api_id,
+             function);
+    return target_refuse(x, t, 500,
+                         t->form == WAIT_REST ? "Internal server error" : "Internal Server Error");
 }
 
 int target_read_query(struct exchange *x, struct target *t)

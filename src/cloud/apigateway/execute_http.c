@@ -84,14 +84,24 @@ static const char *function_of(struct exchange *x, const struct target *t)
     return name ? arena_copy(&x->arena, name, size) : uri;
 }
 
+/* "GET/faces/{name}", or "$default". */
+static const char *resource_of(struct exchange *x, const struct target *t)
+{
+    const char *key = target_text(t->method, "routeKey"), *path = strchr(key, ' ');
+    const char *resource = path ? arena_printf(&x->arena, "%s%s", x->method, path + 1) : key;
+    return resource ? resource : "";
+}
+
 static int invoke(struct execution *e, struct exchange *x, struct target *t, int owns_cors)
 {
     struct event_request request;
-    if (target_event(e, x, t, &request) < 0)
+    const char *function = function_of(x, t);
+    if (target_may_invoke(e, x, t, function, resource_of(x, t)) < 0 ||
+        target_event(e, x, t, &request) < 0)
         return -1;
     request.stage_variables = json_object_get(t->stage->stage, "stageVariables");
     json_int_t ms = json_integer_value(json_object_get(t->integration, "timeoutInMillis"));
-    struct invocation invocation = {.function = function_of(x, t),
+    struct invocation invocation = {.function = function,
                                     .timeout_ms = ms > 0 ? (long)ms : HTTP_TIMEOUT_MS,
                                     .owns_cors = owns_cors};
     invocation.event = make_event(x, t, &request, &invocation.event_bytes);

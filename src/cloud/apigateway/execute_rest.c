@@ -128,7 +128,10 @@ static int invoke(struct execution *e, struct exchange *x, struct target *t)
         return target_refuse(x, t, 500, "Internal server error");
     memcpy(function, name, size);
     function[size] = 0;
-    if (target_event(e, x, t, &request) < 0)
+    const char *resource =
+        arena_printf(&x->arena, "%s%s", x->method, target_text(t->match.resource, "path"));
+    if (target_may_invoke(e, x, t, function, resource ? resource : "") < 0 ||
+        target_event(e, x, t, &request) < 0)
         return -1;
     struct invocation invocation = {.function = function};
     json_int_t ms = json_integer_value(json_object_get(t->integration, "timeoutInMillis"));

@@ -43,6 +43,11 @@ int target_read_query(struct exchange *x, struct target *t);
 int target_event(struct execution *e, struct exchange *x, struct target *t,
                  struct event_request *out);
 
+/* Does the function allow API Gateway to invoke it for this resource ("/faces/{name}")? -1:
+ * answered, as AWS does, with 500. */
+int target_may_invoke(struct execution *e, struct exchange *x, struct target *t,
+                      const char *function, const char *resource);
+
 /* Hands the event (from malloc(), taken; NULL: it could not be made) to the function. -1: answered.
  * Otherwise the exchange may be gone. */
 struct invocation {
