@@ -1,8 +1,9 @@
-/* The engine's side of bench/engine.mjs.
- *   engine run MODEL.ken RUNS     milliseconds of each run, one a line, after a few to warm up
- *   engine cold MODEL.ken TIMES [PROGRAM]   milliseconds from starting a process (this, or a peer)
- * to its first result engine peak [LEVEL]           multiply-add GFLOP/s that one core reaches; 0
- * without that level KEN_THREADS: threads, default 1; KEN_SIMD caps the level. */
+/* The engine's side of bench/engine.mjs. KEN_THREADS: threads, default 1; KEN_SIMD caps the level.
+ *   run MODEL.ken RUNS               milliseconds of each run, one a line, after a few to warm up
+ *   layers MODEL.ken RUNS            each node's microseconds within those runs: least, middle
+ *   cold MODEL.ken TIMES [PROGRAM]   milliseconds from starting a process (this, or a peer) to its
+ *                                    first result
+ *   peak [LEVEL]                     multiply-add GFLOP/s that one core reaches; 0 without LEVEL */
 #include "base/clock.h"
 #include "nn/model.h"
 #include "peak.h"
@@ -18,35 +19,22 @@
 
 extern char **environ;
 
-static double (*const peaks[SIMD_LEVELS])(long) = {
-#ifdef SIMD_HAVE_AVX2
-    [SIMD_AVX2] = peak_avx2,
-#endif
-#ifdef SIMD_HAVE_AVX512
-    [SIMD_AVX512] = peak_avx512,
-#endif
-#ifdef SIMD_HAVE_NEON
-    [SIMD_NEON] = peak_neon,
-#endif
-};
-
-/* The best of several short bursts at that level (NULL: the highest); 0 where it is not known. */
-static double peak_gflops(const char *name)
+/* At that level (NULL: the highest that is known). */
+static int print_peak(const char *name)
 {
-    enum { BURSTS = 20, ROUNDS = 200000 };
-    double best = 0, (*peak)(long) = NULL;
+    double peak = 0;
     for (int i = 0; i <= (int)simd_best(); i++) {
         enum simd_level level = (enum simd_level)i;
-        if (peaks[i] && simd_has(level) && (!name || strcmp(name, simd_level_name(level)) == 0))
-            peak = peaks[i];
+        double reached = name && strcmp(name, simd_level_name(level)) != 0 ? 0 : peak_gflops(level);
+        peak = reached > 0 ? reached : peak;
     }
-    for (int i = 0; peak && i < BURSTS; i++) {
-        uint64_t start = clock_monotonic_ns();
-        double operations = peak(ROUNDS);
-        double rate = operations / (double)(clock_monotonic_ns() - start);
-        best = rate > best ? rate : best;
-    }
-    return best;
+    return printf("%.1f\n", peak) < 0 ? -1 : 0;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
 }
 
 struct engine {
@@ -98,6 +86,39 @@ static int bench_runs(const char *path, long runs, struct err *err)
         if (i >= WARM_UP)
             printf("%.4f\n", clock_ms_since(start));
     }
+    close_engine(&engine);
+    return 0;
+}
+
+/* Each node within whole runs: the least and the middle time. */
+static int bench_layers(const char *path, long runs, struct err *err)
+{
+    struct engine engine = {0};
+    if (open_engine(&engine, path, err) < 0)
+        return -1;
+    size_t nodes = model_nodes(engine.model), count = (size_t)(runs > 0 ? runs : 1);
+    double *times = calloc(nodes * count, sizeof *times);
+    if (!times)
+        return err_set(err, ERR_NO_MEMORY, "measure layers");
+    session_run(engine.session);
+    for (size_t run = 0; run < count; run++) {
+        fill_input(&engine);
+        for (size_t i = 0; i < nodes; i++) {
+            uint64_t start = clock_monotonic_ns();
+            session_run_node(engine.session, i);
+            times[i * count + run] = (double)(clock_monotonic_ns() - start) / 1e3;
+        }
+    }
+    for (size_t i = 0; i < nodes; i++) {
+        struct model_node_text text;
+        model_node_describe(engine.model, i, &text);
+        double *node = times + i * count;
+        qsort(node, count, sizeof *node, by_value);
+        printf("%3zu %-9s %4d x %3d x %3d %8.1f %8.1f us %6.1f GF/s  %s\n", i, text.op, text.out[1],
+               text.out[2], text.out[3], node[0], node[count / 2],
+               2e-3 * (double)text.macs / node[0], text.name);
+    }
+    free(times);
     close_engine(&engine);
     return 0;
 }
@@ -154,16 +175,19 @@ int main(int argc, char **argv)
     struct err err = {0};
     int result;
     if (argc >= 2 && strcmp(argv[1], "peak") == 0)
-        result = printf("%.1f\n", peak_gflops(argc > 2 ? argv[2] : NULL)) < 0;
+        result = print_peak(argc > 2 ? argv[2] : NULL);
     else if (argc == 4 && strcmp(argv[1], "run") == 0)
         result = bench_runs(argv[2], strtol(argv[3], NULL, 10), &err);
+    else if (argc == 4 && strcmp(argv[1], "layers") == 0)
+        result = bench_layers(argv[2], strtol(argv[3], NULL, 10), &err);
     else if (argc >= 4 && strcmp(argv[1], "cold") == 0)
         result = bench_cold(argc > 4 ? argv[4] : "/proc/self/exe", argv[2],
                             strtol(argv[3], NULL, 10), &err);
     else if (argc == 3 && strcmp(argv[1], "first") == 0)
         result = first_result(argv[2], &err);
     else
-        result = err_set(&err, ERR_INVALID, "usage: engine run|cold MODEL.ken N, or engine peak");
+        result =
+            err_set(&err, ERR_INVALID, "usage: engine run|layers|cold MODEL.ken N, or engine peak");
     if (result < 0)
         fprintf(stderr, "engine: %s\n", err.message);
     return result < 0;

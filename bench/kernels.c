@@ -25,30 +25,6 @@ struct bench {
     const char *network; /* NULL for all */
 };
 
-static double (*const peaks[SIMD_LEVELS])(long) = {
-#ifdef SIMD_HAVE_AVX2
-    [SIMD_AVX2] = peak_avx2,
-#endif
-#ifdef SIMD_HAVE_AVX512
-    [SIMD_AVX512] = peak_avx512,
-#endif
-#ifdef SIMD_HAVE_NEON
-    [SIMD_NEON] = peak_neon,
-#endif
-};
-
-static double measure_peak(enum simd_level level)
-{
-    double best = 0;
-    for (int i = 0; peaks[level] && i < TRIES; i++) {
-        uint64_t start = clock_monotonic_ns();
-        double operations = peaks[level](1000000);
-        double rate = operations / (double)(clock_monotonic_ns() - start);
-        best = rate > best ? rate : best;
-    }
-    return best;
-}
-
 static float *random_floats(size_t count)
 {
     float *p = aligned_alloc(64, (count * sizeof *p + 127) / 64 * 64);
@@ -93,6 +69,7 @@ static void free_layer(struct conv *c)
     free((void *)(uintptr_t)c->slope);
     free((void *)(uintptr_t)c->residual);
     free(c->scratch);
+    *c = (struct conv){0};
 }
 
 static double operations(const struct layer *l)
@@ -187,6 +164,41 @@ static void bench_conv_f32(const struct bench *b)
 static void bench_depthwise_f32(const struct bench *b)
 {
     bench_layers(b, 1);
+}
+
+static void run_winograd(const struct kernels *k, const void *context)
+{
+    const struct layer_run *run = context;
+    k->winograd_f32(&run->conv);
+}
+
+/* Every layer that it can make, in both tile sizes. GF/s are as if it did all the multiplications
+ * of the direct way. */
+static void bench_winograd_f32(const struct bench *b)
+{
+    for (int i = 0; i < LAYERS; i++) {
+        const struct layer *l = &layers[i];
+        if (l->depthwise || l->kernel != 3 || l->stride != 1 ||
+            (b->network && strcmp(l->network, b->network) != 0))
+            continue;
+        for (int tile = 2; tile <= 4; tile += 2) {
+            double ns[SIMD_LEVELS];
+            struct layer_run run = {l, make_layer(l)};
+            run.conv.winograd = tile;
+            free((void *)(uintptr_t)run.conv.weights);
+            free(run.conv.scratch);
+            run.conv.weights =
+                random_floats(simd_winograd_floats(tile, l->out_channels, l->in_channels));
+            run.conv.scratch = random_floats(simd_conv_scratch_bytes(&run.conv) / sizeof(float));
+            time_levels(b, run_winograd, &run, ns);
+            char name[64];
+            snprintf(name, sizeof name, "winograd %d: %dx%dx%d>%d d%d%s", tile, l->height, l->width,
+                     l->in_channels, l->out_channels, l->dilation, l->residual ? " +" : "");
+            printf("%-42s", name);
+            print_times(b, operations(l), ns);
+            free_layer(&run.conv);
+        }
+    }
 }
 
 /* Plain arrays: a template (512), a picture for fr_feature (37632), one for fr_detect (230400). */
@@ -388,7 +400,7 @@ static void set_levels(struct bench *b, const char *only)
         if (!simd_has(level) || (only && strcmp(only, simd_level_name(level)) != 0))
             continue;
         b->levels[b->level_count++] =
-            (struct level){level, simd_kernels(level), measure_peak(level)};
+            (struct level){level, simd_kernels(level), peak_gflops(level)};
     }
 }
 

@@ -36,6 +36,37 @@ static void fill_input(const struct model *model, float *in)
     }
 }
 
+/* Weights packed for tiles of Winograd's (simd_pack_winograd()) back to what they were:
+ * [out][in][9]. The first and the last place along a side are a filter's first and last value, the
+ * second less the third is its middle one, each times a constant. */
+static float *unpack_winograd(const struct model_node *node, const float *packed)
+{
+    const size_t out = (size_t)node->out.dims[1], in = (size_t)node->a.dims[1];
+    const size_t side = node->kind + 2, places = side * side;
+    const float first = node->kind == 2 ? 1 : 4, middle = node->kind == 2 ? 1 : -3;
+    float *weights = new_floats(out * in * 9);
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++) {
+            const float *w =
+                packed + (o / SIMD_PANEL * places * in + i) * SIMD_PANEL + o % SIMD_PANEL;
+            float rows[3][6];
+            for (size_t x = 0; x < side; x++) {
+                const float *at = w + x * in * SIMD_PANEL;
+                const size_t row = side * in * SIMD_PANEL;
+                rows[0][x] = first * at[0];
+                rows[1][x] = middle * (at[row] - at[2 * row]);
+                rows[2][x] = at[(side - 1) * row];
+            }
+            for (size_t y = 0; y < 3; y++) {
+                float *filter = weights + (o * in + i) * 9 + y * 3;
+                filter[0] = first * rows[y][0];
+                filter[1] = middle * (rows[y][1] - rows[y][2]);
+                filter[2] = rows[y][side - 1];
+            }
+        }
+    return weights;
+}
+
 static float *unpack_weights(const struct model_node *node, const float *packed)
 {
     size_t out = (size_t)node->out.dims[1], in = (size_t)node->a.dims[1];
@@ -65,7 +96,9 @@ static void add_layer(struct network *n, const struct model_node *node)
         .in_pitch = (size_t)node->a.strides[3],
         .out_pitch = (size_t)node->out.strides[3],
         .residual_pitch = (size_t)node->b.strides[3],
-        .weights = unpack_weights(node, weights + node->weights),
+        .weights = node->op == MODEL_CONV && node->kind
+                       ? unpack_winograd(node, weights + node->weights)
+                       : unpack_weights(node, weights + node->weights),
         .bias = new_floats(out),
         .depthwise = node->op == MODEL_DEPTHWISE,
     };

@@ -13,7 +13,7 @@
 
 #define MODEL_MAGIC "KENMODEL"
 enum {
-    MODEL_VERSION = 2,
+    MODEL_VERSION = 3,
     MODEL_ALIGN_BYTES = 64, /* every tensor in the weights, and each section */
     MODEL_MAX_NODES = 4096,
     MODEL_MAX_SIDE = 1 << 24,   /* one dimension of a tensor */
@@ -52,8 +52,9 @@ struct model_view {
 };
 
 enum model_op {
-    MODEL_CONV,      /* views are (1, channels, height, width), channel stride 1, rows dense */
-    MODEL_DEPTHWISE, /* the same */
+    MODEL_CONV,      /* views are (1, channels, height, width), channel stride 1, rows dense; kind:
+                        struct conv's `winograd` */
+    MODEL_DEPTHWISE, /* the same; kind 0 */
     MODEL_POOL,      /* views are (1, channels, height, width), any strides; kind: model_pool */
     MODEL_BINARY,    /* out = a ? b, element by element; kind: model_binary */
     MODEL_UNARY,     /* kind: model_unary */

@@ -138,6 +138,8 @@ void model_node_describe(const struct model *model, size_t index, struct model_n
     const struct model_node *node = &model->nodes[index];
     *text = (struct model_node_text){
         .name = node->name, .op = ops[node->op], .macs = model_node_macs(node)};
+    if (node->op == MODEL_CONV && node->kind)
+        text->op = "winograd";
     memcpy(text->out, node->out.dims, sizeof text->out);
 }
 

@@ -98,5 +98,7 @@ size_t session_bytes(const struct session *session);
 /* Runs the network. Never fails, never allocates. Denormal floats count as zero in the calling
  * thread (and the pool's) from then on. */
 void session_run(struct session *session);
+/* One node of it, to measure: a run is all of them in order, 0 to model_nodes() - 1. */
+void session_run_node(struct session *session, size_t index);
 
 #endif

@@ -84,6 +84,7 @@ static struct conv make_conv(const struct model_node *node)
         .dilation_y = node->dilation[0],
         .dilation_x = node->dilation[1],
         .activation = (enum activation)node->activation,
+        .winograd = (int)node->kind,
     };
     if (node->op == MODEL_CONV)
         flatten(&c);
@@ -93,8 +94,10 @@ static struct conv make_conv(const struct model_node *node)
 
 static void plan_parts(struct step *step, size_t threads)
 {
-    size_t rows = (size_t)step->conv.out_height,
-           tile = step->conv.out_width == 1 ? GEMM_TILE_ROWS : 1;
+    size_t rows = (size_t)step->conv.out_height, tile = step->conv.winograd
+                                                            ? (size_t)step->conv.winograd
+                                                        : step->conv.out_width == 1 ? GEMM_TILE_ROWS
+                                                                                    : 1;
     step->parts = 1;
     step->rows_a_part = rows;
     if (threads < 2 || model_node_macs(step->node) < SPLIT_MACS)
@@ -110,7 +113,9 @@ static void prepare_conv(const struct session *session, struct step *step)
     const struct kernels *kernels = session->kernels;
     const float *weights = session->model->weights;
     const struct model_node *node = step->node;
-    step->kernel = node->op == MODEL_CONV ? kernels->conv_f32 : kernels->depthwise_f32;
+    step->kernel = node->op == MODEL_DEPTHWISE ? kernels->depthwise_f32
+                   : node->kind                ? kernels->winograd_f32
+                                               : kernels->conv_f32;
     step->conv.in = view_data(session, &node->a);
     step->conv.out = view_data(session, &node->out);
     step->conv.residual = view_data(session, &node->b);
@@ -271,14 +276,18 @@ static void run_conv(struct session *session, struct step *step)
         run_part(session, 0);
 }
 
+void session_run_node(struct session *session, size_t index)
+{
+    struct step *step = &session->step[index];
+    if (step->node->op <= MODEL_DEPTHWISE)
+        run_conv(session, step);
+    else
+        op_run(step->node, session->kernels, &step->operands);
+}
+
 void session_run(struct session *session)
 {
     simd_flush_denormals();
-    for (size_t i = 0; i < session->steps; i++) {
-        struct step *step = &session->step[i];
-        if (step->node->op <= MODEL_DEPTHWISE)
-            run_conv(session, step);
-        else
-            op_run(step->node, session->kernels, &step->operands);
-    }
+    for (size_t i = 0; i < session->steps; i++)
+        session_run_node(session, i);
 }

@@ -124,10 +124,19 @@ static uint64_t panels(int channels)
     return ((uint64_t)channels + SIMD_PANEL - 1) / SIMD_PANEL;
 }
 
+/* How the weights are packed: struct conv's `winograd`. */
+static int check_packing(const struct model_node *node)
+{
+    if (node->kind == 0)
+        return 1;
+    return node->op == MODEL_CONV && (node->kind == 2 || node->kind == 4) && node->kernel[0] == 3 &&
+           node->kernel[1] == 3 && node->stride[0] == 1 && node->stride[1] == 1;
+}
+
 static int check_conv(const struct model_header *h, const struct model_node *node)
 {
-    if (node->a.space != SPACE_ARENA || !is_pixels(&node->a) || !is_pixels(&node->out) ||
-        !check_window_axis(node, 0) || !check_window_axis(node, 1))
+    if (!check_packing(node) || node->a.space != SPACE_ARENA || !is_pixels(&node->a) ||
+        !is_pixels(&node->out) || !check_window_axis(node, 0) || !check_window_axis(node, 1))
         return 0;
     if (node->b.space != SPACE_NONE &&
         (node->b.space != SPACE_ARENA || !check_view(h, &node->b, 0) || !is_pixels(&node->b) ||
@@ -135,7 +144,8 @@ static int check_conv(const struct model_header *h, const struct model_node *nod
         return 0;
     uint64_t taps = (uint64_t)node->kernel[0] * (uint64_t)node->kernel[1];
     uint64_t in = (uint64_t)node->a.dims[1], padded = panels(node->out.dims[1]) * SIMD_PANEL;
-    uint64_t weights = node->op == MODEL_CONV ? taps * in * padded : taps * in;
+    uint64_t places = node->kind ? (uint64_t)(node->kind + 2) * (node->kind + 2) : taps;
+    uint64_t weights = node->op == MODEL_CONV ? places * in * padded : taps * in;
     if (node->op == MODEL_DEPTHWISE && node->a.dims[1] != node->out.dims[1])
         return 0;
     if (taps * in > MODEL_MAX_FLOATS || model_node_macs(node) > MODEL_MAX_NODE_WORK)

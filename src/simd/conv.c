@@ -53,15 +53,16 @@ static int is_matrix_product(const struct conv *c)
 
 size_t simd_conv_scratch_bytes(const struct conv *c)
 {
+    if (c->winograd)
+        return winograd_scratch_bytes(c);
     if (is_matrix_product(c))
         return 0;
     size_t band = is_padded_at_sides(c) ? band_rows(c) * padded_width(c) : 0;
     return segment_bytes(c) + round_up(band * (size_t)c->in_channels * sizeof(float));
 }
 
-/* The same panels of `pixels` pixels, tile by tile. No tile is much smaller than the rest: a tile
- * of one row keeps the adders waiting. */
-static void run_tiles(const struct conv_shape *shape, struct conv_tile tile, size_t pixels)
+/* No tile is much smaller than the rest: a tile of one row keeps the adders waiting. */
+void conv_run_tiles(const struct conv_shape *shape, struct conv_tile tile, size_t pixels)
 {
     const size_t most = (size_t)shape->rows;
     while (pixels > 0) {
@@ -85,7 +86,8 @@ static void run_panels(const struct run *r, struct conv_tile tile, size_t pixels
     while (left > 0) {
         int most = pixels == 1 && left >= shape->row_panels ? shape->row_panels : shape->panels;
         tile.panels = left < most ? left : most;
-        run_tiles(shape, tile, pixels);
+        tile.ahead = (size_t)tile.panels * tile.panel_floats;
+        conv_run_tiles(shape, tile, pixels);
         int channels = tile.panels * SIMD_PANEL;
         left -= tile.panels;
         tile.channels -= channels;

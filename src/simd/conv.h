@@ -17,6 +17,7 @@ struct conv_tile {
     size_t segment_count, length;         /* floats of input a segment and pixel */
     size_t in_offset, weights_offset;     /* of this tile, added to a segment's pointers */
     size_t in_pitch, panel_floats;        /* from pixel to pixel, from panel to panel */
+    size_t ahead;                         /* from these weights to those that are needed next */
     float *out;                           /* first pixel, first channel of the tile */
     const float *residual, *bias, *slope; /* residual and slope may be NULL */
     size_t out_pitch, residual_pitch;
@@ -32,5 +33,11 @@ struct conv_shape {
 };
 
 void conv_run(const struct conv *c, const struct conv_shape *shape);
+
+/* The same panels of `pixels` pixels, tile by tile. */
+void conv_run_tiles(const struct conv_shape *shape, struct conv_tile tile, size_t pixels);
+
+/* winograd.c's part of simd_conv_scratch_bytes(). */
+size_t winograd_scratch_bytes(const struct conv *c);
 
 #endif

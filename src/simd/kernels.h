@@ -41,6 +41,7 @@ struct conv {
     int in_height, in_width, in_channels, in_stride;
     int out_height, out_width, out_channels, out_stride, residual_stride;
     int kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left, dilation_y, dilation_x;
+    int winograd; /* how the weights are packed: 0: simd_pack_conv(); 2, 4: simd_pack_winograd() */
     int row_begin, row_end; /* the rows of `out` to make: how threads split a layer */
     enum activation activation;
 };
@@ -65,6 +66,7 @@ struct spot {
 #define KERNEL_LIST(X)                                                                             \
     X(conv_f32, void, (const struct conv *c))      /* dense, packed weights */                     \
     X(depthwise_f32, void, (const struct conv *c)) /* one filter a channel */                      \
+    X(winograd_f32, void, (const struct conv *c))  /* dense 3x3, stride 1, c->winograd not 0 */    \
     X(dot_f32, float, (const float *a, const float *b, size_t n))                                  \
     /* e^x, right to 2 units in the last place, the same at each level to the bit; 0 where it      \
        would be denormal, infinite from 88.73 on. `out` may be `in`. */                            \
@@ -111,6 +113,15 @@ void simd_flush_denormals(void);
 size_t simd_packed_floats(int out_channels, int in_channels, int kernel_height, int kernel_width);
 void simd_pack_conv(float *packed, const float *weights, int out_channels, int in_channels,
                     int kernel_height, int kernel_width);
+/* The same for winograd_f32 in tiles of `tile` x `tile` outputs, 2 or 4 (docs/kernels.md): weights
+ * of [out][in][3][3], already turned, so 16/9 or 4 times as many. */
+size_t simd_winograd_floats(int tile, int out_channels, int in_channels);
+void simd_pack_winograd(float *packed, const float *weights, int tile, int out_channels,
+                        int in_channels);
+/* The tile with which this convolution (its shape; nothing else is read) takes least time: 2 or 4;
+ * 0 where conv_f32 does, or where the weights would grow too much for what it saves. */
+int simd_winograd_tile(const struct conv *c);
+
 size_t simd_conv_scratch_bytes(const struct conv *c);
 
 #endif

@@ -20,6 +20,10 @@
 KERNEL_LIST(X)
 #undef X
 
+/* What conv_f32 has besides and winograd_f32 uses: see simd/conv.h. */
+extern const struct conv_shape SIMD_PASTE(conv_wide, SIMD_SUFFIX),
+    SIMD_PASTE(conv_narrow, SIMD_SUFFIX);
+
 extern const struct kernels SIMD_PASTE(kernels, SIMD_SUFFIX);
 
 #endif

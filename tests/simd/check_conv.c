@@ -1,4 +1,4 @@
-/* conv_f32 and depthwise_f32. */
+/* conv_f32, depthwise_f32 and winograd_f32. */
 #include "check.h"
 #include "guard.h"
 #include "layers.h"
@@ -13,13 +13,16 @@ enum {
     QUICK_CASES = 200,
     QUICK_SIDE = 5,
     QUICK_DEPTH = 1024,
-    MOST_BYTES = 1 << 23
+    MOST_BYTES = 1 << 24,
+    WINOGRAD_2_TERMS = 8, /* its rounding, as if of a sum of so many: measured, not derived */
+    WINOGRAD_4_TERMS = 32,
 };
 
 struct workbench {
     struct guard guards[PARTS];
     double *want, *magnitude; /* out_height x out_width x out_channels */
     float *c_out;             /* what the C level made of the case */
+    float *plain;             /* the case's weights: [tap][in][out], depthwise [tap][out] */
 };
 
 /* One case: a shape, what belongs to it, and the seed of its values. */
@@ -70,27 +73,51 @@ static float *place_channels(struct workbench *b, struct check *check, enum part
     return p;
 }
 
+/* plain[tap][in][out] as packing wants it, [out][in][tap]. */
+static float *turn_weights(const struct conv *c, const float *plain)
+{
+    size_t taps = (size_t)c->kernel_height * (size_t)c->kernel_width;
+    size_t ins = (size_t)c->in_channels, outs = (size_t)c->out_channels;
+    float *turned = malloc(taps * ins * outs * sizeof *turned);
+    for (size_t tap = 0; tap < taps; tap++)
+        for (size_t in = 0; in < ins; in++)
+            for (size_t out = 0; out < outs; out++)
+                turned[(out * ins + in) * taps + tap] = plain[(tap * ins + in) * outs + out];
+    return turned;
+}
+
+static float *pack_weights(struct workbench *b, const struct conv *c, enum guard_side side)
+{
+    float *turned = turn_weights(c, b->plain), *p;
+    if (c->winograd) {
+        size_t floats = simd_winograd_floats(c->winograd, c->out_channels, c->in_channels);
+        p = place(b, WEIGHTS, floats, side);
+        simd_pack_winograd(p, turned, c->winograd, c->out_channels, c->in_channels);
+    } else {
+        size_t floats =
+            simd_packed_floats(c->out_channels, c->in_channels, c->kernel_height, c->kernel_width);
+        p = place(b, WEIGHTS, floats, side);
+        simd_pack_conv(p, turned, c->out_channels, c->in_channels, c->kernel_height,
+                       c->kernel_width);
+    }
+    free(turned);
+    return p;
+}
+
 static float *place_weights(struct workbench *b, struct check *check, const struct test_case *t,
                             enum guard_side side)
 {
     const struct conv *c = &t->conv;
     size_t taps = (size_t)c->kernel_height * (size_t)c->kernel_width;
     size_t count = taps * (size_t)c->out_channels * (t->depthwise ? 1 : (size_t)c->in_channels);
-    float *plain = malloc(count * sizeof *plain), *p;
+    free(b->plain);
+    b->plain = malloc(count * sizeof *b->plain);
     for (size_t i = 0; i < count; i++)
-        plain[i] = check_random(check);
-    if (t->depthwise) {
-        p = place(b, WEIGHTS, count, side);
-        memcpy(p, plain, count * sizeof *p);
-    } else {
-        p = place(
-            b, WEIGHTS,
-            simd_packed_floats(c->out_channels, c->in_channels, c->kernel_height, c->kernel_width),
-            side);
-        simd_pack_conv(p, plain, c->out_channels, c->in_channels, c->kernel_height,
-                       c->kernel_width);
-    }
-    free(plain);
+        b->plain[i] = check_random(check);
+    if (!t->depthwise)
+        return pack_weights(b, c, side);
+    float *p = place(b, WEIGHTS, count, side);
+    memcpy(p, b->plain, count * sizeof *p);
     return p;
 }
 
@@ -120,26 +147,28 @@ static struct conv place_case(struct workbench *b, const struct test_case *t, en
     return c;
 }
 
-static float weight_at(const struct conv *c, int depthwise, size_t tap, int in, int out)
-{
-    if (depthwise)
-        return c->weights[tap * (size_t)c->out_channels + (size_t)out];
-    size_t taps = (size_t)c->kernel_height * (size_t)c->kernel_width;
-    size_t row = (size_t)(out / SIMD_PANEL) * taps + tap;
-    return c->weights[(row * (size_t)c->in_channels + (size_t)in) * SIMD_PANEL +
-                      (size_t)(out % SIMD_PANEL)];
-}
-
 /* Sum the products of one tap into `want`, their absolute values into `magnitude`. */
-static void reference_tap(const struct conv *c, int depthwise, const float *in, size_t tap,
-                          double *want, double *magnitude)
+static void reference_tap(const struct workbench *b, const struct conv *c, int depthwise,
+                          const float *in, size_t tap, double *want, double *magnitude)
 {
+    const size_t outs = (size_t)c->out_channels;
+    const float *weights = b->plain + tap * outs * (depthwise ? 1 : (size_t)c->in_channels);
     for (int o = 0; o < c->out_channels; o++)
         for (int i = depthwise ? o : 0; i < (depthwise ? o + 1 : c->in_channels); i++) {
-            double term = (double)in[i] * (double)weight_at(c, depthwise, tap, i, o);
+            size_t row = depthwise ? 0 : (size_t)i;
+            double term = (double)in[i] * (double)weights[row * outs + (size_t)o];
             want[o] += term;
             magnitude[o] += fabs(term);
         }
+}
+
+/* Winograd's way rounds what all the inputs around have part in, none larger than 1. */
+static void widen(const struct workbench *b, const struct conv *c, double *magnitude)
+{
+    const size_t outs = (size_t)c->out_channels;
+    for (size_t i = 0; i < 9 * (size_t)c->in_channels; i++)
+        for (size_t o = 0; o < outs; o++)
+            magnitude[o] += fabs((double)b->plain[i * outs + o]);
 }
 
 static void reference_finish(const struct conv *c, size_t pixel, double *want, double *magnitude)
@@ -169,9 +198,11 @@ static void reference_pixel(struct workbench *b, const struct conv *c, int depth
             if (in_y < 0 || in_y >= c->in_height || in_x < 0 || in_x >= c->in_width)
                 continue;
             size_t in_pixel = (size_t)in_y * (size_t)c->in_width + (size_t)in_x;
-            reference_tap(c, depthwise, c->in + in_pixel * (size_t)c->in_stride,
+            reference_tap(b, c, depthwise, c->in + in_pixel * (size_t)c->in_stride,
                           (size_t)ky * (size_t)c->kernel_width + (size_t)kx, want, magnitude);
         }
+    if (c->winograd)
+        widen(b, c, magnitude);
     reference_finish(c, pixel, want, magnitude);
 }
 
@@ -192,6 +223,8 @@ static int compare(struct workbench *b, const struct conv *c, int depthwise, int
     size_t terms = (size_t)c->kernel_height * (size_t)c->kernel_width + 2, at = 0;
     size_t pixels = (size_t)c->out_height * (size_t)c->out_width;
     terms *= depthwise ? 1 : (size_t)c->in_channels;
+    if (c->winograd)
+        terms = c->winograd == 2 ? WINOGRAD_2_TERMS : WINOGRAD_4_TERMS;
     for (size_t pixel = 0; pixel < pixels; pixel++) {
         const float *out = c->out + pixel * (size_t)c->out_stride;
         for (int o = 0; o < c->out_channels; o++, at++) {
@@ -218,7 +251,9 @@ static int is_intact(const struct workbench *b)
 
 static void run_split(const struct kernels *k, struct conv c, const struct test_case *t)
 {
-    void (*kernel)(const struct conv *) = t->depthwise ? k->depthwise_f32 : k->conv_f32;
+    void (*kernel)(const struct conv *) = t->depthwise ? k->depthwise_f32
+                                          : c.winograd ? k->winograd_f32
+                                                       : k->conv_f32;
     c.row_end = t->split;
     if (t->split > 0)
         kernel(&c);
@@ -240,7 +275,9 @@ static void check_case(struct check *check, struct workbench *b, const struct te
                         "%s %s: in %dx%dx%d pitch %d, out %dx%dx%d pitch %d, filter %dx%d, "
                         "stride %d,%d, pad %d,%d, dilation %d,%d, activation %d, residual %d, "
                         "split %d, side %d",
-                        t->depthwise ? "depthwise_f32" : "conv_f32",
+                        t->depthwise ? "depthwise_f32"
+                        : c.winograd ? "winograd_f32"
+                                     : "conv_f32",
                         simd_level_name((enum simd_level)level), c.in_height, c.in_width,
                         c.in_channels, c.in_stride, c.out_height, c.out_width, c.out_channels,
                         c.out_stride, c.kernel_height, c.kernel_width, c.stride_y, c.stride_x,
@@ -252,12 +289,14 @@ static void check_case(struct check *check, struct workbench *b, const struct te
     free(b->c_out);
 }
 
-static void check_layers(struct check *check, struct workbench *b, int depthwise)
+static void check_layers(struct check *check, struct workbench *b, int depthwise, int winograd)
 {
     for (int i = 0; i < LAYERS; i++) {
         if (layers[i].depthwise != depthwise)
             continue;
         struct layer l = layers[i];
+        if (winograd && (l.kernel != 3 || l.stride != 1))
+            continue;
         if (check->quick && l.kernel * l.kernel * l.in_channels > QUICK_DEPTH && !depthwise)
             continue;
         if (check->quick && l.kernel < QUICK_SIDE && l.height > QUICK_SIDE) {
@@ -268,6 +307,7 @@ static void check_layers(struct check *check, struct workbench *b, int depthwise
                               .depthwise = depthwise,
                               .residual = l.residual,
                               .seed = (uint64_t)i + 1};
+        t.conv.winograd = winograd;
         t.split = t.conv.out_height / 2;
         check_case(check, b, &t);
     }
@@ -316,7 +356,8 @@ static struct test_case random_case(struct check *check, int depthwise)
 }
 
 /* Width, input and output channels from 1 to 130, each in turn, the others small and odd. */
-static void check_sizes(struct check *check, struct workbench *b, int depthwise, int kernel)
+static void check_sizes(struct check *check, struct workbench *b, int depthwise, int kernel,
+                        int winograd)
 {
     for (int which = 0; which < 3; which++)
         for (int n = 1; n <= 130; n++) {
@@ -336,24 +377,65 @@ static void check_sizes(struct check *check, struct workbench *b, int depthwise,
                                   .residual = n & 1,
                                   .split = 1,
                                   .seed = (uint64_t)n};
+            t.conv.winograd = winograd;
             check_case(check, b, &t);
         }
+}
+
+static void start(struct workbench *b)
+{
+    for (int i = 0; i < PARTS; i++)
+        guard_init(&b->guards[i], MOST_BYTES);
+}
+
+static void finish(struct workbench *b)
+{
+    for (int i = 0; i < PARTS; i++)
+        guard_finish(&b->guards[i]);
+    free(b->plain);
 }
 
 static void check_convolutions(struct check *check, int depthwise)
 {
     struct workbench b = {0};
-    for (int i = 0; i < PARTS; i++)
-        guard_init(&b.guards[i], MOST_BYTES);
-    check_sizes(check, &b, depthwise, 1);
-    check_sizes(check, &b, depthwise, 3);
+    start(&b);
+    check_sizes(check, &b, depthwise, 1, 0);
+    check_sizes(check, &b, depthwise, 3, 0);
     for (int i = 0; i < (check->quick ? QUICK_CASES : RANDOM_CASES); i++) {
         struct test_case t = random_case(check, depthwise);
         check_case(check, &b, &t);
     }
-    check_layers(check, &b, depthwise);
-    for (int i = 0; i < PARTS; i++)
-        guard_finish(&b.guards[i]);
+    check_layers(check, &b, depthwise, 0);
+    finish(&b);
+}
+
+/* As if it were drawn so: a filter that Winograd's way can make. */
+static int make_winograd(struct check *check, struct test_case *t)
+{
+    struct conv *c = &t->conv;
+    c->kernel_height = c->kernel_width = 3;
+    c->stride_y = c->stride_x = 1;
+    c->winograd = 2 * check_random_int(check, 1, 2);
+    if (!set_out(c, check_random_int(check, 0, 2), check_random_int(check, 0, 2)))
+        return 0;
+    t->split = check_random_int(check, 0, c->out_height - 1);
+    return 1;
+}
+
+void check_winograd_f32(struct check *check)
+{
+    struct workbench b = {0};
+    start(&b);
+    for (int tile = 2; tile <= 4; tile += 2) {
+        check_sizes(check, &b, 0, 3, tile);
+        check_layers(check, &b, 0, tile);
+    }
+    for (int i = 0; i < (check->quick ? QUICK_CASES : RANDOM_CASES); i++) {
+        struct test_case t = random_case(check, 0);
+        if (make_winograd(check, &t))
+            check_case(check, &b, &t);
+    }
+    finish(&b);
 }
 
 void check_conv_f32(struct check *check)

@@ -225,27 +225,61 @@ static int fuse_next(struct importer *im, struct linear *l)
     return 0;
 }
 
+/* How to make a group of `outs` channels: struct conv's `winograd`. */
+static int packing(const struct linear *l, int outs)
+{
+    const struct conv c = {.in_channels = l->in_channels,
+                           .out_channels = outs,
+                           .out_height = (int)l->out_dims[2],
+                           .out_width = (int)l->out_dims[3],
+                           .kernel_height = l->kernel[0],
+                           .kernel_width = l->kernel[1],
+                           .stride_y = l->stride[0],
+                           .stride_x = l->stride[1],
+                           .dilation_y = l->dilation[0],
+                           .dilation_x = l->dilation[1]};
+    return simd_winograd_tile(&c);
+}
+
+/* Group `group`'s weights, all groups' where depthwise; NULL where there are too many. */
+static float *pack(struct importer *im, const struct linear *l, const struct operation *op,
+                   int group, size_t *floats)
+{
+    const size_t count = per_channel(l);
+    const int depthwise = op->node.op == MODEL_DEPTHWISE, tile = (int)op->node.kind;
+    const int outs = depthwise ? l->out_channels : l->out_channels / l->groups;
+    const float *weights = l->weights + (size_t)group * (size_t)outs * count;
+    *floats = depthwise ? count * (size_t)outs
+              : tile    ? simd_winograd_floats(tile, outs, l->in_channels)
+                        : simd_packed_floats(outs, l->in_channels, l->kernel[0], l->kernel[1]);
+    float *packed = *floats > MODEL_MAX_FLOATS ? NULL : arena_new(im->arena, float, *floats + 16);
+    if (!packed)
+        return NULL;
+    if (depthwise)
+        for (size_t i = 0; i < (size_t)outs; i++)
+            for (size_t tap = 0; tap < count; tap++)
+                packed[tap * (size_t)outs + i] = weights[i * count + tap];
+    else if (tile)
+        simd_pack_winograd(packed, weights, tile, outs, l->in_channels);
+    else
+        simd_pack_conv(packed, weights, outs, l->in_channels, l->kernel[0], l->kernel[1]);
+    return packed;
+}
+
 /* One group's operation: all channels when there is but one. */
 static int emit_group(struct importer *im, struct linear *l, const struct view *out, int group)
 {
     int depthwise = l->groups > 1 && l->in_channels == 1 && l->out_channels == l->groups;
     int outs = depthwise ? l->out_channels : l->out_channels / l->groups;
     int ins = depthwise ? l->groups : l->in_channels;
-    size_t first = (size_t)group * (size_t)outs, count = per_channel(l);
+    size_t first = (size_t)group * (size_t)outs, floats;
     struct operation *op = new_operation(im, l->node, depthwise ? MODEL_DEPTHWISE : MODEL_CONV);
     if (!op)
         return -1;
-    size_t floats = depthwise ? count * (size_t)outs
-                              : simd_packed_floats(outs, ins, l->kernel[0], l->kernel[1]);
-    float *packed = floats > MODEL_MAX_FLOATS ? NULL : arena_new(im->arena, float, floats + 16);
+    op->node.kind = depthwise ? 0 : (uint32_t)packing(l, outs);
+    float *packed = pack(im, l, op, group, &floats);
     if (!packed)
         return node_fail(im, l->node, ERR_TOO_BIG, "weights past the limit");
-    if (depthwise)
-        for (size_t i = 0; i < (size_t)outs; i++)
-            for (size_t tap = 0; tap < count; tap++)
-                packed[tap * (size_t)outs + i] = l->weights[i * count + tap];
-    else
-        simd_pack_conv(packed, l->weights + first * count, outs, ins, l->kernel[0], l->kernel[1]);
     op->out = *out;
     op->a = l->in;
     op->b = l->residual;

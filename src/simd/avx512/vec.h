@@ -45,6 +45,11 @@ INLINE vec vec_add(vec a, vec b)
     return _mm512_add_ps(a, b);
 }
 
+INLINE vec vec_sub(vec a, vec b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
 /* a * b + c */
 INLINE vec vec_fma(vec a, vec b, vec c)
 {

@@ -45,6 +45,11 @@ INLINE vec vec_add(vec a, vec b)
     return vaddq_f32(a, b);
 }
 
+INLINE vec vec_sub(vec a, vec b)
+{
+    return vsubq_f32(a, b);
+}
+
 /* a * b + c */
 INLINE vec vec_fma(vec a, vec b, vec c)
 {

@@ -99,14 +99,14 @@ INLINE void finish_tile(const struct conv_tile *t, const vec *sum, const int row
         store_sums(t, sum, rows, vectors, ACTIVATION_NONE);
 }
 
-/* To the second cache, the weights that the next panels need at this step: a layer's weights come
+/* To the second cache, the weights that are needed next at this step: a layer's weights come
  * from far away once in each run of the network. */
 INLINE void prefetch_next(const struct conv_tile *t, const float *w, const int vectors)
 {
     const int panels = (vectors * WIDTH + SIMD_PANEL - 1) / SIMD_PANEL;
     UNROLL
-    for (int p = panels; p < 2 * panels; p++)
-        __builtin_prefetch(w + (size_t)p * t->panel_floats, 0, 2);
+    for (int p = 0; p < panels; p++)
+        __builtin_prefetch(w + (size_t)p * t->panel_floats + t->ahead, 0, 2);
 }
 
 INLINE void make_tile(const struct conv_tile *t, const int rows, const int vectors)
@@ -179,9 +179,10 @@ static void make_narrow_tile(const struct conv_tile *t)
     by_rows[t->rows](t);
 }
 
+const struct conv_shape KERNEL(conv_wide) = {TILE_ROWS, TILE_PANELS, ROW_PANELS, make_wide_tile};
+const struct conv_shape KERNEL(conv_narrow) = {NARROW_ROWS, 1, 1, make_narrow_tile};
+
 static void run_conv(const struct conv *c)
 {
-    static const struct conv_shape wide = {TILE_ROWS, TILE_PANELS, ROW_PANELS, make_wide_tile},
-                                   narrow = {NARROW_ROWS, 1, 1, make_narrow_tile};
-    conv_run(c, c->out_channels <= WIDTH ? &narrow : &wide);
+    conv_run(c, c->out_channels <= WIDTH ? &KERNEL(conv_narrow) : &KERNEL(conv_wide));
 }

@@ -1,0 +1,4 @@
+#define SIMD_SUFFIX neon
+#include "simd/neon/vec.h"
+
+#include "simd/template/winograd_f32.h"
