@@ -721,6 +721,78 @@ class RecordFacts(Facts):
             AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in "hx"])
         self.assertIn("Number of attributes in KeySchema", message)
 
+    def test_names_of_attributes_have_a_limit(self):
+        long = "n" * 65536
+        put = lambda name: self.db.put_item(TableName="facts", Item={**self.key("l"),
+                                                                     name: {"N": "1"}})
+        put(long[1:])
+        self.assertIn("65536", self.refused(400, "ValidationException", put, name=long))
+        for how in ({"AttributesToGet": [long]},
+                    {"ProjectionExpression": "#n", "ExpressionAttributeNames": {"#n": long}}):
+            self.wrong("65536", self.db.get_item, Key=self.key("l"), **how)
+        self.wrong("65536", self.db.update_item, Key=self.key("l"),
+                   AttributeUpdates={long: {"Value": {"N": "1"}, "Action": "PUT"}})
+
+    def test_depth_and_nothing(self):
+        def nest(depth):
+            return {"M": {"a": nest(depth - 1)}} if depth else {"S": "x"}
+        put = lambda value: self.db.put_item(TableName="facts", Item={**self.key("d"), "v": value})
+        put(nest(31))
+        self.assertIn("nested levels beyond supported limit",
+                      self.refused(400, "ValidationException", put, value=nest(32)))
+        self.assertIn("must have the value of true",
+                      self.refused(400, "ValidationException", put, value={"NULL": False}))
+
+    def test_functions_have_their_places(self):
+        for text, part in (("SET a = attribute_exists(b)", "not allowed in an update expression"),
+                           ("SET a = size(b)", "not allowed in an update expression"),
+                           ("SET a = nope(b)", "Invalid function name; function: nope")):
+            self.wrong(part, self.db.update_item, Key=self.key(), UpdateExpression=text)
+        self.wrong("not allowed in a condition expression", self.db.delete_item, Key=self.key(),
+                   ConditionExpression="if_not_exists(a, b)")
+
+    def test_a_filter_sees_what_the_index_holds(self):
+        keys = [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}]
+        self.db.create_table(
+            TableName="held", BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "h", "KeyType": "HASH"},
+                       {"AttributeName": "r", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in "hrs"],
+            LocalSecondaryIndexes=[{"IndexName": "lsi", "KeySchema": keys, "Projection": {
+                "ProjectionType": "INCLUDE", "NonKeyAttributes": ["a"]}}],
+            GlobalSecondaryIndexes=[{"IndexName": "gsi", "KeySchema": keys, "Projection": {
+                "ProjectionType": "KEYS_ONLY"}}])
+        self.db.put_item(TableName="held", Item={n: {"S": "1"} for n in "hrsabc"})
+        query = lambda index, text, **how: self.db.query(
+            TableName="held", IndexName=index, KeyConditionExpression="h = :v",
+            FilterExpression=text, ExpressionAttributeValues={":v": {"S": "1"}}, **how)
+        for index, text, names in (("gsi", "c = :v AND b = :v AND NOT c < :v", "b, c"),
+                                   ("lsi", "a = :v AND b = :v", "b"),
+                                   ("gsi", "attribute_not_exists(b.x)", "b")):
+            self.assertEqual(
+                self.refused(400, "ValidationException", query, index=index, text=text),
+                f"One or more parameter values were invalid: Secondary index {index} does not "
+                f"project one or more filter attributes: [{names}]")
+        self.assertEqual(query("lsi", "a = :v")["Count"], 1)
+        scanned = self.db.scan(TableName="held", IndexName="gsi", FilterExpression="b = :v",
+                               ExpressionAttributeValues={":v": {"S": "1"}})
+        self.assertEqual((scanned["Count"], scanned["ScannedCount"]), (0, 1))
+        self.assertIn("Global secondary index gsi does not project [b]", self.refused(
+            400, "ValidationException", self.db.query, TableName="held", IndexName="gsi",
+            KeyConditionExpression="h = :v", ProjectionExpression="b",
+            ExpressionAttributeValues={":v": {"S": "1"}}))
+
+    def test_tags_and_units(self):
+        arn = self.db.describe_table(TableName="facts")["Table"]["TableArn"]
+        self.refused(400, "ValidationException", self.db.tag_resource, ResourceArn=arn, Tags=[])
+        self.refused(400, "ValidationException", self.db.untag_resource, ResourceArn=arn,
+                     TagKeys=[])
+        self.assertIn("out of bounds", self.refused(
+            400, "ValidationException", self.db.create_table, TableName="much",
+            KeySchema=[{"AttributeName": "h", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "h", "AttributeType": "S"}],
+            ProvisionedThroughput={"ReadCapacityUnits": 10 ** 12 + 1, "WriteCapacityUnits": 1}))
+
 
 class MessageFacts(Facts):
     def queue(self, **attributes):

@@ -159,6 +159,14 @@ static int check_indexes(struct request *r, const char *member, int global, json
     return 0;
 }
 
+static int check_units(struct request *r, const char *name, int64_t units)
+{
+    const int64_t most = 1000000000000;
+    return units <= most ? 0
+                         : err_set(&r->err, ERR_INVALID, "Given value %lld for %s is out of bounds",
+                                   (long long)units, name);
+}
+
 int definition_read_throughput(struct request *r, int64_t *reads, int64_t *writes, int *on_demand)
 {
     static const char *const modes[] = {"PROVISIONED", "PAY_PER_REQUEST", NULL};
@@ -168,6 +176,9 @@ int definition_read_throughput(struct request *r, int64_t *reads, int64_t *write
         return -1;
     *reads = json_integer_value(json_object_get(throughput, "ReadCapacityUnits"));
     *writes = json_integer_value(json_object_get(throughput, "WriteCapacityUnits"));
+    if (check_units(r, "ReadCapacityUnits", *reads) < 0 ||
+        check_units(r, "WriteCapacityUnits", *writes) < 0)
+        return -1;
     if (*on_demand && throughput)
         return err_set(&r->err, ERR_INVALID,
                        INVALID "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified "

@@ -111,13 +111,15 @@ static int run_tags(struct connection *connection, void *context, struct err *er
                       job->tags, err);
 }
 
-static int change_tags(struct request *r)
+static int change_tags(struct request *r, const char *list, const char *when_empty)
 {
     struct table *table = tagged_table(r);
     if (!table)
         return -1;
     struct tags_job job = {.request = r, .table = table};
-    int result = database_write(r->service->database, run_tags, &job, &r->err);
+    int result = json_array_size(json_object_get(r->body, list))
+                     ? database_write(r->service->database, run_tags, &job, &r->err)
+                     : err_set(&r->err, ERR_INVALID, "%s", when_empty);
     json_decref(job.tags);
     table_release(table);
     return result;
@@ -125,12 +127,12 @@ static int change_tags(struct request *r)
 
 int tag_resource(struct request *r)
 {
-    return change_tags(r);
+    return change_tags(r, "Tags", "Atleast one Tag needs to be provided as Input.");
 }
 
 int untag_resource(struct request *r)
 {
-    return change_tags(r);
+    return change_tags(r, "TagKeys", "Atleast one Tag Key needs to be provided as Input.");
 }
 
 int list_tags_of_resource(struct request *r)

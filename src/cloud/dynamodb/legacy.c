@@ -79,6 +79,8 @@ static struct node *make_node(struct request *r, enum node_type type, size_t cou
 static int make_path(struct request *r, const char *name, struct path *out)
 {
     *out = (struct path){1, arena_new(r->arena, struct step, 1)};
+    if (value_check_name(name, &r->err) < 0)
+        return -1;
     if (!out->steps)
         return no_memory(r);
     out->steps->name = name;

@@ -17,44 +17,54 @@ static int check_filter(struct request *r, const struct page *page, const struct
     return 0;
 }
 
-/* Whether "a, b" has the name. */
-static int is_listed(const struct buf *list, const char *name)
+enum { MAX_MISSING = 64 };
+
+struct missing {
+    const char *names[MAX_MISSING]; /* in order; what is more is left out */
+    size_t count;
+};
+
+static void add_missing(struct missing *missing, const char *name)
 {
-    size_t size = strlen(name);
-    for (const char *at = list->data; at && *at; at += strcspn(at, ",") + 2) {
-        if (!strncmp(at, name, size) && (at[size] == ',' || !at[size]))
-            return 1;
-        if (!strchr(at, ','))
-            break;
-    }
-    return 0;
+    size_t at = 0;
+    while (at < missing->count && strcmp(missing->names[at], name) < 0)
+        at++;
+    if (missing->count == MAX_MISSING ||
+        (at < missing->count && strcmp(missing->names[at], name) == 0))
+        return;
+    memmove(&missing->names[at + 1], &missing->names[at],
+            (missing->count++ - at) * sizeof *missing->names);
+    missing->names[at] = name;
 }
 
 /* A filter may not look at what the index does not hold; Query says so, Scan sees it as absent. */
-static void list_missing(const struct page *page, const struct node *node, struct buf *out)
+static void find_missing(const struct page *page, const struct node *node, struct missing *out)
 {
     const char *name = node->type == NODE_PATH ? node->path.steps[0].name : NULL;
-    if (name && !page_holds(page, name) && !is_listed(out, name))
-        buf_printf(out, "%s%s", out->size ? ", " : "", name);
+    if (name && !page_holds(page, name))
+        add_missing(out, name);
     for (size_t i = 0; i < node->count; i++)
-        list_missing(page, node->args[i], out);
+        find_missing(page, node->args[i], out);
 }
 
 static int check_held(struct request *r, const struct page *page)
 {
-    struct buf missing;
-    int result = 0;
+    struct missing missing = {0};
+    struct buf names;
     if (!page->index || page->index->type == PROJECTION_ALL || !page->expressions.filter)
         return 0;
-    buf_init(&missing, 4096);
-    list_missing(page, page->expressions.filter, &missing);
-    if (missing.size)
-        result = err_set(&r->err, ERR_INVALID,
-                         "One or more parameter values were invalid: Secondary index %s does not "
-                         "project one or more filter attributes: [%s]",
-                         page->index->name, missing.data);
-    buf_finish(&missing);
-    return result;
+    find_missing(page, page->expressions.filter, &missing);
+    if (!missing.count)
+        return 0;
+    buf_init(&names, 4096);
+    for (size_t i = 0; i < missing.count; i++)
+        buf_printf(&names, "%s%s", i ? ", " : "", missing.names[i]);
+    err_set(&r->err, ERR_INVALID,
+            "One or more parameter values were invalid: Secondary index %s does not project one or "
+            "more filter attributes: [%s]",
+            page->index->name, names.data ? names.data : "");
+    buf_finish(&names);
+    return -1;
 }
 
 static int run_query(struct request *r, struct page *page)

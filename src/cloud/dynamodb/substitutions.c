@@ -40,6 +40,8 @@ static int read_names(struct substitutions *s, const json_t *names, struct err *
     json_t *value;
     json_object_foreach((json_t *)names, key, value)
     {
+        if (value_check_name(json_string_value(value), err) < 0)
+            return -1;
         s->names[s->name_count].key = key;
         s->names[s->name_count++].name = json_string_value(value);
     }

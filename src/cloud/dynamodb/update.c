@@ -24,12 +24,26 @@ static void check_types(struct parser *p, const struct node *node, const char *n
     }
 }
 
+static int is_condition_function(const struct token *name)
+{
+    static const char *const names[] = {"attribute_exists", "attribute_not_exists",
+                                        "attribute_type",   "begins_with",
+                                        "contains",         "size"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == name->size && !memcmp(names[i], name->text, name->size))
+            return 1;
+    return 0;
+}
+
 static struct node *make_call(struct parser *p, const struct token *name, struct node **arguments,
                               int count)
 {
     int append = name->size == 11 && !memcmp(name->text, "list_append", 11);
     if (!append && !(name->size == 13 && !memcmp(name->text, "if_not_exists", 13))) {
-        parser_error(p, RANK_UNKNOWN_FUNCTION, "Invalid function name; function: %.*s",
+        parser_error(p, RANK_UNKNOWN_FUNCTION,
+                     is_condition_function(name)
+                         ? "The function is not allowed in an update expression; function: %.*s"
+                         : "Invalid function name; function: %.*s",
                      (int)name->size, name->text);
         return arguments[0];
     }

@@ -24,7 +24,7 @@ enum value_type {
     VALUE_TYPES
 };
 
-enum { VALUE_MAX_DEPTH = 32, ITEM_MAX_BYTES = 400 * 1024 };
+enum { VALUE_MAX_DEPTH = 32, VALUE_MAX_NAME_BYTES = 65535, ITEM_MAX_BYTES = 400 * 1024 };
 
 struct member;
 struct value {
@@ -64,6 +64,9 @@ int value_from_json(const json_t *json, struct value *out, struct arena *arena,
 /* {"name": {"S": ..}, ..} to a map value. */
 int item_from_json(const json_t *json, struct value *out, struct arena *arena,
                    struct err *err) MUST_USE;
+
+/* Whether an attribute may have the name. */
+int value_check_name(const char *name, struct err *err) MUST_USE;
 
 /* Whether the JSON types inside {"S": "text"} are right, whatever the values: a wrong one is a
  * SerializationException (ERR_CORRUPT), which AWS reports before anything else. */

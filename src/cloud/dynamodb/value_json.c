@@ -197,6 +197,15 @@ static int read_list(const json_t *json, struct value *out, int depth, struct ar
     return 0;
 }
 
+int value_check_name(const char *name, struct err *err)
+{
+    return strlen(name) <= VALUE_MAX_NAME_BYTES
+               ? 0
+               : err_set(err, ERR_INVALID,
+                         "Attribute name is too large, must be less than %d bytes",
+                         VALUE_MAX_NAME_BYTES + 1);
+}
+
 static int read_map(const json_t *json, struct value *out, int depth, struct arena *arena,
                     struct err *err)
 {
@@ -215,7 +224,8 @@ static int read_map(const json_t *json, struct value *out, int depth, struct are
          at = json_object_iter_next((json_t *)json, at)) {
         struct member *member = &out->map.members[out->map.count++];
         member->name = json_object_iter_key(at);
-        if (read_value(json_object_iter_value(at), &member->value, depth + 1, arena, err) < 0)
+        if (value_check_name(member->name, err) < 0 ||
+            read_value(json_object_iter_value(at), &member->value, depth + 1, arena, err) < 0)
             return -1;
     }
     return 0;
@@ -227,9 +237,18 @@ static int read_boolean(const json_t *json, struct value *out, struct err *err)
         return json_is_string(json)
                    ? err_set(err, ERR_CORRUPT, "Unexpected token received from parser")
                    : wrong_json(json, "Boolean", err);
-    /* {"NULL": false} was refused once; AWS takes it now and gives back true. */
-    out->boolean = out->type == VALUE_NULL || json_is_true(json);
+    out->boolean = json_is_true(json);
     return 0;
+}
+
+static int read_null(const json_t *json, struct value *out, struct err *err)
+{
+    if (read_boolean(json, out, err) < 0)
+        return -1;
+    return out->boolean ? 0
+                        : err_set(err, ERR_INVALID,
+                                  "One or more parameter values were invalid: Null attribute value "
+                                  "types must have the value of true");
 }
 
 static int read_typed(const json_t *json, struct value *out, int depth, struct arena *arena,
@@ -241,8 +260,9 @@ static int read_typed(const json_t *json, struct value *out, int depth, struct a
     case VALUE_B:
         return read_scalar(json, out, arena, err);
     case VALUE_BOOL:
-    case VALUE_NULL:
         return read_boolean(json, out, err);
+    case VALUE_NULL:
+        return read_null(json, out, err);
     case VALUE_M:
         return read_map(json, out, depth, arena, err);
     case VALUE_L:
@@ -256,7 +276,9 @@ static int read_value(const json_t *json, struct value *out, int depth, struct a
                       struct err *err)
 {
     if (depth > VALUE_MAX_DEPTH)
-        return err_set(err, ERR_INVALID, "Nesting Levels have exceeded supported limits");
+        return err_set(err, ERR_INVALID,
+                       "Nesting Levels have exceeded supported limits: Attributes in the item "
+                       "have nested levels beyond supported limit");
     if (!json_is_object(json))
         return json_is_array(json) ? err_set(err, ERR_CORRUPT,
                                              "Unrecognized collection type class "
