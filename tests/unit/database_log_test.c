@@ -135,6 +135,7 @@ static void no_commit_is_lost_when_the_log_begins_anew(void **state)
     hook.path = path;
     hook.database = database_open(path, "CREATE TABLE IF NOT EXISTS t(b BLOB)", &err);
     assert_non_null(hook.database);
+    write_rows(1); /* makes the file, with a checkpoint of its own */
     __atomic_store_n(&hook.is_armed, 1, __ATOMIC_RELEASE);
     write_rows(LONG_LOG_ROWS);
     for (int i = 0; i < 6000 && !is_at(DONE); i++)

@@ -168,6 +168,42 @@ static void rows_survive_a_restart(void **state)
     assert_int_equal(count_rows(f), 1);
 }
 
+static void the_first_write_makes_the_file(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    int a = 7;
+    assert_int_equal(count_rows(f), 0); /* leaves a reader of the empty database behind */
+    assert_int_not_equal(access(f->path, F_OK), 0);
+    assert_int_equal(database_write(f->database, insert, &a, &err), 0);
+    assert_int_equal(access(f->path, F_OK), 0);
+    assert_int_equal(count_rows(f), 1);
+}
+
+static void readers_of_what_is_not_there_yet_cannot_write(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    struct connection *c = database_read_begin(f->database, &err);
+    assert_non_null(c);
+    assert_int_equal(connection_exec(c, "INSERT INTO t VALUES(1, 'x')", &err), -1);
+    database_read_end(f->database, c);
+}
+
+static void a_first_write_that_cannot_make_the_file_fails_and_the_next_tries_again(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    int a = 7;
+    char away[80];
+    snprintf(away, sizeof away, "%s-away", f->folder);
+    assert_int_equal(rename(f->folder, away), 0);
+    assert_int_equal(database_write(f->database, insert, &a, &err), -1);
+    assert_int_equal(rename(away, f->folder), 0);
+    assert_int_equal(database_write(f->database, insert, &a, &err), 0);
+    assert_int_equal(count_rows(f), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -180,6 +216,9 @@ int main(void)
         TEST(readers_cannot_write),
         TEST(writers_share_batches_and_keep_their_own_result),
         TEST(rows_survive_a_restart),
+        TEST(the_first_write_makes_the_file),
+        TEST(readers_of_what_is_not_there_yet_cannot_write),
+        TEST(a_first_write_that_cannot_make_the_file_fails_and_the_next_tries_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

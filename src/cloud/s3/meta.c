@@ -54,12 +54,18 @@ static const struct {
     {"uploads", "acl", "acl TEXT NOT NULL DEFAULT ''"},
 };
 
-static int add_column(struct connection *c, size_t i, struct err *err)
+static int has_column(struct connection *c, size_t i, struct err *err)
 {
     char sql[256];
     snprintf(sql, sizeof sql, "SELECT 1 FROM pragma_table_info('%s') WHERE name=?",
              added_columns[i].table);
-    int found = meta_exists(c, sql, added_columns[i].column, err);
+    return meta_exists(c, sql, added_columns[i].column, err);
+}
+
+static int add_column(struct connection *c, size_t i, struct err *err)
+{
+    char sql[256];
+    int found = has_column(c, i, err);
     if (found)
         return found < 0 ? -1 : 0;
     snprintf(sql, sizeof sql, "ALTER TABLE %s ADD COLUMN %s", added_columns[i].table,
@@ -76,8 +82,21 @@ static int upgrade_job(struct connection *c, void *context, struct err *err)
     return 0;
 }
 
+static int has_all_columns(struct connection *c, struct err *err)
+{
+    int found = 1;
+    for (size_t i = 0; found > 0 && i < sizeof added_columns / sizeof *added_columns; i++)
+        found = has_column(c, i, err);
+    return found;
+}
+
 int meta_upgrade(struct s3 *s3, struct err *err)
 {
+    struct connection *c = database_read_begin(s3->database, err);
+    int found = c ? has_all_columns(c, err) : -1;
+    database_read_end(s3->database, c);
+    if (found)
+        return found < 0 ? -1 : 0;
     return database_write(s3->database, upgrade_job, NULL, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/sqlite/connection.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,23 +14,11 @@
 #include <unistd.h>
 
 enum {
-    STATEMENTS = 64,
-    BUSY_TIMEOUT_MS = 10000,
     MAX_BATCH = 512,
     /* The log is folded into the file from so many pages on, beside the writer; from so many on the
      * writer has to wait for it, or the log would grow as long as writes come without a pause. */
     FOLD_PAGES = 2000,
     FOLD_ALL_PAGES = 8000,
-};
-
-struct connection {
-    sqlite3 *handle;
-    struct {
-        char *sql;
-        sqlite3_stmt *statement;
-    } cache[STATEMENTS];
-    size_t cached, next_victim;
-    struct connection *next;
 };
 
 struct request {
@@ -42,12 +31,13 @@ struct request {
 };
 
 struct database {
-    char *path;
+    char *path, *schema;
     pthread_mutex_t lock;
+    int exists; /* the file; 0: nothing was ever written, and to readers it is empty */
     pthread_cond_t work;
     struct request *first, **last;
-    struct connection *idle; /* readers nobody holds */
-    struct connection *writer;
+    struct connection *idle;   /* readers nobody holds */
+    struct connection *writer; /* opened with the first write, as its thread is started */
     pthread_t thread, folder_thread;
     int thread_started, folder_started, closing;
     struct connection *folder; /* folds the log into the file; opened when there is need */
@@ -56,68 +46,6 @@ struct database {
     int log_pages;           /* in the log after the last commit */
     int relaxed;             /* the writer's next commit needs no fsync */
 };
-
-int connection_fail(struct connection *connection, const char *what, struct err *err)
-{
-    int code = sqlite3_errcode(connection->handle);
-    enum err_code kind = code == SQLITE_FULL      ? ERR_NO_SPACE
-                         : code == SQLITE_NOMEM   ? ERR_NO_MEMORY
-                         : code == SQLITE_CORRUPT ? ERR_CORRUPT
-                                                  : ERR_IO;
-    return err_set(err, kind, "%s: %s", what, sqlite3_errmsg(connection->handle));
-}
-
-int connection_exec(struct connection *connection, const char *sql, struct err *err)
-{
-    if (sqlite3_exec(connection->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return connection_fail(connection, "run SQL", err);
-    return 0;
-}
-
-static void forget_statements(struct connection *connection)
-{
-    for (size_t i = 0; i < connection->cached; i++) {
-        sqlite3_finalize(connection->cache[i].statement);
-        free(connection->cache[i].sql);
-    }
-}
-
-static void connection_close(struct connection *connection)
-{
-    if (!connection)
-        return;
-    forget_statements(connection);
-    sqlite3_close(connection->handle);
-    free(connection);
-}
-
-static struct connection *connection_open(const char *path, int writer, const char *synchronous,
-                                          struct err *err)
-{
-    struct connection *connection = calloc(1, sizeof *connection);
-    if (!connection) {
-        err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
-        return NULL;
-    }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
-    if (sqlite3_open_v2(path, &connection->handle, flags, NULL) != SQLITE_OK) {
-        err_set(err, ERR_IO, "open %s: %s", path, sqlite3_errmsg(connection->handle));
-        connection_close(connection);
-        return NULL;
-    }
-    sqlite3_busy_timeout(connection->handle, BUSY_TIMEOUT_MS);
-    char setup[256];
-    sqlite3_snprintf(sizeof setup, setup,
-                     "PRAGMA synchronous=%s; PRAGMA page_size=%d; PRAGMA journal_mode=WAL; "
-                     "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=%d;",
-                     synchronous, DATABASE_PAGE_BYTES, !writer);
-    if (connection_exec(connection, setup, err) < 0) {
-        err_wrap(err, "open %s", path);
-        connection_close(connection);
-        return NULL;
-    }
-    return connection;
-}
 
 /* A new database is made beside its place without any sync but one at the end, and then put there:
  * table by table, each with syncs of its own, took tens of milliseconds of a first start. */
@@ -139,58 +67,105 @@ static int make_database(const char *path, const char *schema, struct err *err)
     return result;
 }
 
-sqlite3_stmt *connection_prepare(struct connection *connection, const char *sql, struct err *err)
+/* -- folding the log into the file: a thread of its own, so that no writer waits for it -- */
+
+static int open_folder(struct database *database)
 {
-    for (size_t i = 0; i < connection->cached; i++) {
-        if (strcmp(connection->cache[i].sql, sql))
+    struct err err = {0};
+    if (!database->folder)
+        database->folder = connection_open(database->path, 1, "FULL", &err);
+    if (!database->folder)
+        log_line(LOG_ERROR, "fold the log: %s", err.message);
+    return database->folder ? 0 : -1;
+}
+
+/* SQLite before 3.51.3 loses commits when the writer begins the log anew between two steps of a
+ * checkpoint that was about to start (sqlite.org/wal.html, "The WAL-Reset Bug"). While someone
+ * reads from the log the writer only appends; and who reads when nothing is left to fold keeps the
+ * checkpoint from doing anything. So a reader stands by. */
+static int fold_beside_writer(struct database *database, int *in_log, int *folded)
+{
+    struct err err = {0};
+    struct connection *reader = database_read_begin(database, &err);
+    int code = SQLITE_ERROR;
+    if (reader && connection_exec(reader, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", &err) == 0)
+        code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                         in_log, folded);
+    else
+        log_line(LOG_ERROR, "fold the log: %s", err.message);
+    if (reader && !sqlite3_get_autocommit(reader->handle) &&
+        connection_exec(reader, "ROLLBACK", &err) < 0)
+        log_line(LOG_ERROR, "fold the log: %s", err.message);
+    database_read_end(database, reader);
+    return code;
+}
+
+static int fold_all(struct database *database)
+{
+    pthread_mutex_lock(&database->commits);
+    int code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_RESTART,
+                                         NULL, NULL);
+    pthread_mutex_unlock(&database->commits);
+    return code;
+}
+
+static void fold(struct database *database, int pages)
+{
+    int in_log = 0, folded = 0;
+    if (open_folder(database) < 0)
+        return;
+    int code = fold_beside_writer(database, &in_log, &folded);
+    if (pages >= FOLD_ALL_PAGES && folded < in_log)
+        code = fold_all(database);
+    if (code != SQLITE_OK && code != SQLITE_BUSY)
+        log_line(LOG_ERROR, "fold the log of %s: %s", database->path,
+                 sqlite3_errmsg(database->folder->handle));
+}
+
+static void *folder_main(void *argument)
+{
+    struct database *database = argument;
+    pthread_mutex_lock(&database->lock);
+    while (!database->closing) {
+        int pages = database->log_pages;
+        if (pages < FOLD_PAGES) {
+            pthread_cond_wait(&database->fold, &database->lock);
             continue;
-        sqlite3_reset(connection->cache[i].statement);
-        sqlite3_clear_bindings(connection->cache[i].statement);
-        return connection->cache[i].statement;
+        }
+        database->log_pages = 0; /* until the next commit tells anew */
+        pthread_mutex_unlock(&database->lock);
+        fold(database, pages);
+        pthread_mutex_lock(&database->lock);
     }
-    sqlite3_stmt *statement;
-    if (sqlite3_prepare_v3(connection->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
-                           NULL) != SQLITE_OK) {
-        connection_fail(connection, "prepare SQL", err);
-        return NULL;
-    }
-    char *copy = strdup(sql);
-    if (!copy) {
-        sqlite3_finalize(statement);
-        err_set(err, ERR_NO_MEMORY, "prepare SQL: out of memory");
-        return NULL;
-    }
-    size_t slot = connection->cached;
-    if (slot == STATEMENTS) {
-        slot = connection->next_victim++ % STATEMENTS;
-        sqlite3_finalize(connection->cache[slot].statement);
-        free(connection->cache[slot].sql);
-    } else {
-        connection->cached++;
-    }
-    connection->cache[slot].sql = copy;
-    connection->cache[slot].statement = statement;
-    return statement;
+    pthread_mutex_unlock(&database->lock);
+    return NULL;
 }
 
-void connection_reset(sqlite3_stmt *statement)
+/* Under the lock. */
+static void wake_folder(struct database *database)
 {
-    if (statement) {
-        sqlite3_reset(statement);
-        sqlite3_clear_bindings(statement);
-    }
+    if (!database->folder_started &&
+        pthread_create(&database->folder_thread, NULL, folder_main, database) == 0)
+        database->folder_started = 1;
+    if (database->folder_started)
+        pthread_cond_signal(&database->fold);
+    else
+        log_line(LOG_ERROR, "fold the log of %s: no thread to be had", database->path);
 }
 
-int connection_run(struct connection *connection, sqlite3_stmt *statement, struct err *err)
+static int on_commit(void *context, sqlite3 *handle, const char *name, int pages)
 {
-    if (!statement)
-        return -1;
-    int result = sqlite3_step(statement) == SQLITE_DONE
-                     ? 0
-                     : connection_fail(connection, "write to the database", err);
-    connection_reset(statement);
-    return result;
+    struct database *database = context;
+    (void)handle, (void)name;
+    pthread_mutex_lock(&database->lock);
+    database->log_pages = pages;
+    if (pages >= FOLD_PAGES)
+        wake_folder(database);
+    pthread_mutex_unlock(&database->lock);
+    return SQLITE_OK;
 }
+
+/* -- writing -- */
 
 static int run_step(struct connection *writer, const char *sql, struct err *err)
 {
@@ -271,6 +246,34 @@ static struct request *take_batch(struct database *database)
     return batch;
 }
 
+/* With the first write: most services of most clouds never have one. */
+static int open_writer(struct database *database, struct err *err)
+{
+    if (database->writer)
+        return 0;
+    if (!database->exists && make_database(database->path, database->schema, err) < 0)
+        return -1;
+    database->writer = connection_open(database->path, 1, "FULL", err);
+    if (!database->writer)
+        return -1;
+    sqlite3_wal_hook(database->writer->handle, on_commit, database);
+    pthread_mutex_lock(&database->lock);
+    database->exists = 1;
+    pthread_mutex_unlock(&database->lock);
+    return 0;
+}
+
+static void write_batch(struct database *database, struct request *batch)
+{
+    struct err err = {0};
+    pthread_mutex_lock(&database->commits);
+    if (open_writer(database, &err) == 0)
+        run_batch(database, batch);
+    else
+        fail_all(batch, &err);
+    pthread_mutex_unlock(&database->commits);
+}
+
 static void *writer_main(void *argument)
 {
     struct database *database = argument;
@@ -282,9 +285,7 @@ static void *writer_main(void *argument)
             break;
         struct request *batch = take_batch(database);
         pthread_mutex_unlock(&database->lock);
-        pthread_mutex_lock(&database->commits);
-        run_batch(database, batch);
-        pthread_mutex_unlock(&database->commits);
+        write_batch(database, batch);
         while (batch) {
             struct request *next = batch->next; /* the owner may be gone right after `done` */
             sem_post(&batch->done);
@@ -296,109 +297,30 @@ static void *writer_main(void *argument)
     return NULL;
 }
 
-/* -- folding the log into the file: a thread of its own, so that no writer waits for it -- */
+/* -- life -- */
 
-static int on_commit(void *context, sqlite3 *handle, const char *name, int pages)
+/* What is there is brought up to date and becomes the first reader. */
+static int open_existing(struct database *database, struct err *err)
 {
-    struct database *database = context;
-    (void)handle, (void)name;
-    pthread_mutex_lock(&database->lock);
-    database->log_pages = pages;
-    if (pages >= FOLD_PAGES)
-        pthread_cond_signal(&database->fold);
-    pthread_mutex_unlock(&database->lock);
-    return SQLITE_OK;
-}
-
-static int open_folder(struct database *database)
-{
-    struct err err = {0};
-    if (!database->folder)
-        database->folder = connection_open(database->path, 1, "FULL", &err);
-    if (!database->folder)
-        log_line(LOG_ERROR, "fold the log: %s", err.message);
-    return database->folder ? 0 : -1;
-}
-
-/* SQLite before 3.51.3 loses commits when the writer begins the log anew between two steps of a
- * checkpoint that was about to start (sqlite.org/wal.html, "The WAL-Reset Bug"). While someone
- * reads from the log the writer only appends; and who reads when nothing is left to fold keeps the
- * checkpoint from doing anything. So a reader stands by. */
-static int fold_beside_writer(struct database *database, int *in_log, int *folded)
-{
-    struct err err = {0};
-    struct connection *reader = database_read_begin(database, &err);
-    int code = SQLITE_ERROR;
-    if (reader && connection_exec(reader, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", &err) == 0)
-        code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
-                                         in_log, folded);
-    else
-        log_line(LOG_ERROR, "fold the log: %s", err.message);
-    if (reader && !sqlite3_get_autocommit(reader->handle) &&
-        connection_exec(reader, "ROLLBACK", &err) < 0)
-        log_line(LOG_ERROR, "fold the log: %s", err.message);
-    database_read_end(database, reader);
-    return code;
-}
-
-static int fold_all(struct database *database)
-{
-    pthread_mutex_lock(&database->commits);
-    int code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_RESTART,
-                                         NULL, NULL);
-    pthread_mutex_unlock(&database->commits);
-    return code;
-}
-
-static void fold(struct database *database, int pages)
-{
-    int in_log = 0, folded = 0;
-    if (open_folder(database) < 0)
-        return;
-    int code = fold_beside_writer(database, &in_log, &folded);
-    if (pages >= FOLD_ALL_PAGES && folded < in_log)
-        code = fold_all(database);
-    if (code != SQLITE_OK && code != SQLITE_BUSY)
-        log_line(LOG_ERROR, "fold the log of %s: %s", database->path,
-                 sqlite3_errmsg(database->folder->handle));
-}
-
-static void *folder_main(void *argument)
-{
-    struct database *database = argument;
-    pthread_mutex_lock(&database->lock);
-    while (!database->closing) {
-        int pages = database->log_pages;
-        if (pages < FOLD_PAGES) {
-            pthread_cond_wait(&database->fold, &database->lock);
-            continue;
-        }
-        database->log_pages = 0; /* until the next commit tells anew */
-        pthread_mutex_unlock(&database->lock);
-        fold(database, pages);
-        pthread_mutex_lock(&database->lock);
+    struct connection *connection = connection_open(database->path, 1, "FULL", err);
+    if (!connection)
+        return -1;
+    if (connection_exec(connection, database->schema, err) < 0 ||
+        connection_exec(connection, "PRAGMA query_only=1", err) < 0) {
+        connection_close(connection);
+        return -1;
     }
-    pthread_mutex_unlock(&database->lock);
-    return NULL;
-}
-
-static int start_threads(struct database *database, struct err *err)
-{
-    sqlite3_wal_hook(database->writer->handle, on_commit, database);
-    if (pthread_create(&database->thread, NULL, writer_main, database))
-        return err_set(err, ERR_NO_MEMORY, "open %s: start the writer thread", database->path);
-    database->thread_started = 1;
-    if (pthread_create(&database->folder_thread, NULL, folder_main, database))
-        return err_set(err, ERR_NO_MEMORY, "open %s: start the folding thread", database->path);
-    database->folder_started = 1;
+    database->idle = connection;
+    database->exists = 1;
     return 0;
 }
 
 struct database *database_open(const char *path, const char *schema, struct err *err)
 {
     struct database *database = calloc(1, sizeof *database);
-    if (!database || !(database->path = strdup(path))) {
+    if (!database || !(database->path = strdup(path)) || !(database->schema = strdup(schema))) {
         err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
+        free(database ? database->path : NULL);
         free(database);
         return NULL;
     }
@@ -407,10 +329,9 @@ struct database *database_open(const char *path, const char *schema, struct err 
     pthread_cond_init(&database->work, NULL);
     pthread_cond_init(&database->fold, NULL);
     database->last = &database->first;
-    if (access(path, F_OK) == 0 || make_database(path, schema, err) == 0)
-        database->writer = connection_open(path, 1, "FULL", err);
-    if (database->writer && connection_exec(database->writer, schema, err) == 0 &&
-        start_threads(database, err) == 0)
+    int is_open =
+        access(path, F_OK) == 0 ? open_existing(database, err) : file_check_writable(path, err);
+    if (is_open == 0)
         return database;
     database_close(database);
     return NULL;
@@ -435,13 +356,25 @@ void database_close(struct database *database)
         connection_close(database->idle);
         database->idle = next;
     }
-    connection_close(database->writer); /* last: it folds the log into the file */
+    connection_close(database->writer); /* the last one folds the log into the file */
     pthread_cond_destroy(&database->work);
     pthread_cond_destroy(&database->fold);
     pthread_mutex_destroy(&database->commits);
     pthread_mutex_destroy(&database->lock);
     free(database->path);
+    free(database->schema);
     free(database);
+}
+
+/* Under the lock. */
+static int start_writer(struct database *database, struct err *err)
+{
+    if (database->thread_started)
+        return 0;
+    if (pthread_create(&database->thread, NULL, writer_main, database))
+        return err_set(err, ERR_NO_MEMORY, "open %s: start the writer thread", database->path);
+    database->thread_started = 1;
+    return 0;
 }
 
 /* Each waits on a semaphore of its own: the writer wakes them without the lock, which they would
@@ -450,6 +383,11 @@ static int write_and_wait(struct database *database, struct request *request)
 {
     sem_init(&request->done, 0, 0);
     pthread_mutex_lock(&database->lock);
+    if (start_writer(database, request->err) < 0) {
+        pthread_mutex_unlock(&database->lock);
+        sem_destroy(&request->done);
+        return -1;
+    }
     *database->last = request;
     database->last = &request->next;
     pthread_cond_signal(&database->work);
@@ -473,14 +411,42 @@ int database_write_relaxed(struct database *database, database_job *job, void *c
     return write_and_wait(database, &request);
 }
 
+/* A reader for as long as there is nothing to read. */
+static struct connection *open_empty(struct database *database, struct err *err)
+{
+    struct connection *connection = connection_open(":memory:", 1, "OFF", err);
+    if (!connection)
+        return NULL;
+    connection->is_memory = 1;
+    if (connection_exec(connection, database->schema, err) == 0 &&
+        connection_exec(connection, "PRAGMA query_only=1", err) == 0)
+        return connection;
+    connection_close(connection);
+    return NULL;
+}
+
+/* Under the lock: readers of the empty database that was end when there is a file. */
+static struct connection *take_idle(struct database *database)
+{
+    struct connection *connection;
+    while ((connection = database->idle)) {
+        database->idle = connection->next;
+        if (!connection->is_memory || !database->exists)
+            return connection;
+        connection_close(connection);
+    }
+    return NULL;
+}
+
 struct connection *database_read_begin(struct database *database, struct err *err)
 {
     pthread_mutex_lock(&database->lock);
-    struct connection *connection = database->idle;
-    if (connection)
-        database->idle = connection->next;
+    struct connection *connection = take_idle(database);
+    int exists = database->exists;
     pthread_mutex_unlock(&database->lock);
-    return connection ? connection : connection_open(database->path, 0, "FULL", err);
+    if (connection)
+        return connection;
+    return exists ? connection_open(database->path, 0, "FULL", err) : open_empty(database, err);
 }
 
 void database_read_end(struct database *database, struct connection *connection)

@@ -15,7 +15,8 @@ struct connection;
 
 enum { DATABASE_PAGE_BYTES = 8192 };
 
-/* Opens or makes the file and runs `schema` (CREATE ... IF NOT EXISTS ...). */
+/* Opens the file and runs `schema` (CREATE ... IF NOT EXISTS ...). One that is not there is made by
+ * the first write; until then readers see empty tables. */
 struct database *database_open(const char *path, const char *schema, struct err *err);
 void database_close(struct database *database); /* NULL is fine; waits for queued writes */
 
