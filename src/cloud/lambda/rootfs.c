@@ -2,9 +2,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/lambda/libarchive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +24,11 @@ struct place {
     int parent; /* the folder, O_PATH */
     char path[ROOTFS_MAX_PATH_BYTES + 1];
     const char *name; /* the last part, in `path` */
+};
+
+struct layer {
+    struct libarchive lib;
+    struct archive *archive;
 };
 
 static int refuse(struct err *err, const char *path, const char *why)
@@ -172,18 +176,18 @@ static int remove_children(int parent, struct err *err)
 
 /* -- entries -- */
 
-static int copy_data(struct rootfs *rootfs, struct archive *tar, int fd, const struct place *place,
+static int copy_data(struct rootfs *rootfs, struct layer *layer, int fd, const struct place *place,
                      struct err *err)
 {
     const void *block;
     size_t size;
     la_int64_t offset, end = 0;
     for (;;) {
-        int result = archive_read_data_block(tar, &block, &size, &offset);
+        int result = layer->lib.read_data_block(layer->archive, &block, &size, &offset);
         if (result == ARCHIVE_EOF)
             break;
         if (result != ARCHIVE_OK)
-            return refuse(err, place->path, archive_error_string(tar));
+            return refuse(err, place->path, layer->lib.error_string(layer->archive));
         if (size > rootfs->max_bytes - rootfs->bytes)
             return err_set(err, ERR_TOO_BIG, "unpack layer: more than %llu bytes unpacked",
                            (unsigned long long)rootfs->max_bytes);
@@ -197,7 +201,7 @@ static int copy_data(struct rootfs *rootfs, struct archive *tar, int fd, const s
     return 0;
 }
 
-static int put_file(struct rootfs *rootfs, struct archive *tar, const struct place *place,
+static int put_file(struct rootfs *rootfs, struct layer *layer, const struct place *place,
                     mode_t mode, struct err *err)
 {
     if (remove_at(place->parent, place->name, err) < 0)
@@ -206,7 +210,7 @@ static int put_file(struct rootfs *rootfs, struct archive *tar, const struct pla
                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_set_errno(err, "unpack layer: %.200s", place->path);
-    int result = copy_data(rootfs, tar, fd, place, err);
+    int result = copy_data(rootfs, layer, fd, place, err);
     if (result == 0 && fchmod(fd, (mode & 0777) | 0400) < 0)
         result = err_set_errno(err, "unpack layer: %.200s", place->path);
     close(fd);
@@ -258,37 +262,37 @@ static int put_hard_link(struct rootfs *rootfs, const struct place *place, const
     return result;
 }
 
-static const char *hard_link_of(struct archive_entry *entry)
+static const char *hard_link_of(struct layer *layer, struct archive_entry *entry)
 {
-    const char *text = archive_entry_hardlink(entry);
-    return text ? text : archive_entry_hardlink_utf8(entry);
+    const char *text = layer->lib.entry_hardlink(entry);
+    return text ? text : layer->lib.entry_hardlink_utf8(entry);
 }
 
-static const char *symlink_of(struct archive_entry *entry)
+static const char *symlink_of(struct layer *layer, struct archive_entry *entry)
 {
-    const char *text = archive_entry_symlink(entry);
-    return text ? text : archive_entry_symlink_utf8(entry);
+    const char *text = layer->lib.entry_symlink(entry);
+    return text ? text : layer->lib.entry_symlink_utf8(entry);
 }
 
-static const char *path_of(struct archive_entry *entry)
+static const char *path_of(struct layer *layer, struct archive_entry *entry)
 {
-    const char *text = archive_entry_pathname(entry);
-    return text ? text : archive_entry_pathname_utf8(entry);
+    const char *text = layer->lib.entry_pathname(entry);
+    return text ? text : layer->lib.entry_pathname_utf8(entry);
 }
 
-static int put_at(struct rootfs *rootfs, struct archive *tar, struct archive_entry *entry,
+static int put_at(struct rootfs *rootfs, struct layer *layer, struct archive_entry *entry,
                   const struct place *place, struct err *err)
 {
-    const char *target = hard_link_of(entry);
-    mode_t type = archive_entry_filetype(entry), mode = archive_entry_mode(entry);
+    const char *target = hard_link_of(layer, entry);
+    mode_t type = layer->lib.entry_filetype(entry), mode = layer->lib.entry_mode(entry);
     if (target)
         return put_hard_link(rootfs, place, target, err);
     if (type == AE_IFDIR)
         return put_folder(place, mode, err);
     if (type == AE_IFLNK)
-        return put_symlink(place, symlink_of(entry), err);
+        return put_symlink(place, symlink_of(layer, entry), err);
     if (type == AE_IFREG)
-        return put_file(rootfs, tar, place, mode, err);
+        return put_file(rootfs, layer, place, mode, err);
     return refuse(err, place->path, "neither file, folder nor link");
 }
 
@@ -298,29 +302,28 @@ static int is_whiteout(const char *path)
     return path && strncmp(slash ? slash + 1 : path, WHITEOUT, strlen(WHITEOUT)) == 0;
 }
 
-static int put_entry(struct rootfs *rootfs, struct archive *tar, struct archive_entry *entry,
+static int put_entry(struct rootfs *rootfs, struct layer *layer, struct archive_entry *entry,
                      struct err *err)
 {
     struct place place;
-    const char *path = path_of(entry);
+    const char *path = path_of(layer, entry);
     if (is_whiteout(path))
         return 0;
     if (find_place(rootfs, path, 1, &place, err) < 0)
         return -1;
-    int result = *place.name ? put_at(rootfs, tar, entry, &place, err) : 0; /* "": the root */
+    int result = *place.name ? put_at(rootfs, layer, entry, &place, err) : 0; /* "": the root */
     close(place.parent);
     return result;
 }
 
 /* What the layers below have and this one takes away. */
-static int take_away(struct rootfs *rootfs, struct archive *tar, struct archive_entry *entry,
+static int take_away(struct rootfs *rootfs, struct layer *layer, struct archive_entry *entry,
                      struct err *err)
 {
     struct place place;
-    (void)tar;
-    if (!is_whiteout(path_of(entry)))
+    if (!is_whiteout(path_of(layer, entry)))
         return 0;
-    if (find_place(rootfs, path_of(entry), 0, &place, err) < 0)
+    if (find_place(rootfs, path_of(layer, entry), 0, &place, err) < 0)
         return -1;
     if (place.parent < 0)
         return 0;
@@ -337,49 +340,54 @@ static int take_away(struct rootfs *rootfs, struct archive *tar, struct archive_
 
 /* -- layers -- */
 
-typedef int visit_entry(struct rootfs *rootfs, struct archive *tar, struct archive_entry *entry,
+typedef int visit_entry(struct rootfs *rootfs, struct layer *layer, struct archive_entry *entry,
                         struct err *err);
 
-static int visit_all(struct rootfs *rootfs, struct archive *tar, visit_entry *visit,
+static int visit_all(struct rootfs *rootfs, struct layer *layer, visit_entry *visit,
                      struct err *err)
 {
     uint64_t bytes = 0; /* said to be in this layer: what is skipped is unpacked too */
     struct archive_entry *entry;
     for (;;) {
-        int result = archive_read_next_header(tar, &entry);
+        int result = layer->lib.read_next_header(layer->archive, &entry);
         if (result == ARCHIVE_EOF)
             return 0;
         if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
-            return err_set(err, ERR_INVALID, "unpack layer: %s", archive_error_string(tar));
+            return err_set(err, ERR_INVALID, "unpack layer: %s",
+                           layer->lib.error_string(layer->archive));
         if (++rootfs->entries > 2 * (size_t)ROOTFS_MAX_ENTRIES) /* each is visited twice */
             return err_set(err, ERR_TOO_BIG, "unpack layer: more than %d entries",
                            ROOTFS_MAX_ENTRIES);
-        la_int64_t size = archive_entry_size(entry);
+        la_int64_t size = layer->lib.entry_size(entry);
         if (size < 0 || (uint64_t)size > rootfs->max_bytes - bytes)
             return err_set(err, ERR_TOO_BIG, "unpack layer: more than %llu bytes unpacked",
                            (unsigned long long)rootfs->max_bytes);
         bytes += (uint64_t)size;
-        if (visit(rootfs, tar, entry, err) < 0)
+        if (visit(rootfs, layer, entry, err) < 0)
             return -1;
     }
 }
 
 static int read_layer(struct rootfs *rootfs, int fd, visit_entry *visit, struct err *err)
 {
-    struct archive *tar = archive_read_new();
-    if (!tar)
+    struct layer layer;
+    if (libarchive_load(&layer.lib, err) < 0)
+        return err_wrap(err, "unpack layer");
+    layer.archive = layer.lib.read_new();
+    if (!layer.archive)
         return err_set(err, ERR_NO_MEMORY, "unpack layer: no memory");
-    archive_read_support_filter_gzip(tar);
-    archive_read_support_filter_zstd(tar);
-    archive_read_support_format_tar(tar);
+    layer.lib.read_support_filter_gzip(layer.archive);
+    layer.lib.read_support_filter_zstd(layer.archive);
+    layer.lib.read_support_format_tar(layer.archive);
     int result;
     if (lseek(fd, 0, SEEK_SET) < 0)
         result = err_set_errno(err, "unpack layer");
-    else if (archive_read_open_fd(tar, fd, READ_BYTES) != ARCHIVE_OK)
-        result = err_set(err, ERR_INVALID, "unpack layer: %s", archive_error_string(tar));
+    else if (layer.lib.read_open_fd(layer.archive, fd, READ_BYTES) != ARCHIVE_OK)
+        result =
+            err_set(err, ERR_INVALID, "unpack layer: %s", layer.lib.error_string(layer.archive));
     else
-        result = visit_all(rootfs, tar, visit, err);
-    archive_read_free(tar);
+        result = visit_all(rootfs, &layer, visit, err);
+    layer.lib.read_free(layer.archive);
     return result;
 }
 

@@ -1,9 +1,8 @@
 #include "cloud/lambda/zip.h"
 
 #include "base/file.h"
+#include "cloud/lambda/libarchive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 struct unpacking {
+    struct libarchive lib;
     struct archive *archive;
     const char *folder;
     size_t entries, bytes; /* so far */
@@ -74,12 +74,12 @@ static int copy_data(struct unpacking *u, int fd, const char *path, struct err *
     size_t size;
     la_int64_t offset;
     for (;;) {
-        int result = archive_read_data_block(u->archive, &block, &size, &offset);
+        int result = u->lib.read_data_block(u->archive, &block, &size, &offset);
         if (result == ARCHIVE_EOF)
             return 0;
         if (result != ARCHIVE_OK)
             return err_set(err, ERR_INVALID, "unpack zip: %s: %s", path,
-                           archive_error_string(u->archive));
+                           u->lib.error_string(u->archive));
         if (size > ZIP_MAX_UNPACKED_BYTES - u->bytes)
             return err_set(err, ERR_TOO_BIG, "unpack zip: more than %zu bytes unpacked",
                            ZIP_MAX_UNPACKED_BYTES);
@@ -119,35 +119,35 @@ static int unpack_link(struct unpacking *u, const char *path, const char *target
 
 static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct err *err)
 {
-    const char *path = archive_entry_pathname(entry);
+    const char *path = u->lib.entry_pathname(entry);
     if (++u->entries > ZIP_MAX_ENTRIES)
         return err_set(err, ERR_TOO_BIG, "unpack zip: more than %d entries", ZIP_MAX_ENTRIES);
     if (!zip_path_is_safe(path))
         return err_set(err, ERR_INVALID, "unpack zip: entry %zu: a name that leaves the folder",
                        u->entries);
-    if (archive_entry_hardlink(entry))
+    if (u->lib.entry_hardlink(entry))
         return err_set(err, ERR_INVALID, "unpack zip: %s: a hard link", path);
     if (make_parents(u, path, err) < 0)
         return -1;
-    mode_t type = archive_entry_filetype(entry);
+    mode_t type = u->lib.entry_filetype(entry);
     if (type == AE_IFDIR)
         return 0; /* made on the way to its files, or by its own name's '/' */
     if (type == AE_IFLNK)
-        return unpack_link(u, path, archive_entry_symlink(entry), err);
+        return unpack_link(u, path, u->lib.entry_symlink(entry), err);
     if (type != AE_IFREG && type != 0)
         return err_set(err, ERR_INVALID, "unpack zip: %s: neither file, folder nor link", path);
-    return unpack_file(u, path, archive_entry_mode(entry), err);
+    return unpack_file(u, path, u->lib.entry_mode(entry), err);
 }
 
 static int unpack_all(struct unpacking *u, struct err *err)
 {
     struct archive_entry *entry;
     for (;;) {
-        int result = archive_read_next_header(u->archive, &entry);
+        int result = u->lib.read_next_header(u->archive, &entry);
         if (result == ARCHIVE_EOF)
             break;
         if (result != ARCHIVE_OK)
-            return err_set(err, ERR_INVALID, "unpack zip: %s", archive_error_string(u->archive));
+            return err_set(err, ERR_INVALID, "unpack zip: %s", u->lib.error_string(u->archive));
         if (unpack_entry(u, entry, err) < 0)
             return -1;
     }
@@ -160,19 +160,22 @@ int zip_unpack(const void *data, size_t size, const char *folder, struct err *er
 {
     if (size > ZIP_MAX_BYTES)
         return err_set(err, ERR_TOO_BIG, "unpack zip: more than %zu bytes", ZIP_MAX_BYTES);
-    struct unpacking u = {.archive = archive_read_new(), .folder = folder};
+    struct unpacking u = {.folder = folder};
+    if (libarchive_load(&u.lib, err) < 0)
+        return err_wrap(err, "unpack zip");
+    u.archive = u.lib.read_new();
     if (!u.archive)
         return err_set(err, ERR_NO_MEMORY, "unpack zip: no memory");
     int result = -1;
     /* Modes and links stand in the central directory, which only the seeking reader sees. */
-    if (archive_read_support_format_zip_seekable(u.archive) != ARCHIVE_OK ||
-        archive_read_open_memory(u.archive, data, size) != ARCHIVE_OK)
-        err_set(err, ERR_INVALID, "unpack zip: %s", archive_error_string(u.archive));
+    if (u.lib.read_support_format_zip_seekable(u.archive) != ARCHIVE_OK ||
+        u.lib.read_open_memory(u.archive, data, size) != ARCHIVE_OK)
+        err_set(err, ERR_INVALID, "unpack zip: %s", u.lib.error_string(u.archive));
     else if (mkdir(folder, 0755) < 0)
         err_set_errno(err, "unpack zip: make %s", folder);
     else
         result = unpack_all(&u, err);
-    archive_read_free(u.archive);
+    u.lib.read_free(u.archive);
     struct err ignored;
     if (result < 0 && err->code != ERR_EXISTS && file_remove_tree(folder, &ignored) < 0)
         return -1;
