@@ -101,9 +101,9 @@ static struct sandbox *make_sandbox(const char *folder, const char *name, enum i
     snprintf(path, sizeof path, "%s/%s", folder, name);
     if (file_make_folders(path, 0755, &err) < 0)
         die(&err);
-    struct sandbox *sandbox = sandbox_create(
-        &(struct sandbox_options){.folder = path, .hide = folder, .isolation = isolation}, &err);
-    if (!sandbox)
+    struct sandbox *sandbox =
+        sandbox_create(&(struct sandbox_options){.folder = path, .hide = folder}, &err);
+    if (!sandbox || sandbox_choose(sandbox, isolation, &err) < 0)
         die(&err);
     return sandbox;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int read_into(int fd, const char *path, struct buf *out, struct err *err)
@@ -67,13 +68,11 @@ static int sync_folder_of(const char *path, struct err *err)
     return result;
 }
 
-static int write_and_sync(int fd, const void *data, size_t size, mode_t mode, struct err *err)
+static int write_content(int fd, const void *data, size_t size, mode_t mode, struct err *err)
 {
     if (file_write_all(fd, data, size, err) < 0)
         return -1;
-    if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
-        return err_set_errno(err, "sync");
-    return 0;
+    return fchmod(fd, mode) < 0 ? err_set_errno(err, "set mode") : 0;
 }
 
 /* A rename would put a file in the place of a device such as /dev/stdout. */
@@ -108,13 +107,16 @@ int file_check_writable(const char *path, struct err *err)
     return unlink(temporary) < 0 ? err_set_errno(err, "remove %s", temporary) : 0;
 }
 
-int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
+static int replace(const char *path, const struct iovec *data, mode_t mode, int is_durable,
+                   struct err *err)
 {
     char temporary[PATH_MAX];
     int fd = open_temporary(path, temporary, err);
     if (fd < 0)
         return -1;
-    int result = write_and_sync(fd, data, size, mode, err);
+    int result = write_content(fd, data->iov_base, data->iov_len, mode, err);
+    if (result == 0 && is_durable && fsync(fd) < 0)
+        result = err_set_errno(err, "sync");
     if (close(fd) < 0 && result == 0)
         result = err_set_errno(err, "close");
     if (result == 0 && rename(temporary, path) < 0)
@@ -123,7 +125,20 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
         unlink(temporary);
         return err_wrap(err, "write %s", path);
     }
-    return sync_folder_of(path, err);
+    return is_durable ? sync_folder_of(path, err) : 0;
+}
+
+int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
+{
+    const struct iovec all = {.iov_base = (void *)data, .iov_len = size};
+    return replace(path, &all, mode, 1, err);
+}
+
+int file_write_unsynced(const char *path, const void *data, size_t size, mode_t mode,
+                        struct err *err)
+{
+    const struct iovec all = {.iov_base = (void *)data, .iov_len = size};
+    return replace(path, &all, mode, 0, err);
 }
 
 int file_remove(const char *path, struct err *err)

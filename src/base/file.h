@@ -17,6 +17,11 @@ int file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
 int file_write(const char *path, const void *data, size_t size, mode_t mode,
                struct err *err) MUST_USE;
 
+/* The same without the syncs, for what a power cut may take: readers see the old file or the new
+ * one, but after a power cut perhaps neither. */
+int file_write_unsynced(const char *path, const void *data, size_t size, mode_t mode,
+                        struct err *err) MUST_USE;
+
 /* Put the complete file `from` into the place of `to`, durably: it is synced, renamed, and their
  * folder synced. */
 int file_move(const char *from, const char *to, struct err *err) MUST_USE;

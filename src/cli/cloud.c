@@ -100,14 +100,15 @@ static void find_endpoint(const struct settings *settings, char out[ENDPOINT_BYT
     buf_finish(&text);
 }
 
-/* A convenience: a full disk shall not keep the cloud from starting. */
+/* A convenience, which the next start writes anew: neither a sync nor a full disk shall keep the
+ * cloud from starting. */
 static void keep_endpoint(const struct settings *settings, const char *endpoint)
 {
     struct err err = {0};
     char path[PATH_MAX], text[ENDPOINT_BYTES];
     endpoint_path(settings, path);
     int size = snprintf(text, sizeof text, "%s\n", endpoint);
-    if (file_write(path, text, (size_t)size, 0644, &err) < 0)
+    if (file_write_unsynced(path, text, (size_t)size, 0644, &err) < 0)
         log_line(LOG_WARN, "%s", err.message);
 }
 
@@ -169,7 +170,7 @@ static void print_start(const struct cloud *cloud, const struct cloud_credential
     printf("  region       %s\n", cloud->region);
     printf("  data folder  %s\n", cloud->data_folder);
     if (cloud->isolation_text)
-        printf("  isolation    %s\n", cloud->isolation_text);
+        printf("  isolation    %s\n", cloud->isolation_text(cloud));
     if (cloud->anonymous)
         printf("  anonymous    whoever reaches this port may do everything\n");
     if (fresh->made) {
@@ -218,12 +219,12 @@ static int run(const struct command_line *line, const struct settings *settings)
     struct cloud *cloud = cloud_start(&options, &err);
     if (!cloud)
         return options_fail(line, &err);
-    print_start(cloud, &key);
     keep_endpoint(settings, cloud->endpoint);
     if (tell_ready(settings, cloud, &err) < 0) {
         cloud_stop(cloud);
         return options_fail(line, &err);
     }
+    print_start(cloud, &key); /* last: what it says of isolation takes a moment to find out */
     int number;
     sigwait(&stop, &number);
     cloud_stop(cloud);

@@ -54,7 +54,8 @@ struct cloud {
     struct certificate *certificate; /* NULL: plain HTTP */
     const char *spool_folder; /* for large bodies; on the data folder's disk, emptied at start */
     enum isolation isolation;
-    const char *isolation_text; /* for people; set by the lambda service's start() */
+    /* For people; waits until it is known. Set by the lambda service's start(). */
+    const char *(*isolation_text)(const struct cloud *cloud);
     struct identities *identities;
     struct front *front;
     struct metrics *metrics; /* set by the cloudwatch service; NULL before */

@@ -461,7 +461,9 @@ static int start_door(struct front *front, struct door *door, struct err *err)
     if (threads > MAX_NETWORK_THREADS)
         threads = MAX_NETWORK_THREADS;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem pool[] = {{MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL},
+                                          {MHD_OPTION_END, 0, NULL}};
     const struct MHD_OptionItem secure[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, door->certificate ? door->certificate->chain : NULL},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, door->certificate ? door->certificate->key : NULL},
@@ -469,14 +471,14 @@ static int start_door(struct front *front, struct door *door, struct err *err)
         {MHD_OPTION_END, 0, NULL}};
     door->daemon = MHD_start_daemon(
         flags | (door->certificate ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, front,
-        MHD_OPTION_LISTEN_SOCKET, door->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)(threads > 1 ? threads : 0), MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
+        MHD_OPTION_LISTEN_SOCKET, door->listen_fd, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FRONT_IDLE_TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)FRONT_CONNECTION_BYTES,
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, front, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded,
         NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, front, MHD_OPTION_EXTERNAL_LOGGER, on_log,
         NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_ARRAY,
-        door->certificate ? secure : plain, MHD_OPTION_END);
+        door->certificate ? secure : none, MHD_OPTION_ARRAY, threads > 1 ? pool : none,
+        MHD_OPTION_END);
     if (!door->daemon)
         return err_set(err, ERR_IO, "start the server at %s: libmicrohttpd refused",
                        door->endpoint);

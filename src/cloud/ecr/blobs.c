@@ -250,6 +250,20 @@ static int is_old(void *context, const char *path, const char *name)
     return stat(path, &status) == 0 && time(NULL) - status.st_mtime > ECR_UPLOAD_AGE_S;
 }
 
+/* The folders of blobs/, which are made as blobs come. */
+static void sweep_blobs(const char *blobs, const struct digests *all)
+{
+    DIR *entries = opendir(blobs);
+    for (struct dirent *e; entries && (e = readdir(entries));) {
+        char folder[PATH_MAX];
+        if (e->d_name[0] != '.' &&
+            snprintf(folder, sizeof folder, "%s/%s", blobs, e->d_name) < (int)sizeof folder)
+            sweep_folder(folder, is_unnamed, (void *)all);
+    }
+    if (entries)
+        closedir(entries);
+}
+
 static void sweep(struct ecr *ecr)
 {
     struct digests all = {0};
@@ -262,9 +276,8 @@ static void sweep(struct ecr *ecr)
     }
     if (all.count)
         qsort(all.hex, all.count, sizeof *all.hex, by_text);
-    for (unsigned i = 0; i < 256; i++)
-        if (snprintf(folder, sizeof folder, "%.4000s/blobs/%02x", ecr->folder, i) > 0)
-            sweep_folder(folder, is_unnamed, &all);
+    if (snprintf(folder, sizeof folder, "%.4000s/blobs", ecr->folder) > 0)
+        sweep_blobs(folder, &all);
     if (snprintf(folder, sizeof folder, "%.4000s/uploads", ecr->folder) > 0)
         sweep_folder(folder, is_old, NULL);
     free(all.hex);

@@ -306,10 +306,24 @@ static int is_stopping(struct manager *m)
     return stopping;
 }
 
+/* Takes milliseconds, which the start of the cloud does not wait for. */
+static int choose(struct manager *m, struct err *err)
+{
+    int result = sandbox_choose(m->sandbox, m->options.isolation, err);
+    pthread_mutex_lock(&m->lock);
+    m->is_chosen = 1;
+    pthread_cond_broadcast(&m->chosen);
+    pthread_mutex_unlock(&m->lock);
+    return result;
+}
+
 static void *run(void *self)
 {
     struct manager *m = self;
     struct epoll_event events[MANAGER_EVENTS_A_ROUND];
+    struct err ignored = {0}; /* only what open_parts() has tried can fail */
+    if (!m->is_chosen && choose(m, &ignored) < 0)
+        log_line(LOG_ERROR, "lambda: %s", ignored.message);
     while (!is_stopping(m)) {
         int count = epoll_wait(m->epoll_fd, events, MANAGER_EVENTS_A_ROUND, wait_ms(m));
         for (int i = 0; i < count; i++)
@@ -383,6 +397,7 @@ static void manager_free(struct manager *m)
     if (m->event_fd >= 0)
         close(m->event_fd);
     pthread_mutex_destroy(&m->lock);
+    pthread_cond_destroy(&m->chosen);
     free_options(&m->options);
     free(m);
 }
@@ -395,12 +410,11 @@ static int open_parts(struct manager *m, struct err *err)
     m->undertaker = undertaker_create(err);
     if (!m->undertaker)
         return -1;
-    m->sandbox = sandbox_create(&(struct sandbox_options){.folder = m->options.folder,
-                                                          .hide = m->options.data_folder,
-                                                          .isolation = m->options.isolation},
-                                err);
+    m->sandbox = sandbox_create(
+        &(struct sandbox_options){.folder = m->options.folder, .hide = m->options.data_folder},
+        err);
     m->api = m->sandbox ? runtime_api_create(&instance_events, err) : NULL;
-    if (!m->api)
+    if (!m->api || (m->options.isolation == ISOLATION_FULL && choose(m, err) < 0))
         return -1;
     m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -435,6 +449,7 @@ struct manager *manager_create(const struct manager_options *options, struct err
     m->epoll_fd = m->event_fd = -1;
     m->messages_end = &m->messages;
     pthread_mutex_init(&m->lock, NULL);
+    pthread_cond_init(&m->chosen, NULL);
     int result = copy_options(&m->options, options);
     if (result < 0)
         err_set(err, ERR_NO_MEMORY, "start functions: no memory");
@@ -458,14 +473,23 @@ void manager_destroy(struct manager *m)
     manager_free(m);
 }
 
-const char *manager_isolation(const struct manager *m)
+static const struct sandbox *await_sandbox(struct manager *m)
 {
-    return m->sandbox->description;
+    pthread_mutex_lock(&m->lock);
+    while (!m->is_chosen)
+        pthread_cond_wait(&m->chosen, &m->lock);
+    pthread_mutex_unlock(&m->lock);
+    return m->sandbox;
 }
 
-int manager_runs_images(const struct manager *m)
+const char *manager_isolation(struct manager *m)
 {
-    return m->sandbox->is_full;
+    return await_sandbox(m)->description;
+}
+
+int manager_runs_images(struct manager *m)
+{
+    return await_sandbox(m)->is_full;
 }
 
 void manager_count(struct manager *m, struct manager_counts *out)

@@ -83,9 +83,10 @@ void manager_provision(struct manager *manager, struct function *function, size_
 /* The cloud is about to stop: what waits is refused, what runs has a few seconds left. */
 void manager_drain(struct manager *manager);
 
-/* "full", or what is missing; for people. Lives as long as the manager. */
-const char *manager_isolation(const struct manager *manager);
-int manager_runs_images(const struct manager *manager); /* whose root is a file system of its own */
+/* "full", or what is missing; for people. Lives as long as the manager. Both wait until the manager
+ * has tried it, in its first milliseconds. */
+const char *manager_isolation(struct manager *manager);
+int manager_runs_images(struct manager *manager); /* whose root is a file system of its own */
 
 /* What runs now; for tests and the console. */
 struct manager_counts {

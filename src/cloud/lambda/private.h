@@ -99,6 +99,8 @@ struct manager {
     struct sandbox *sandbox;
 
     pthread_mutex_t lock; /* what other threads touch: from here ... */
+    pthread_cond_t chosen;
+    int is_chosen; /* what the sandbox says of itself stays as it is */
     struct message *messages, **messages_end;
     int is_stopping;
     struct manager_counts counts; /* ... to here */

@@ -230,9 +230,12 @@ static void describe(struct sandbox *sandbox, const char *cause)
         log_line(LOG_WARN, "lambda: isolation of functions: %s", sandbox->description);
 }
 
-static int choose(struct sandbox *sandbox, enum isolation wanted, struct err *err)
+int sandbox_choose(struct sandbox *sandbox, enum isolation wanted, struct err *err)
 {
-    struct err cause = {0};
+    struct err cause = {0}, ignored;
+    sandbox->first_uid = choose_users();
+    sandbox->filter = filter_create(&ignored);
+    cgroups_open(&sandbox->cgroups);
     sandbox->jail = (struct jail){.is_rootless = geteuid() != 0,
                                   .uid = geteuid(),
                                   .gid = getegid(),
@@ -252,7 +255,6 @@ static int choose(struct sandbox *sandbox, enum isolation wanted, struct err *er
 
 struct sandbox *sandbox_create(const struct sandbox_options *options, struct err *err)
 {
-    struct err ignored;
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
     if (!sandbox) {
         err_set(err, ERR_NO_MEMORY, "start functions: no memory");
@@ -263,13 +265,7 @@ struct sandbox *sandbox_create(const struct sandbox_options *options, struct err
         free(sandbox);
         return NULL;
     }
-    sandbox->first_uid = choose_users();
-    sandbox->filter = filter_create(&ignored);
-    cgroups_open(&sandbox->cgroups);
-    if (choose(sandbox, options->isolation, err) == 0)
-        return sandbox;
-    sandbox_destroy(sandbox);
-    return NULL;
+    return sandbox;
 }
 
 void sandbox_destroy(struct sandbox *sandbox)

@@ -30,11 +30,13 @@ struct sandbox {
 struct sandbox_options {
     const char *folder; /* an existing, empty one */
     const char *hide;   /* the cloud's data */
-    enum isolation isolation;
 };
 
 struct sandbox *sandbox_create(const struct sandbox_options *options, struct err *err);
 void sandbox_destroy(struct sandbox *sandbox); /* NULL is fine */
+/* Before anything else: tries what this machine permits, which takes milliseconds. Fails only for
+ * ISOLATION_FULL, where that is not to be had. */
+int sandbox_choose(struct sandbox *sandbox, enum isolation wanted, struct err *err) MUST_USE;
 
 /* Makes the spare, when there is none. */
 void sandbox_prepare(struct sandbox *sandbox);

@@ -297,6 +297,11 @@ static int start_manager(struct lambda *lambda, struct err *err)
     return lambda->manager ? 0 : -1;
 }
 
+static const char *isolation_text(const struct cloud *cloud)
+{
+    return manager_isolation(cloud->lambda->manager);
+}
+
 static int start(void *self, struct err *err)
 {
     struct lambda *lambda = self;
@@ -304,7 +309,7 @@ static int start(void *self, struct err *err)
     if (start_manager(lambda, err) < 0 || events_start(lambda->events, err) < 0 ||
         mappings_start(lambda->mappings, err) < 0)
         return -1;
-    lambda->cloud->isolation_text = manager_isolation(lambda->manager);
+    lambda->cloud->isolation_text = isolation_text;
     lambda_provision_all(lambda);
     return 0;
 }

@@ -165,6 +165,32 @@ static int sync_folder(const struct s3 *s3, const char *name, struct err *err)
     return result;
 }
 
+/* Under the lock. What a crash may have left without a sync is synced too, as is the mark of s3.c:
+ * from now on there may be files without a row. */
+static int make_folders(struct s3 *s3, struct err *err)
+{
+    char path[PATH_BYTES], name[8];
+    for (unsigned i = 0; i < FOLDERS; i++) {
+        snprintf(name, sizeof name, "%02x", i);
+        path_of(s3, name, path);
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+            return err_set_errno(err, "make folder %s", path);
+    }
+    if (sync_folder(s3, "00", err) < 0 || sync_folder(s3, "../running", err) < 0)
+        return -1;
+    s3->has_room = 1;
+    return 0;
+}
+
+/* Before the first file: making so many folders takes longer than all the rest of a start. */
+static int make_room(struct s3 *s3, struct err *err)
+{
+    pthread_mutex_lock(&s3->room_lock);
+    int result = s3->has_room ? 0 : make_folders(s3, err);
+    pthread_mutex_unlock(&s3->room_lock);
+    return result;
+}
+
 static int create_file(const struct s3 *s3, const char *name, struct err *err)
 {
     char path[PATH_BYTES];
@@ -232,6 +258,8 @@ int content_store(struct s3 *s3, const struct s3_request *r, struct content *con
                   struct err *err)
 {
     const struct body *body = &r->x->body;
+    if (make_room(s3, err) < 0)
+        return -1;
     make_name(r, content->name);
     int result = body->data ? write_body(s3, body, content->name, err)
                             : link_body(s3, body, content->name, err);
@@ -287,7 +315,7 @@ int content_join(const struct s3_request *r, const struct content_piece *pieces,
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
         size += pieces[i].size;
-    if (digester_init(&d, s3, size, kind, out, err) < 0) {
+    if (digester_init(&d, s3, size, kind, out, err) < 0 || make_room(s3, err) < 0) {
         digester_finish(&d);
         return -1;
     }
@@ -421,21 +449,10 @@ int content_check_data(struct s3 *s3, const struct content_piece *piece, struct 
 
 int content_prepare(struct s3 *s3, struct err *err)
 {
-    char path[PATH_BYTES], name[8];
-    int made = 0;
+    char path[PATH_BYTES];
     path_of(s3, "", path);
     *strrchr(path, '/') = 0;
-    if (file_make_folders(path, 0700, err) < 0)
-        return -1;
-    for (unsigned i = 0; i < FOLDERS; i++) {
-        snprintf(name, sizeof name, "%02x", i);
-        path_of(s3, name, path);
-        if (mkdir(path, 0700) == 0)
-            made = 1;
-        else if (errno != EEXIST)
-            return err_set_errno(err, "make folder %s", path);
-    }
-    return made ? sync_folder(s3, "00", err) : 0;
+    return file_make_folders(path, 0700, err);
 }
 
 static int compare_name(const void *a, const void *b)

@@ -56,7 +56,7 @@ int content_check(struct s3 *s3, int fd, const struct content_piece *piece, void
 /* The same of a whole small object in memory. */
 int content_check_data(struct s3 *s3, const struct content_piece *piece, struct err *err) MUST_USE;
 
-/* Make the folders; at start. */
+/* Make the folder; at start. */
 int content_prepare(struct s3 *s3, struct err *err) MUST_USE;
 /* Remove every file whose name is not among the sorted `names`. Returns how many. */
 size_t content_sweep(struct s3 *s3, char *const *names, size_t count);

@@ -56,14 +56,15 @@ static int quick(void *self, const struct exchange *x)
 
 /* -- life -- */
 
-/* The mark says that the last end was none: files without a row may lie about. */
+/* The mark says that the last end was none: files without a row may lie about. It is synced with
+ * the first of them (content.c). */
 static int sweep_after_crash(struct s3 *s3, struct err *err)
 {
     char mark[sizeof s3->folder + 16];
     snprintf(mark, sizeof mark, "%s/running", s3->folder);
     if (access(mark, F_OK) == 0 && meta_sweep(s3, err) < 0)
         return -1;
-    return file_write(mark, "", 0, 0600, err);
+    return file_write_unsynced(mark, "", 0, 0600, err);
 }
 
 static void destroy(void *self)
@@ -74,6 +75,7 @@ static void destroy(void *self)
     outbox_destroy(s3->outbox);
     database_close(s3->database);
     checksums_destroy(s3->checksums);
+    pthread_mutex_destroy(&s3->room_lock);
     snprintf(mark, sizeof mark, "%s/running", s3->folder);
     unlink(mark);
     free(s3);
@@ -133,6 +135,7 @@ int s3_service_create(struct cloud *cloud, struct err *err)
     if (!s3)
         return err_set(err, ERR_NO_MEMORY, "start s3: out of memory");
     s3->cloud = cloud;
+    pthread_mutex_init(&s3->room_lock, NULL);
     s3->day_ms = day_ms();
     name_owner(s3);
     struct service service = {.name = "s3",

@@ -6,6 +6,8 @@
 #include "cloud/cloud.h"
 #include "cloud/sqlite/database.h"
 
+#include <pthread.h>
+
 /* S3 inside: what its operations share. Objects are plain files under DIR/s3/objects, whose names
  * come from a hash of bucket and key and a random part; a row in DIR/s3/meta.db makes such a file
  * an object. A file is complete and on the disk before its row is written, and removed after its
@@ -21,6 +23,8 @@ struct s3 {
     struct checksums *checksums;
     struct outbox *outbox; /* NULL until the service starts */
     struct expiry *expiry;
+    pthread_mutex_t room_lock;
+    int has_room;      /* content_store() has found or made its folders */
     int lifecycles;    /* buckets that have one; atomic */
     int64_t day_ms;    /* of a lifecycle; 24 hours but in tests */
     char owner_id[65]; /* canonical user id: hex */
