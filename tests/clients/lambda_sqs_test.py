@@ -100,9 +100,10 @@ class QueueTest(clouds.Case):
                              function="refused", **settings)
         self.refused("InvalidParameterValueException", self.map, arn=arn + "x", function="refused")
         self.refused("ResourceNotFoundException", self.map, arn=arn, function="absent")
-        self.assertIn("FilterCriteria", self.refused(
-            "InvalidParameterValueException", self.map, arn=arn, function="refused",
-            FilterCriteria={"Filters": [{"Pattern": "{}"}]}))
+        for pattern in ("null", "simple", '{"eventSource": "aws:sqs"}', '{"eventSource": []}'):
+            self.assertEqual("Invalid filter pattern definition.", self.refused(
+                "InvalidParameterValueException", self.map, arn=arn, function="refused",
+                FilterCriteria={"Filters": [{"Pattern": pattern}]}))
         self.assertIn("kinesis", self.refused(
             "InvalidParameterValueException", self.map, function="refused",
             arn="arn:aws:kinesis:us-east-1:000000000000:stream/x"))
@@ -111,6 +112,25 @@ class QueueTest(clouds.Case):
                                                  arn=fast, function="refused"))
         self.refused("ResourceNotFoundException", self.client.get_event_source_mapping,
                      UUID="00000000-0000-0000-0000-000000000000")
+
+    def test_what_no_filter_lets_through_is_deleted(self):
+        self.create("picky")
+        url, arn = self.queue("mixed")
+        filters = {"Filters": [{"Pattern": json.dumps({"body": {"kind": ["face"]}})},
+                               {"Pattern": json.dumps({"body": ["plain"]})}]}
+        made = self.map(arn, "picky", FilterCriteria=filters)
+        self.assertEqual(made["FilterCriteria"], filters)
+        face = json.dumps({"kind": "face"})
+        bodies = [json.dumps({"kind": "cat"}), "other", face, "plain"] + ["noise"] * 20
+        for body in bodies:
+            self.sqs.send_message(QueueUrl=url, MessageBody=body)
+        clouds.wait_until(lambda: self.left(url) == 0)
+        clouds.wait_until(lambda: sorted(sum(self.batches("picky"), [])) == [
+            "plain", face])
+        updated = self.client.update_event_source_mapping(UUID=made["UUID"], FilterCriteria={})
+        self.assertNotIn("FilterCriteria", updated)
+        self.sqs.send_message(QueueUrl=url, MessageBody="other")
+        clouds.wait_until(lambda: ["other"] in self.batches("picky"))
 
     def test_messages_reach_the_function_and_are_deleted(self):
         self.create("reader")

@@ -26,7 +26,7 @@ static json_t *make_attributes(const json_t *attributes)
     return made;
 }
 
-static json_t *make_record(const json_t *message, const char *queue_arn, const char *region)
+json_t *batch_record(const json_t *message, const char *queue_arn, const char *region)
 {
     return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o, s:o*, s:o*, s:s, s:s, s:s}", "messageId",
                      member(message, "MessageId"), "receiptHandle",
@@ -44,7 +44,7 @@ char *batch_create_event(const json_t *messages, const char *queue_arn, const ch
     json_t *message, *records = json_array();
     json_array_foreach(messages, i, message)
     {
-        json_array_append_new(records, make_record(message, queue_arn, region));
+        json_array_append_new(records, batch_record(message, queue_arn, region));
     }
     json_t *event = json_pack("{s:o}", "Records", records);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;

@@ -7,6 +7,9 @@
 /* What a function is given of a queue, and what it says about it.
  * https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */
 
+/* A message as ReceiveMessage gives it, as it stands in an event: a new reference. */
+json_t *batch_record(const json_t *message, const char *queue_arn, const char *region);
+
 /* The event of messages as ReceiveMessage gives them; malloc()ed, NULL without memory. */
 char *batch_create_event(const json_t *messages, const char *queue_arn, const char *region);
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cloud/lambda/batch.h"
+#include "cloud/lambda/event_filter.h"
 #include "cloud/lambda/service.h"
 #include "cloud/sqs/queue.h"
 
@@ -154,6 +155,32 @@ static size_t bytes_of(const json_t *messages, size_t from)
     return bytes;
 }
 
+/* Messages that no filter lets through are done with: they are deleted, as on AWS. */
+static void drop_filtered(struct mappings *m, const json_t *mapping, json_t *messages, size_t from)
+{
+    const json_t *criteria = json_object_get(mapping, "FilterCriteria");
+    const char *arn = mapping_text(mapping, "EventSourceArn"), *handles[QUEUE_SOURCE_MOST];
+    json_t *dropped = criteria ? json_array() : NULL;
+    struct err err = {0};
+    size_t count = 0;
+    for (size_t i = from; criteria && i < json_array_size(messages);) {
+        json_t *message = json_array_get(messages, i);
+        json_t *record = batch_record(message, arn, m->lambda->cloud->region);
+        int passes = event_filter_passes(criteria, record);
+        json_decref(record);
+        if (passes || count == QUEUE_SOURCE_MOST) {
+            i++;
+            continue;
+        }
+        handles[count++] = mapping_text(message, "ReceiptHandle");
+        json_array_append(dropped, message); /* which holds the handle */
+        json_array_remove(messages, i);
+    }
+    if (count && queue_source_delete(m->lambda->cloud->sqs, arn, handles, count, &err) < 0)
+        log_line(LOG_WARN, "lambda: %s", err.message);
+    json_decref(dropped);
+}
+
 /* Receives once for the batch; returns 1 when there was something. */
 static int gather(struct mappings *m, struct source *source, const json_t *mapping, long most)
 {
@@ -174,8 +201,10 @@ static int gather(struct mappings *m, struct source *source, const json_t *mappi
         log_line(LOG_WARN, "lambda: %s", err.message);
         source->not_before_ms = clock_unix_ms() + BACK_OFF_MS;
     }
+    int got = json_array_size(source->gathering) > before;
+    drop_filtered(m, mapping, source->gathering, before);
     source->gathering_bytes += bytes_of(source->gathering, before);
-    return json_array_size(source->gathering) > before;
+    return got;
 }
 
 /* Enough of it for an event: full, near the largest event, or its window is over. */

@@ -15,7 +15,8 @@
 #define PROVISIONED "/2019-09-30/functions/{}/provisioned-concurrency"
 #define MAPPINGS "/2015-03-31/event-source-mappings"
 #define MAPPING_MEMBERS                                                                            \
-    "Enabled BatchSize MaximumBatchingWindowInSeconds FunctionResponseTypes ScalingConfig"
+    "Enabled BatchSize MaximumBatchingWindowInSeconds FunctionResponseTypes ScalingConfig "        \
+    "FilterCriteria"
 #define FUNCTION_URL "/2021-10-31/functions/{}/url"
 #define EVENT_CONFIG_MEMBERS "MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig"
 #define SETTINGS                                                                                   \

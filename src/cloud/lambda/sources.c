@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/random.h"
+#include "cloud/lambda/event_filter.h"
 #include "cloud/lambda/mapping.h"
 #include "cloud/lambda/service.h"
 #include "cloud/sqs/queue.h"
@@ -52,7 +53,10 @@ static int check_form(struct exchange *x, const json_t *mapping)
                   (first && strcmp(json_string_value(first) ? json_string_value(first) : "",
                                    "ReportBatchItemFailures") != 0)))
         return refuse(x, "FunctionResponseTypes is empty or [\"ReportBatchItemFailures\"]");
-    return 0;
+    struct err err;
+    return event_filter_check(json_object_get(mapping, "FilterCriteria"), &err) == 0
+               ? 0
+               : refuse(x, err.message);
 }
 
 static int check_queue(struct lambda *lambda, struct exchange *x, const json_t *mapping,
@@ -102,13 +106,16 @@ static int take_function(struct lambda *lambda, struct exchange *x, const json_t
 static void take_settings(json_t *mapping, const json_t *request)
 {
     static const char *const fields[] = {"BatchSize", "MaximumBatchingWindowInSeconds",
-                                         "FunctionResponseTypes", "ScalingConfig"};
+                                         "FunctionResponseTypes", "ScalingConfig",
+                                         "FilterCriteria"};
     const json_t *enabled = json_object_get(request, "Enabled");
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         json_t *value = json_object_get(request, fields[i]);
         if (value && !json_is_null(value))
             json_object_set(mapping, fields[i], value);
     }
+    if (!json_array_size(json_object_get(json_object_get(mapping, "FilterCriteria"), "Filters")))
+        json_object_del(mapping, "FilterCriteria"); /* so an update takes them away */
     if (json_is_boolean(enabled))
         json_object_set_new(mapping, "State",
                             json_string(json_is_true(enabled) ? "Enabled" : "Disabled"));

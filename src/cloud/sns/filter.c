@@ -245,6 +245,13 @@ int filter_policy_check(const json_t *policy, int in_body, struct err *err)
                : wrong(err, "Filter policy is too complex");
 }
 
+int filter_pattern_check(const json_t *pattern, struct err *err)
+{
+    struct measure measure = {.combinations = 1, .in_body = 1};
+    return json_is_object(pattern) ? check_policy(pattern, &measure, err)
+                                   : wrong(err, "failed to parse JSON.");
+}
+
 /* -- matching -- */
 
 static int has_prefix(const char *text, const char *prefix)

@@ -22,6 +22,9 @@ enum {
 /* ERR_INVALID with SNS's words. `in_body`: the scope is the message's body. */
 int filter_policy_check(const json_t *policy, int in_body, struct err *err) MUST_USE;
 
+/* The same without SNS's limits on keys and combinations: patterns of other services. */
+int filter_pattern_check(const json_t *pattern, struct err *err) MUST_USE;
+
 /* `data` is an object: the body, or sns_filter_attributes(). Of a list any element may hold. */
 int filter_policy_matches(const json_t *policy, const json_t *data);
 
