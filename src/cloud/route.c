@@ -1,6 +1,7 @@
 #include "cloud/route.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* X-Amz-Target starts with the service's internal name. */
 static const struct {
@@ -52,6 +53,23 @@ static int is_notification(const struct exchange *x)
                                           strstr(x->query, "Action=Unsubscribe")));
 }
 
+static int has_action(const char *query)
+{
+    const char *action = strstr(query, "Action=");
+    return action && (action == query || action[-1] == '&');
+}
+
+/* The query protocol, which S3 knows not: a form, or the same in the address. */
+static int is_query_protocol(const struct exchange *x)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    const char *type = exchange_header(x, "Content-Type");
+    if (strcmp(x->path, "/") != 0)
+        return 0;
+    return has_action(x->query) || (strcmp(x->method, "POST") == 0 && type &&
+                                    strncasecmp(type, form, sizeof form - 1) == 0);
+}
+
 const char *route_service(const struct exchange *x, const char *scope)
 {
     const char *host = exchange_header(x, "Host");
@@ -72,5 +90,6 @@ const char *route_service(const struct exchange *x, const char *scope)
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (strncmp(x->path, paths[i].prefix, strlen(paths[i].prefix)) == 0)
             return paths[i].service;
-    return "s3";
+    /* Which of its services is in a body that is still to come; unsigned all refuse in one form. */
+    return is_query_protocol(x) ? "sts" : "s3";
 }

@@ -1,6 +1,9 @@
 """CloudWatch's alarms through boto3, with a topic and a queue at the end. alarms_test.py KEN"""
 import datetime
 import json
+import os
+import signal
+import sqlite3
 import sys
 import unittest
 
@@ -122,6 +125,34 @@ class AlarmsTest(clouds.Case):
         self.assertEqual(first["AlarmHistoryItems"][0]["HistorySummary"],
                          "Alarm updated from INSUFFICIENT_DATA to ALARM")
 
+    def test_what_a_crash_kept_from_a_topic_is_told_after_the_start(self):
+        """The state is on the disk before the actions are told of it; a cloud that dies in between tells
+        them when it comes back, once."""
+        sns, sqs = self.cloud.client(boto3, "sns"), self.cloud.client(boto3, "sqs")
+        topic = sns.create_topic(Name="late")["TopicArn"]
+        sqs.create_queue(QueueName="late")
+        sns.subscribe(TopicArn=topic, Protocol="sqs",
+                      Endpoint="arn:aws:sqs:us-east-1:000000000000:late")
+        self.put("late", MetricName="none", AlarmActions=[topic])
+        self.watch.disable_alarm_actions(AlarmNames=["late"])
+        self.watch.set_alarm_state(AlarmName="late", StateValue="ALARM", StateReason="x")
+        self.watch.enable_alarm_actions(AlarmNames=["late"])
+        self.cloud.stop(signal.SIGKILL)
+        database = sqlite3.connect(os.path.join(self.cloud.folder, "alarms.sqlite"))
+        with database:
+            document, = database.execute("SELECT document FROM alarms WHERE name='late'").fetchone()
+            database.execute("UPDATE alarms SET document=? WHERE name='late'",
+                             [json.dumps({**json.loads(document), "pending": "OK"})])
+        database.close()
+        self.cloud.start()
+        self.connect()
+        sqs = self.cloud.client(boto3, "sqs")
+        queue = sqs.get_queue_url(QueueName="late")["QueueUrl"]
+        got, = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
+        message = json.loads(json.loads(got["Body"])["Message"])
+        self.assertEqual((message["OldStateValue"], message["NewStateValue"]), ("OK", "ALARM"))
+        self.assertNotIn("Messages", sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=3))
+
     def test_missing_data_is_treated_as_asked(self):
         self.put("breaching", MetricName="absent", TreatMissingData="breaching")
         self.put("fine", MetricName="absent", TreatMissingData="notBreaching")
@@ -146,7 +177,7 @@ class AlarmsTest(clouds.Case):
         self.put("kept", MetricName="none")
         self.cloud.stop()
         self.cloud.start()
-        type(self).watch = self.cloud.client(boto3, "cloudwatch")
+        self.connect()
         self.assertEqual(self.alarm("kept")["MetricName"], "none")
 
 

@@ -133,6 +133,16 @@ class WireTest(unittest.TestCase):
             code = reply.get("X-Amzn-ErrorType") or json.loads(body)["__type"]
             self.assertTrue(code.endswith("MissingAuthenticationTokenException"), code)
 
+    def test_unsigned_forms_are_answered_in_the_query_protocol(self):
+        form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        action = "Action=GetCallerIdentity&Version=2011-06-15"
+        for method, target, headers, data in [("POST", "/", form, action.encode()),
+                                              ("GET", "/?" + action, {}, b"")]:
+            status, body, reply = self.raw(method, target, headers, data)
+            self.assertEqual((status, reply["Content-Type"]), (403, "text/xml"))
+            self.assertIn(b"<Type>Sender</Type><Code>MissingAuthenticationToken</Code>", body)
+            self.assertTrue(body.startswith(b"<ErrorResponse"), body)
+
     def test_signed_wrongly_elsewhere(self):
         for service, target, headers in [
                 ("dynamodb", "/", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}),

@@ -331,7 +331,8 @@ static void errors_have_the_status_of_aws(void **state)
 static const char *route(const char *path, const char *name, const char *value, const char *scope)
 {
     struct http_header headers[] = {{name, value}};
-    struct exchange x = {.path = path, .query = "", .headers = headers, .header_count = 1};
+    struct exchange x = {
+        .method = "POST", .path = path, .query = "", .headers = headers, .header_count = 1};
     return route_service(&x, scope);
 }
 
@@ -348,6 +349,11 @@ static void requests_find_their_service(void **state)
     assert_string_equal(route("/x", "Host", "a1.execute-api.localhost", NULL), "execute-api");
     assert_string_equal(route("/2015-03-31/functions/f", "Host", "x", NULL), "lambda");
     assert_string_equal(route("/bucket/key", "Host", "x", NULL), "s3");
+    assert_string_equal(route("/", "Host", "x", NULL), "s3");
+    assert_string_equal(route("/", "Content-Type", "application/x-www-form-urlencoded", NULL),
+                        "sts");
+    assert_string_equal(route("/bucket", "Content-Type", "application/x-www-form-urlencoded", NULL),
+                        "s3");
 }
 
 static void a_port_in_use_is_said(void **state)
