@@ -1,15 +1,19 @@
 #include "face/parts.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The detector's box is rough, and the points are best where the crop lies about the face as in the
- * network's training: a first pass on the box, a little enlarged, finds the face's extent, and a
- * second on a crop around that finds the points (docs/accuracy.md has what it gains). */
+ * network's training: so the first crop is the box as the points' extent is in it on average, and
+ * where the points say that this face lies otherwise, a second crop is made around them
+ * (docs/accuracy.md has what each gains). */
 enum { INPUT_SIDE = 64 };
-static const double first_scale = 1.1;      /* of the detector's box */
+static const double first_width = 1.12;     /* of the detector's box */
+static const double first_centre_y = 0.09;  /* of its height: so far below its centre */
 static const double second_width = 1.08;    /* of the extent of the 68 points */
 static const double second_height = 1.25;   /* leaves room for the forehead, which has no points */
 static const double second_centre_y = 0.55; /* where the extent's centre lies in the crop */
+static const double most_difference = 0.12; /* of the two crops' places and sizes, in crops */
 
 int landmarker_init(struct landmarker *landmarker, const struct model *model,
                     const struct session *beside, struct err *err)
@@ -63,16 +67,31 @@ static void crop_around(const float *points, const double first[4], double secon
     second[1] = first[1] + first[3] * (top + bottom) / 2 - second[3] * second_centre_y;
 }
 
+/* The largest difference of two crops: of their centres and their sizes, in parts of the first. */
+static double difference(const double first[4], const double second[4])
+{
+    double most = 0;
+    for (int axis = 0; axis < 2; axis++) {
+        double size = first[2 + axis], grown = second[2 + axis] - size;
+        double moved = second[axis] - first[axis] + grown / 2;
+        most = fmax(most, fmax(fabs(moved), fabs(grown)) / size);
+    }
+    return most;
+}
+
 void landmarker_run(struct landmarker *landmarker, const struct image *image,
                     const struct face_box *box, float (*points)[2])
 {
-    double width = first_scale * (box->right - box->left);
-    double height = first_scale * (box->bottom - box->top);
-    double first[4] = {(box->left + box->right - width) / 2, (box->top + box->bottom - height) / 2,
-                       width, height};
-    double part[4];
-    crop_around(find_points(landmarker, image, first), first, part);
+    double width = first_width * (box->right - box->left), height = box->bottom - box->top;
+    double part[4] = {(box->left + box->right - width) / 2, box->top + first_centre_y * height,
+                      width, height};
+    double second[4];
     const float *found = find_points(landmarker, image, part);
+    crop_around(found, part, second);
+    if (difference(part, second) > most_difference) {
+        memcpy(part, second, sizeof part);
+        found = find_points(landmarker, image, part);
+    }
     for (int i = 0; i < LANDMARK_POINTS; i++, found += 2) {
         points[i][0] = (float)(part[0] + part[2] * found[0]);
         points[i][1] = (float)(part[1] + part[3] * found[1]);
