@@ -22,7 +22,7 @@ static int open_faces(struct local *local, const struct local_options *options, 
     local->models = face_models_open(options->models, err);
     if (!local->models)
         return -1;
-    local->gallery = gallery_open(options->gallery, err);
+    local->gallery = gallery_open_to_search(options->gallery, err);
     if (!local->gallery)
         return -1;
     const struct face_network network = face_models_network(local->models);

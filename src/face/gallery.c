@@ -295,6 +295,13 @@ int gallery_take_entry(struct gallery *gallery, const struct gallery_entry *entr
     return 0;
 }
 
+static int check_changeable(const struct gallery *gallery, struct err *err)
+{
+    if (gallery->only_means)
+        return err_set(err, ERR_INVALID, "the gallery was opened to search only");
+    return 0;
+}
+
 static int has_unit_length(const float *embedding)
 {
     float length = simd_kernels(SIMD_C)->dot_f32(embedding, embedding, FACE_EMBEDDING_FLOATS);
@@ -303,6 +310,8 @@ static int has_unit_length(const float *embedding)
 
 int gallery_add(struct gallery *gallery, const char *name, const float *embedding, struct err *err)
 {
+    if (check_changeable(gallery, err) < 0)
+        return -1;
     int8_t row[ROW_VALUES];
     if (gallery_check_name(name, err) < 0)
         return -1;
@@ -324,6 +333,8 @@ int gallery_add(struct gallery *gallery, const char *name, const float *embeddin
 
 int gallery_forget(struct gallery *gallery, const char *name, struct err *err)
 {
+    if (check_changeable(gallery, err) < 0)
+        return -1;
     size_t index = names_find(gallery, name);
     if (index == SIZE_MAX)
         return err_set(err, ERR_NOT_FOUND, "%s is not enrolled", name);

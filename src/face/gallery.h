@@ -44,7 +44,11 @@ struct candidate {
 struct gallery *gallery_create(struct err *err);
 /* ERR_NOT_FOUND without file or key, ERR_CORRUPT for a changed byte or the wrong key. */
 struct gallery *gallery_open(const char *path, struct err *err);
-/* The same, to save it again: until gallery_destroy() other programs that want to change a gallery
+/* The same to search only, faster: names and mean directions are read and checked, and the
+ * templates behind them left in the file, unread and unchecked (docs/gallery.md). It cannot be
+ * changed or saved, and gallery_template() is not for it. */
+struct gallery *gallery_open_to_search(const char *path, struct err *err);
+/* To save it again: until gallery_destroy() other programs that want to change a gallery
  * in this folder wait, so that no change is lost. */
 struct gallery *gallery_open_to_change(const char *path, struct err *err);
 /* To the file it was opened to change from, where templates were only added, they are appended;

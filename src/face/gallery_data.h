@@ -9,11 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What gallery.c (people), gallery_names.c (finding a name), gallery_file.c (the file's bytes),
- * gallery_segment.c (its sealed parts) and gallery_store.c (the file on the disk) share. */
+/* What gallery.c (people), gallery_names.c (finding a name), gallery_file.c and gallery_write.c
+ * (the file's bytes), gallery_segment.c (its sealed parts), gallery_rest.c (templates beside their
+ * mean) and gallery_store.c (the file on the disk) share. */
 struct person {
     char name[GALLERY_NAME_BYTES];
-    int8_t *templates;  /* count rows; NULL for one template: that is the person's mean */
+    int8_t *templates;  /* count rows; NULL for one template: that is the person's mean; NULL also
+                           where only means were read */
     uint32_t count;     /* templates */
     uint32_t allocated; /* rows; 0: `templates` lies in the gallery's `file` */
     uint32_t saved;     /* of `count`: in the file that the gallery was opened from */
@@ -38,11 +40,14 @@ struct gallery {
     size_t slot_count;
     struct head *head; /* or NULL */
     uint8_t *file;     /* as read and decrypted; NULL for a new gallery */
+    int fd;            /* while it is read */
     size_t file_bytes, unfinished_bytes;
     float threshold;
     struct face_network network;
-    int plain;   /* read from a file that is not encrypted */
-    int changed; /* otherwise than by adding: the file is to be written anew */
+    int plain;      /* read from a file that is not encrypted */
+    int only_means; /* the templates behind them were not read: nothing can be changed or saved */
+    int needs_rest; /* reading only means failed, since a mean has changed since it was written */
+    int changed;    /* otherwise than by adding: the file is to be written anew */
     struct gallery_end end;
     int lock_folder; /* a descriptor: held for writing by gallery_open_to_change(); else -1 */
 };
@@ -70,9 +75,11 @@ void names_remake(struct gallery *gallery);                         /* after rem
 
 /* A segment of the file: a header of SEGMENT_HEADER_BYTES, the payload, the check. */
 enum { SEGMENT_HEADER_BYTES = 32, FORM_PLAIN = 0, FORM_SEALED = 1 };
+#define SEGMENT_HAS_REST 0x80000000u
 struct segment {
     uint64_t payload_bytes;
-    uint32_t people, templates; /* entries and rows of the payload */
+    uint32_t people,
+        rows; /* entries and rows of the payload; people: SEGMENT_HAS_REST may be set */
     float threshold;
     uint8_t nonce[12];
 };
@@ -91,7 +98,34 @@ int segment_close(uint8_t *at, const struct segment_place *place, struct err *er
 /* Checks and decrypts in place. ERR_CORRUPT. */
 int segment_open(uint8_t *at, const struct segment_place *place, struct err *err) MUST_USE;
 
+/* A person's entry: how many templates, the length of the name, the name. With ENTRY_HAS_ROWS they
+ * are all among the segment's rows; else one row is their mean, and they are in the rest. */
+enum { ENTRY_BYTES = 5 };
+#define ENTRY_HAS_ROWS 0x80000000u
+
+/* The rest of a segment, behind its check: the templates of those whose mean is in the segment, so
+ * that a search need not read them. This stands at the start of the payload. */
+struct rest {
+    uint64_t bytes;
+    uint8_t nonce[12];
+    uint8_t zeros[4];
+    uint8_t check[GALLERY_CHECK_BYTES]; /* sealed: a tag and zeros; plain: SHA-256 */
+};
+/* Encrypts rest->bytes at `at` in place, and fills in the check; `key` is NULL for plain. */
+int rest_close(struct rest *rest, uint8_t *at, const uint8_t *key, struct err *err) MUST_USE;
+/* Checks and decrypts in place. ERR_CORRUPT. */
+int rest_open(const struct rest *rest, uint8_t *at, const uint8_t *key, struct err *err) MUST_USE;
+
+/* One person's templates in the rest, `count` (at least 2) rows one after the other, beside their
+ * mean: about 100 bytes fewer than the rows with it would be. Returns how many bytes it took. */
+size_t rest_put(uint8_t *at, const int8_t *rows, uint32_t count, const int8_t *mean);
+size_t rest_most_bytes(uint32_t count);
+/* The same rows again, to the bit. Returns how many of `left` bytes it took; 0 for damage. */
+size_t rest_take(int8_t *rows, uint32_t count, const int8_t *mean, const uint8_t *at, size_t left);
+
 /* The file's bytes. */
+enum { GALLERY_MAGIC_BYTES = 8 };
+extern const char gallery_magic[GALLERY_MAGIC_BYTES];
 size_t gallery_most_file_bytes(void);
 /* How much of the file counts, from its first GALLERY_HEADER_BYTES. ERR_CORRUPT. */
 int gallery_committed_bytes(const uint8_t *header, size_t file_bytes, uint64_t *bytes,
@@ -104,7 +138,8 @@ uint8_t *gallery_encode(const struct gallery *gallery, int plain, const char *pa
 /* The same, of what was added since the file was read, to go behind it. */
 uint8_t *gallery_encode_added(const struct gallery *gallery, const char *path, size_t *size,
                               struct err *err);
-/* Decrypts gallery->file in place and fills the gallery from it. */
+/* Reads what follows the header from gallery->fd, decrypts it in place in gallery->file, and fills
+ * the gallery from it. */
 int gallery_decode(struct gallery *gallery, const char *path, struct err *err) MUST_USE;
 
 #endif

@@ -1,27 +1,20 @@
-#include "base/random.h"
 #include "face/gallery_data.h"
 #include "face/seal.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* docs/gallery.md describes the file: a header, then segments. The first segment holds everybody as
- * of when the file was written as a whole; each other what one change added. */
-static const char magic[8] = "KENGAL3\n", old_magic[8] = "KENGAL2\n";
-
-enum { ENTRY_BYTES = 5 /* templates, length of the name; the name follows */ };
+/* Reading the file that docs/gallery.md describes: a header, then segments. The first segment holds
+ * everybody as of when the file was written as a whole; each other what one change added. */
+const char gallery_magic[GALLERY_MAGIC_BYTES] = {'K', 'E', 'N', 'G', 'A', 'L', '4', '\n'};
+static const char magic_3[] = "KENGAL3\n", magic_2[] = "KENGAL2\n";
 
 struct header {
     uint32_t form, has_head;
     uint64_t committed;
     struct face_network network;
 };
-
-static void put(uint8_t **at, const void *data, size_t size)
-{
-    memcpy(*at, data, size);
-    *at += size;
-}
 
 static void take(const uint8_t **at, void *data, size_t size)
 {
@@ -31,175 +24,27 @@ static void take(const uint8_t **at, void *data, size_t size)
 
 size_t gallery_most_file_bytes(void)
 {
-    size_t segment = SEGMENT_HEADER_BYTES + GALLERY_CHECK_BYTES;
-    return GALLERY_HEADER_BYTES + sizeof(struct head) + GALLERY_MAX_SEGMENTS * segment +
-           ((size_t)GALLERY_MAX_PEOPLE + GALLERY_MAX_TEMPLATES) * ROW_VALUES +
+    size_t segment = SEGMENT_HEADER_BYTES + GALLERY_CHECK_BYTES + sizeof(struct rest);
+    size_t templates = (size_t)GALLERY_MAX_TEMPLATES * (rest_most_bytes(2) - rest_most_bytes(1));
+    return GALLERY_HEADER_BYTES + sizeof(struct head) + GALLERY_MAX_SEGMENTS * segment + templates +
+           (size_t)GALLERY_MAX_PEOPLE * (ROW_VALUES + rest_most_bytes(1)) +
            (size_t)(GALLERY_MAX_PEOPLE + GALLERY_MAX_SEGMENTS) * (ENTRY_BYTES + GALLERY_NAME_BYTES);
 }
 
-/* ---- writing ---- */
-
-void gallery_put_committed(uint8_t *header, uint64_t bytes)
+static int has_magic(const uint8_t *header, const char *magic)
 {
-    memcpy(header + GALLERY_COMMITTED_AT, &bytes, sizeof bytes);
+    return memcmp(header, magic, GALLERY_MAGIC_BYTES) == 0;
 }
-
-static void put_header(uint8_t *at, const struct header *header)
-{
-    memset(at, 0, GALLERY_HEADER_BYTES);
-    put(&at, magic, sizeof magic);
-    put(&at, &header->form, 4);
-    put(&at, &header->has_head, 4);
-    put(&at, &header->committed, 8);
-    put(&at, &header->network.identity, 8);
-    put(&at, &header->network.floats, 4);
-}
-
-/* A segment to write: what each person has from template `from` on. */
-struct draft {
-    const struct gallery *gallery;
-    int only_added;
-    const struct head *head;
-};
-
-static uint32_t first_of(const struct draft *draft, size_t person)
-{
-    return draft->only_added ? draft->gallery->people[person].saved : 0;
-}
-
-static struct segment measure(const struct draft *draft)
-{
-    struct segment segment = {.threshold = draft->gallery->threshold};
-    segment.payload_bytes = draft->head ? sizeof *draft->head : 0;
-    for (size_t i = 0; i < draft->gallery->people_count; i++) {
-        const struct person *person = &draft->gallery->people[i];
-        uint32_t count = person->count - first_of(draft, i);
-        if (count == 0)
-            continue;
-        segment.people++;
-        segment.templates += count;
-        segment.payload_bytes += (size_t)count * ROW_VALUES + ENTRY_BYTES + strlen(person->name);
-    }
-    random_bytes(segment.nonce, sizeof segment.nonce);
-    return segment;
-}
-
-static void put_payload(uint8_t *at, const struct draft *draft)
-{
-    const struct gallery *gallery = draft->gallery;
-    if (draft->head)
-        put(&at, draft->head, sizeof *draft->head);
-    for (size_t i = 0; i < gallery->people_count; i++) {
-        uint32_t from = first_of(draft, i), count = gallery->people[i].count - from;
-        if (count > 0)
-            put(&at, gallery_person_rows(gallery, i, from), (size_t)count * ROW_VALUES);
-    }
-    for (size_t i = 0; i < gallery->people_count; i++) {
-        const struct person *person = &gallery->people[i];
-        uint32_t count = person->count - first_of(draft, i);
-        uint8_t length = (uint8_t)strlen(person->name);
-        if (count == 0)
-            continue;
-        put(&at, &count, 4);
-        put(&at, &length, 1);
-        put(&at, person->name, length);
-    }
-}
-
-static size_t segment_bytes(const struct segment *segment, uint32_t form)
-{
-    return SEGMENT_HEADER_BYTES + segment->payload_bytes + segment_check_bytes(form);
-}
-
-static uint8_t *allocate(size_t size, struct err *err)
-{
-    uint8_t *block = malloc(size);
-    if (!block)
-        err_set(err, ERR_NO_MEMORY, "no memory");
-    return block;
-}
-
-/* Fills in the segment at `at`. */
-static int write_segment(uint8_t *at, const struct draft *draft, const struct segment *segment,
-                         struct segment_place *place, const char *path, struct err *err)
-{
-    uint8_t key[SEAL_KEY_BYTES], form = place->file_header[8];
-    int result = 0;
-    segment_put_header(at, segment);
-    put_payload(at + SEGMENT_HEADER_BYTES, draft);
-    if (form == FORM_SEALED) {
-        result = seal_find_key(path, 1, key, err);
-        place->key = key;
-    }
-    if (result == 0)
-        result = segment_close(at, place, err);
-    place->key = NULL;
-    seal_wipe(key, sizeof key);
-    return result;
-}
-
-static uint8_t *done_or_wiped(uint8_t *block, size_t size, int result)
-{
-    if (result == 0)
-        return block;
-    seal_wipe(block, size);
-    free(block);
-    return NULL;
-}
-
-uint8_t *gallery_encode(const struct gallery *gallery, int plain, const char *path, size_t *size,
-                        struct err *err)
-{
-    struct draft draft = {gallery, 0, gallery->head};
-    struct segment segment = measure(&draft);
-    struct header header = {.form = plain ? FORM_PLAIN : FORM_SEALED,
-                            .has_head = !!gallery->head,
-                            .network = gallery->network};
-    header.committed = *size = GALLERY_HEADER_BYTES + segment_bytes(&segment, header.form);
-    uint8_t *file = allocate(*size, err);
-    if (!file)
-        return NULL;
-    put_header(file, &header);
-    struct segment_place place = {.file_header = file};
-    return done_or_wiped(
-        file, *size,
-        write_segment(file + GALLERY_HEADER_BYTES, &draft, &segment, &place, path, err));
-}
-
-uint8_t *gallery_encode_added(const struct gallery *gallery, const char *path, size_t *size,
-                              struct err *err)
-{
-    struct draft draft = {gallery, 1, NULL};
-    struct segment segment = measure(&draft);
-    struct header header = {.form = gallery->plain ? FORM_PLAIN : FORM_SEALED,
-                            .has_head = !!gallery->head,
-                            .network = gallery->network};
-    uint8_t file_header[GALLERY_HEADER_BYTES];
-    put_header(file_header, &header);
-    *size = segment_bytes(&segment, header.form);
-    uint8_t *block = allocate(*size, err);
-    if (!block)
-        return NULL;
-    struct segment_place place = {file_header, gallery->end.check, NULL};
-    return done_or_wiped(block, *size, write_segment(block, &draft, &segment, &place, path, err));
-}
-
-/* ---- reading ---- */
 
 static int check_magic(const uint8_t *header, size_t file_bytes, struct err *err)
 {
     enum { VERSION_AT = 6 };
-    if (file_bytes < GALLERY_HEADER_BYTES || memcmp(header, magic, VERSION_AT) != 0)
+    if (file_bytes < GALLERY_HEADER_BYTES || memcmp(header, gallery_magic, VERSION_AT) != 0)
         return err_set(err, ERR_CORRUPT, "not a gallery of ken, or cut short");
-    if (memcmp(header, magic, sizeof magic) != 0 &&
-        memcmp(header, old_magic, sizeof old_magic) != 0)
+    if (!has_magic(header, gallery_magic) && !has_magic(header, magic_3) &&
+        !has_magic(header, magic_2))
         return err_set(err, ERR_CORRUPT, "a gallery of another version: train it again");
     return 0;
-}
-
-static int is_old(const uint8_t *header)
-{
-    return memcmp(header, old_magic, sizeof old_magic) == 0;
 }
 
 static int damaged(struct err *err)
@@ -213,45 +58,115 @@ int gallery_committed_bytes(const uint8_t *header, size_t file_bytes, uint64_t *
     if (check_magic(header, file_bytes, err) < 0)
         return -1;
     *bytes = file_bytes;
-    if (!is_old(header))
+    if (!has_magic(header, magic_2))
         memcpy(bytes, header + GALLERY_COMMITTED_AT, sizeof *bytes);
     return *bytes < GALLERY_HEADER_BYTES || *bytes > file_bytes ? damaged(err) : 0;
 }
 
-/* What of a payload is not taken yet. In files of the version before, people with one template have
- * it in `means`, and so have the others, whose mean is computed anew. */
+/* What of a segment is not taken yet. In files of the version before the last, people with one
+ * template have it in `means`, and so have the others, whose mean is computed anew. */
 struct payload {
     int8_t *rows, *means;
     size_t rows_left, people;
     const uint8_t *entry, *end;
-    int known; /* people may be known: more of their templates */
+    int known;           /* people may be known: more of their templates */
+    int split;           /* rows are means, and the other templates in the rest */
+    const uint8_t *rest; /* NULL where it is not read */
+    size_t rest_left;
 };
 
-static int take_person(struct gallery *gallery, struct payload *left, struct err *err)
+static int damaged_entry(struct err *err)
 {
-    uint32_t count;
-    uint8_t length;
-    char name[UINT8_MAX + 1] = {0};
-    if (left->end - left->entry < ENTRY_BYTES)
-        return err_set(err, ERR_CORRUPT, "a person's entry is cut short");
-    take(&left->entry, &count, 4);
-    take(&left->entry, &length, 1);
-    int from_means = left->means && count == 1;
-    if (length > left->end - left->entry || count < 1 || (!from_means && count > left->rows_left))
-        return err_set(err, ERR_CORRUPT, "a person's entry is damaged");
-    take(&left->entry, name, length);
-    if (strlen(name) != length)
-        return err_set(err, ERR_CORRUPT, "a person's entry is damaged");
-    struct gallery_entry entry = {name, from_means ? left->means : left->rows, count};
-    if (gallery_take_entry(gallery, &entry, left->known, err) < 0)
+    return err_set(err, ERR_CORRUPT, "a person's entry is damaged");
+}
+
+/* Somebody new, whose mean is the next row. */
+static int take_split(struct gallery *gallery, struct payload *left, struct gallery_entry *entry,
+                      struct err *err)
+{
+    uint32_t count = entry->count;
+    if (left->rows_left < 1)
+        return damaged_entry(err);
+    entry->count = 1;
+    if (gallery_take_entry(gallery, entry, 0, err) < 0)
+        return -1;
+    left->rows += ROW_VALUES;
+    left->rows_left--;
+    if (count == 1)
+        return 0;
+    if (count - 1 > GALLERY_MAX_TEMPLATES - gallery->template_count)
+        return err_set(err, ERR_TOO_BIG, "more than %d templates", GALLERY_MAX_TEMPLATES);
+    struct person *person = &gallery->people[gallery->people_count - 1];
+    gallery->template_count += count - 1;
+    if (!left->rest) {
+        person->count = count;
+        return 0;
+    }
+    if (left->rest_left / ROW_VALUES < count - 1)
+        return damaged_entry(err);
+    person->templates = malloc((size_t)count * ROW_VALUES);
+    if (!person->templates)
+        return err_set(err, ERR_NO_MEMORY, "no memory");
+    person->allocated = count;
+    size_t size =
+        rest_take(person->templates, count, entry->templates, left->rest, left->rest_left);
+    person->count = count;
+    left->rest += size;
+    left->rest_left -= size;
+    return size > 0 ? 0 : damaged_entry(err);
+}
+
+/* Whether the person's templates, of which there are more now, were left in the file. */
+static int is_left_behind(const struct gallery *gallery, const char *name)
+{
+    size_t index = names_find(gallery, name);
+    return index != SIZE_MAX && gallery->people[index].count > 1 &&
+           !gallery->people[index].templates;
+}
+
+/* All templates of the entry are the next rows. */
+static int take_whole(struct gallery *gallery, struct payload *left, struct gallery_entry *entry,
+                      struct err *err)
+{
+    int from_means = left->means && entry->count == 1;
+    if (!from_means && entry->count > left->rows_left)
+        return damaged_entry(err);
+    entry->templates = from_means ? left->means : left->rows;
+    if (is_left_behind(gallery, entry->name)) {
+        gallery->needs_rest = 1;
+        return err_set(err, ERR_INVALID, "a mean has changed since it was written");
+    }
+    if (gallery_take_entry(gallery, entry, left->known, err) < 0)
         return -1;
     if (left->means)
         left->means += ROW_VALUES;
     if (!from_means) {
-        left->rows += (size_t)count * ROW_VALUES;
-        left->rows_left -= count;
+        left->rows += (size_t)entry->count * ROW_VALUES;
+        left->rows_left -= entry->count;
     }
     return 0;
+}
+
+static int take_person(struct gallery *gallery, struct payload *left, struct err *err)
+{
+    uint8_t length;
+    char name[UINT8_MAX + 1] = {0};
+    struct gallery_entry entry = {name, left->rows, 0};
+    if (left->end - left->entry < ENTRY_BYTES)
+        return err_set(err, ERR_CORRUPT, "a person's entry is cut short");
+    take(&left->entry, &entry.count, 4);
+    take(&left->entry, &length, 1);
+    int has_rows = !left->split || entry.count & ENTRY_HAS_ROWS;
+    if (left->split)
+        entry.count &= ~ENTRY_HAS_ROWS;
+    if (length > left->end - left->entry || entry.count < 1)
+        return damaged_entry(err);
+    take(&left->entry, name, length);
+    if (strlen(name) != length ||
+        (left->split && has_rows && names_find(gallery, name) == SIZE_MAX))
+        return damaged_entry(err);
+    return has_rows ? take_whole(gallery, left, &entry, err)
+                    : take_split(gallery, left, &entry, err);
 }
 
 static int take_people(struct gallery *gallery, struct payload *left, struct err *err)
@@ -262,7 +177,7 @@ static int take_people(struct gallery *gallery, struct payload *left, struct err
     for (size_t i = 0; i < left->people; i++)
         if (take_person(gallery, left, err) < 0)
             return -1;
-    if (left->rows_left || left->entry != left->end)
+    if (left->rows_left || left->entry != left->end || left->rest_left)
         return err_set(err, ERR_CORRUPT, "templates that belong to nobody");
     return 0;
 }
@@ -280,27 +195,89 @@ struct reading {
     struct gallery *gallery;
     struct header header;
     struct segment_place place;
-    uint64_t at;
+    uint64_t at, fetched; /* bytes before `fetched` are in gallery->file, from the last fetch on */
+    int split;            /* of this version */
     uint8_t previous[GALLERY_CHECK_BYTES];
 };
 
-/* The segment's header, checked against what is left of the file. */
-static int find_segment(const struct reading *reading, struct segment *segment, struct err *err)
+/* Bytes of the file into their place in gallery->file; some more with them, as segments may be
+ * small. */
+static int fetch(struct reading *reading, uint64_t at, uint64_t size, struct err *err)
 {
-    size_t left = (size_t)(reading->header.committed - reading->at);
+    enum { LEAST = 65536 };
+    uint64_t end = at + size, left = reading->header.committed - at;
+    if (end <= reading->fetched)
+        return 0;
+    if (size < LEAST)
+        size = left < LEAST ? left : LEAST;
+    reading->fetched = at + size;
+    for (ssize_t got; size > 0; at += (uint64_t)got, size -= (uint64_t)got) {
+        got = pread(reading->gallery->fd, reading->gallery->file + at, size, (off_t)at);
+        if (got <= 0)
+            return err_set(err, ERR_IO, "read: it ends early");
+    }
+    return 0;
+}
+
+/* All of the file, where all of it is wanted. */
+static int fetch_all(struct reading *reading, struct err *err)
+{
+    size_t size = reading->gallery->file_bytes;
+    reading->header.committed = size;
+    if (reading->gallery->only_means)
+        return 0;
+    return fetch(reading, GALLERY_HEADER_BYTES, size - GALLERY_HEADER_BYTES, err);
+}
+
+/* The segment's header, checked against what is left of the file, and all that its check covers. */
+static int find_segment(struct reading *reading, struct segment *segment, struct err *err)
+{
+    uint64_t left = reading->header.committed - reading->at;
     size_t around = SEGMENT_HEADER_BYTES + segment_check_bytes(reading->header.form);
     if (left < around)
         return damaged(err);
+    if (fetch(reading, reading->at, around, err) < 0)
+        return -1;
     *segment = segment_take_header(reading->gallery->file + reading->at);
     if (segment->payload_bytes > left - around)
         return damaged(err);
-    size_t head =
-        reading->gallery->end.segments == 0 && reading->header.has_head ? sizeof(struct head) : 0;
-    if (segment->people > GALLERY_MAX_PEOPLE || segment->templates > GALLERY_MAX_TEMPLATES ||
-        segment->people > segment->templates ||
+    uint32_t people = segment->people & ~SEGMENT_HAS_REST, has_rest = segment->people ^ people;
+    int first = reading->gallery->end.segments == 0;
+    size_t before = (first && reading->header.has_head ? sizeof(struct head) : 0) +
+                    (has_rest ? sizeof(struct rest) : 0);
+    if (people > GALLERY_MAX_PEOPLE || segment->rows > GALLERY_MAX_TEMPLATES ||
+        people > segment->rows || (has_rest && !reading->split) ||
         segment->payload_bytes <
-            head + (size_t)segment->templates * ROW_VALUES + (size_t)segment->people * ENTRY_BYTES)
+            before + (size_t)segment->rows * ROW_VALUES + (size_t)people * ENTRY_BYTES)
         return damaged(err);
+    return fetch(reading, reading->at, around + segment->payload_bytes, err);
+}
+
+/* The rest of the segment, which lies behind it. */
+static int take_rest(struct reading *reading, struct payload *left, const uint8_t *at,
+                     struct err *err)
+{
+    struct rest rest;
+    uint8_t *start = reading->gallery->file + reading->at;
+    memcpy(&rest, at, sizeof rest);
+    if (rest.bytes > reading->header.committed - reading->at)
+        return damaged(err);
+    reading->at += rest.bytes;
+    if (reading->gallery->only_means)
+        return 0;
+    if (rest_open(&rest, start, reading->place.key, err) < 0)
+        return -1;
+    left->rest = start;
+    left->rest_left = rest.bytes;
+    return 0;
+}
+
+static int take_head(struct gallery *gallery, uint8_t *at, struct err *err)
+{
+    gallery->head = head_read(at, err);
+    if (!gallery->head)
+        return -1;
+    seal_wipe(at, sizeof *gallery->head);
     return 0;
 }
 
@@ -312,27 +289,34 @@ static int take_segment(struct reading *reading, struct err *err)
     if (find_segment(reading, &segment, err) < 0 || segment_open(start, &reading->place, err) < 0 ||
         take_threshold(gallery, segment.threshold, err) < 0)
         return -1;
-    int first = gallery->end.segments == 0;
+    int first = gallery->end.segments++ == 0;
     uint8_t *payload = start + SEGMENT_HEADER_BYTES, *end = payload + segment.payload_bytes;
+    size_t check_bytes = segment_check_bytes(reading->header.form);
     memset(reading->previous, 0, GALLERY_CHECK_BYTES);
-    memcpy(reading->previous, end, segment_check_bytes(reading->header.form));
+    memcpy(reading->previous, end, check_bytes);
     reading->place.previous = reading->previous;
-    if (first && reading->header.has_head) {
-        gallery->head = head_read(payload, err);
-        if (!gallery->head)
+    reading->at += SEGMENT_HEADER_BYTES + segment.payload_bytes + check_bytes;
+    struct payload left = {.rows_left = segment.rows,
+                           .people = segment.people & ~SEGMENT_HAS_REST,
+                           .end = end,
+                           .known = !first,
+                           .split = reading->split};
+    if (segment.people & SEGMENT_HAS_REST) {
+        if (take_rest(reading, &left, payload, err) < 0)
             return -1;
-        seal_wipe(payload, sizeof *gallery->head);
+        payload += sizeof(struct rest);
+    }
+    if (first && reading->header.has_head) {
+        if (take_head(gallery, payload, err) < 0)
+            return -1;
         payload += sizeof *gallery->head;
     }
-    struct payload left = {.rows = (int8_t *)payload,
-                           .rows_left = segment.templates,
-                           .people = segment.people,
-                           .entry = payload + (size_t)segment.templates * ROW_VALUES,
-                           .end = end,
-                           .known = !first};
-    reading->at += segment_bytes(&segment, reading->header.form);
-    gallery->end.segments++;
-    return take_people(gallery, &left, err);
+    left.rows = (int8_t *)payload;
+    left.entry = payload + (size_t)segment.rows * ROW_VALUES;
+    int result = take_people(gallery, &left, err);
+    if (gallery->only_means)
+        seal_wipe(payload, (size_t)(end - payload));
+    return result;
 }
 
 static int take_segments(struct reading *reading, struct err *err)
@@ -348,10 +332,11 @@ static int take_segments(struct reading *reading, struct err *err)
         gallery->people[i].saved = gallery->people[i].count;
     gallery->end.bytes = reading->header.committed;
     memcpy(gallery->end.check, reading->previous, GALLERY_CHECK_BYTES);
+    gallery->changed = !reading->split; /* the next change writes this version */
     return 0;
 }
 
-/* The version before had one payload behind a header of its own. */
+/* The version before the last had one payload behind a header of its own. */
 struct old_header {
     uint32_t form, people, templates;
     float threshold;
@@ -363,7 +348,7 @@ struct old_header {
 static int take_old_header(struct old_header *header, const struct gallery *gallery,
                            struct err *err)
 {
-    memcpy(header, gallery->file + sizeof magic, sizeof *header);
+    memcpy(header, gallery->file + GALLERY_MAGIC_BYTES, sizeof *header);
     size_t least = ((size_t)header->people + header->rows) * ROW_VALUES;
     if (header->form > FORM_SEALED || header->people > GALLERY_MAX_PEOPLE ||
         header->templates > GALLERY_MAX_TEMPLATES || header->rows > header->templates ||
@@ -413,7 +398,7 @@ static int take_old(struct gallery *gallery, const uint8_t *key, struct err *err
 
 static int take_header(struct reading *reading, struct err *err)
 {
-    const uint8_t *at = reading->gallery->file + sizeof magic;
+    const uint8_t *at = reading->gallery->file + GALLERY_MAGIC_BYTES;
     take(&at, &reading->header.form, 4);
     take(&at, &reading->header.has_head, 4);
     take(&at, &reading->header.committed, 8);
@@ -435,15 +420,19 @@ int gallery_decode(struct gallery *gallery, const char *path, struct err *err)
         return -1;
     uint32_t form;
     uint8_t key[SEAL_KEY_BYTES] = {0};
-    int old = is_old(gallery->file);
-    memcpy(&form, gallery->file + sizeof magic, sizeof form); /* in both versions */
+    int old = has_magic(gallery->file, magic_2);
+    reading.split = has_magic(gallery->file, gallery_magic);
+    gallery->only_means &= reading.split;
+    memcpy(&form, gallery->file + GALLERY_MAGIC_BYTES, sizeof form); /* in all versions */
     gallery->plain = form == FORM_PLAIN;
     if (!old && take_header(&reading, err) < 0)
         return -1;
     if (form == FORM_SEALED && seal_find_key(path, 0, key, err) < 0)
         return -1;
     reading.place.key = form == FORM_SEALED ? key : NULL;
-    int result = old ? take_old(gallery, reading.place.key, err) : take_segments(&reading, err);
+    int result = fetch_all(&reading, err);
+    if (result == 0)
+        result = old ? take_old(gallery, reading.place.key, err) : take_segments(&reading, err);
     seal_wipe(key, sizeof key);
     return result;
 }

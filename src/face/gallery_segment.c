@@ -11,6 +11,8 @@ _Static_assert(sizeof(struct segment) == SEGMENT_HEADER_BYTES, "the file has the
 _Static_assert(SEAL_NONCE_BYTES == 12 && (int)SEAL_TAG_BYTES <= (int)GALLERY_CHECK_BYTES,
                "as the file has it");
 
+_Static_assert(sizeof(struct rest) == 56, "the file has the struct as it is");
+
 size_t segment_check_bytes(uint32_t form)
 {
     return form == FORM_SEALED ? SEAL_TAG_BYTES : GALLERY_CHECK_BYTES;
@@ -67,6 +69,11 @@ int segment_close(uint8_t *at, const struct segment_place *place, struct err *er
     return seal_encrypt(&seal, payload, segment.payload_bytes, check, err);
 }
 
+static int changed(struct err *err)
+{
+    return err_set(err, ERR_CORRUPT, "it was changed: its checksum is wrong");
+}
+
 int segment_open(uint8_t *at, const struct segment_place *place, struct err *err)
 {
     struct segment segment = segment_take_header(at);
@@ -79,7 +86,29 @@ int segment_open(uint8_t *at, const struct segment_place *place, struct err *err
     }
     if (checksum(covered, payload, segment.payload_bytes, sum, err) < 0)
         return -1;
-    if (memcmp(sum, check, GALLERY_CHECK_BYTES) != 0)
-        return err_set(err, ERR_CORRUPT, "it was changed: its checksum is wrong");
-    return 0;
+    return memcmp(sum, check, GALLERY_CHECK_BYTES) == 0 ? 0 : changed(err);
+}
+
+static struct seal seal_of(const struct rest *rest, const uint8_t *key)
+{
+    return (struct seal){key, rest->nonce, (const uint8_t *)&rest->bytes, sizeof rest->bytes};
+}
+
+int rest_close(struct rest *rest, uint8_t *at, const uint8_t *key, struct err *err)
+{
+    struct seal seal = seal_of(rest, key);
+    memset(rest->check, 0, sizeof rest->check);
+    return key ? seal_encrypt(&seal, at, rest->bytes, rest->check, err)
+               : seal_digest(at, rest->bytes, rest->check, err);
+}
+
+int rest_open(const struct rest *rest, uint8_t *at, const uint8_t *key, struct err *err)
+{
+    struct seal seal = seal_of(rest, key);
+    uint8_t sum[GALLERY_CHECK_BYTES];
+    if (key)
+        return seal_decrypt(&seal, at, rest->bytes, rest->check, err);
+    if (seal_digest(at, rest->bytes, sum, err) < 0)
+        return -1;
+    return memcmp(sum, rest->check, sizeof sum) == 0 ? 0 : changed(err);
 }

@@ -170,6 +170,8 @@ static int try_append(const struct gallery *gallery, const char *path, int plain
 
 static int save(const struct gallery *gallery, const char *path, int plain, struct err *err)
 {
+    if (gallery->only_means)
+        return err_set(err, ERR_INVALID, "save %s: it was opened to search only", path);
     int folder = gallery->lock_folder >= 0 ? gallery->lock_folder : lock_folder(path, err);
     int result = folder < 0 ? -1 : try_append(gallery, path, plain, err);
     if (result == 0)
@@ -189,23 +191,9 @@ int gallery_save_plain(const struct gallery *gallery, const char *path, struct e
     return save(gallery, path, 1, err);
 }
 
-static int read_all(int fd, uint8_t *out, size_t size)
-{
-    while (size > 0) {
-        ssize_t got = read(fd, out, size);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return -1;
-        out += got;
-        size -= (size_t)got;
-    }
-    return 0;
-}
-
-/* All of the file that counts in one block, which the gallery wipes and frees. The header is read
- * first: while it is being continued, a file may be longer than it was a moment ago. */
-static int read_file(struct gallery *gallery, const char *path, int fd, struct err *err)
+/* The header, and room for the rest of what counts: memory that is not filled costs nothing. While
+ * it is being continued, a file may be longer than it was a moment ago. */
+static int read_header(struct gallery *gallery, const char *path, int fd, struct err *err)
 {
     struct stat status;
     uint8_t header[GALLERY_HEADER_BYTES] = {0};
@@ -225,8 +213,6 @@ static int read_file(struct gallery *gallery, const char *path, int fd, struct e
     gallery->file = malloc(gallery->file_bytes + 1);
     if (!gallery->file)
         return err_set(err, ERR_NO_MEMORY, "open %s: no memory", path);
-    if (read_all(fd, gallery->file, gallery->file_bytes) < 0)
-        return err_set(err, ERR_IO, "read %s: it ends early", path);
     memcpy(gallery->file, header, sizeof header);
     return 0;
 }
@@ -236,35 +222,56 @@ static int fill(struct gallery *gallery, const char *path, struct err *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_set_errno(err, "open %s", path);
-    int result = read_file(gallery, path, fd, err);
-    close(fd);
+    int result = read_header(gallery, path, fd, err);
+    gallery->fd = fd;
     if (result == 0 && gallery_decode(gallery, path, err) < 0)
-        return err_wrap(err, "open %s", path);
+        result = err_wrap(err, "open %s", path);
+    gallery->fd = -1;
+    close(fd);
     return result;
 }
 
-/* Nobody needs the file's bytes where no person's templates lie in it. */
+/* Nobody needs the file's bytes where no person's templates lie in it. What was read of it to find
+ * means is wiped already. */
 static void drop_file(struct gallery *gallery)
 {
     for (size_t i = 0; i < gallery->people_count; i++)
-        if (gallery->people[i].templates)
+        if (gallery->people[i].templates && !gallery->people[i].allocated)
             return;
-    seal_wipe(gallery->file, gallery->file_bytes);
+    if (!gallery->only_means)
+        seal_wipe(gallery->file, gallery->file_bytes);
     free(gallery->file);
     gallery->file = NULL;
     gallery->file_bytes = 0;
 }
 
-struct gallery *gallery_open(const char *path, struct err *err)
+/* `*again` is set where only means were asked for and do not suffice. */
+static struct gallery *open_file(const char *path, int only_means, int *again, struct err *err)
 {
     struct gallery *gallery = gallery_create(err);
-    if (gallery && fill(gallery, path, err) < 0) {
+    if (!gallery)
+        return NULL;
+    gallery->only_means = only_means;
+    if (fill(gallery, path, err) < 0) {
+        *again = gallery->needs_rest;
         gallery_destroy(gallery);
         return NULL;
     }
-    if (gallery)
-        drop_file(gallery);
+    drop_file(gallery);
     return gallery;
+}
+
+struct gallery *gallery_open(const char *path, struct err *err)
+{
+    int again;
+    return open_file(path, 0, &again, err);
+}
+
+struct gallery *gallery_open_to_search(const char *path, struct err *err)
+{
+    int again = 0;
+    struct gallery *gallery = open_file(path, 1, &again, err);
+    return again ? gallery_open(path, err) : gallery;
 }
 
 struct gallery *gallery_open_to_change(const char *path, struct err *err)

@@ -127,14 +127,22 @@ void rows_set(struct rows *rows, size_t row, const int8_t values[ROW_VALUES])
         factor_by(rows->kernels, values);
 }
 
-enum { ROWS_AT_ONCE = 8 };
 static const float weight_scale = 2097152; /* 2^21: a row has a value of 127, so that its factor is
                                               at most 1 / 127, and 8 such rows fit into 32 bits */
 
+static int16_t weight_of(float factor)
+{
+    return (int16_t)fminf(factor * weight_scale + 0.5f, INT16_MAX);
+}
+
+int16_t row_weight(const int8_t row[ROW_VALUES])
+{
+    return weight_of(row_factor(row));
+}
+
 /* In whole numbers, which any processor takes eight at a time, and a part of the row at a time, so
  * that the sums stay in registers. */
-static void add_rows(float sum[ROW_VALUES], const int8_t *rows, const int16_t *weights,
-                     size_t count)
+void rows_sum(int64_t sum[ROW_VALUES], const int8_t *rows, const int16_t *weights, size_t count)
 {
     enum { BLOCK = 32 };
     for (size_t from = 0; from < ROW_VALUES; from += BLOCK) {
@@ -146,27 +154,29 @@ static void add_rows(float sum[ROW_VALUES], const int8_t *rows, const int16_t *w
                 part[i] += (int16_t)row[i] * weight;
         }
         for (size_t i = 0; i < BLOCK; i++)
-            sum[from + i] += (float)part[i];
+            sum[from + i] += part[i];
     }
 }
 
 void rows_set_mean(struct rows *rows, size_t row, const int8_t *of, size_t count)
 {
-    float sum[ROW_VALUES] = {0};
+    int64_t sum[ROW_VALUES] = {0};
+    float mean[ROW_VALUES];
     int16_t weights[ROWS_AT_ONCE];
-    int8_t mean[ROW_VALUES];
+    int8_t rounded[ROW_VALUES];
     for (size_t from = 0; from < count; from += ROWS_AT_ONCE) {
         size_t some = count - from < ROWS_AT_ONCE ? count - from : ROWS_AT_ONCE;
-        for (size_t i = 0; i < some; i++) {
-            float factor = factor_by(rows->kernels, of + (from + i) * ROW_VALUES);
-            weights[i] = (int16_t)fminf(factor * weight_scale + 0.5f, INT16_MAX);
-        }
-        add_rows(sum, of + from * ROW_VALUES, weights, some);
+        for (size_t i = 0; i < some; i++)
+            weights[i] = weight_of(factor_by(rows->kernels, of + (from + i) * ROW_VALUES));
+        rows_sum(sum, of + from * ROW_VALUES, weights, some);
     }
-    row_from_floats(mean, sum);
-    rows_set(rows, row, mean);
+    for (size_t i = 0; i < ROW_VALUES; i++)
+        mean[i] = (float)sum[i];
+    row_from_floats(rounded, mean);
+    rows_set(rows, row, rounded);
     seal_wipe(sum, sizeof sum);
     seal_wipe(mean, sizeof mean);
+    seal_wipe(rounded, sizeof rounded);
 }
 
 float rows_factor(const struct rows *rows, size_t row)

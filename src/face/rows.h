@@ -12,6 +12,7 @@ enum {
     ROW_VALUES = 512,
     ROWS_A_CHUNK = 4096, /* 2 MiB: one large page */
     ROWS_MAX_HITS = 100,
+    ROWS_AT_ONCE = 8,
 };
 
 struct rows_chunk {
@@ -36,6 +37,11 @@ void row_from_floats(int8_t row[ROW_VALUES], const float vector[ROW_VALUES]);
 /* 1 / |row|; 0 for a row of zeros. */
 float row_factor(const int8_t row[ROW_VALUES]);
 void row_to_floats(float vector[ROW_VALUES], const int8_t row[ROW_VALUES]);
+
+/* What a row of a sum of directions counts: 2^21 / |row|, rounded; 0 for a row of zeros. */
+int16_t row_weight(const int8_t row[ROW_VALUES]);
+/* sum += weights[r] * row r, of `count` rows (at most ROWS_AT_ONCE) one after the other: exact. */
+void rows_sum(int64_t sum[ROW_VALUES], const int8_t *rows, const int16_t *weights, size_t count);
 
 /* A struct of zeros is an empty one. Returns -1 without memory. */
 int rows_add(struct rows *rows, const int8_t row[ROW_VALUES]);

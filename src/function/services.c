@@ -43,7 +43,7 @@ static int open_faces(struct services *services, struct err *err)
     services->models = face_models_open(models, err);
     if (!services->models)
         return -1;
-    services->gallery = gallery_open(gallery, err);
+    services->gallery = gallery_open_to_search(gallery, err);
     if (!services->gallery)
         return -1;
     const struct face_network network = face_models_network(services->models);

@@ -1,70 +1,30 @@
-#include "base/buf.h"
-#include "base/file.h"
+#include "gallery_fixture.h"
+
 #include "face/gallery_data.h"
 #include "face/seal.h"
 
 #include <dirent.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include <openssl/evp.h>
 
 /* The gallery's file: what an addition does to it, and what is refused. */
 
-static char folder[] = "/tmp/ken-gallery-file-XXXXXX";
-static char path[64];
-
 static const float *axis(float out[FACE_EMBEDDING_FLOATS], int main_axis, float part)
 {
-    memset(out, 0, FACE_EMBEDDING_FLOATS * sizeof *out);
-    out[main_axis] = sqrtf(1 - part * part);
-    out[500] = part;
-    return out;
-}
-
-static void add(struct gallery *gallery, const char *name, int main_axis, float part)
-{
-    struct err err = {0};
-    float vector[FACE_EMBEDDING_FLOATS];
-    assert_int_equal(gallery_add(gallery, name, axis(vector, main_axis, part), &err), 0);
-}
-
-static void save(const struct gallery *gallery, int plain)
-{
-    struct err err = {0};
-    int result =
-        plain ? gallery_save_plain(gallery, path, &err) : gallery_save(gallery, path, &err);
-    if (result < 0)
-        fail_msg("%s", err.message);
+    return leaning(out, main_axis, 500, part);
 }
 
 static struct gallery *open_gallery(int to_change)
 {
-    struct err err = {0};
-    struct gallery *gallery =
-        to_change ? gallery_open_to_change(path, &err) : gallery_open(path, &err);
-    if (!gallery)
-        fail_msg("%s", err.message);
-    return gallery;
+    return must_open(to_change ? gallery_open_to_change : gallery_open);
 }
 
 static void make(int plain)
 {
-    struct err err = {0};
     unlink(path);
-    struct gallery *gallery = gallery_create(&err);
-    add(gallery, "Ada", 0, 0.1f);
-    add(gallery, "Bert", 1, 0.2f);
-    add(gallery, "Ada", 0, 0.3f);
-    save(gallery, plain);
+    struct gallery *gallery = two_people();
+    save_gallery(gallery, plain);
     gallery_destroy(gallery);
 }
 
@@ -74,40 +34,13 @@ static void add_two(int plain)
     struct gallery *gallery = open_gallery(1);
     add(gallery, "Ada", 0, 0.5f);
     add(gallery, "Cleo", 2, 0.1f);
-    save(gallery, plain);
+    save_gallery(gallery, plain);
     gallery_destroy(gallery);
-}
-
-static struct buf content(void)
-{
-    struct err err = {0};
-    struct buf file;
-    buf_init(&file, 1 << 24);
-    assert_int_equal(file_read(path, &file, &err), 0);
-    return file;
-}
-
-static void put_content(const void *data, size_t size)
-{
-    FILE *file = fopen(path, "wb"); /* not synced: there are many */
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
 }
 
 static void assert_refused(const char *text)
 {
-    struct err err = {0};
-    struct gallery *gallery = gallery_open(path, &err);
-    assert_null(gallery);
-    if (err.code != ERR_CORRUPT || !strstr(err.message, text))
-        fail_msg("code %d: %s", err.code, err.message);
-}
-
-static void assert_people(const struct gallery *gallery, size_t people, size_t templates)
-{
-    assert_int_equal(gallery_people(gallery), people);
-    assert_int_equal(gallery_templates(gallery), templates);
+    assert_open_fails(ERR_CORRUPT, text);
 }
 
 static void a_changed_byte_of_an_addition_is_refused(void **state)
@@ -115,11 +48,11 @@ static void a_changed_byte_of_an_addition_is_refused(void **state)
     (void)state;
     for (int plain = 0; plain < 2; plain++) {
         make(plain);
-        struct buf base = content();
+        struct buf base = file_content();
         size_t before = base.size;
         buf_finish(&base);
         add_two(plain);
-        struct buf file = content();
+        struct buf file = file_content();
         for (size_t at = before; at < file.size; at += 7) {
             file.data[at] ^= 0x20;
             put_content(file.data, file.size);
@@ -137,11 +70,11 @@ static void an_addition_that_is_missing_or_moved_is_refused(void **state)
     make(1);
     for (int i = 0; i < 3; i++) {
         add_two(1);
-        struct buf file = content();
+        struct buf file = file_content();
         ends[i] = file.size;
         buf_finish(&file);
     }
-    struct buf file = content();
+    struct buf file = file_content();
     size_t second = ends[1] - ends[0];
     uint64_t less = file.size - second;
     memmove(file.data + ends[0], file.data + ends[1], ends[2] - ends[1]);
@@ -156,7 +89,7 @@ static void a_file_cut_before_what_counts_is_refused(void **state)
     (void)state;
     make(0);
     add_two(0);
-    struct buf file = content();
+    struct buf file = file_content();
     for (size_t size = 0; size < file.size; size += 53) {
         put_content(file.data, size);
         assert_refused("");
@@ -170,10 +103,10 @@ static void an_addition_touches_nothing_of_the_rest(void **state)
     for (int plain = 0; plain < 2; plain++) {
         struct stat before, after;
         make(plain);
-        struct buf first = content();
+        struct buf first = file_content();
         assert_int_equal(stat(path, &before), 0);
         add_two(plain);
-        struct buf second = content();
+        struct buf second = file_content();
         assert_int_equal(stat(path, &after), 0);
         assert_int_equal(before.st_ino, after.st_ino);
         assert_true(second.size > first.size && second.size < first.size + 2 * 600 + 100);
@@ -195,9 +128,9 @@ static void an_addition_cut_short_costs_nothing_else(void **state)
     (void)state;
     for (int plain = 0; plain < 2; plain++) {
         make(plain);
-        struct buf first = content();
+        struct buf first = file_content();
         add_two(plain);
-        struct buf whole = content();
+        struct buf whole = file_content();
         memcpy(whole.data, first.data, GALLERY_HEADER_BYTES);
         for (size_t size = first.size; size <= whole.size; size += 97) {
             put_content(whole.data, size);
@@ -207,7 +140,7 @@ static void an_addition_cut_short_costs_nothing_else(void **state)
             gallery_destroy(gallery);
         }
         add_two(plain); /* the next change cuts it off */
-        struct buf again = content();
+        struct buf again = file_content();
         assert_int_equal(again.size, whole.size);
         struct gallery *gallery = open_gallery(0);
         assert_people(gallery, 3, 5);
@@ -221,7 +154,7 @@ static void an_addition_cut_short_costs_nothing_else(void **state)
 
 static int is_in_file(const void *bytes, size_t size)
 {
-    struct buf file = content();
+    struct buf file = file_content();
     int found = memmem(file.data, file.size, bytes, size) != NULL;
     buf_finish(&file);
     return found;
@@ -239,7 +172,7 @@ static void forgetting_erases_what_was_added_too(void **state)
     assert_true(is_in_file(row, sizeof row) && is_in_file("Cleo", 4));
     struct gallery *gallery = open_gallery(1);
     assert_int_equal(gallery_forget(gallery, "Cleo", &err), 0);
-    save(gallery, 1);
+    save_gallery(gallery, 1);
     gallery_destroy(gallery);
     assert_false(is_in_file(row, sizeof row) || is_in_file("Cleo", 4));
     row_from_floats(row, axis(vector, 0, 0.5f));
@@ -254,7 +187,7 @@ static void a_change_after_an_addition_keeps_all(void **state)
     struct gallery *gallery = open_gallery(1);
     gallery_set_threshold(gallery, 0.61f);
     add(gallery, "Dora", 3, 0.1f);
-    save(gallery, 0);
+    save_gallery(gallery, 0);
     gallery_destroy(gallery);
     gallery = open_gallery(0);
     assert_people(gallery, 4, 6);
@@ -268,9 +201,9 @@ static void a_gallery_saved_twice_holds_everybody_once(void **state)
     make(0);
     struct gallery *gallery = open_gallery(1);
     add(gallery, "Cleo", 2, 0.1f);
-    save(gallery, 0);
+    save_gallery(gallery, 0);
     add(gallery, "Dora", 3, 0.1f);
-    save(gallery, 0);
+    save_gallery(gallery, 0);
     gallery_destroy(gallery);
     gallery = open_gallery(0);
     assert_people(gallery, 4, 5);
@@ -291,9 +224,9 @@ static void a_template_takes_600_bytes_at_most(void **state)
             snprintf(name, sizeof name, "a person, %d", i / photos[p]);
             add(gallery, name, i % 400, 0.1f);
         }
-        save(gallery, 0);
+        save_gallery(gallery, 0);
         gallery_destroy(gallery);
-        struct buf file = content();
+        struct buf file = file_content();
         assert_true(file.size <= (size_t)PEOPLE * (size_t)photos[p] * 600);
         buf_finish(&file);
     }
@@ -357,9 +290,9 @@ static void files_of_the_version_before_open(void **state)
         for (int i = 0; i < FACE_EMBEDDING_FLOATS; i++)
             assert_true(fabsf(vector[i] - back[i]) < 5e-3f);
         add(gallery, "Cleo", 2, 0.1f);
-        save(gallery, plain); /* as this version */
+        save_gallery(gallery, plain); /* as this version */
         gallery_destroy(gallery);
-        assert_true(is_in_file("KENGAL3", 7));
+        assert_true(is_in_file("KENGAL4", 7));
         gallery = open_gallery(0);
         assert_people(gallery, 3, 4);
         gallery_destroy(gallery);
@@ -399,7 +332,7 @@ static void a_head_goes_with_the_file_and_is_applied_to_all(void **state)
     struct gallery *gallery = gallery_create(&err);
     assert_int_equal(gallery_set_head(gallery, small_head(), &err), 0);
     add(gallery, "Ada", 1, 0);
-    save(gallery, 0);
+    save_gallery(gallery, 0);
     gallery_destroy(gallery);
     gallery = open_gallery(1);
     assert_non_null(gallery_head(gallery));
@@ -408,7 +341,7 @@ static void a_head_goes_with_the_file_and_is_applied_to_all(void **state)
     assert_int_equal(gallery_match(gallery, axis(vector, 1, 0), &match), 1);
     assert_true(match.similarity > 0.999f);
     add(gallery, "Bert", 3, 0); /* later, without training */
-    save(gallery, 0);
+    save_gallery(gallery, 0);
     gallery_destroy(gallery);
     gallery = open_gallery(0);
     assert_people(gallery, 2, 2);
@@ -428,23 +361,6 @@ static void a_head_with_a_scale_that_is_none_is_refused(void **state)
     head->scales[7] = -1;
     assert_null(head_read(head, &err));
     head_destroy(head);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    unsetenv("KEN_GALLERY_KEY");
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/g.ken", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    struct err err = {0};
-    return file_remove_tree(folder, &err);
 }
 
 int main(void)

@@ -1,51 +1,10 @@
-#include "base/buf.h"
-#include "base/file.h"
-#include "face/gallery.h"
+#include "gallery_fixture.h"
+
 #include "face/gallery_data.h"
-#include "face/recognizer.h"
 
 #include <dirent.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static char folder[] = "/tmp/ken-gallery-XXXXXX";
-static char path[64], key_path[64];
-
-/* A unit vector that leans from axis `main` towards axis `other`. */
-static const float *leaning(float out[FACE_EMBEDDING_FLOATS], int main_axis, int other, float part)
-{
-    memset(out, 0, FACE_EMBEDDING_FLOATS * sizeof *out);
-    out[main_axis] = sqrtf(1 - part * part);
-    out[other] += part;
-    return out;
-}
-
-static void add(struct gallery *gallery, const char *name, int axis, float part)
-{
-    struct err err = {0};
-    float vector[FACE_EMBEDDING_FLOATS];
-    assert_int_equal(gallery_add(gallery, name, leaning(vector, axis, 500, part), &err), 0);
-}
-
-static struct gallery *two_people(void)
-{
-    struct err err = {0};
-    struct gallery *gallery = gallery_create(&err);
-    assert_non_null(gallery);
-    add(gallery, "Ada", 0, 0.1f);
-    add(gallery, "Bert", 1, 0.2f);
-    add(gallery, "Ada", 0, 0.3f);
-    return gallery;
-}
 
 static void assert_knows_two_people(const struct gallery *gallery)
 {
@@ -63,31 +22,11 @@ static void assert_knows_two_people(const struct gallery *gallery)
     assert_true(fabsf(match.similarity) < 1e-6f);
 }
 
-static void assert_open_fails(enum err_code code, const char *text)
-{
-    struct err err = {0};
-    struct gallery *gallery = gallery_open(path, &err);
-    assert_null(gallery);
-    if (err.code != code || !strstr(err.message, text))
-        fail_msg("code %d, \"%s\" does not say \"%s\"", err.code, err.message, text);
-}
-
-static struct buf file_content(void)
-{
-    struct err err = {0};
-    struct buf file;
-    buf_init(&file, 1 << 20);
-    assert_int_equal(file_read(path, &file, &err), 0);
-    return file;
-}
-
 static void save(int plain)
 {
-    struct err err = {0};
     struct gallery *gallery = two_people();
     gallery_set_threshold(gallery, 0.5f);
-    assert_int_equal(
-        plain ? gallery_save_plain(gallery, path, &err) : gallery_save(gallery, path, &err), 0);
+    save_gallery(gallery, plain);
     gallery_destroy(gallery);
 }
 
@@ -599,24 +538,6 @@ static void open_names_an_absent_file(void **state)
     (void)state;
     unlink(path);
     assert_open_fails(ERR_NOT_FOUND, "No such file");
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    unsetenv("KEN_GALLERY_KEY");
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(path, sizeof path, "%s/g.ken", folder);
-    snprintf(key_path, sizeof key_path, "%s/g.ken.key", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    struct err err = {0};
-    return file_remove_tree(folder, &err);
 }
 
 int main(void)
