@@ -1,6 +1,5 @@
 #include "face/gallery_data.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,16 +37,22 @@ struct guess {
     int16_t weight; /* of the first row, above 0 */
 };
 
-/* The first row's values, from the sum of the others. */
+/* The first row's values, from the sum of the others. All is whole numbers below 2^53 but the
+ * quotient, which adding 1.5 * 2^52 rounds to the nearest, ties to even, into the low bits. */
 static void guess_first(int16_t out[ROW_VALUES], const struct guess *guess,
                         const int64_t others[ROW_VALUES])
 {
-    double divisor = MEAN_LARGEST * guess->weight;
+    const double largest = (double)guess->largest, shift = 6755399441055744.0,
+                 divisor = MEAN_LARGEST * guess->weight;
     for (size_t i = 0; i < ROW_VALUES; i++) {
-        double value =
-            (double)(guess->mean[i] * guess->largest - MEAN_LARGEST * others[i]) / divisor;
-        value = value < -127 ? -127 : value > 127 ? 127 : value;
-        out[i] = (int16_t)(value < 0 ? value - 0.5 : value + 0.5);
+        double value = (guess->mean[i] * largest - MEAN_LARGEST * (double)others[i]) / divisor;
+        value = value < -MEAN_LARGEST ? -MEAN_LARGEST : value;
+        value = value > MEAN_LARGEST ? MEAN_LARGEST : value;
+        union {
+            double value;
+            int64_t bits;
+        } shifted = {.value = value + shift};
+        out[i] = (int16_t)(shifted.bits & 0xffff);
     }
 }
 
@@ -81,16 +86,15 @@ static void put_bits(uint8_t *at, const int16_t values[ROW_VALUES], int width)
     }
 }
 
-static void take_bits(int16_t values[ROW_VALUES], const uint8_t *at, int width)
+static void take_bits(int16_t values[ROW_VALUES], const uint8_t *at, unsigned width)
 {
-    uint32_t kept = 0;
-    int bits = 0;
-    for (size_t i = 0; i < ROW_VALUES; i++) {
-        for (; bits < width; bits += 8)
-            kept |= (uint32_t)*at++ << bits;
-        values[i] = (int16_t)(width ? (int)(kept & ((1u << width) - 1)) - (1 << (width - 1)) : 0);
-        kept >>= width;
-        bits -= width;
+    uint8_t packed[MOST_WIDTH * ROW_VALUES / 8 + 1] = {0}; /* one byte more is read */
+    const unsigned mask = (1u << width) - 1;
+    const int least = width ? -(1 << (width - 1)) : 0;
+    memcpy(packed, at, (size_t)width * ROW_VALUES / 8);
+    for (unsigned i = 0; i < ROW_VALUES; i++) {
+        unsigned bit = i * width, two = packed[bit / 8] | (unsigned)packed[bit / 8 + 1] << 8;
+        values[i] = (int16_t)((int)(two >> bit % 8 & mask) + least);
     }
 }
 
@@ -144,7 +148,7 @@ size_t rest_take(int8_t *rows, uint32_t count, const int8_t *mean, const uint8_t
     if (left < rest_least_bytes(count))
         return 0;
     struct guess guess = {.mean = mean};
-    int width = at[LARGEST_BYTES];
+    unsigned width = at[LARGEST_BYTES];
     size_t size = rest_least_bytes(count) + (size_t)width * ROW_VALUES / 8;
     const uint8_t *weights = at + LARGEST_BYTES + WIDTH_BYTES;
     memcpy(&guess.largest, at, LARGEST_BYTES);
