@@ -146,6 +146,30 @@ uint64_t checksum_crc(const struct checksums *checksums, enum checksum_kind kind
     return crc ^ all;
 }
 
+/* Product of two polynomials modulo the CRC's own; reflected, so that the highest bit is x^0. */
+static uint64_t multiply(enum checksum_kind kind, uint64_t a, uint64_t b)
+{
+    uint64_t product = 0;
+    for (uint64_t bit = 1ull << (8 * kinds[kind].bytes - 1); bit; bit >>= 1) {
+        if (a & bit)
+            product ^= b;
+        b = (b >> 1) ^ (b & 1 ? kinds[kind].polynomial : 0);
+    }
+    return product;
+}
+
+/* `size` more bytes behind a piece multiply its CRC by x^(8 * size). */
+uint64_t checksum_crc_join(enum checksum_kind kind, uint64_t first, uint64_t second, size_t size)
+{
+    uint64_t one = 1ull << (8 * kinds[kind].bytes - 1), power = one >> 8, shift = one;
+    for (; size; size >>= 1) {
+        if (size & 1)
+            shift = multiply(kind, shift, power);
+        power = multiply(kind, power, power);
+    }
+    return multiply(kind, shift, first) ^ second;
+}
+
 int checksum_start(struct checksum *c, const struct checksums *tables, enum checksum_kind kind,
                    struct err *err)
 {

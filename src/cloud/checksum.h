@@ -36,6 +36,9 @@ void checksums_destroy(struct checksums *checksums);
 uint64_t checksum_crc(const struct checksums *checksums, enum checksum_kind kind, uint64_t crc,
                       const void *data, size_t size);
 
+/* CRC of two pieces in a row, of which the second has `size` bytes, from the CRC of each. */
+uint64_t checksum_crc_join(enum checksum_kind kind, uint64_t first, uint64_t second, size_t size);
+
 /* A running checksum of any kind. */
 struct checksum {
     const struct checksums *tables;

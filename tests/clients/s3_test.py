@@ -1,5 +1,6 @@
 """S3 as boto3 sees it. s3_test.py KEN"""
 import base64
+import concurrent.futures
 import datetime
 import hashlib
 import io
@@ -503,7 +504,93 @@ class S3Test(clouds.Case):
         self.assertEqual([(p["PartNumber"], p["Size"]) for p in parts], [(1, 5), (2, 4)])
         call(**complete([(2, two)]))
         self.assertEqual(self.get("k")["Body"].read(), b"last")
-        self.refused("NoSuchUpload", call, **complete([(2, two)]))
+        self.refused("NoSuchUpload", call, **complete([(1, one)]))
+        self.refused("NoSuchUpload", self.s3.list_parts, Bucket=self.bucket, Key="k", UploadId=upload)
+
+    def test_completion_may_be_repeated(self):
+        upload = self.start()
+        parts = [{"PartNumber": n, "ETag": self.part(upload, n, body)}
+                 for n, body in ((1, bytes(5 * MIB)), (2, b"end"))]
+        def complete(**more):
+            reply = self.s3.complete_multipart_upload(
+                Bucket=self.bucket, Key="k", UploadId=upload, MultipartUpload={"Parts": parts}, **more)
+            return reply["ETag"], reply["Location"], reply["Key"]
+        first = complete()
+        self.assertEqual(complete(), first)
+        self.put("k", b"newer")
+        self.assertEqual(complete(), first, "the answer of then")
+        self.assertEqual(self.get("k")["Body"].read(), b"newer", "and nothing else")
+        self.s3.delete_object(Bucket=self.bucket, Key="k")
+        self.assertEqual(complete(), first)
+        self.refused("NoSuchKey", self.s3.get_object, Bucket=self.bucket, Key="k")
+        other = [parts[0]]
+        self.refused("NoSuchUpload", self.s3.complete_multipart_upload, Bucket=self.bucket, Key="k",
+                     UploadId=upload, MultipartUpload={"Parts": other})
+        self.refused("NoSuchUpload", self.s3.abort_multipart_upload, Bucket=self.bucket, Key="k", UploadId=upload)
+
+    def test_many_complete_at_once(self):
+        upload = self.start()
+        parts = [{"PartNumber": n, "ETag": self.part(upload, n, os.urandom(5 * MIB))} for n in range(1, 4)]
+        def complete(_):
+            return self.s3.complete_multipart_upload(Bucket=self.bucket, Key="k", UploadId=upload,
+                                                     MultipartUpload={"Parts": parts})["ETag"]
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            etags = list(pool.map(complete, range(6)))
+        self.assertEqual(set(etags), {self.s3.head_object(Bucket=self.bucket, Key="k")["ETag"]})
+        self.assertEqual(len(self.get("k")["Body"].read()), 15 * MIB)
+
+    def test_parts_of_any_size_become_one(self):
+        for sizes in ((7,), (5 * MIB + 3, 5 * MIB, 11), (5 * MIB, 6 * MIB, MIB), (5 * MIB, 5 * MIB, 0)):
+            bodies, upload = [os.urandom(size) for size in sizes], self.start()
+            parts = [{"PartNumber": n + 1, "ETag": self.part(upload, n + 1, body)}
+                     for n, body in enumerate(bodies)]
+            self.s3.complete_multipart_upload(Bucket=self.bucket, Key="k", UploadId=upload,
+                                              MultipartUpload={"Parts": parts})
+            self.assertEqual(self.get("k")["Body"].read(), b"".join(bodies), sizes)
+            self.put("k", b"over it")
+            self.assertEqual(self.get("k")["Body"].read(), b"over it")
+
+    def upload_with(self, sums, given=True, told=True, **how):
+        """Two parts with `sums` as their checksums; what completing them answers."""
+        upload = self.s3.create_multipart_upload(Bucket=self.bucket, Key="k", **how)["UploadId"]
+        parts = []
+        for n, (body, checksum) in enumerate(zip(self.bodies, sums), 1):
+            more = checksum if given else {}
+            etag = self.s3.upload_part(Bucket=self.bucket, Key="k", UploadId=upload, PartNumber=n, Body=body,
+                                       **more)["ETag"]
+            parts.append({"PartNumber": n, "ETag": etag, **(checksum if told else {})})
+        return {"Bucket": self.bucket, "Key": "k", "UploadId": upload, "MultipartUpload": {"Parts": parts}}
+
+    def test_checksums_of_parts(self):
+        if "ChecksumType" not in self.s3.meta.service_model.operation_model(
+                "CreateMultipartUpload").input_shape.members:
+            self.skipTest("this boto3 knows no checksum types")
+        self.bodies = os.urandom(5 * MIB), b"end"
+        complete, sums = self.s3.complete_multipart_upload, [
+            {"ChecksumSHA256": base64.b64encode(hashlib.sha256(body).digest()).decode()} for body in self.bodies]
+        call = self.upload_with(sums, told=False, ChecksumAlgorithm="SHA256")
+        message = self.refused("InvalidRequest", complete, **call)["Error"]["Message"]
+        self.assertIn("created using a sha256 checksum", message)
+        self.assertIn("missing for part 1", message)
+        wrong = self.upload_with(sums, ChecksumAlgorithm="SHA256")
+        wrong["MultipartUpload"]["Parts"][1]["ChecksumSHA256"] = sums[0]["ChecksumSHA256"]
+        self.refused("InvalidPart", complete, **wrong)
+        reply = complete(**self.upload_with(sums, ChecksumAlgorithm="SHA256"))
+        whole = hashlib.sha256(b"".join(base64.b64decode(s["ChecksumSHA256"]) for s in sums)).digest()
+        self.assertEqual((reply["ChecksumSHA256"], reply["ChecksumType"]),
+                         (base64.b64encode(whole).decode() + "-2", "COMPOSITE"))
+        silent = self.cloud.client(boto3, "s3", config=Config(request_checksum_calculation="when_required"))
+        upload = self.s3.create_multipart_upload(Bucket=self.bucket, Key="k", ChecksumAlgorithm="SHA256")["UploadId"]
+        message = self.refused("InvalidRequest", silent.upload_part, Bucket=self.bucket, Key="k", UploadId=upload,
+                               PartNumber=1, Body=b"x")["Error"]["Message"]
+        self.assertIn("expected checksum Type: sha256, actual checksum Type: null", message)
+        crcs = [{"ChecksumCRC32": crc32(body)} for body in self.bodies]
+        full = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+        reply = complete(**self.upload_with(crcs, told=False, **full))
+        self.assertEqual((reply["ChecksumCRC32"], reply["ChecksumType"]),
+                         (crc32(b"".join(self.bodies)), "FULL_OBJECT"))
+        complete(**self.upload_with(crcs, told=False, **full), ChecksumCRC32=crc32(b"".join(self.bodies)))
+        self.refused("BadDigest", complete, **self.upload_with(crcs, **full), ChecksumCRC32=crc32(b"other"))
 
     def test_abort(self):
         upload = self.start()
@@ -574,6 +661,29 @@ class PersistenceTest(unittest.TestCase):
             versions = s3.list_object_versions(Bucket="keeps")["Versions"]
             self.assertEqual([v["VersionId"] for v in versions], [new, "null"])
             s3.abort_multipart_upload(Bucket="keeps", Key="u", UploadId=upload)
+
+    def test_damage_of_a_part_is_found_in_the_whole(self):
+        with clouds.Cloud(KEN) as cloud:
+            s3 = cloud.client(boto3, "s3")
+            s3.create_bucket(Bucket="keeps")
+            upload = s3.create_multipart_upload(Bucket="keeps", Key="k")["UploadId"]
+            parts = [{"PartNumber": n, "ETag": s3.upload_part(
+                Bucket="keeps", Key="k", UploadId=upload, PartNumber=n, Body=bytes([n]) * 5 * MIB)["ETag"]}
+                     for n in (1, 2)]
+            for folder, _, names in os.walk(os.path.join(cloud.folder, "s3", "objects")):
+                for name in names:
+                    with open(os.path.join(folder, name), "r+b") as file:
+                        if file.read(1) == b"\2":
+                            file.seek(3 * MIB)
+                            file.write(b"\3")
+            s3.complete_multipart_upload(Bucket="keeps", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
+            read = {"Bucket": "keeps", "Key": "k"}
+            self.assertEqual(s3.get_object(**read, Range=f"bytes=0-{8 * MIB - 1}")["Body"].read(),
+                             b"\1" * 5 * MIB + b"\2" * 3 * MIB)
+            for more in ({}, {"Range": f"bytes={8 * MIB}-{8 * MIB + 9}"}, {"PartNumber": 2}):
+                with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                    s3.get_object(**read, **more)
+                self.assertEqual(caught.exception.response["Error"]["Code"], "InternalError")
 
     def test_damage_of_a_small_object_is_found(self):
         with clouds.Cloud(KEN) as cloud:

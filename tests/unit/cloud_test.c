@@ -300,6 +300,30 @@ static void checksums_of_123456789(void **state)
     checksums_destroy(checksums);
 }
 
+static void crcs_of_two_pieces_join(void **state)
+{
+    (void)state;
+    static const enum checksum_kind all[] = {CHECKSUM_CRC32, CHECKSUM_CRC32C, CHECKSUM_CRC64NVME};
+    static const size_t sizes[] = {0, 1, 7, 64, 1000, 65536, 100001};
+    struct err err = {0};
+    struct checksums *checksums = checksums_create(&err);
+    unsigned char *data = malloc(200002);
+    assert_non_null(checksums);
+    assert_non_null(data);
+    for (size_t i = 0; i < 200002; i++)
+        data[i] = (unsigned char)(i * 2654435761u >> 13);
+    for (size_t kind = 0; kind < sizeof all / sizeof *all; kind++)
+        for (size_t a = 0; a < sizeof sizes / sizeof *sizes; a++)
+            for (size_t b = 0; b < sizeof sizes / sizeof *sizes; b++) {
+                uint64_t first = checksum_crc(checksums, all[kind], 0, data, sizes[a]);
+                uint64_t second = checksum_crc(checksums, all[kind], 0, data + sizes[a], sizes[b]);
+                assert_int_equal(checksum_crc_join(all[kind], first, second, sizes[b]),
+                                 checksum_crc(checksums, all[kind], 0, data, sizes[a] + sizes[b]));
+            }
+    free(data);
+    checksums_destroy(checksums);
+}
+
 static void wrong_base64_is_refused(void **state)
 {
     (void)state;
@@ -398,6 +422,7 @@ int main(void)
         cmocka_unit_test(xml_gives_paths_and_texts),
         cmocka_unit_test(xml_escapes),
         cmocka_unit_test(checksums_of_123456789),
+        cmocka_unit_test(crcs_of_two_pieces_join),
         cmocka_unit_test(wrong_base64_is_refused),
         cmocka_unit_test(errors_have_the_status_of_aws),
         cmocka_unit_test(requests_find_their_service),

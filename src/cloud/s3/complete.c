@@ -1,38 +1,18 @@
-#include "cloud/errors.h"
+#include "cloud/s3/complete.h"
 
 #include "base/hex.h"
-#include "cloud/s3/write.h"
+#include "cloud/errors.h"
 #include "cloud/xml.h"
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 /* CompleteMultipartUpload: the parts named become one file, in one step with the end of the upload.
- */
-
-struct wanted_part {
-    int64_t number;
-    char etag[S3_ETAG_BYTES];
-    char checksum[CHECKSUM_TEXT_BYTES]; /* as told; "" */
-    enum checksum_kind kind;            /* of it */
-};
-
-struct completion {
-    struct s3_request *r;
-    struct meta_upload upload;
-    struct wanted_part current, *wanted;
-    int has_number; /* the current one */
-    size_t count;
-    struct meta_part *parts; /* all that were uploaded, by number */
-    int64_t part_count;
-    struct meta_part **chosen;
-    enum checksum_kind kind;
-    int is_composite;
-    int has_bad_number, has_bad_checksum; /* somewhere in the document */
-};
+ * What it became is remembered: who asks again, because the answer got lost, gets the same. */
 
 /* -- what the client asks for
  * ---------------------------------------------------------------------- */
@@ -102,6 +82,23 @@ static int check_document(const struct completion *c)
     return -1;
 }
 
+static int name_list(struct completion *c)
+{
+    enum { LINE_BYTES = 32 };
+    unsigned char hash[SHA256_DIGEST_LENGTH];
+    struct buf text;
+    buf_init(&text, (size_t)S3_MAX_PARTS * (S3_ETAG_BYTES + LINE_BYTES));
+    for (size_t i = 0; i < c->count; i++)
+        buf_printf(&text, "%lld %s\n", (long long)c->wanted[i].number, c->wanted[i].etag);
+    int result = text.failed ? -1 : 0;
+    if (result == 0) {
+        SHA256((const unsigned char *)text.data, text.size, hash);
+        hex_encode(hash, sizeof hash, c->list);
+    }
+    buf_finish(&text);
+    return result;
+}
+
 static int read_completion(struct completion *c)
 {
     struct err err = {0};
@@ -114,7 +111,8 @@ static int read_completion(struct completion *c)
         return -1;
     }
     if (x->body.size <= S3_MAX_XML_BYTES &&
-        xml_read(text, x->body.size, take_element, c, &err) == 0 && c->count > 0)
+        xml_read(text, x->body.size, take_element, c, &err) == 0 && c->count > 0 &&
+        name_list(c) == 0)
         return check_document(c);
     exchange_fail(x, "MalformedXML",
                   "The XML you provided was not well-formed or did not validate against our "
@@ -144,31 +142,13 @@ static int check_order(const struct completion *c)
     return 0;
 }
 
-/* What is told of a part's checksum must be of the upload's kind; a composite needs all of them. */
-static int check_told(const struct completion *c, const struct wanted_part *wanted)
-{
-    if (c->kind != CHECKSUM_NONE && wanted->kind != CHECKSUM_NONE && wanted->kind != c->kind)
-        exchange_fail(c->r->x, "BadDigest",
-                      "The %s you specified for part %lld did not match what we received.",
-                      checksum_word(wanted->kind), (long long)wanted->number);
-    else if (c->kind != CHECKSUM_NONE && c->is_composite && wanted->kind == CHECKSUM_NONE)
-        exchange_fail(c->r->x, "InvalidRequest",
-                      "The upload was created using a %s checksum. The complete request must "
-                      "include the checksum for each part. It was missing for part %lld in the "
-                      "request.",
-                      checksum_word(c->kind), (long long)wanted->number);
-    else
-        return 0;
-    return -1;
-}
-
 static int choose_part(struct completion *c, size_t i)
 {
     const struct wanted_part *wanted = &c->wanted[i];
     c->chosen[i] =
         bsearch(&wanted->number, c->parts, (size_t)c->part_count, sizeof *c->parts, compare_number);
     int fits = c->chosen[i] && strcmp(c->chosen[i]->etag, wanted->etag) == 0;
-    if (fits && check_told(c, wanted) < 0)
+    if (fits && complete_check_told(c, wanted) < 0)
         return -1;
     if (fits && (!*wanted->checksum || !*c->chosen[i]->checksum ||
                  strcmp(c->chosen[i]->checksum, wanted->checksum) == 0))
@@ -213,51 +193,6 @@ static int choose_parts(struct completion *c)
 
 /* -- the request's headers, against the upload -- */
 
-static int check_type(const struct completion *c)
-{
-    const char *type = exchange_header(c->r->x, "x-amz-checksum-type");
-    if (!type)
-        return 0;
-    int is_composite = strcasecmp(type, "COMPOSITE") == 0;
-    if (!is_composite && strcasecmp(type, "FULL_OBJECT") != 0)
-        exchange_fail(c->r->x, "InvalidRequest",
-                      "Value for x-amz-checksum-type header is invalid.");
-    else if (c->kind != CHECKSUM_NONE && is_composite != c->is_composite)
-        exchange_fail(c->r->x, "InvalidRequest",
-                      "The upload was created using the %s checksum mode. The complete request "
-                      "must use the same checksum mode.",
-                      c->is_composite ? "COMPOSITE" : "FULL_OBJECT");
-    else
-        return 0;
-    return -1;
-}
-
-/* "base64", of a composite perhaps with "-parts" behind. */
-static int is_checksum(const struct completion *c, const char *text)
-{
-    unsigned char bytes[CHECKSUM_MAX_BYTES];
-    char value[CHECKSUM_TEXT_BYTES];
-    size_t length = c->is_composite ? strcspn(text, "-") : strlen(text);
-    if (length >= sizeof value || (text[length] && s3_number(text + length + 1, S3_MAX_PARTS) < 1))
-        return 0;
-    snprintf(value, sizeof value, "%.*s", (int)length, text);
-    int size = checksum_bytes(value, bytes);
-    return size >= 0 && (size_t)size == checksum_size(c->kind);
-}
-
-static int check_checksum(const struct completion *c)
-{
-    enum checksum_kind kind;
-    const char *text;
-    if (s3_given_checksum(c->r, &kind, &text) < 0)
-        return -1;
-    if (!text || kind != c->kind || is_checksum(c, text))
-        return 0;
-    exchange_fail(c->r->x, "InvalidRequest", "Value for %s header is invalid.",
-                  checksum_header(kind));
-    return -1;
-}
-
 static int check_size(const struct completion *c)
 {
     const char *text = exchange_header(c->r->x, "x-amz-mp-object-size");
@@ -290,54 +225,6 @@ static void make_etag(const struct completion *c, char out[S3_ETAG_BYTES])
     EVP_DigestFinal_ex(all, digest, NULL);
     EVP_MD_CTX_free(all);
     s3_etag(digest, c->count, out);
-}
-
-/* -- checksums
- * ------------------------------------------------------------------------------------- */
-
-/* The checksum of the parts' checksums, "base64-parts". */
-static int composite(struct completion *c, char *out, size_t out_bytes)
-{
-    struct err err = {0};
-    struct checksum sum;
-    unsigned char bytes[CHECKSUM_MAX_BYTES];
-    char text[CHECKSUM_TEXT_BYTES];
-    if (checksum_start(&sum, c->r->s3->checksums, c->kind, &err) < 0)
-        return -1;
-    for (size_t i = 0; i < c->count; i++) {
-        int size = checksum_bytes(c->chosen[i]->checksum, bytes);
-        if (size < 0) {
-            checksum_drop(&sum);
-            return -1;
-        }
-        checksum_add(&sum, bytes, (size_t)size);
-    }
-    checksum_text(bytes, checksum_end(&sum, bytes), text);
-    snprintf(out, out_bytes, "%s-%zu", text, c->count);
-    return 0;
-}
-
-/* The value to keep, and whether it is what the client expects. */
-static int make_checksum(struct completion *c, const struct content *content,
-                         char out[S3_CHECKSUM_BYTES])
-{
-    char value[CHECKSUM_TEXT_BYTES + 8] = "";
-    out[0] = 0;
-    if (c->kind == CHECKSUM_NONE)
-        return 0;
-    if (!c->is_composite)
-        checksum_text(content->checksum, content->checksum_size, value);
-    else if (composite(c, value, sizeof value) < 0)
-        return 0;
-    snprintf(out, S3_CHECKSUM_BYTES, "%s %s %s", checksum_name(c->kind),
-             c->is_composite ? "COMPOSITE" : "FULL_OBJECT", value);
-    const char *told = exchange_header(c->r->x, checksum_header(c->kind));
-    if (!told || strncmp(told, value, strcspn(value, "-")) == 0)
-        return 0;
-    exchange_fail(c->r->x, "BadDigest",
-                  "The %s you specified did not match the calculated checksum.",
-                  checksum_name(c->kind));
-    return -1;
 }
 
 /* -- the object
@@ -376,13 +263,14 @@ static int join_parts(struct completion *c, struct content *content)
                                            .block_count = c->chosen[i]->block_count,
                                            .whole_size = (size_t)c->chosen[i]->size,
                                            .size = (size_t)c->chosen[i]->size};
-    if (!pieces)
-        err_set(&err, ERR_NO_MEMORY, "join parts: out of memory");
-    else if (content_join(c->r, pieces, c->count, c->is_composite ? CHECKSUM_NONE : c->kind,
-                          content, &err) == 0)
-        return 0;
-    s3_fail(c->r, &err);
-    return -1;
+    int result = pieces ? 0 : err_set(&err, ERR_NO_MEMORY, "join parts: out of memory");
+    if (result == 0)
+        result = content_can_chain(pieces, c->count)
+                     ? content_chain(c->r, pieces, c->count, content, &err)
+                     : content_join(c->r, pieces, c->count, CHECKSUM_NONE, content, &err);
+    if (result < 0)
+        s3_fail(c->r, &err);
+    return result;
 }
 
 /* "number size checksum\n" of each, for reads by part. */
@@ -400,42 +288,63 @@ static const char *list_parts(struct completion *c)
     return text;
 }
 
-static void complete(struct completion *c, struct content *content)
+static int complete(struct completion *c, struct content *content)
 {
     char etag[S3_ETAG_BYTES], checksum[S3_CHECKSUM_BYTES];
-    if (join_parts(c, content) < 0)
-        return;
-    if (make_checksum(c, content, checksum) < 0) {
-        content_remove(c->r->s3, content->name);
-        return;
-    }
     make_etag(c, etag);
+    if (complete_make_checksum(c, checksum) < 0 || join_parts(c, content) < 0)
+        return -1;
     const struct s3_extras extras = {c->upload.headers, c->upload.tags, c->upload.acl};
     struct s3_commit commit = {.extras = &extras,
                                .etag = etag,
                                .checksum = checksum,
                                .upload = c->upload.id,
+                               .list = c->list,
                                .parts = list_parts(c),
                                .event = "ObjectCreated:CompleteMultipartUpload"};
     if (!commit.parts) {
-        content_remove(c->r->s3, content->name);
+        content_drop(c->r->s3, content);
         exchange_fail(c->r->x, "InternalError", "Out of memory.");
-        return;
+        return -1;
     }
-    if (s3_commit(c->r, content, &commit) == 0)
-        answer(c, etag, checksum);
+    if (s3_commit(c->r, content, &commit) < 0)
+        return -1;
+    answer(c, etag, checksum);
+    return 0;
+}
+
+static int find_completed(struct completion *c, struct meta_completed *out)
+{
+    struct err err = {0};
+    const char *id = exchange_query(c->r->x, "uploadId");
+    return id ? meta_completed(c->r, id, out, &err) : 0;
+}
+
+/* The failure stands unless the upload has become an object of just these parts: before, or by
+ * another request while this one was under way. */
+static void answer_again(struct completion *c)
+{
+    struct meta_completed before;
+    if (find_completed(c, &before) <= 0 || strcmp(before.list, c->list) != 0)
+        return;
+    if (*before.version)
+        exchange_reply_header(c->r->x, "x-amz-version-id", before.version);
+    answer(c, before.etag, before.checksum);
 }
 
 void s3_complete_multipart_upload(struct s3_request *r)
 {
     struct completion c = {.r = r};
     struct content content = {0};
-    if (s3_need_upload(r, &c.upload) < 0)
+    struct meta_completed before;
+    int is_open = s3_need_upload(r, &c.upload) == 0;
+    if (is_open)
+        c.kind = s3_upload_checksum(&c.upload, &c.is_composite);
+    else if (find_completed(&c, &before) <= 0)
         return;
-    c.kind = s3_upload_checksum(&c.upload, &c.is_composite);
-    if (check_type(&c) < 0 || check_checksum(&c) < 0 || read_completion(&c) < 0 ||
-        choose_parts(&c) < 0 || check_size(&c) < 0)
+    if (complete_check_headers(&c) < 0 || read_completion(&c) < 0)
         return;
-    complete(&c, &content);
+    if (!is_open || choose_parts(&c) < 0 || check_size(&c) < 0 || complete(&c, &content) < 0)
+        answer_again(&c);
     content_finish(&content);
 }

@@ -1,4 +1,4 @@
-#include "cloud/s3/content.h"
+#include "cloud/s3/content_file.h"
 
 #include "base/file.h"
 #include "base/hex.h"
@@ -141,7 +141,7 @@ int content_digest(struct s3 *s3, const struct body *body, enum checksum_kind ki
 /* -- writing -- */
 
 /* Nothing of the key but its hash: no path, no length, no case matters to the file system. */
-static void make_name(const struct s3_request *r, char out[CONTENT_NAME_BYTES])
+void content_make_name(const struct s3_request *r, char out[CONTENT_NAME_BYTES])
 {
     unsigned char hash[SHA256_DIGEST_LENGTH];
     char unique[RANDOM_HEX_DIGITS + 1], hex[HASH_HEX + 1], text[64 + 1 + S3_MAX_KEY_BYTES + 1];
@@ -152,7 +152,7 @@ static void make_name(const struct s3_request *r, char out[CONTENT_NAME_BYTES])
     snprintf(out, CONTENT_NAME_BYTES, "%.2s/%s-%s", hex, hex, unique);
 }
 
-static int sync_folder(const struct s3 *s3, const char *name, struct err *err)
+int content_sync_folder(const struct s3 *s3, const char *name, struct err *err)
 {
     char path[PATH_BYTES];
     path_of(s3, name, path);
@@ -176,14 +176,14 @@ static int make_folders(struct s3 *s3, struct err *err)
         if (mkdir(path, 0700) < 0 && errno != EEXIST)
             return err_set_errno(err, "make folder %s", path);
     }
-    if (sync_folder(s3, "00", err) < 0 || sync_folder(s3, "../running", err) < 0)
+    if (content_sync_folder(s3, "00", err) < 0 || content_sync_folder(s3, "../running", err) < 0)
         return -1;
     s3->has_room = 1;
     return 0;
 }
 
 /* Before the first file: making so many folders takes longer than all the rest of a start. */
-static int make_room(struct s3 *s3, struct err *err)
+int content_make_room(struct s3 *s3, struct err *err)
 {
     pthread_mutex_lock(&s3->room_lock);
     int result = s3->has_room ? 0 : make_folders(s3, err);
@@ -191,7 +191,7 @@ static int make_room(struct s3 *s3, struct err *err)
     return result;
 }
 
-static int create_file(const struct s3 *s3, const char *name, struct err *err)
+int content_create(const struct s3 *s3, const char *name, struct err *err)
 {
     char path[PATH_BYTES];
     path_of(s3, name, path);
@@ -200,7 +200,7 @@ static int create_file(const struct s3 *s3, const char *name, struct err *err)
 }
 
 /* A full disk may show only when the file is closed. */
-static int sync_and_close(int fd, int result, struct err *err)
+int content_end(int fd, int result, struct err *err)
 {
     if (result == 0 && fsync(fd) < 0)
         result = err_set_errno(err, "sync an object's file");
@@ -209,7 +209,7 @@ static int sync_and_close(int fd, int result, struct err *err)
     return result;
 }
 
-static int copy_bytes(int from, int to, size_t size, struct err *err)
+int content_copy(int from, int to, size_t size, struct err *err)
 {
     char *block = malloc(CONTENT_BLOCK_BYTES);
     int result = block ? 0 : err_set(err, ERR_NO_MEMORY, "store an object: out of memory");
@@ -228,10 +228,10 @@ static int copy_bytes(int from, int to, size_t size, struct err *err)
 static int copy_body(const struct s3 *s3, const struct body *body, const char *name,
                      struct err *err)
 {
-    int fd = create_file(s3, name, err);
+    int fd = content_create(s3, name, err);
     if (fd < 0)
         return -1;
-    return sync_and_close(fd, copy_bytes(body->fd, fd, body->size, err), err);
+    return content_end(fd, content_copy(body->fd, fd, body->size, err), err);
 }
 
 static int link_body(const struct s3 *s3, const struct body *body, const char *name,
@@ -248,23 +248,23 @@ static int link_body(const struct s3 *s3, const struct body *body, const char *n
 static int write_body(const struct s3 *s3, const struct body *body, const char *name,
                       struct err *err)
 {
-    int fd = create_file(s3, name, err);
+    int fd = content_create(s3, name, err);
     if (fd < 0)
         return -1;
-    return sync_and_close(fd, file_write_all(fd, body->data, body->size, err), err);
+    return content_end(fd, file_write_all(fd, body->data, body->size, err), err);
 }
 
 int content_store(struct s3 *s3, const struct s3_request *r, struct content *content,
                   struct err *err)
 {
     const struct body *body = &r->x->body;
-    if (make_room(s3, err) < 0)
+    if (content_make_room(s3, err) < 0)
         return -1;
-    make_name(r, content->name);
+    content_make_name(r, content->name);
     int result = body->data ? write_body(s3, body, content->name, err)
                             : link_body(s3, body, content->name, err);
     if (result == 0)
-        result = sync_folder(s3, content->name, err);
+        result = content_sync_folder(s3, content->name, err);
     if (result < 0)
         content_remove(s3, content->name);
     return result;
@@ -315,18 +315,18 @@ int content_join(const struct s3_request *r, const struct content_piece *pieces,
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
         size += pieces[i].size;
-    if (digester_init(&d, s3, size, kind, out, err) < 0 || make_room(s3, err) < 0) {
+    if (digester_init(&d, s3, size, kind, out, err) < 0 || content_make_room(s3, err) < 0) {
         digester_finish(&d);
         return -1;
     }
-    make_name(r, out->name);
-    int fd = create_file(s3, out->name, err), result = fd < 0 ? -1 : 0;
+    content_make_name(r, out->name);
+    int fd = content_create(s3, out->name, err), result = fd < 0 ? -1 : 0;
     for (size_t i = 0; result == 0 && i < count; i++)
         result = add_piece(s3, &d, fd, &pieces[i], err);
     if (fd >= 0)
-        result = sync_and_close(fd, result, err);
+        result = content_end(fd, result, err);
     if (result == 0)
-        result = sync_folder(s3, out->name, err);
+        result = content_sync_folder(s3, out->name, err);
     if (result == 0)
         digester_end(&d);
     else if (fd >= 0)
@@ -343,6 +343,12 @@ void content_remove(struct s3 *s3, const char *name)
     path_of(s3, name, path);
     if (unlink(path) < 0 && errno != ENOENT)
         log_line(LOG_WARN, "remove %s: %s", path, strerror(errno));
+}
+
+void content_drop(struct s3 *s3, const struct content *content)
+{
+    if (!content->is_borrowed)
+        content_remove(s3, content->name);
 }
 
 /* -- reading -- */

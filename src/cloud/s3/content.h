@@ -23,6 +23,7 @@ struct content {
     uint32_t *blocks; /* CRC-32C of each block, block_count of them; malloc */
     size_t block_count;
     const void *data; /* of a small one: it has no file. Borrowed from the body */
+    int is_borrowed;  /* the file has a row already: content_drop() leaves it */
 };
 
 void content_finish(struct content *content);
@@ -43,8 +44,16 @@ struct content_piece {
 };
 int content_join(const struct s3_request *r, const struct content_piece *pieces, size_t count,
                  enum checksum_kind kind, struct content *out, struct err *err) MUST_USE;
+/* Whole files in a row, where each but the last ends with a block: content_chain() has the kernel
+ * copy them, or share them where the file system can, and neither reads nor digests. The sums of
+ * their blocks go on, so that damage shows when the whole is read. One file alone is borrowed. */
+int content_can_chain(const struct content_piece *pieces, size_t count);
+int content_chain(const struct s3_request *r, const struct content_piece *pieces, size_t count,
+                  struct content *out, struct err *err) MUST_USE;
 /* Remove the file; fine when it is absent. */
 void content_remove(struct s3 *s3, const char *name);
+/* The file of content that did not become an object or part. */
+void content_drop(struct s3 *s3, const struct content *content);
 
 /* Open for reading: ERR_NOT_FOUND, or ERR_CORRUPT when its size is wrong. */
 int content_open(struct s3 *s3, const char *name, size_t size, struct err *err) MUST_USE;

@@ -35,6 +35,10 @@ const char s3_schema[] =
     "CREATE TABLE IF NOT EXISTS parts(upload TEXT, number INTEGER, file TEXT NOT NULL,"
     " size INTEGER NOT NULL, modified_ms INTEGER NOT NULL, etag TEXT NOT NULL,"
     " checksum TEXT NOT NULL, blocks BLOB NOT NULL, PRIMARY KEY(upload, number)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS completed(upload TEXT PRIMARY KEY, bucket TEXT NOT NULL,"
+    " key TEXT NOT NULL, done_ms INTEGER NOT NULL, list TEXT NOT NULL, etag TEXT NOT NULL,"
+    " checksum TEXT NOT NULL, version TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS completed_by_time ON completed(done_ms);"
     "CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL,"
     " bucket TEXT NOT NULL, body TEXT NOT NULL, created_ms INTEGER NOT NULL,"
     " attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL);"
@@ -360,6 +364,7 @@ static int delete_bucket_job(struct connection *c, void *context, struct err *er
     if (job->outcome != META_DONE)
         return 0;
     static const char *const statements[] = {"DELETE FROM configs WHERE bucket=?",
+                                             "DELETE FROM completed WHERE bucket=?",
                                              "DELETE FROM buckets WHERE name=?"};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
         sqlite3_stmt *s = connection_prepare(c, statements[i], err);

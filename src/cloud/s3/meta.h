@@ -86,6 +86,7 @@ struct meta_put {
     const struct meta_object *object;
     struct meta_condition condition;
     const char *upload; /* ends, with its parts, in the same step; NULL: none */
+    const char *list;   /* which parts were asked for, remembered with the upload's end */
     const char *event;  /* "ObjectCreated:Put" */
     /* out */
     enum meta_outcome outcome;
@@ -139,6 +140,14 @@ int meta_put_part(struct s3_request *r, const char *upload, const struct meta_pa
                   enum meta_outcome *outcome, struct err *err) MUST_USE;
 int meta_abort_upload(struct s3_request *r, const char *upload, enum meta_outcome *outcome,
                       struct err *err) MUST_USE;
+/* What an upload became, for META_KEEPS_COMPLETED_MS after it: 1, 0 or -1. */
+enum { META_KEEPS_COMPLETED_MS = 24 * 3600 * 1000 };
+struct meta_completed {
+    const char *list, *etag, *checksum;
+    const char *version; /* as in struct meta_put */
+};
+int meta_completed(struct s3_request *r, const char *id, struct meta_completed *out,
+                   struct err *err);
 /* All parts of an upload in order into `parts` (arena); returns how many, or -1. */
 int64_t meta_parts(struct s3_request *r, const char *upload, struct meta_part **parts,
                    struct err *err);

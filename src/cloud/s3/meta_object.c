@@ -128,7 +128,21 @@ static int put_object_job(struct connection *c, void *context, struct err *err)
                              .size = job->put->object->size,
                              .has_size = 1,
                              .sequence = job->sequence};
-    return insert_object(c, job, err) < 0 ? -1 : events_note(c, job->r, &event, err);
+    if (insert_object(c, job, err) < 0 ||
+        (job->put->upload && meta_note_completed(c, job->r, job->put, err) < 0))
+        return -1;
+    return events_note(c, job->r, &event, err);
+}
+
+/* A part that is the object now keeps its file. */
+static void keep_file(struct put_job *job)
+{
+    for (size_t i = 0; i < job->part_count; i++) {
+        if (strcmp(job->part_files[i], job->put->object->file) != 0)
+            continue;
+        free(job->part_files[i]);
+        job->part_files[i--] = job->part_files[--job->part_count];
+    }
 }
 
 static void forget(char **files, size_t count)
@@ -145,6 +159,7 @@ int meta_put_object(struct s3_request *r, struct meta_put *put, struct err *err)
     int done = result == 0 && put->outcome == META_DONE;
     events_wake(r);
     meta_files_end(&job.files, r->s3, done);
+    keep_file(&job);
     if (done)
         meta_remove_files(r->s3, job.part_files, job.part_count);
     else

@@ -22,6 +22,9 @@ int meta_read_versioning(struct connection *c, const char *bucket, enum versioni
  * no such upload. */
 int meta_end_upload(struct connection *c, const struct s3_request *r, const char *upload,
                     char ***files, size_t *count, struct err *err);
+/* Remember what the upload of a put has become, and forget those of yesterday. */
+int meta_note_completed(struct connection *c, const struct s3_request *r,
+                        const struct meta_put *put, struct err *err);
 /* Remove and free. */
 void meta_remove_files(struct s3 *s3, char **files, size_t count);
 

@@ -144,6 +144,67 @@ int meta_end_upload(struct connection *c, const struct s3_request *r, const char
     return 1;
 }
 
+/* -- what uploads have become -- */
+
+static int forget_completed(struct connection *c, int64_t before_ms, struct err *err)
+{
+    sqlite3_stmt *s = connection_prepare(c, "DELETE FROM completed WHERE done_ms<?", err);
+    if (!s)
+        return -1;
+    sqlite3_bind_int64(s, 1, before_ms);
+    return connection_run(c, s, err);
+}
+
+int meta_note_completed(struct connection *c, const struct s3_request *r,
+                        const struct meta_put *put, struct err *err)
+{
+    int64_t now_ms = r->x->received_unix_ms;
+    if (forget_completed(c, now_ms - META_KEEPS_COMPLETED_MS, err) < 0)
+        return -1;
+    sqlite3_stmt *s = connection_prepare(
+        c, "INSERT OR REPLACE INTO completed VALUES(?, ?, ?, ?, ?, ?, ?, ?)", err);
+    if (!s)
+        return -1;
+    meta_bind_text(s, 1, put->upload);
+    meta_bind_text(s, 2, r->bucket);
+    meta_bind_text(s, 3, r->key);
+    sqlite3_bind_int64(s, 4, now_ms);
+    meta_bind_text(s, 5, put->list);
+    meta_bind_text(s, 6, put->object->etag);
+    meta_bind_text(s, 7, put->object->checksum);
+    meta_bind_text(s, 8, put->version);
+    return connection_run(c, s, err);
+}
+
+int meta_completed(struct s3_request *r, const char *id, struct meta_completed *out,
+                   struct err *err)
+{
+    struct connection *c = database_read_begin(r->s3->database, err);
+    sqlite3_stmt *s = c ? connection_prepare(c,
+                                             "SELECT list, etag, checksum, version FROM completed"
+                                             " WHERE upload=? AND bucket=? AND key=?",
+                                             err)
+                        : NULL;
+    int found = -1;
+    if (s) {
+        meta_bind_text(s, 1, id);
+        meta_bind_text(s, 2, r->bucket);
+        meta_bind_text(s, 3, r->key);
+        int step = sqlite3_step(s);
+        found = step == SQLITE_ROW;
+        if (found)
+            *out = (struct meta_completed){.list = meta_text(r->x, s, 0),
+                                           .etag = meta_text(r->x, s, 1),
+                                           .checksum = meta_text(r->x, s, 2),
+                                           .version = meta_text(r->x, s, 3)};
+        else if (step != SQLITE_DONE)
+            found = connection_fail(c, "read a completed upload", err);
+        connection_reset(s);
+    }
+    database_read_end(r->s3->database, c);
+    return found;
+}
+
 static int put_part_job(struct connection *c, void *context, struct err *err)
 {
     struct upload_job *job = context;

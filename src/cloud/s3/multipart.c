@@ -155,21 +155,31 @@ static int put_part(struct s3_request *r, const char *upload, int64_t number,
     return s3_settle(r, content, result, outcome, &err);
 }
 
+/* A checksum of checksums is made of what the client has told; of the whole, the cloud can tell. */
+static int check_kind(struct s3_request *r, const struct meta_upload *upload)
+{
+    enum checksum_kind given;
+    const char *text;
+    int is_composite = 0;
+    enum checksum_kind kind = s3_upload_checksum(upload, &is_composite);
+    if (s3_given_checksum(r, &given, &text) < 0)
+        return -1;
+    if (kind == CHECKSUM_NONE || given == kind || (given == CHECKSUM_NONE && !is_composite))
+        return 0;
+    exchange_fail(
+        r->x, "InvalidRequest",
+        "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
+        checksum_word(kind), checksum_word(given));
+    return -1;
+}
+
 static void upload_part(struct s3_request *r, const struct meta_upload *upload, int64_t number,
                         struct content *content)
 {
     struct err err = {0};
     char etag[S3_ETAG_BYTES], text[CHECKSUM_TEXT_BYTES];
-    int ignored = 0;
-    enum checksum_kind kind = s3_upload_checksum(upload, &ignored);
-    if (kind != CHECKSUM_NONE && content->checksum_kind != kind) {
-        exchange_fail(
-            r->x, "InvalidRequest",
-            "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum "
-            "Type: %s",
-            checksum_word(kind), checksum_word(content->checksum_kind));
+    if (check_kind(r, upload) < 0)
         return;
-    }
     if (content_store(r->s3, r, content, &err) < 0) {
         s3_fail(r, &err);
         return;

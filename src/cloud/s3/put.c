@@ -258,7 +258,7 @@ int s3_settle(struct s3_request *r, const struct content *content, int result,
 {
     if (result == 0 && outcome == META_DONE)
         return 0;
-    content_remove(r->s3, content->name);
+    content_drop(r->s3, content);
     if (result < 0)
         s3_fail(r, err);
     else
@@ -311,9 +311,10 @@ int s3_commit(struct s3_request *r, const struct content *content, const struct 
         .object = &object,
         .condition = {exchange_header(r->x, "If-Match"), exchange_header(r->x, "If-None-Match")},
         .upload = commit->upload,
+        .list = commit->list,
         .event = commit->event};
     if (check_conditions(r, put.condition.if_match, put.condition.if_none_match) < 0) {
-        content_remove(r->s3, content->name);
+        content_drop(r->s3, content);
         return -1;
     }
     int result = meta_put_object(r, &put, &err);

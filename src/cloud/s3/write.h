@@ -40,6 +40,7 @@ struct s3_commit {
     const struct s3_extras *extras;
     const char *etag, *checksum;
     const char *upload; /* that ends with it, or NULL */
+    const char *list;   /* struct meta_put */
     const char *parts;  /* struct meta_object */
     const char *event;  /* "ObjectCreated:Put" */
 };
