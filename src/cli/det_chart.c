@@ -57,15 +57,31 @@ static void draw_curve(const struct search_trials *trials, struct buf *out)
     buf_puts(out, "\"/>\n");
 }
 
+/* Where nobody enrolled was searched for, only the strangers' rate is known: it goes all the way
+ * up, between the ends of its interval. */
+static void draw_fpir(const struct rate *fpir, struct buf *out)
+{
+    double x = x_of(fpir->value), low = x_of(fpir->low), high = x_of(fpir->high);
+    buf_printf(out,
+               "<rect x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"#c30\" "
+               "fill-opacity=\"0.15\"/>\n",
+               low, TOP, high - low, INNER_HEIGHT);
+    buf_printf(out, "<path d=\"M%.1f %d V%d\" stroke=\"#c30\" stroke-width=\"2\"/>\n", x, TOP,
+               HEIGHT - BOTTOM);
+    buf_printf(out,
+               "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">nobody enrolled was searched for: "
+               "FNIR is not known</text>\n",
+               LEFT + INNER_WIDTH / 2, TOP + INNER_HEIGHT / 2);
+}
+
 static void draw_point(const struct search_trials *trials, float threshold, struct buf *out)
 {
     struct rate fpir = search_fpir(trials, threshold), fnir = search_fnir(trials, threshold);
-    double x = x_of(fpir.value), y = y_of(fnir.trials ? fnir.value : 1);
+    double x = x_of(fpir.value), y = y_of(fnir.value);
     buf_printf(out, "<path d=\"M%.1f %.1f H%.1f\" stroke=\"#c30\" stroke-width=\"2\"/>\n",
                x_of(fpir.low), y, x_of(fpir.high));
-    if (fnir.trials)
-        buf_printf(out, "<path d=\"M%.1f %.1f V%.1f\" stroke=\"#c30\" stroke-width=\"2\"/>\n", x,
-                   y_of(fnir.low), y_of(fnir.high));
+    buf_printf(out, "<path d=\"M%.1f %.1f V%.1f\" stroke=\"#c30\" stroke-width=\"2\"/>\n", x,
+               y_of(fnir.low), y_of(fnir.high));
     buf_printf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"#c30\"/>\n", x, y);
 }
 
@@ -82,8 +98,11 @@ void det_chart_write(const struct search_trials *trials, float threshold, struct
                "people; bars: 95 %%</text>\n",
                LEFT, (double)threshold, fpir.trials, fnir.trials);
     draw_axes(out);
-    if (fnir.trials)
+    if (fnir.trials) {
         draw_curve(trials, out);
-    draw_point(trials, threshold, out);
+        draw_point(trials, threshold, out);
+    } else {
+        draw_fpir(&fpir, out);
+    }
     buf_puts(out, "</svg>\n");
 }

@@ -72,6 +72,13 @@ int detector_can_be_thorough(const struct detector *detector)
            decoder->height == DETECT_INPUT_HEIGHT;
 }
 
+float detector_usual_score(const struct detector *detector)
+{
+    static const float usual[] = {
+        [FORM_ULTRA_LIGHT] = 0.7f, [FORM_SCRFD] = 0.5f, [FORM_YUNET] = 0.9f};
+    return detector_can_be_thorough(detector) ? 0.5f : usual[detector->decoder->form];
+}
+
 static void run_network(struct detector *detector)
 {
     face_fill_input(detector->session, &detector->input, &detector->use);

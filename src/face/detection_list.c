@@ -2,6 +2,7 @@
 #include "face/detection.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,31 +112,34 @@ static int take_found(void *self, const struct line *line, struct err *err)
     return 0;
 }
 
-static int true_by_image(const void *a, const void *b)
+/* Both lists' faces begin with the image's name. */
+_Static_assert(offsetof(struct true_face, image) == 0 && offsetof(struct found_face, image) == 0,
+               "sorted by it");
+
+static int by_image(const void *a, const void *b)
 {
-    const struct true_face *first = a, *second = b;
-    return strcmp(first->image, second->image);
+    const char *const *first = a, *const *second = b;
+    return strcmp(*first, *second);
 }
 
-static int found_by_image(const void *a, const void *b)
+/* Room for a face of `size` bytes for each line; NULL with `err`. */
+static void *load_for(struct buf *text, const char *path, size_t size, struct err *err)
 {
-    const struct found_face *first = a, *second = b;
-    return strcmp(first->image, second->image);
+    size_t lines = load(text, path, err);
+    void *faces = lines ? calloc(lines, size) : NULL;
+    if (lines && !faces)
+        err_set(err, ERR_NO_MEMORY, "no memory for %zu faces", lines);
+    return faces;
 }
 
 static int fill_true(struct true_faces *list, const char *path, struct err *err)
 {
-    size_t lines = load(&list->text, path, err);
-    if (!lines)
-        return -1;
-    list->faces = calloc(lines, sizeof *list->faces);
-    if (!list->faces)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu faces", lines);
-    if (read_lines(&list->text, "ignore", take_true, list, err) < 0)
+    list->faces = load_for(&list->text, path, sizeof *list->faces, err);
+    if (!list->faces || read_lines(&list->text, "ignore", take_true, list, err) < 0)
         return -1;
     if (!list->wanted)
         return err_set(err, ERR_INVALID, "no face in it that is wanted");
-    qsort(list->faces, list->count, sizeof *list->faces, true_by_image);
+    qsort(list->faces, list->count, sizeof *list->faces, by_image);
     return 0;
 }
 
@@ -165,28 +169,17 @@ size_t true_faces_in_image(const struct true_faces *list, size_t first)
     return count;
 }
 
-static int fill_found(struct found_faces *list, const char *path, struct err *err)
-{
-    size_t lines = load(&list->text, path, err);
-    if (!lines)
-        return -1;
-    list->faces = calloc(lines, sizeof *list->faces);
-    if (!list->faces)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu faces", lines);
-    if (read_lines(&list->text, "score", take_found, list, err) < 0)
-        return -1;
-    qsort(list->faces, list->count, sizeof *list->faces, found_by_image);
-    return 0;
-}
-
 int found_faces_read(struct found_faces *list, const char *path, struct err *err)
 {
     *list = (struct found_faces){0};
-    if (fill_found(list, path, err) == 0)
-        return 0;
-    err_wrap(err, "read %s", path);
-    found_faces_finish(list);
-    return -1;
+    list->faces = load_for(&list->text, path, sizeof *list->faces, err);
+    if (!list->faces || read_lines(&list->text, "score", take_found, list, err) < 0) {
+        err_wrap(err, "read %s", path);
+        found_faces_finish(list);
+        return -1;
+    }
+    qsort(list->faces, list->count, sizeof *list->faces, by_image);
+    return 0;
 }
 
 void found_faces_finish(struct found_faces *list)

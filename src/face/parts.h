@@ -61,6 +61,8 @@ size_t detector_run(struct detector *detector, const struct image *image, float 
                     const struct face_box **faces);
 /* Whether each box comes with the five points. */
 int detector_has_points(const struct detector *detector);
+/* The score from which a box is commonly taken for a face (docs/networks.md). */
+float detector_usual_score(const struct detector *detector);
 /* Whether the thorough search is made for this detector: its numbers were chosen for one. */
 int detector_can_be_thorough(const struct detector *detector);
 /* The same in many passes (docs/recognition.md): small faces of large pictures, and fewer false

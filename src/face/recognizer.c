@@ -24,7 +24,7 @@ struct recognizer {
     enum face_detect detect;
 };
 
-const struct recognizer_options recognizer_defaults = {.min_score = 0.5f, .threads = 1};
+const struct recognizer_options recognizer_defaults = {.min_score = FACE_USUAL_SCORE, .threads = 1};
 
 size_t recognizer_threads(void)
 {
@@ -151,6 +151,8 @@ struct recognizer *recognizer_create(const struct face_models *models,
         err_wrap(err, "create recognizer");
         return NULL;
     }
+    if (options->min_score < 0)
+        recognizer->min_score = detector_usual_score(&recognizer->detector);
     return recognizer;
 }
 

@@ -43,12 +43,14 @@ enum face_detect {
     FACE_DETECT_AUTO, /* thorough for pictures of more than FACE_FAST_PIXELS */
 }; /* Another detector than ken's own is always fast: the search is fitted to one. */
 enum { FACE_FAST_PIXELS = 640 * 480 };
+#define FACE_USUAL_SCORE (-1.0f)
 /* From "fast", "thorough" or "auto"; -1 for another word. */
 int face_detect_read(enum face_detect *detect, const char *word) MUST_USE;
 
 struct recognizer_options {
     enum face_detect detect; /* default fast */
-    float min_score;         /* score below which a candidate is no face, 0..1; default 0.5 */
+    float min_score;         /* score below which a candidate is no face, 0..1; default:
+                                FACE_USUAL_SCORE, what the detector is commonly used with */
     size_t threads;          /* that share a picture where processors are free; default 1 */
 };
 

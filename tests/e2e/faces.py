@@ -476,7 +476,10 @@ class Faces(unittest.TestCase):
         self.assertIn("FNIR               unknown", result.stdout)
         self.assertIn("nobody has two photos enrolled: give others with --probes", result.stdout)
         self.assertNotIn("nan", result.stdout)
-        self.assertNotIn("nan", xml.dom.minidom.parse(str(self.folder / "alone.svg")).toxml())
+        chart = xml.dom.minidom.parse(str(self.folder / "alone.svg"))
+        self.assertNotIn("nan", chart.toxml())
+        self.assertEqual(chart.getElementsByTagName("circle"), [], "no rate of misses is known: nothing to mark")
+        self.assertIn("FNIR is not known", chart.toxml())
 
     def test_calibration_sets_the_threshold_just_above_the_strangers(self):
         gallery, chart = self.folder / "calibrated.ken", self.folder / "det.svg"
