@@ -55,6 +55,8 @@ void auth_fail(struct exchange *x, enum auth_failure failure, const char *messag
     const char *code = failures[failure].codes[form];
     if (!message)
         message = failures[failure].message;
+    if (form == ERROR_FORM_S3 && failure == AUTH_MALFORMED && !exchange_header(x, "Authorization"))
+        code = "AuthorizationQueryParametersError"; /* a presigned URL's */
     if (form == ERROR_FORM_S3 && failure == AUTH_MISSING)
         message = "Access Denied";
     if (form == ERROR_FORM_S3 && failure == AUTH_UNKNOWN_KEY)

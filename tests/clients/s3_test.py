@@ -381,6 +381,17 @@ class S3Test(clouds.Case):
                 self.assertEqual(answer.status, 403)
                 self.assertIn(b"<Code>SignatureDoesNotMatch</Code>", answer.read())
 
+    def test_a_presigned_url_of_wrong_parameters_is_told_from_a_wrong_header(self):
+        url = self.cloud.client(boto3, "s3", config=Config(signature_version="s3v4")).generate_presigned_url(
+            "get_object", {"Bucket": self.bucket, "Key": "k"}, ExpiresIn=60)
+        for broken in [url.replace("X-Amz-Expires=60", "X-Amz-Expires=604801"),
+                       url.replace("X-Amz-Expires=60", "X-Amz-Expires=soon"), url.replace("aws4_request", "aws5_request")]:
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(broken)
+            with caught.exception as answer:
+                self.assertEqual(answer.status, 400)
+                self.assertIn(b"<Code>AuthorizationQueryParametersError</Code>", answer.read())
+
     # -- copies and deletions
 
     def test_copy(self):
