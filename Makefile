@@ -80,14 +80,20 @@ $(DYNAMODB_LOCAL): tests/engines/package-lock.json | packages
 	@npm ci --silent --prefix tests/engines
 	@touch $@
 
-test-dynamodb-oracle: build $(DYNAMODB_LOCAL)
-	@KEN_DYNAMODB_LOCAL=$(CURDIR)/$(DYNAMODB_LOCAL) \
+# It listens on every address, and has no option for it.
+LOOPBACK := $(BUILD)/engines/loopback.so
+$(LOOPBACK): tests/engines/loopback.c | packages
+	@mkdir -p $(@D)
+	@cc -O2 -Wall -Wextra -shared -fPIC -o $@ $<
+
+test-dynamodb-oracle: build $(DYNAMODB_LOCAL) $(LOOPBACK)
+	@KEN_DYNAMODB_LOCAL=$(CURDIR)/$(DYNAMODB_LOCAL) LD_PRELOAD=$(CURDIR)/$(LOOPBACK) \
 	 KEN_ORACLE_ROUNDS=$(or $(ROUNDS),3000) python3 tests/clients/dynamodb_oracle_test.py $(BUILD)/ken $(SEED)
 
 # Starts the engines on loopback and stops them; TESTS="system_test.DeviceTest" runs some of it.
-test-engines: models $(DYNAMODB_LOCAL)
+test-engines: models $(DYNAMODB_LOCAL) $(LOOPBACK)
 	@tools/install-packages engines
-	@python3 tests/engines/run.py $(BUILD) $(DYNAMODB_LOCAL) $(TESTS)
+	@python3 tests/engines/run.py $(BUILD) $(DYNAMODB_LOCAL) $(LOOPBACK) $(TESTS)
 
 # deploy/Dockerfile by podman: minutes, root, and what tools/test-image names.
 test-image: models

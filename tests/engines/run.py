@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""ken's programs, unchanged, against engines that are not ken's. usage: run.py BUILD_FOLDER DYNAMODB_LOCAL_JAR [TEST...]
+"""ken's programs, unchanged, against engines that are not ken's. usage: run.py BUILD_FOLDER DYNAMODB_LOCAL_JAR LOOPBACK_SO [TEST...]
 
 Starts the engines on loopback in a folder of its own, runs the tests beside this file, stops the engines. What they said
 is in BUILD_FOLDER/engines/. `make test-engines` calls it; docs/engines.md explains it."""
+import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -14,24 +14,28 @@ import unittest
 import engines
 
 HERE = pathlib.Path(__file__).resolve().parent
-ALL_TESTS = ["system_test", "alone_test"]
+ALL_TESTS = ["system_test", "alone_test", "s3_beside_test"]
 TOTAL_S = 15 * 60
-TOOLS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", "java", "cc", "ffmpeg")
+TOOLS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", "java", "ffmpeg")
 
 
-def out_of_time(*_):
-    raise engines.EngineError(f"not done within {TOTAL_S} s")
+class Ended(KeyboardInterrupt):
+    """Told to end, or out of time. unittest takes every other exception for a test's."""
 
 
-def compile_loopback(folder):
-    library = folder / "loopback.so"
-    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", library, HERE / "loopback.c"], check=True)
-    return library
+def end(number, _):
+    raise Ended(f"not done within {TOTAL_S} s" if number == signal.SIGALRM else "interrupted")
+
+
+def end_children():
+    """What a test that was ended in its middle left: a `ken cloud`."""
+    for task in pathlib.Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            os.kill(int(child), signal.SIGTERM)
 
 
 def keep_logs(folder, logs):
-    shutil.rmtree(logs, ignore_errors=True)
-    logs.mkdir(parents=True)
+    logs.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.log"):
         shutil.copy(log, logs)
 
@@ -42,26 +46,27 @@ def run_tests(names):
 
 
 def main():
-    engines.build, jar = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-    missing = [tool for tool in TOOLS if not shutil.which(tool)]
-    if missing or not jar.exists():
-        sys.exit(f"test-engines: not here: {', '.join(missing) or jar}; make test-engines installs it")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))
-    signal.signal(signal.SIGALRM, out_of_time)
+    engines.build, jar, loopback = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
+    missing = [tool for tool in TOOLS if not shutil.which(tool)] + [str(file) for file in (jar, loopback) if not file.exists()]
+    if missing:
+        sys.exit(f"test-engines: not here: {', '.join(missing)}; make test-engines brings it")
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, end)
     signal.alarm(TOTAL_S)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-engines-"))
+    tempfile.tempdir = str(folder)  # the tests' folders go with it
     try:
-        engines.running = engines.Engines(folder, jar, compile_loopback(folder))
+        engines.running = engines.Engines(folder, jar, loopback)
         engines.running.start()
-        result = run_tests(sys.argv[3:])
-    except engines.EngineError as error:
-        sys.exit(f"test-engines: {error}")
+        result = run_tests(sys.argv[4:])
+    except (engines.EngineError, KeyboardInterrupt) as error:
+        sys.exit(f"test-engines: {str(error) or 'interrupted'}")
     finally:
         signal.alarm(0)
         if engines.running:
             engines.running.say("stopping the engines")
             engines.running.stop()
+        end_children()
         keep_logs(folder, engines.build / "engines")
         shutil.rmtree(folder, ignore_errors=True)
     failed, skipped = len(result.failures) + len(result.errors), len(result.skipped)
