@@ -2,18 +2,21 @@
 #include "base/file.h"
 #include "cloud/lambda/cgroups.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 /* Version 2 in a folder that plays the kernel's tree: which files are found, made and written, with
- * what. That the kernel obeys is what sandbox_test.c looks at, where it has the tree. */
+ * what. And, where the machine has a tree of version 2 that may be written, in the kernel's own. */
 
 struct tree {
     char folder[64];
@@ -186,6 +189,113 @@ static void groups_of_clouds_that_are_gone_are_swept(void **state)
     remove_tree(&t);
 }
 
+/* -- the kernel's own tree -- */
+
+/* Where it is mounted, with what functions need handed down already; 0: not here. */
+static int find_real_tree(char mount[256])
+{
+    char line[1024], type[64], path[300], words[256] = "";
+    FILE *mounts = fopen("/proc/self/mounts", "re");
+    int found = 0;
+    while (mounts && !found && fgets(line, sizeof line, mounts))
+        found = sscanf(line, "%*s %255s %63s", mount, type) == 2 && strcmp(type, "cgroup2") == 0;
+    if (mounts)
+        fclose(mounts);
+    snprintf(path, sizeof path, "%s/cgroup.subtree_control", found ? mount : "");
+    FILE *given = fopen(path, "re");
+    if (given && !fgets(words, sizeof words, given))
+        *words = 0;
+    if (given)
+        fclose(given);
+    return geteuid() == 0 && strstr(words, "memory") && strstr(words, "pids") &&
+           strstr(words, "cpu");
+}
+
+static int join(const char *folder)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/cgroup.procs", folder);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int result = fd >= 0 && write(fd, "0", 1) == 1 ? 0 : -1;
+    close(fd);
+    return result;
+}
+
+/* A process that moves into the group behind `fd` and takes 64 MiB. How it ended. */
+static int eat_in(int fd)
+{
+    enum { BYTES = 64 * 1024 * 1024 };
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (write(fd, "0", 1) != 1)
+            _exit(2);
+        volatile char *memory = malloc(BYTES);
+        for (size_t i = 0; memory && i < BYTES; i += 4096)
+            memory[i] = 1;
+        _exit(memory ? 0 : 3);
+    }
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+/* What a cloud alone in its group does there; a step's number when it goes wrong. */
+static int use_real_tree(void)
+{
+    struct cgroups cgroups;
+    struct err err;
+    int fds[CGROUPS_KINDS];
+    char folder[PATH_MAX];
+    for (int round = 0; round < 2; round++) { /* again from where the first one moved to */
+        cgroups_open(&cgroups);
+        for (int i = 0; i < CGROUPS_KINDS; i++)
+            if (cgroups.version[i] != 2)
+                return 1 + round;
+        if (strstr(cgroups.folder[0], ".self"))
+            return 3;
+        cgroups_make(&cgroups, 1, fds);
+        if (cgroups_set(&cgroups, 1, &(struct cgroups_size){16, 0}, &err) < 0)
+            return 4;
+        int status = eat_in(fds[CGROUPS_MEMORY]);
+        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+            return 5;
+        size_t peak = cgroups_peak_bytes(&cgroups, 1);
+        if (peak && (peak < 8 * 1024 * 1024 || peak > 16 * 1024 * 1024)) /* Linux 5.19 tells it */
+            return 6;
+        close(fds[CGROUPS_MEMORY]);
+        memcpy(folder, cgroups.folder[0], sizeof folder);
+        cgroups_remove(&cgroups, 1);
+        cgroups_close(&cgroups);
+        if (access(folder, F_OK) == 0)
+            return 7;
+    }
+    return 0;
+}
+
+static void the_kernel_obeys(void **state)
+{
+    (void)state;
+    char mount[256], own[300], leaf[400];
+    int status = 0;
+    if (!find_real_tree(mount))
+        skip();
+    snprintf(own, sizeof own, "%s/ken-test.%ld", mount, (long)getpid());
+    assert_int_equal(mkdir(own, 0755), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (join(own) < 0)
+            _exit(99);
+        _exit(use_real_tree());
+    }
+    waitpid(pid, &status, 0);
+    snprintf(leaf, sizeof leaf, "%s/ken.%ld", own, (long)pid);
+    rmdir(leaf);
+    snprintf(leaf, sizeof leaf, "%s/ken.%ld.self", own, (long)pid);
+    rmdir(leaf);
+    assert_int_equal(rmdir(own), 0);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +305,7 @@ int main(void)
         cmocka_unit_test(an_instance_has_one_group_with_all_limits),
         cmocka_unit_test(a_limit_that_cannot_be_set_is_an_error),
         cmocka_unit_test(groups_of_clouds_that_are_gone_are_swept),
+        cmocka_unit_test(the_kernel_obeys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

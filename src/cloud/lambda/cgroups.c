@@ -175,11 +175,22 @@ static int has_controller(const char *folder, const char *name)
     return found;
 }
 
+/* Where delegate() moved the cloud to when it opened its groups before: one level below its own. */
+static void leave_leaf(char own[PATH_MAX])
+{
+    char leaf[32];
+    snprintf(leaf, sizeof leaf, "/ken.%ld.self", (long)getpid());
+    char *last = strrchr(own, '/');
+    if (last && strcmp(last, leaf) == 0)
+        *last = 0;
+}
+
 static void open_second(struct cgroups *cgroups, const struct cgroups_places *places)
 {
     char own[PATH_MAX], folder[PATH_MAX];
     if (!find_own(places, "", own))
         return;
+    leave_leaf(own);
     memcpy(folder, own, sizeof folder);
     if (make_folder(folder) < 0)
         return;
