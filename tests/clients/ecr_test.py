@@ -296,6 +296,77 @@ class Distribution(Base):
         self.assertEqual(self.ask("DELETE", headers["Location"])[0], 204)
         self.assertEqual(self.ask("GET", headers["Location"])[0], 404)
 
+    def test_chunks_come_in_their_order(self):
+        name = self.repository()
+        parts = [b"a" * 100, b"b" * 50, b"c" * 7]
+        whole = b"".join(parts)
+        _, headers, _ = self.ask("POST", f"/v2/{name}/blobs/uploads/")
+        where = headers["Location"]
+
+        def patch(data, span, there=None):
+            status, reply, _ = self.ask("PATCH", there or where, data, Content_Type=OCTETS,
+                                        Content_Range=span)
+            return status, reply.get("Range")
+        self.assertEqual(patch(parts[1], "100-149")[0], 416)
+        self.assertEqual(patch(parts[0], "0-99"), (202, "0-99"))
+        for data, span in ((parts[0], "0-99"), (parts[1], "120-169"), (parts[1], "100-160"),
+                           (parts[1], "100-140"), (parts[1], "100"), (parts[1], "x")):
+            self.assertEqual(patch(data, span), (416, "0-99"), span)
+        self.assertEqual(self.ask("GET", where)[1]["Range"], "0-99")
+        other = self.repository()  # an upload is its repository's
+        self.assertEqual(patch(parts[1], "100-149", where.replace(name, other))[0], 404)
+        self.assertEqual(patch(parts[1], "100-149"), (202, "0-149"))
+        end = where + "?digest=" + digest_of(whole)
+        self.assertEqual(self.ask("PUT", end, parts[2], Content_Range="140-146")[0], 416)
+        self.assertEqual(self.ask("PUT", end, parts[2], Content_Range="150-156")[0], 201)
+        self.assertEqual(self.ask("GET", f"/v2/{name}/blobs/{digest_of(whole)}")[2], whole)
+        for method in ("GET", "PATCH", "PUT"):
+            self.code(404, "BLOB_UPLOAD_UNKNOWN", self.ask(method, end, b"x"))
+
+    def test_ranges_of_blobs(self):
+        name, data = self.repository(), bytes(range(100))
+        self.push_blob(name, data)
+        path = f"/v2/{name}/blobs/{digest_of(data)}"
+        for span, expected, told in (("10-19", data[10:20], "10-19"), ("90-", data[90:], "90-99"),
+                                     ("-7", data[-7:], "93-99"), ("95-200", data[95:], "95-99"),
+                                     ("-200", data, "0-99")):
+            status, headers, got = self.ask("GET", path, Range="bytes=" + span)
+            self.assertEqual((status, headers["Content-Range"], got),
+                             (206, f"bytes {told}/100", expected), span)
+        for span in ("100-", "500-600", "-0"):
+            status, headers, _ = self.ask("GET", path, Range="bytes=" + span)
+            self.assertEqual((status, headers["Content-Range"]), (416, "bytes */100"), span)
+        for span in ("bytes=a-b", "bytes=1-2,4-5", "lines=1-2"):
+            self.assertEqual(self.ask("GET", path, Range=span)[::2], (200, data), span)
+
+    def test_what_the_distribution_api_wants_of_wrong_requests(self):
+        name = self.repository()
+        absent = digest_of(b"absent")
+        for method, path, status, code in (
+                ("GET", f"/v2/{name}/blobs/{absent}", 404, "BLOB_UNKNOWN"),
+                ("GET", f"/v2/{name}/blobs/sha256:x", 400, "DIGEST_INVALID"),
+                ("DELETE", f"/v2/{name}/blobs/{absent}", 404, "BLOB_UNKNOWN"),
+                ("GET", f"/v2/{name}/manifests/{absent}", 404, "MANIFEST_UNKNOWN"),
+                ("DELETE", f"/v2/{name}/manifests/absent", 404, "MANIFEST_UNKNOWN"),
+                ("GET", "/v2/nobody/tags/list", 404, "NAME_UNKNOWN"),
+                ("POST", "/v2/nobody/blobs/uploads/", 404, "NAME_UNKNOWN"),
+                ("GET", "/v2/Bad_Name/tags/list", 400, "NAME_INVALID"),
+                ("GET", f"/v2/{name}/tags/list?n=x", 400, "PAGINATION_NUMBER_INVALID"),
+                ("GET", f"/v2/{name}/tags/list?n=-1", 400, "PAGINATION_NUMBER_INVALID"),
+                ("GET", f"/v2/{name}/referrers/sha256:x", 400, "DIGEST_INVALID"),
+                ("POST", f"/v2/{name}/blobs/uploads/?digest={absent}", 400, "DIGEST_INVALID"),
+                ("PUT", f"/v2/{name}/blobs/{absent}", 405, "UNSUPPORTED")):
+            with self.subTest(method=method, path=path):
+                self.code(status, code, self.ask(method, path, b"" if method == "POST" else None))
+        for method, path in (("HEAD", f"/v2/{name}/blobs/{absent}"),
+                             ("HEAD", f"/v2/{name}/manifests/absent")):
+            self.assertEqual(self.ask(method, path)[::2], (404, b""))
+        self.assertEqual(json.loads(self.ask("GET", f"/v2/{name}/tags/list")[2])["tags"], [])
+        mount = f"/v2/{name}/blobs/uploads/?mount={absent}"
+        for more in ("", "&from=nobody", f"&from={name}"):  # then it is an upload like any other
+            status, headers, _ = self.ask("POST", mount + more)
+            self.assertEqual((status, "Location" in headers), (202, True), more)
+
     def test_tags_indexes_and_referrers(self):
         name, image = self.repository(), Image("base")
         for tag in ("v3", "v1", "v2"):

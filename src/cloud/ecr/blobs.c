@@ -25,46 +25,50 @@ int ecr_blob_path(const struct ecr *ecr, const char *digest, char out[PATH_MAX])
     return size < PATH_MAX ? 0 : -1;
 }
 
-int ecr_upload_path(const struct ecr *ecr, const char *id, char out[PATH_MAX])
-{
-    int size = snprintf(out, PATH_MAX, "%s/uploads/%s", ecr->folder, id);
-    return size < PATH_MAX ? 0 : -1;
-}
-
 static int is_id(const char *id)
 {
     return strlen(id) == ECR_ID_BYTES - 1 && strspn(id, "0123456789abcdef-") == ECR_ID_BYTES - 1;
 }
 
-static int open_upload(const struct ecr *ecr, const char *id, int flags, struct err *err)
+/* uploads/ID.REPOSITORY, the latter as a hash: names have slashes. */
+static int upload_path(const struct ecr *ecr, const struct ecr_upload *upload, char out[PATH_MAX])
 {
-    char path[PATH_MAX];
-    if (!is_id(id) || ecr_upload_path(ecr, id, path) < 0)
-        return err_set(err, ERR_NOT_FOUND, "upload %.40s: there is none", id);
-    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
-    return fd < 0 ? err_set_errno(err, "upload %s", id) : fd;
+    char owner[ECR_DIGEST_BYTES];
+    ecr_digest(upload->repository, strlen(upload->repository), owner);
+    int size = snprintf(out, PATH_MAX, "%s/uploads/%s.%.16s", ecr->folder, upload->id,
+                        owner + strlen("sha256:"));
+    return is_id(upload->id) && size < PATH_MAX ? 0 : -1;
 }
 
-int ecr_upload_begin(struct ecr *ecr, char id[ECR_ID_BYTES], struct err *err)
+static int open_upload(const struct ecr *ecr, const struct ecr_upload *upload, int flags,
+                       struct err *err)
 {
     char path[PATH_MAX];
+    if (upload_path(ecr, upload, path) < 0)
+        return err_set(err, ERR_NOT_FOUND, "upload %.40s: there is none", upload->id);
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd < 0 ? err_set_errno(err, "upload %s", upload->id) : fd;
+}
+
+int ecr_upload_begin(struct ecr *ecr, const char *repository, char id[ECR_ID_BYTES],
+                     struct err *err)
+{
     random_uuid(id);
-    if (ecr_upload_path(ecr, id, path) < 0)
-        return err_set(err, ERR_TOO_BIG, "begin an upload: the path is too long");
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    const struct ecr_upload upload = {repository, id};
+    int fd = open_upload(ecr, &upload, O_WRONLY | O_CREAT | O_EXCL, err);
     if (fd < 0)
-        return err_set_errno(err, "begin an upload");
+        return err_wrap(err, "begin an upload");
     close(fd);
     return 0;
 }
 
-int ecr_upload_size(struct ecr *ecr, const char *id, size_t *size, struct err *err)
+int ecr_upload_size(struct ecr *ecr, const struct ecr_upload *upload, size_t *size, struct err *err)
 {
     struct stat status;
-    int fd = open_upload(ecr, id, O_RDONLY, err);
+    int fd = open_upload(ecr, upload, O_RDONLY, err);
     if (fd < 0)
         return -1;
-    int result = fstat(fd, &status) < 0 ? err_set_errno(err, "upload %s", id) : 0;
+    int result = fstat(fd, &status) < 0 ? err_set_errno(err, "upload %s", upload->id) : 0;
     *size = result == 0 ? (size_t)status.st_size : 0;
     close(fd);
     return result;
@@ -89,9 +93,12 @@ static int copy_file(int from, int to, size_t size, struct err *err)
 }
 
 /* What did not come whole is cut off again, so that the client may send it once more. */
-static int append(int fd, const struct body *body, struct err *err)
+static int append(int fd, int64_t from, const struct body *body, struct err *err)
 {
     off_t before = lseek(fd, 0, SEEK_END);
+    if (from != ECR_UPLOAD_ANYWHERE && from != before)
+        return err_set(err, ERR_BUSY, "add to an upload: it goes on at %lld, not at %lld",
+                       (long long)before, (long long)from);
     if (before < 0 || (size_t)before + body->size > ECR_MAX_BLOB_BYTES)
         return err_set(err, ERR_TOO_BIG, "add to an upload: a blob has at most %zu bytes",
                        ECR_MAX_BLOB_BYTES);
@@ -102,13 +109,14 @@ static int append(int fd, const struct body *body, struct err *err)
     return result;
 }
 
-int ecr_upload_add(struct ecr *ecr, const char *id, const struct body *body, struct err *err)
+int ecr_upload_add(struct ecr *ecr, const struct ecr_upload *upload, int64_t from,
+                   const struct body *body, struct err *err)
 {
-    int fd = open_upload(ecr, id, O_RDWR, err);
+    int fd = open_upload(ecr, upload, O_RDWR, err);
     if (fd < 0)
         return -1;
     flock(fd, LOCK_EX); /* two chunks at a time go one after the other */
-    int result = body->size ? append(fd, body, err) : 0;
+    int result = body->size ? append(fd, from, body, err) : 0;
     close(fd);
     return result;
 }
@@ -135,11 +143,12 @@ static int digest_file(int fd, char out[ECR_DIGEST_BYTES], size_t *size, struct 
     return got == 0 ? 0 : err_set_errno(err, "read an upload");
 }
 
-/* From uploads/ID to blobs/ab/.., on the disk when it returns. */
-static int settle(struct ecr *ecr, const char *id, const char *digest, struct err *err)
+/* From uploads/ to blobs/ab/.., on the disk when it returns. */
+static int settle(struct ecr *ecr, const struct ecr_upload *upload, const char *digest,
+                  struct err *err)
 {
     char from[PATH_MAX], to[PATH_MAX];
-    if (ecr_upload_path(ecr, id, from) < 0 || ecr_blob_path(ecr, digest, to) < 0)
+    if (upload_path(ecr, upload, from) < 0 || ecr_blob_path(ecr, digest, to) < 0)
         return err_set(err, ERR_TOO_BIG, "keep a blob: the path is too long");
     char *slash = strrchr(to, '/');
     *slash = 0;
@@ -149,12 +158,12 @@ static int settle(struct ecr *ecr, const char *id, const char *digest, struct er
     return file_move(from, to, err);
 }
 
-int ecr_upload_end(struct ecr *ecr, const char *id, const char *repository, const char *digest,
+int ecr_upload_end(struct ecr *ecr, const struct ecr_upload *upload, const char *digest,
                    struct err *err)
 {
     char is[ECR_DIGEST_BYTES];
     size_t size;
-    int fd = open_upload(ecr, id, O_RDONLY, err);
+    int fd = open_upload(ecr, upload, O_RDONLY, err);
     if (fd < 0)
         return -1;
     flock(fd, LOCK_EX);
@@ -163,9 +172,9 @@ int ecr_upload_end(struct ecr *ecr, const char *id, const char *repository, cons
         result = err_set(err, ERR_INVALID, "the bytes that came are %s, not %s", is, digest);
     pthread_mutex_lock(&ecr->files);
     if (result == 0)
-        result = settle(ecr, id, digest, err);
+        result = settle(ecr, upload, digest, err);
     if (result == 0)
-        result = ecr_link_blob(ecr, repository, digest, size, err);
+        result = ecr_link_blob(ecr, upload->repository, digest, size, err);
     pthread_mutex_unlock(&ecr->files);
     close(fd);
     return result;
@@ -183,10 +192,10 @@ int ecr_mount(struct ecr *ecr, const char *from, const char *repository, const c
     return result;
 }
 
-void ecr_upload_drop(struct ecr *ecr, const char *id)
+void ecr_upload_drop(struct ecr *ecr, const struct ecr_upload *upload)
 {
     char path[PATH_MAX];
-    if (is_id(id) && ecr_upload_path(ecr, id, path) == 0)
+    if (upload_path(ecr, upload, path) == 0)
         unlink(path);
 }
 

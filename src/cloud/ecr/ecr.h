@@ -48,21 +48,27 @@ void ecr_digest(const void *data, size_t size, char out[ECR_DIGEST_BYTES]);
 /* -- blobs.c: the files -- */
 
 int ecr_blob_path(const struct ecr *ecr, const char *digest, char out[PATH_MAX]);
-int ecr_upload_path(const struct ecr *ecr, const char *id, char out[PATH_MAX]);
+/* An upload is its repository's alone. Its id comes from clients, too. */
+struct ecr_upload {
+    const char *repository, *id;
+};
 /* A new empty upload; fills `id`. */
-int ecr_upload_begin(struct ecr *ecr, char id[ECR_ID_BYTES], struct err *err) MUST_USE;
+int ecr_upload_begin(struct ecr *ecr, const char *repository, char id[ECR_ID_BYTES],
+                     struct err *err) MUST_USE;
 /* Bytes that have come; ERR_NOT_FOUND for no such upload. */
-int ecr_upload_size(struct ecr *ecr, const char *id, size_t *size, struct err *err) MUST_USE;
-/* Adds a request's body at the end. */
-int ecr_upload_add(struct ecr *ecr, const char *id, const struct body *body,
-                   struct err *err) MUST_USE;
+int ecr_upload_size(struct ecr *ecr, const struct ecr_upload *upload, size_t *size,
+                    struct err *err) MUST_USE;
+/* Adds a request's body at the end, which must be at `from`; ERR_BUSY where it is not. */
+enum { ECR_UPLOAD_ANYWHERE = -1 };
+int ecr_upload_add(struct ecr *ecr, const struct ecr_upload *upload, int64_t from,
+                   const struct body *body, struct err *err) MUST_USE;
 /* The upload becomes the blob `digest` of the repository: ERR_INVALID when its bytes are others. */
-int ecr_upload_end(struct ecr *ecr, const char *id, const char *repository, const char *digest,
+int ecr_upload_end(struct ecr *ecr, const struct ecr_upload *upload, const char *digest,
                    struct err *err) MUST_USE;
 /* A blob of `from` becomes one of `repository` too. ERR_NOT_FOUND. */
 int ecr_mount(struct ecr *ecr, const char *from, const char *repository, const char *digest,
               struct err *err) MUST_USE;
-void ecr_upload_drop(struct ecr *ecr, const char *id);
+void ecr_upload_drop(struct ecr *ecr, const struct ecr_upload *upload);
 /* Removes the files that no row names, and old uploads. At start, and after rows went. */
 void ecr_sweep(struct ecr *ecr);
 

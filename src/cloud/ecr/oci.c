@@ -192,6 +192,10 @@ static void reply_json(struct oci_call *call, const char *type, json_t *answer)
 static void handle_tags(struct oci_call *call)
 {
     const char *n = exchange_query(call->x, "n");
+    if (n && (!*n || strspn(n, "0123456789") != strlen(n))) {
+        oci_fail(call, 400, "PAGINATION_NUMBER_INVALID", "The number of tags is not a number.");
+        return;
+    }
     struct tag_list list = {.tags = json_array(),
                             .last = exchange_query(call->x, "last"),
                             .most = n ? strtoull(n, NULL, 10) : SIZE_MAX};

@@ -10,20 +10,32 @@
 
 /* -- blobs -- */
 
-/* One range of bytes, "bytes=5-" or "bytes=5-9"; others are as good as none. 1: partial. */
+/* One range of bytes, "bytes=5-", "bytes=5-9" or "bytes=-5" (the last five); others are as good as
+ * none. 1: partial; -1: outside. */
 static int read_range(struct oci_call *call, size_t size, size_t *from, size_t *count)
 {
     const char *range = exchange_header(call->x, "Range");
     char *end;
     *from = 0;
     *count = size;
-    if (!range || strncmp(range, "bytes=", 6) != 0 || range[6] < '0' || range[6] > '9')
+    if (!range || strncmp(range, "bytes=", 6) != 0)
         return 0;
-    unsigned long long first = strtoull(range + 6, &end, 10), last = size - 1;
-    if (*end != '-')
+    int is_suffix = range[6] == '-';
+    const char *number = range + 6 + is_suffix;
+    if (*number < '0' || *number > '9')
         return 0;
-    if (end[1])
+    unsigned long long first = strtoull(number, &end, 10), last = size - 1;
+    if (*end != (is_suffix ? 0 : '-'))
+        return 0;
+    if (is_suffix) {
+        if (first == 0 || size == 0)
+            return -1;
+        first = first < size ? size - first : 0;
+    } else if (end[1]) {
         last = strtoull(end + 1, &end, 10);
+        if (*end)
+            return 0;
+    }
     if (first >= size || last < first)
         return -1;
     *from = (size_t)first;
@@ -40,6 +52,7 @@ static void send_blob(struct oci_call *call, size_t size)
                  ? -1
                  : open(path, O_RDONLY | O_CLOEXEC);
     if (partial < 0) {
+        oci_reply_header(call, "Content-Range", "bytes */%zu", size);
         oci_fail(call, 416, "SIZE_INVALID", "The range lies outside of the blob.");
         return;
     }
@@ -115,18 +128,19 @@ static void reply_upload(struct oci_call *call, int status, const char *id, size
     exchange_respond(call->x, status, NULL, NULL, 0);
 }
 
-/* Ends the upload with the request's body as its last part. */
-static void end_upload(struct oci_call *call, const char *id, const char *digest)
+/* Ends the upload with the request's body as its last part, which begins at `from`. */
+static void end_upload(struct oci_call *call, const char *id, int64_t from, const char *digest)
 {
+    const struct ecr_upload upload = {call->repository, id};
     if (!ecr_is_digest(digest)) {
         oci_fail(call, 400, "DIGEST_INVALID",
                  "The digest must be sha256: and 64 hexadecimal digits.");
         return;
     }
-    if (ecr_upload_add(call->ecr, id, &call->x->body, &call->err) < 0 ||
-        ecr_upload_end(call->ecr, id, call->repository, digest, &call->err) < 0) {
+    if (ecr_upload_add(call->ecr, &upload, from, &call->x->body, &call->err) < 0 ||
+        ecr_upload_end(call->ecr, &upload, digest, &call->err) < 0) {
         if (call->err.code == ERR_INVALID)
-            ecr_upload_drop(call->ecr, id);
+            ecr_upload_drop(call->ecr, &upload);
         oci_fail_err(call,
                      call->err.code == ERR_NOT_FOUND ? "BLOB_UPLOAD_UNKNOWN" : "DIGEST_INVALID");
         return;
@@ -160,56 +174,75 @@ static void begin_upload(struct oci_call *call)
     }
     if (mount_blob(call))
         return;
-    if (ecr_upload_begin(call->ecr, id, &call->err) < 0)
+    if (ecr_upload_begin(call->ecr, call->repository, id, &call->err) < 0)
         exchange_fail_err(call->x, &call->err);
     else if (digest)
-        end_upload(call, id, digest);
+        end_upload(call, id, ECR_UPLOAD_ANYWHERE, digest);
     else
         reply_upload(call, 202, id, 0);
 }
 
-/* "Content-Range: 5-9" must go on where the upload stands. */
-static int follows(const struct oci_call *call, size_t size)
+/* "Content-Range: 5-9" must go on where the upload stands, and be as long as the body. 1: it does,
+ * or there is none (`*from` is ECR_UPLOAD_ANYWHERE then). */
+static int follows(const struct oci_call *call, size_t size, int64_t *from)
 {
     const char *range = exchange_header(call->x, "Content-Range");
+    char *middle, *end;
+    *from = ECR_UPLOAD_ANYWHERE;
     if (!range)
         return 1;
     if (strncmp(range, "bytes ", 6) == 0)
         range += 6;
-    char *end;
-    unsigned long long first = strtoull(range, &end, 10);
-    return end != range && first == size;
+    unsigned long long first = strtoull(range, &middle, 10);
+    if (middle == range || *middle != '-')
+        return 0;
+    unsigned long long last = strtoull(middle + 1, &end, 10);
+    *from = (int64_t)first;
+    return end != middle + 1 && first == size && last + 1 - first == call->x->body.size;
 }
 
-static void add_chunk(struct oci_call *call, size_t size)
+static void add_chunk(struct oci_call *call, const struct ecr_upload *upload, size_t size)
 {
-    if (!follows(call, size)) {
-        reply_upload(call, 416, call->reference, size);
+    int64_t from;
+    if (!follows(call, size, &from)) {
+        reply_upload(call, 416, upload->id, size);
         return;
     }
-    if (ecr_upload_add(call->ecr, call->reference, &call->x->body, &call->err) < 0) {
-        oci_fail_err(call, "BLOB_UPLOAD_INVALID");
+    if (ecr_upload_add(call->ecr, upload, from, &call->x->body, &call->err) < 0) {
+        if (call->err.code == ERR_BUSY) /* another request was faster */
+            reply_upload(call, 416, upload->id, size);
+        else
+            oci_fail_err(call, "BLOB_UPLOAD_INVALID");
         return;
     }
-    reply_upload(call, 202, call->reference, size + call->x->body.size);
+    reply_upload(call, 202, upload->id, size + call->x->body.size);
+}
+
+static void put_last_chunk(struct oci_call *call, const struct ecr_upload *upload, size_t size)
+{
+    int64_t from;
+    const char *digest = exchange_query(call->x, "digest");
+    if (!follows(call, size, &from) && call->x->body.size)
+        reply_upload(call, 416, upload->id, size);
+    else
+        end_upload(call, upload->id, call->x->body.size ? from : ECR_UPLOAD_ANYWHERE,
+                   digest ? digest : "");
 }
 
 static void go_on_with_upload(struct oci_call *call)
 {
     size_t size;
-    const char *digest = exchange_query(call->x, "digest");
-    if (ecr_upload_size(call->ecr, call->reference, &size, &call->err) < 0)
+    const struct ecr_upload upload = {call->repository, call->reference};
+    if (ecr_upload_size(call->ecr, &upload, &size, &call->err) < 0)
         oci_fail_err(call, "BLOB_UPLOAD_UNKNOWN");
     else if (oci_is_method(call, "GET"))
-        reply_upload(call, 204, call->reference, size);
+        reply_upload(call, 204, upload.id, size);
     else if (oci_is_method(call, "PATCH"))
-        add_chunk(call, size);
-    else if (oci_is_method(call, "PUT") && !follows(call, size) && call->x->body.size)
-        reply_upload(call, 416, call->reference, size);
+        add_chunk(call, &upload, size);
     else if (oci_is_method(call, "PUT"))
-        end_upload(call, call->reference, digest ? digest : "");
+        put_last_chunk(call, &upload, size);
     else if (oci_is_method(call, "DELETE")) {
-        ecr_upload_drop(call->ecr, call->reference);
+        ecr_upload_drop(call->ecr, &upload);
         exchange_respond(call->x, 204, NULL, NULL, 0);
     } else
         oci_no_method(call);
