@@ -1,6 +1,7 @@
 #include "cloud/auth.h"
 
 #include "base/hex.h"
+#include "cloud/auth_s3.h"
 #include "cloud/errors.h"
 
 #include <stdio.h>
@@ -63,7 +64,12 @@ void auth_fail(struct exchange *x, enum auth_failure failure, const char *messag
         message = "The AWS Access Key Id you provided does not exist in our records.";
     if (form == ERROR_FORM_REST_JSON && failure == AUTH_MISSING)
         message = "Missing Authentication Token";
-    exchange_fail(x, code, "%s", message);
+    if (form == ERROR_FORM_S3 && failure == AUTH_UNKNOWN_KEY)
+        exchange_fail_more(x, code, "AWSAccessKeyId", x->identity.access_key_id, message);
+    else if (form == ERROR_FORM_S3 && failure == AUTH_MALFORMED)
+        auth_s3_explain(x, message);
+    else
+        exchange_fail(x, code, "%s", message);
 }
 
 static int fail(struct exchange *x, enum auth_failure failure)
@@ -96,11 +102,14 @@ static int find_identity(struct auth *auth, struct exchange *x, struct identitie
     const char *token = auth->claim.presigned ? exchange_query(x, "X-Amz-Security-Token")
                                               : exchange_header(x, "X-Amz-Security-Token");
     struct err err = {0};
-    if (identity_find(identities, auth->claim.access_key_id, token, &auth->secret, &err) < 0)
-        return fail(x, err.code == ERR_NOT_FOUND ? AUTH_UNKNOWN_KEY
-                       : err.code == ERR_TIMEOUT ? AUTH_EXPIRED_TOKEN
-                                                 : AUTH_WRONG_TOKEN);
     x->identity.access_key_id = auth->claim.access_key_id;
+    if (identity_find(identities, auth->claim.access_key_id, token, &auth->secret, &err) < 0) {
+        fail(x, err.code == ERR_NOT_FOUND ? AUTH_UNKNOWN_KEY
+                : err.code == ERR_TIMEOUT ? AUTH_EXPIRED_TOKEN
+                                          : AUTH_WRONG_TOKEN);
+        x->identity.access_key_id = NULL; /* nobody's, but told */
+        return -1;
+    }
     x->identity.arn = auth->secret.arn;
     x->identity.is_administrator = auth->secret.is_administrator;
     x->region = auth->claim.region;
@@ -115,11 +124,14 @@ static int is_hash(const char *text)
 
 static int unknown_payload(struct exchange *x)
 {
-    exchange_fail(
-        x, x->service->error_form == ERROR_FORM_S3 ? "InvalidRequest" : "InvalidSignatureException",
+    exchange_fail_more(
+        x,
+        x->service->error_form == ERROR_FORM_S3 ? "InvalidArgument" : "InvalidSignatureException",
+        "ArgumentName", "x-amz-content-sha256",
         "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "
         "STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
-        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.");
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, "
+        "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.");
     return -1;
 }
 
@@ -175,7 +187,10 @@ static int verify(struct auth *auth, struct exchange *x, const char *payload_has
     }
     if (err.code == ERR_TIMEOUT)
         return fail(x, auth->claim.presigned ? AUTH_EXPIRED : AUTH_SKEWED);
-    return fail(x, AUTH_WRONG_SIGNATURE);
+    if (x->service->error_form != ERROR_FORM_S3)
+        return fail(x, AUTH_WRONG_SIGNATURE);
+    auth_s3_mismatch(x, &request, &auth->claim);
+    return -1;
 }
 
 int auth_head(struct auth *auth, struct exchange *x, struct identities *identities)

@@ -164,17 +164,26 @@ int error_xml_escape(struct buf *out, const char *text)
     return out->failed ? -1 : 0;
 }
 
-static void fill_s3(struct exchange *x, struct buf *body, const char *code, const char *name,
-                    const char *value, const char *message)
+/* What is said, and how. */
+struct failure {
+    int status;
+    const char *code, *message;
+    const struct error_field *fields;
+    size_t count;
+};
+
+static void fill_s3(struct exchange *x, struct buf *body, const struct failure *f)
 {
     buf_printf(body, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>",
-               code);
-    error_xml_escape(body, message);
+               f->code);
+    error_xml_escape(body, f->message);
     buf_puts(body, "</Message>");
-    if (name && value) {
-        buf_printf(body, "<%s>", name);
-        error_xml_escape(body, value);
-        buf_printf(body, "</%s>", name);
+    for (size_t i = 0; i < f->count; i++) {
+        if (!f->fields[i].value)
+            continue;
+        buf_printf(body, "<%s>", f->fields[i].name);
+        error_xml_escape(body, f->fields[i].value);
+        buf_printf(body, "</%s>", f->fields[i].name);
     }
     buf_puts(body, "<Resource>");
     error_xml_escape(body, x->path);
@@ -225,8 +234,7 @@ static void add_query_error(struct exchange *x, int status, const char *code)
         exchange_reply_header(x, "x-amzn-query-error", text);
 }
 
-static void fail_with(struct exchange *x, int status, const char *code, const char *name,
-                      const char *value, const char *message)
+static void fail_with(struct exchange *x, const struct failure *f)
 {
     static const char *const types[] = {"application/xml", "application/x-amz-json-1.0",
                                         "application/json", "text/xml"};
@@ -234,31 +242,38 @@ static void fail_with(struct exchange *x, int status, const char *code, const ch
     struct buf body;
     buf_init(&body, MAX_ERROR_BODY_BYTES);
     if (form == ERROR_FORM_S3)
-        fill_s3(x, &body, code, name, value, message);
+        fill_s3(x, &body, f);
     else if (form == ERROR_FORM_QUERY)
-        fill_query(x, &body, code, message);
+        fill_query(x, &body, f->code, f->message);
     else
-        fill_json(x, &body, code, message);
+        fill_json(x, &body, f->code, f->message);
     if (form == ERROR_FORM_JSON)
-        add_query_error(x, status, code);
+        add_query_error(x, f->status, f->code);
     if (form == ERROR_FORM_REST_JSON)
-        exchange_reply_header(x, "X-Amzn-ErrorType", code);
+        exchange_reply_header(x, "X-Amzn-ErrorType", f->code);
     if (strcmp(x->method, "HEAD") == 0)
-        exchange_respond(x, status, NULL, NULL, 0);
+        exchange_respond(x, f->status, NULL, NULL, 0);
     else
-        exchange_respond(x, status, types[form], body.data, body.size);
+        exchange_respond(x, f->status, types[form], body.data, body.size);
     buf_finish(&body);
 }
 
 void exchange_fail_status(struct exchange *x, int status, const char *code, const char *message)
 {
-    fail_with(x, status, code, NULL, NULL, message);
+    fail_with(x, &(struct failure){status, code, message, NULL, 0});
+}
+
+void exchange_fail_fields(struct exchange *x, const char *code, const char *message,
+                          const struct error_field *fields, size_t count)
+{
+    fail_with(x, &(struct failure){error_status(code), code, message, fields, count});
 }
 
 void exchange_fail_more(struct exchange *x, const char *code, const char *name, const char *value,
                         const char *message)
 {
-    fail_with(x, error_status(code), code, name, value, message);
+    const struct error_field field = {name, value};
+    exchange_fail_fields(x, code, message, &field, 1);
 }
 
 void exchange_fail(struct exchange *x, const char *code, const char *format, ...)

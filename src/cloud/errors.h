@@ -16,6 +16,13 @@ void exchange_fail(struct exchange *x, const char *code, const char *format, ...
 void exchange_fail_more(struct exchange *x, const char *code, const char *name, const char *value,
                         const char *message);
 
+/* The same with several. */
+struct error_field {
+    const char *name, *value; /* left out where it is NULL */
+};
+void exchange_fail_fields(struct exchange *x, const char *code, const char *message,
+                          const struct error_field *fields, size_t count);
+
 /* The same with a status of one's own. */
 void exchange_fail_status(struct exchange *x, int status, const char *code, const char *message);
 

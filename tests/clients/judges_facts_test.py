@@ -6,12 +6,15 @@ import json
 import sys
 import unittest
 import urllib.error
+import urllib.parse
 import urllib.request
+from xml.etree import ElementTree
 
 import cloud as clouds
 
 try:
     import boto3
+    import botocore.config
     import botocore.exceptions
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
@@ -578,6 +581,90 @@ class BucketFacts(Facts):
         self.s3.delete_object(Bucket=bucket, Key="absent")
         self.assertIn("delete all versions", self.refused(409, "BucketNotEmpty",
                                                           self.s3.delete_bucket, Bucket=bucket))
+
+
+class SignatureFacts(Facts):
+    """What a signature lacks is told as S3 tells it."""
+    def ask(self, url, **headers):
+        request = urllib.request.Request(url, headers={k.replace("_", "-"): v
+                                                       for k, v in headers.items()})
+        try:
+            with urllib.request.urlopen(request) as reply:
+                return reply.status, "", ""
+        except urllib.error.HTTPError as error:
+            told = ElementTree.fromstring(error.read())
+            return error.code, told.findtext("Code"), told.findtext("Message")
+
+    def test_presigned(self):
+        bucket = self.bucket("k")
+        signer = self.cloud.client(boto3, "s3", config=botocore.config.Config(
+            signature_version="s3v4", s3={"addressing_style": "path"}))
+        url, query = signer.generate_presigned_url(
+            "get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=100).split("?")
+        query = dict(urllib.parse.parse_qsl(query))
+        self.assertEqual(self.ask(f"{url}?{urllib.parse.urlencode(query)}")[0], 200)
+        key, day = query["X-Amz-Credential"].split("/")[:2]
+        for name, value, part in [
+                ("Credential", "", "requires the X-Amz-Algorithm, X-Amz-Credential"),
+                ("Date", "", "requires the X-Amz-Algorithm, X-Amz-Credential"),
+                ("Expires", "", "requires the X-Amz-Algorithm, X-Amz-Credential"),
+                ("SignedHeaders", "", "requires the X-Amz-Algorithm, X-Amz-Credential"),
+                ("Algorithm", "AWS4-SHA256", "only supports"),
+                ("Credential", "a/b/c", "the Credential is mal-formed"),
+                ("Credential", f"{key}/{day}/us-east-1/s3/aws5", 'incorrect terminal "aws5"'),
+                ("Credential", f"{key}/today/us-east-1/s3/aws4_request", 'date format "today"'),
+                ("Date", "03032006", "ISO8601 Long Format"),
+                ("Expires", "soon", "should be a number"),
+                ("Expires", "-3", "must be non-negative"),
+                ("Expires", "604801", "must be less than 604800 seconds")]:
+            status, code, message = self.ask(
+                f"{url}?{urllib.parse.urlencode({**query, 'X-Amz-' + name: value})}")
+            self.assertEqual((status, code), (400, "AuthorizationQueryParametersError"))
+            self.assertIn(part, message)
+        for name, value, code in [
+                ("Credential", f"AKIANONE/{day}/us-east-1/s3/aws4_request", "InvalidAccessKeyId"),
+                ("Signature", "bad", "SignatureDoesNotMatch")]:
+            changed = urllib.parse.urlencode({**query, "X-Amz-" + name: value})
+            self.assertEqual(self.ask(f"{url}?{changed}")[:2], (403, code))
+
+    def test_in_the_header(self):
+        url = f"{self.cloud.endpoint}/{self.bucket('k')}/k"
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        key = self.cloud.keys()["AWS_ACCESS_KEY_ID"]
+        scope = f"Credential={key}/{now[:8]}/us-east-1/s3"
+        rest = "SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature=" + "0" * 64
+        empty = hashlib.sha256(b"").hexdigest()
+        for text, date, code, part in [
+                ("oneword", now, "InvalidArgument", "one and only one"),
+                ("Bearer abc", now, "InvalidArgument", "Unsupported Authorization Type"),
+                ("AWS AKIA:x", now, "InvalidRequest", "use AWS4-HMAC-SHA256"),
+                (f"AWS4-HMAC-SHA256 {rest}", now, "AuthorizationHeaderMalformed",
+                 "missing Credential"),
+                (f"AWS4-HMAC-SHA256 {scope}/aws4_request,Signature=a", now,
+                 "AuthorizationHeaderMalformed", "missing SignedHeaders"),
+                (f"AWS4-HMAC-SHA256 {scope},{rest}", now, "AuthorizationHeaderMalformed",
+                 "the Credential is mal-formed"),
+                (f"AWS4-HMAC-SHA256 {scope}/aws,{rest}", now, "AuthorizationHeaderMalformed",
+                 'incorrect terminal "aws"'),
+                (f"AWS4-HMAC-SHA256 {scope}/aws4_request,{rest}", "today", "AccessDenied",
+                 "valid Date or x-amz-date"),
+                (f"AWS4-HMAC-SHA256 {scope}/aws4_request,{rest.replace('host;', '')}", now,
+                 "AccessDenied", "were not signed")]:
+            reply = self.ask(url, Authorization=text, X_Amz_Date=date, X_Amz_Content_Sha256=empty)
+            self.assertEqual(reply[:2], (403 if code == "AccessDenied" else 400, code), text)
+            self.assertIn(part, reply[2])
+
+    def test_what_was_signed_is_told(self):
+        for keys, code, told in [
+                ({"aws_secret_access_key": "x"}, "SignatureDoesNotMatch",
+                 {"AWSAccessKeyId", "StringToSign", "SignatureProvided", "StringToSignBytes",
+                  "CanonicalRequest", "CanonicalRequestBytes"}),
+                ({"aws_access_key_id": "AKIANONE"}, "InvalidAccessKeyId", {"AWSAccessKeyId"})]:
+            with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                self.cloud.client(boto3, "s3", **keys).list_buckets()
+            error = caught.exception.response["Error"]
+            self.assertEqual(error["Code"], code)
+            self.assertLessEqual(told, set(error))
 
 
 class RecordFacts(Facts):

@@ -193,8 +193,9 @@ class WireTest(unittest.TestCase):
         self.refused(404, "NoSuchKey", self.call("GET", "/wire/changed"))
 
     def test_added_headers_and_changed_targets(self):
-        self.refused(403, "SignatureDoesNotMatch",
-                     self.call("PUT", "/wire/k", b"x", late={"X-Amz-Meta-Name": "value"}))
+        reply = self.call("PUT", "/wire/k", b"x", late={"X-Amz-Meta-Name": "value"})
+        self.refused(403, "AccessDenied", reply)
+        self.assertIn(b"<HeadersNotSigned>x-amz-meta-name</HeadersNotSigned>", reply[1])
         signed = Signer(self.keys).sign(
             "GET", "/wire", {"Host": self.host, "X-Amz-Content-Sha256": EMPTY}, EMPTY)
         for method, target in [("DELETE", "/wire"), ("GET", "/wire?versions"), ("GET", "/other")]:
@@ -216,7 +217,7 @@ class WireTest(unittest.TestCase):
     def test_body_hash_must_be_told_to_s3(self):
         signed = Signer(self.keys).sign("GET", "/wire", {"Host": self.host}, EMPTY)
         self.refused(400, "InvalidRequest", self.raw("GET", "/wire", signed))
-        self.refused(400, "InvalidRequest", self.call(
+        self.refused(400, "InvalidArgument", self.call(
             "GET", "/wire", headers={"X-Amz-Content-Sha256": "STREAMING-NONSENSE"}))
 
     def test_keys_are_no_paths(self):
