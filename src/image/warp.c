@@ -30,17 +30,22 @@ static void sample_border(uint8_t *out, const struct image *in, long x, long y, 
     }
 }
 
-/* Where one output pixel lies in the input; 0: outside, or near its border. */
-static int find_spot(struct spot *spot, const struct image *in, double x, double y)
+/* Whether a place is well inside the input. Two columns to spare: the kernel reads a byte of the
+ * second. */
+static int is_inside(const struct image *in, double x, double y)
 {
-    /* Two columns to spare: the kernel reads a byte of the second. */
-    if (!(x >= 0 && y >= 0 && x < in->width - 3 && y < in->height - 2))
-        return 0;
-    uint32_t fixed_x = (uint32_t)(int32_t)lrint(x * ONE),
-             fixed_y = (uint32_t)(int32_t)lrint(y * ONE);
-    size_t at = (fixed_y >> FRACTION_BITS) * in->stride + 3 * (size_t)(fixed_x >> FRACTION_BITS);
-    *spot = (struct spot){(uint32_t)at, fixed_x & (ONE - 1), fixed_y & (ONE - 1)};
-    return at <= UINT32_MAX;
+    return x >= 0 && y >= 0 && x < in->width - 3 && y < in->height - 2;
+}
+
+/* Nearest 1/2048th, ties to even, as lrint() has it: adding 1.5 * 2^52 leaves the whole number in
+ * the low bits, without a call for each. */
+static uint32_t to_fixed(double value)
+{
+    union {
+        double value;
+        uint64_t bits;
+    } shifted = {.value = value * ONE + 6755399441055744.0};
+    return (uint32_t)shifted.bits;
 }
 
 static void sample(uint8_t *out, const struct image *in, double x, double y)
@@ -55,34 +60,66 @@ static void sample(uint8_t *out, const struct image *in, double x, double y)
                   (uint32_t)fixed_x & (ONE - 1), (uint32_t)fixed_y & (ONE - 1));
 }
 
-/* One row: runs of pixels well inside the input by the kernel, the others one by one. */
-static void warp_row(uint8_t *to, int width, const struct image *in, const double start[2],
-                     const double step[2])
+/* A row of the output: pixel i lies at start + i * step in the input. */
+struct line {
+    const struct image *in;
+    double start[2], step[2];
+};
+
+static double place(const struct line *line, int axis, int i)
+{
+    return line->step[axis] * i + line->start[axis];
+}
+
+static int pixel_is_inside(const struct line *line, int i)
+{
+    return is_inside(line->in, place(line, 0, i), place(line, 1, i));
+}
+
+/* Pixels from `first` until `last`, all well inside. */
+static void sample_inside(uint8_t *to, const struct line *line, int first, int last)
 {
     const struct kernels *kernels = simd_kernels(simd_best());
+    const uint32_t stride = (uint32_t)line->in->stride;
     struct spot spots[RUN];
-    size_t run = 0;
-    for (int i = 0; i < width; i++) {
-        double x = step[0] * i + start[0], y = step[1] * i + start[1];
-        int inside = find_spot(&spots[run], in, x, y);
-        run += (size_t)inside;
-        if (run > 0 && (!inside || run == RUN || i + 1 == width)) {
-            kernels->sample_u8(to, in->pixels, in->stride, spots, run);
-            to += 3 * run;
-            run = 0;
+    for (int count; first < last; first += count, to += 3 * count) {
+        count = last - first < RUN ? last - first : RUN;
+        for (int i = 0; i < count; i++) {
+            uint32_t x = to_fixed(place(line, 0, first + i));
+            uint32_t y = to_fixed(place(line, 1, first + i));
+            spots[i] = (struct spot){(y >> FRACTION_BITS) * stride + 3 * (x >> FRACTION_BITS),
+                                     (uint16_t)(x & (ONE - 1)), (uint16_t)(y & (ONE - 1))};
         }
-        if (!inside) {
-            sample(to, in, x, y);
-            to += 3;
-        }
+        kernels->sample_u8(to, line->in->pixels, line->in->stride, spots, (size_t)count);
     }
+}
+
+static void sample_outside(uint8_t *to, const struct line *line, int first, int last)
+{
+    for (int i = first; i < last; i++, to += 3)
+        sample(to, line->in, place(line, 0, i), place(line, 1, i));
+}
+
+/* One row. What is inside is in one piece, since both places only grow or only fall with i. */
+static void warp_row(uint8_t *to, int width, const struct line *line)
+{
+    int first = 0, last = width;
+    if (line->in->stride * (size_t)line->in->height > UINT32_MAX)
+        last = 0; /* offsets of spots have 32 bits */
+    while (first < last && !pixel_is_inside(line, first))
+        first++;
+    while (last > first && !pixel_is_inside(line, last - 1))
+        last--;
+    sample_outside(to, line, 0, first);
+    sample_inside(to + 3 * first, line, first, last);
+    sample_outside(to + 3 * last, line, last, width);
 }
 
 void image_warp(struct image *out, const struct image *in, const double m[2][3])
 {
     for (int y = 0; y < out->height; y++) {
-        const double start[2] = {m[0][1] * y + m[0][2], m[1][1] * y + m[1][2]};
-        warp_row(out->pixels + (size_t)y * out->stride, out->width, in, start,
-                 (const double[2]){m[0][0], m[1][0]});
+        const struct line line = {
+            in, {m[0][1] * y + m[0][2], m[1][1] * y + m[1][2]}, {m[0][0], m[1][0]}};
+        warp_row(out->pixels + (size_t)y * out->stride, out->width, &line);
     }
 }
