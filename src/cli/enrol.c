@@ -34,11 +34,9 @@ static int save(const struct gallery *gallery, const struct enrolment *enrolment
                               err);
 }
 
-static struct gallery *open_or_create(const char *path, struct err *err)
+static struct gallery *open_or_create(const char *path, int is_new, struct err *err)
 {
-    if (access(path, F_OK) < 0)
-        return gallery_create(err);
-    return gallery_files_open_to_change(path, err);
+    return is_new ? gallery_create(err) : gallery_files_open_to_change(path, err);
 }
 
 static int use_photo(struct gallery *gallery, const char *name, const char *photo,
@@ -70,12 +68,15 @@ static int enrol(const struct enrolment *enrolment, int count, char **operands,
     return report(enrolment, "enrolled", operands[0], used, gallery);
 }
 
-static int take_network(struct gallery *gallery, const struct face_models *models, struct err *err)
+static int take_network(struct gallery *gallery, int is_new, const struct face_models *models,
+                        struct err *err)
 {
     const struct face_network network = face_models_network(models);
     if (gallery_check_network(gallery, &network, err) < 0)
         return -1;
     gallery_set_network(gallery, &network);
+    if (is_new)
+        gallery_set_threshold(gallery, face_models_threshold(models));
     return 0;
 }
 
@@ -85,9 +86,10 @@ int enrol_photos(const struct enrolment *enrolment, int count, char **operands, 
     char place[PATH_MAX];
     struct face_models *models = face_models_open(paths_models(enrolment->models, place), err);
     struct recognizer *recognizer = models ? recognizer_create(models, NULL, err) : NULL;
-    struct gallery *gallery =
-        recognizer ? open_or_create(paths_gallery(enrolment->gallery), err) : NULL;
-    if (gallery && take_network(gallery, models, err) == 0)
+    const char *path = paths_gallery(enrolment->gallery);
+    int is_new = access(path, F_OK) < 0;
+    struct gallery *gallery = recognizer ? open_or_create(path, is_new, err) : NULL;
+    if (gallery && take_network(gallery, is_new, models, err) == 0)
         result = enrol(enrolment, count, operands, recognizer, gallery, err);
     gallery_destroy(gallery);
     recognizer_destroy(recognizer);

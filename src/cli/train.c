@@ -23,6 +23,7 @@ struct train {
     struct head_options head;
     json_t *photos, *alike, *trial; /* with --json */
     struct face_network network;    /* that made the embeddings */
+    float usual_threshold;          /* of that network */
 };
 
 static const char details[] =
@@ -196,7 +197,7 @@ static void print_summary(const struct train *train, const struct train_summary 
 static int train_and_save(struct train *train, const struct album *album, struct gallery *gallery,
                           struct err *err)
 {
-    float threshold = train->threshold > 0 ? (float)train->threshold : gallery_threshold(gallery);
+    float threshold = train->threshold > 0 ? (float)train->threshold : train->usual_threshold;
     struct train_options options = {.report = take_photo,
                                     .alike = take_alike,
                                     .context = train,
@@ -239,6 +240,7 @@ static int find_faces(struct train *train, struct album *album, const char *fold
     if (!models)
         return -1;
     train->network = face_models_network(models);
+    train->usual_threshold = face_models_threshold(models);
     int result = album_add_people(album, folder, err);
     struct album_options options = {.models = models,
                                     .detect = train->detect,
@@ -283,7 +285,9 @@ int verb_train(int argc, char **argv)
          "gallery file to write (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
         {"models", 0, OPTION_TEXT, &train.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"threshold", 't', OPTION_REAL, &train.threshold, "X",
-         "least similarity of a known face, 0 to 1 (default: the built-in one)", 0, 1},
+         "least similarity of a known face, 0 to 1 (default: the network's usual one, 0.50 of "
+         "ken's own)",
+         0, 1},
         DETECT_OPTION(&train.detect_text),
         {"plain", 0, OPTION_FLAG, &train.plain, NULL, "do not encrypt the gallery", 0, 0},
         {"threads", 0, OPTION_INT, &train.threads, "N",

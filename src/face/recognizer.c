@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "face/decode.h"
+#include "face/gallery.h"
 #include "simd/kernels.h"
 
 #include <limits.h>
@@ -116,6 +117,16 @@ struct face_network face_models_network(const struct face_models *models)
 {
     const struct model_tensor *out = model_output(models->feature, 0);
     return (struct face_network){model_use(models->feature).identity, (uint32_t)out->floats};
+}
+
+float face_models_threshold(const struct face_models *models)
+{
+    enum { SFACE_FLOATS = 128 };
+    if (model_use(models->feature).alignment == ALIGN_DLIB)
+        return 0.94f;
+    if (model_output(models->feature, 0)->floats == SFACE_FLOATS)
+        return 0.363f;
+    return GALLERY_DEFAULT_THRESHOLD;
 }
 
 void face_models_close(struct face_models *models)

@@ -78,6 +78,9 @@ struct face_network {
     uint32_t floats;   /* of an embedding, the rest of which is 0 */
 };
 struct face_network face_models_network(const struct face_models *models);
+/* The cosine from which two faces are commonly taken for one person's, with the embedder's numbers
+ * (docs/networks.md): a new gallery's threshold. */
+float face_models_threshold(const struct face_models *models);
 
 /* `options` may be NULL for the defaults. The models must outlive the recognizer. */
 struct recognizer *recognizer_create(const struct face_models *models,
