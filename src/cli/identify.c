@@ -198,9 +198,7 @@ int verb_identify(int argc, char **argv)
          "enrolled people (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
         {"models", 0, OPTION_TEXT, &identify.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"min-score", 0, OPTION_REAL, &identify.min_score, "X",
-         "least score of a face, 0.05 to 1 (default: the detector's usual one; of ken's own, a "
-         "probability, 0.5)",
-         0.05, 1},
+         "least score of a face, 0.05 to 1 (default: the detector's, 0.5 of ken's own)", 0.05, 1},
         DETECT_OPTION(&identify.detect_text),
         {"liveness", 0, OPTION_FLAG, &identify.wants_liveness, NULL,
          "say how likely each face is no picture of one, 0 to 1: a hint, no protection", 0, 0},

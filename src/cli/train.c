@@ -206,6 +206,7 @@ static int train_and_save(struct train *train, const struct album *album, struct
                                     .keep_threshold = train->threshold > 0,
                                     .tried = take_trial};
     struct train_summary summary;
+    train->head.threshold = threshold;
     gallery_set_threshold(gallery, threshold);
     gallery_set_network(gallery, &train->network);
     int result = train_album(gallery, album, &options, &summary, err);
@@ -285,9 +286,7 @@ int verb_train(int argc, char **argv)
          "gallery file to write (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
         {"models", 0, OPTION_TEXT, &train.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"threshold", 't', OPTION_REAL, &train.threshold, "X",
-         "least similarity of a known face, 0 to 1 (default: the network's usual one, 0.50 of "
-         "ken's own)",
-         0, 1},
+         "least similarity of a known face, 0 to 1 (default: 0.50, or the network's own)", 0, 1},
         DETECT_OPTION(&train.detect_text),
         {"plain", 0, OPTION_FLAG, &train.plain, NULL, "do not encrypt the gallery", 0, 0},
         {"threads", 0, OPTION_INT, &train.threads, "N",

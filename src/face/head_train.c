@@ -1,5 +1,7 @@
 #include "face/head_train.h"
+
 #include "base/pool.h"
+#include "face/gallery.h"
 #include "face/seal.h"
 #include "simd/kernels.h"
 
@@ -7,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct head_options head_defaults = {
-    .epochs = 20, .batch_size = 128, .learning_rate = 3e-4, .seed = 1};
+const struct head_options head_defaults = {.epochs = 20,
+                                           .batch_size = 128,
+                                           .learning_rate = 3e-4,
+                                           .seed = 1,
+                                           .threshold = GALLERY_DEFAULT_THRESHOLD};
 
 /* The scale and the margin of the cosines: half of what networks are trained with from scratch (64
  * and 0.35), because the embeddings are good already. The pull towards no correction keeps the head

@@ -26,11 +26,12 @@ struct head_options {
     long epochs, batch_size; /* 1 to 10,000; 1 to HEAD_MAX_BATCH */
     double learning_rate;    /* above 0, to 1 */
     uint64_t seed;
-    size_t threads;                                                        /* 0: one a processor */
+    float threshold; /* from which a face is known without a head */
+    size_t threads;  /* 0: one a processor */
     void (*progress)(void *context, const struct head_progress *progress); /* or NULL */
     void *context;
 };
-/* 20 epochs of 128 photos at 0.0003, seed 1. */
+/* 20 epochs of 128 photos at 0.0003, seed 1, GALLERY_DEFAULT_THRESHOLD. */
 extern const struct head_options head_defaults;
 
 /* The same bytes for the same photos, options and SIMD level at any number of threads. ERR_INVALID

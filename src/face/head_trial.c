@@ -247,16 +247,17 @@ static void describe_strangers(const struct search_trials *trials, double *mean,
     *deviation = sqrt(fmax(squares / count - *mean * *mean, 1e-12));
 }
 
-static float matching_threshold(const struct search_trials *plain, const struct search_trials *with)
+static float matching_threshold(const struct search_trials *plain, const struct search_trials *with,
+                                double at)
 {
-    double mean[2], deviation[2], at = (double)GALLERY_DEFAULT_THRESHOLD;
+    double mean[2], deviation[2];
     describe_strangers(plain, &mean[0], &deviation[0]);
     describe_strangers(with, &mean[1], &deviation[1]);
     return (float)fmin(mean[1] + (at - mean[0]) * deviation[1] / deviation[0], 1);
 }
 
-static int judge(const struct split *split, const struct head *head, struct head_trial *trial,
-                 struct err *err)
+static int judge(const struct split *split, const struct head *head, float threshold,
+                 struct head_trial *trial, struct err *err)
 {
     struct search_trials plain = {0}, with = {0};
     int result = search_all(split, NULL, &plain, err);
@@ -272,7 +273,7 @@ static int judge(const struct split *split, const struct head *head, struct head
         result = measure(&with, trial->fpir, &trial->head, err);
     if (result == 0) {
         compare(&plain, &with, trial);
-        trial->threshold = matching_threshold(&plain, &with);
+        trial->threshold = matching_threshold(&plain, &with, (double)threshold);
     }
     search_trials_finish(&plain);
     search_trials_finish(&with);
@@ -290,7 +291,7 @@ int head_try(struct head **head, const struct head_photos *photos,
         split.trained <= HEAD_MAX_PEOPLE) {
         trial->trained = 1;
         *head = train(&split, options, trial, err);
-        result = *head ? judge(&split, *head, trial, err) : -1;
+        result = *head ? judge(&split, *head, options->threshold, trial, err) : -1;
     }
     finish_split(&split);
     if (result < 0 || !trial->kept) {

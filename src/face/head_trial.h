@@ -30,7 +30,7 @@ struct head_trial {
     int trained;         /* 0: there were too few people, and nothing else is filled in */
     int kept;
     float threshold; /* where the head has as many false positives as there are without it at
-                        GALLERY_DEFAULT_THRESHOLD: by mean and deviation of the strangers' scores */
+                        head_options.threshold: by mean and deviation of the strangers' scores */
 };
 
 /* Sets *head, or NULL where it is not kept: where it does not find more of the photos held back
