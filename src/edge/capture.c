@@ -110,8 +110,12 @@ void edge_send(struct edge_run *run, struct edge_job *job)
     /* A camera cannot wait; a file that is not played in real time can. */
     int pushed = run->options->source.real_time ? queue_try_push(run->queue, job)
                                                 : queue_push(run->queue, job);
+    if (pushed < 0 && run->spill)
+        pushed = queue_try_push(run->spill, job);
     if (pushed < 0)
-        drop(run, job, "the queue to the workers is full (see --queue, --workers)");
+        drop(run, job,
+             run->spill ? "the disk is too slow for the queue"
+                        : "the queue to the workers is full (see --queue, --workers, --offline)");
 }
 
 void edge_job_destroy(struct edge_job *job)
@@ -210,6 +214,7 @@ static void tell_status(struct capture *capture)
         struct spool_state waiting = spool_state(run->spool);
         status.queue_items = waiting.items;
         status.queue_bytes = waiting.bytes;
+        status.queue_evicted = waiting.evicted;
     }
     run->listener->status(run->listener->context, &status);
 }

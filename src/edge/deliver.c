@@ -248,6 +248,15 @@ int deliver_here(struct worker *worker, const struct edge_job *job, struct deliv
     return 0;
 }
 
+int deliver_encode(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
+                   struct err *err)
+{
+    struct image image;
+    if (convert(worker, job, &image, err) < 0)
+        return -1;
+    return encode(worker, &image, &delivery->frame, err);
+}
+
 int deliver_later(struct worker *worker, const struct edge_job *job,
                   const struct delivery *delivery, int ask_then, struct err *err)
 {

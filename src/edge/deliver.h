@@ -33,6 +33,9 @@ int deliver_archive(struct worker *worker, const struct edge_job *job, struct de
 /* Answer a frame here that the cloud did not. */
 int deliver_here(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
                  struct err *err) MUST_USE;
+/* Only encode it. */
+int deliver_encode(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
+                   struct err *err) MUST_USE;
 /* Put the encoded frame into the queue on the disk; `ask_then`: it still wants an answer. */
 int deliver_later(struct worker *worker, const struct edge_job *job,
                   const struct delivery *delivery, int ask_then, struct err *err) MUST_USE;

@@ -149,20 +149,52 @@ static int start_watch(struct edge_run *run, struct err *err)
     return -1;
 }
 
-static int capture_and_deliver(struct capture *capture, struct err *err)
+/* The workers and, with a spool, who brings to it what they have no time for. */
+static int open_queues(struct edge_run *run, pthread_t *spiller, struct err *err)
 {
-    struct edge_run *run = capture->run;
-    pthread_t ids[EDGE_MAX_WORKERS];
-    run->queue = queue_create(run->options->queue, err);
-    if (!run->queue)
+    size_t capacity = run->options->queue;
+    if (run->spool && capacity > EDGE_QUEUE_BEFORE_DISK)
+        capacity = EDGE_QUEUE_BEFORE_DISK;
+    run->queue = queue_create(capacity, err);
+    if (!run->queue || !run->spool)
+        return run->queue ? 0 : -1;
+    run->spill = queue_create(EDGE_SPILL_QUEUE, err);
+    if (!run->spill)
         return -1;
-    size_t workers = start_watch(run, err) < 0 ? 0 : start_workers(run, ids, err);
-    int result = workers > 0 ? capture_all(capture, err) : -1;
-    watch_stop(run->watch);
+    if (pthread_create(spiller, NULL, edge_spill, run) == 0)
+        return 0;
+    queue_destroy(run->spill);
+    run->spill = NULL;
+    return err_set(err, ERR_NO_MEMORY, "start workers: no thread to be had");
+}
+
+static void close_queues(struct edge_run *run, const pthread_t ids[], size_t workers,
+                         pthread_t spiller)
+{
     queue_close(run->queue);
+    if (run->spill) {
+        queue_close(run->spill);
+        pthread_join(spiller, NULL);
+    }
     for (size_t i = 0; i < workers; i++)
         pthread_join(ids[i], NULL);
     queue_destroy(run->queue);
+    queue_destroy(run->spill);
+    run->spill = NULL;
+}
+
+static int capture_and_deliver(struct capture *capture, struct err *err)
+{
+    struct edge_run *run = capture->run;
+    pthread_t ids[EDGE_MAX_WORKERS], spiller;
+    if (open_queues(run, &spiller, err) < 0) {
+        queue_destroy(run->queue);
+        return -1;
+    }
+    size_t workers = start_watch(run, err) < 0 ? 0 : start_workers(run, ids, err);
+    int result = workers > 0 ? capture_all(capture, err) : -1;
+    watch_stop(run->watch);
+    close_queues(run, ids, workers, spiller);
     visits_end(run->visits);
     visits_destroy(run->visits);
     return result;
@@ -256,11 +288,14 @@ static int finish_queue(struct edge_run *run, struct err *err)
     totals->stored = totals->recorded && full && strcmp(full, run->sent_video) == 0;
     free(full);
     totals->waiting = state.items;
-    if (state.evicted)
-        edge_notice(run, "the queue was full: its %" PRIu64 " oldest items are gone",
-                    state.evicted);
-    if (state.items == 0)
+    totals->evicted = state.evicted;
+    if (state.items == 0 && state.evicted == 0)
         return 0;
+    if (state.evicted)
+        return err_set(err, ERR_NO_SPACE,
+                       "the queue in %s/queue was full: %" PRIu64 " items are gone unsent, %" PRIu64
+                       " wait",
+                       run->options->work, state.evicted, state.items);
     return err_set(err, ERR_UNAVAILABLE,
                    "%" PRIu64 " frames and %" PRIu64
                    " videos wait in %s/queue; the next start sends them",

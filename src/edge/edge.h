@@ -46,6 +46,7 @@ struct edge_frame {
 struct edge_status {
     uint64_t frames;                   /* captured */
     uint64_t queue_items, queue_bytes; /* what waits on the disk */
+    uint64_t queue_evicted;            /* what went from there unsent */
     int cloud_gone;
     enum source_state camera;
 };
@@ -88,7 +89,7 @@ struct edge_options {
     int best_shot;         /* not those, but the best picture of each visit */
     int crop;              /* only the part around the faces */
     int visits;            /* follow faces and tell who comes and goes */
-    size_t workers, queue; /* queue: sampled frames that may wait */
+    size_t workers, queue; /* queue: sampled frames that may wait in memory */
     enum image_format format;
     int quality; /* of JPEG */
     int record;
@@ -109,6 +110,7 @@ struct edge_totals {
     uint64_t queued;      /* went to the queue on the disk; */
     uint64_t late;        /* of them, or of an earlier run's, sent (and answered) since */
     uint64_t waiting;     /* what waits there at the end: frames and videos */
+    uint64_t evicted;     /* went from there unsent, as it was full */
     uint64_t unarchived;  /* E: answered, but not in the frame bucket */
     uint64_t kept;        /* of the lost and unarchived, still in the work folder */
     uint64_t verdicts[4]; /* by enum verdict */

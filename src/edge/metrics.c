@@ -89,6 +89,8 @@ void metrics_write(struct metrics *metrics, struct buf *out)
         {"present", "gauge", "Visits that are going on.", (double)m.entered - (double)m.left},
         {"queue_items", "gauge", "What waits on the disk.", (double)m.status.queue_items},
         {"queue_bytes", "gauge", "Its size.", (double)m.status.queue_bytes},
+        {"queue_evicted_total", "counter", "What went from there unsent, as it was full.",
+         (double)m.status.queue_evicted},
         {"cloud_up", "gauge", "The cloud answered last time.", !m.status.cloud_gone},
         {"camera_up", "gauge", "The camera delivers.", m.status.camera == SOURCE_STREAMING},
         {"resident_bytes", "gauge", "Memory of this process.", (double)resident_bytes()},

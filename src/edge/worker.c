@@ -83,14 +83,20 @@ static void make_do(struct worker *worker, const struct edge_job *job, struct de
         edge_notice(run, "frame %" PRIu64 ": %s", job->number, err.message);
 }
 
+static void begin(const struct edge_run *run, const struct edge_job *job, struct delivery *delivery)
+{
+    *delivery = (struct delivery){
+        .frame = {.number = job->number, .captured_unix_ms = job->captured_unix_ms}};
+    for (int i = 0; i < STAGE_COUNT; i++)
+        delivery->frame.stage_ms[i] = NAN;
+    name_frame(run, job, delivery);
+}
+
 static void handle(struct worker *worker, const struct edge_job *job)
 {
     struct err err = {0};
-    struct delivery delivery = {
-        .frame = {.number = job->number, .captured_unix_ms = job->captured_unix_ms}};
-    for (int i = 0; i < STAGE_COUNT; i++)
-        delivery.frame.stage_ms[i] = NAN;
-    name_frame(worker->run, job, &delivery);
+    struct delivery delivery;
+    begin(worker->run, job, &delivery);
     if (deliver(worker, job, &delivery, &err) == 0) {
         delivery.frame.answer = &delivery.answer;
     } else {
@@ -107,6 +113,34 @@ static void handle(struct worker *worker, const struct edge_job *job)
     if ((delivery.frame.answer || delivery.frame.queued) && delivery.saved)
         unlink(delivery.path);
     answer_finish(&delivery.answer);
+}
+
+/* The network is slower than the camera. */
+static void spill(struct worker *worker, const struct edge_job *job)
+{
+    struct err err = {0};
+    struct delivery delivery;
+    begin(worker->run, job, &delivery);
+    delivery.frame.lost_because = "the workers are busy";
+    if (deliver_encode(worker, job, &delivery, &err) == 0 &&
+        deliver_later(worker, job, &delivery, 1, &err) == 0)
+        delivery.frame.queued = 1;
+    else
+        delivery.frame.lost_because = err.message;
+    account(worker->run, &delivery, &err);
+}
+
+void *edge_spill(void *argument)
+{
+    struct worker worker = {.run = argument};
+    buf_init(&worker.encoded, IMAGE_MAX_FILE_BYTES);
+    for (struct edge_job *job; (job = queue_pop(worker.run->spill));) {
+        spill(&worker, job);
+        edge_job_destroy(job);
+    }
+    buf_finish(&worker.encoded);
+    converter_destroy(worker.converter);
+    return NULL;
 }
 
 void *edge_work(void *argument)

@@ -320,6 +320,51 @@ static void a_full_queue_is_counted_not_waited_for(void **state)
     assert_true(d.totals.seconds < 2.5);
 }
 
+static void with_a_queue_on_the_disk_a_slow_network_loses_nothing(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.source.real_time = 1;
+    d.options.every = 1;
+    d.options.workers = 1;
+    d.options.queue = 2;
+    d.options.record = 0;
+    d.options.source.seconds = 1;
+    d.options.queue_bytes = 100 * 1000 * 1000;
+    d.fake.delay_ms = 150;
+    if (run(&d) < 0)
+        fail_msg("%s", d.err.message);
+    assert_int_equal(d.totals.sampled, 30);
+    assert_int_equal(d.totals.dropped, 0);
+    assert_int_equal(d.totals.lost, 0);
+    assert_true(d.totals.queued >= 10);
+    assert_int_equal(d.totals.late, d.totals.queued);
+    assert_int_equal(d.totals.answers, 30);
+    assert_int_equal(d.totals.waiting, 0);
+}
+
+static void what_does_not_fit_into_the_queue_on_the_disk_is_told(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.source.real_time = 1;
+    d.options.every = 1;
+    d.options.workers = 1;
+    d.options.queue = 2;
+    d.options.record = 0;
+    d.options.source.seconds = 1;
+    d.options.queue_bytes = 3000; /* a few frames */
+    d.fake.delay_ms = 150;
+    assert_int_equal(run(&d), -1);
+    assert_int_equal(d.totals.dropped, 0);
+    assert_int_equal(d.totals.waiting, 0);
+    assert_true(d.totals.evicted > 0);
+    assert_int_equal(d.totals.answers + d.totals.evicted + d.totals.lost, 30);
+    assert_non_null(strstr(d.err.message, "queue"));
+}
+
 static void a_full_disk_stops_the_recorder_only(void **state)
 {
     (void)state;
@@ -398,6 +443,8 @@ int main(void)
         cmocka_unit_test(with_the_cloud_gone_everything_stays_here),
         cmocka_unit_test(without_cloud_and_recorder_nothing_is_left_to_do),
         cmocka_unit_test(a_full_queue_is_counted_not_waited_for),
+        cmocka_unit_test(with_a_queue_on_the_disk_a_slow_network_loses_nothing),
+        cmocka_unit_test(what_does_not_fit_into_the_queue_on_the_disk_is_told),
         cmocka_unit_test(a_full_disk_stops_the_recorder_only),
         cmocka_unit_test(stopping_finishes_what_was_begun),
         cmocka_unit_test(absent_credentials_are_told_before_the_start),
