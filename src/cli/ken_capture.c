@@ -38,7 +38,7 @@ int main(void)
     }
     request.width = (int)width;
     request.height = (int)height;
-    request.fps = fps;
+    request.fps = out.max_fps = fps;
     request.silence_s = silence_s;
     signal(SIGPIPE, SIG_IGN);
     struct err err = {0};

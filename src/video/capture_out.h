@@ -12,6 +12,9 @@ struct AVCodecContext;
 struct capture_out {
     int fd;
     int began;
+    double max_fps;   /* of pictures that stand alone (MJPEG, YUYV) others are left out; 0: none */
+    double allowance; /* how many may come now */
+    uint64_t accepted_ns; /* when that was counted */
     struct capture_format format;
     uint8_t parameters[CAPTURE_MAX_PARAMETER_BYTES];
 };

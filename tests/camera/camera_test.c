@@ -179,6 +179,26 @@ static void mjpeg_from_a_device(void **state)
     closed(source);
 }
 
+/* The stand-in gives a hundred a second, whatever it is asked for. */
+static void of_a_camera_that_is_too_fast_some_pictures_are_left_out(void **state)
+{
+    (void)state;
+    static const char *const formats[] = {"mjpeg", "yuyv"};
+    for (size_t i = 0; i < 2; i++) {
+        struct frame frame;
+        uint64_t first_ns = 0;
+        struct source *source =
+            device("YUYV MJPG", (struct source_options){.format = formats[i], .fps = 20});
+        for (int n = 0; n < 40; n++) {
+            assert_int_equal(next_frame(source, &frame, 8000), 1);
+            first_ns = n == 0 ? frame.captured_ns : first_ns;
+        }
+        assert_true((double)(frame.captured_ns - first_ns) / 1e9 > 38 / 20.4 - 0.05);
+        assert_true(source_fps(source) <= 20);
+        closed(source);
+    }
+}
+
 static void yuyv_from_a_device(void **state)
 {
     (void)state;
@@ -689,6 +709,7 @@ int main(int argc, char **argv)
     shim = argv[2];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mjpeg_from_a_device),
+        cmocka_unit_test(of_a_camera_that_is_too_fast_some_pictures_are_left_out),
         cmocka_unit_test(yuyv_from_a_device),
         cmocka_unit_test(h264_from_a_device),
         cmocka_unit_test(pictures_are_decoded_only_when_asked_for),
