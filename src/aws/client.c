@@ -163,6 +163,7 @@ static int send_once(struct aws_client *client, struct attempt *a, struct http_r
         .body = r->body,
         .body_bytes = r->body_bytes,
         .body_fd = r->body_fd,
+        .body_offset = r->body_offset,
         .timeout_ms = timeout_ms,
     };
     return http_send(client->http, &request, response, err);
@@ -239,7 +240,7 @@ static int hash_body(struct attempt *a, struct err *err)
 {
     const struct aws_request *r = a->request;
     if (!r->body && r->body_bytes > 0)
-        return sigv4_hash_file(r->body_fd, r->body_bytes, a->payload_hash, err);
+        return sigv4_hash_file(r->body_fd, r->body_offset, r->body_bytes, a->payload_hash, err);
     sigv4_hash(r->body, r->body_bytes, a->payload_hash);
     return 0;
 }

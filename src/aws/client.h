@@ -27,7 +27,8 @@ struct aws_request {
     size_t header_count;
     const void *body; /* NULL: none, or from body_fd */
     size_t body_bytes;
-    int body_fd;    /* read from its start where body is NULL and body_bytes is not 0 */
+    int body_fd; /* read from body_offset where body is NULL and body_bytes is not 0 */
+    uint64_t body_offset;
     int timeout_ms; /* for each try; 0: HTTP_DEFAULT_TIMEOUT_MS */
     int tries;      /* 0: AWS_DEFAULT_TRIES */
     int unsign;     /* send without a signature */

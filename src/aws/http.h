@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* One HTTP exchange as the AWS clients need it, over a connection that is kept open. Two transports
  * with this one interface: libcurl for the tools and the device (http_curl.c), and a small one over
@@ -31,7 +32,8 @@ struct http_request {
     size_t header_count;
     const void *body; /* NULL for none */
     size_t body_bytes;
-    int body_fd;    /* instead of `body`: body_bytes from this file's start; -1 for none */
+    int body_fd; /* instead of `body`: body_bytes of this file from body_offset; -1 for none */
+    uint64_t body_offset;
     int timeout_ms; /* 0: HTTP_DEFAULT_TIMEOUT_MS */
 };
 

@@ -85,7 +85,8 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
     size_t room = size * count, left = transfer->request->body_bytes - transfer->sent_bytes;
     if (room > left)
         room = left;
-    ssize_t got = pread(transfer->request->body_fd, out, room, (off_t)transfer->sent_bytes);
+    off_t from = (off_t)(transfer->request->body_offset + transfer->sent_bytes);
+    ssize_t got = pread(transfer->request->body_fd, out, room, from);
     if (got < 0 || (got == 0 && left > 0))
         return CURL_READFUNC_ABORT;
     transfer->sent_bytes += (size_t)got;

@@ -339,8 +339,8 @@ static int write_file(struct exchange *x, struct err *err)
     int done = 0;
     for (size_t sent = 0; done == 0 && sent < request->body_bytes;) {
         size_t want = request->body_bytes - sent;
-        ssize_t got =
-            pread(request->body_fd, part, want < FILE_PART ? want : FILE_PART, (off_t)sent);
+        ssize_t got = pread(request->body_fd, part, want < FILE_PART ? want : FILE_PART,
+                            (off_t)(request->body_offset + sent));
         if (got <= 0)
             done = err_set(err, ERR_IO, "send: the file has become shorter");
         else

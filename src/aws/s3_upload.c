@@ -4,11 +4,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { ARENA_BYTES = 64 * 1024, MAX_XML_BYTES = 1024 * 1024, MAX_UNKNOWN = 16 };
 
@@ -21,7 +19,6 @@ struct work {
     uint64_t part_bytes;
     int parts;
     struct s3_part *done; /* by number - 1; number 0: not there yet */
-    void *buffer;         /* one part */
 };
 
 uint64_t s3_upload_part_bytes(uint64_t size)
@@ -226,24 +223,6 @@ static uint64_t size_of(const struct work *work, int number)
     return left < work->part_bytes ? left : work->part_bytes;
 }
 
-static int read_part(struct work *work, int number, struct err *err)
-{
-    uint64_t size = size_of(work, number), got = 0;
-    off_t from = (off_t)((uint64_t)(number - 1) * work->part_bytes);
-    while (got < size) {
-        ssize_t now =
-            pread(work->upload->fd, (char *)work->buffer + got, size - got, from + (off_t)got);
-        if (now < 0 && errno == EINTR)
-            continue;
-        if (now < 0)
-            return err_set_errno(err, "read %s", work->upload->key);
-        if (now == 0)
-            return err_set(err, ERR_IO, "read %s: it is shorter than it was", work->upload->key);
-        got += (uint64_t)now;
-    }
-    return 0;
-}
-
 static int send_part(struct work *work, int number, struct err *err)
 {
     char before[48], etag[100];
@@ -252,9 +231,8 @@ static int send_part(struct work *work, int number, struct err *err)
     struct aws_request request = request_of(work, "UploadPart", "PUT", query);
     if (!query)
         return err_set(err, ERR_TOO_BIG, "UploadPart: the id is too long");
-    if (read_part(work, number, err) < 0)
-        return -1;
-    request.body = work->buffer;
+    request.body_fd = work->upload->fd;
+    request.body_offset = (uint64_t)(number - 1) * work->part_bytes;
     request.body_bytes = size_of(work, number);
     if (send_request(work, &request, err) < 0)
         return -1;
@@ -341,8 +319,7 @@ static int run(struct work *work, struct err *err)
         return in_one(work, err);
     work->parts = (int)((upload->size + work->part_bytes - 1) / work->part_bytes);
     work->done = calloc((size_t)work->parts, sizeof *work->done);
-    work->buffer = malloc(work->part_bytes);
-    if (!work->done || !work->buffer)
+    if (!work->done)
         return err_set(err, ERR_NO_MEMORY, "upload %s: out of memory", upload->key);
     return in_parts(work, err);
 }
@@ -357,7 +334,6 @@ int aws_s3_upload(struct aws_client *client, struct s3_upload *upload, struct er
     int done = run(&work, err);
     arena_finish(&work.arena);
     free(work.done);
-    free(work.buffer);
     return done;
 }
 

@@ -23,12 +23,13 @@ void sigv4_hash(const void *data, size_t size, char out[SIGV4_HEX_BYTES])
     hex_encode(digest, SIGV4_KEY_BYTES, out);
 }
 
-static int update_from_file(EVP_MD_CTX *context, int fd, size_t size, struct err *err)
+static int update_from_file(EVP_MD_CTX *context, int fd, uint64_t from, size_t size,
+                            struct err *err)
 {
     unsigned char part[16 * 1024];
     for (size_t done = 0; done < size;) {
         size_t want = size - done < sizeof part ? size - done : sizeof part;
-        ssize_t got = pread(fd, part, want, (off_t)done);
+        ssize_t got = pread(fd, part, want, (off_t)(from + done));
         if (got < 0)
             return err_set_errno(err, "read body");
         if (got == 0)
@@ -39,7 +40,7 @@ static int update_from_file(EVP_MD_CTX *context, int fd, size_t size, struct err
     return 0;
 }
 
-int sigv4_hash_file(int fd, size_t size, char out[SIGV4_HEX_BYTES], struct err *err)
+int sigv4_hash_file(int fd, uint64_t from, size_t size, char out[SIGV4_HEX_BYTES], struct err *err)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -47,7 +48,7 @@ int sigv4_hash_file(int fd, size_t size, char out[SIGV4_HEX_BYTES], struct err *
         EVP_MD_CTX_free(context);
         return err_set(err, ERR_NO_MEMORY, "hash body: out of memory");
     }
-    int done = update_from_file(context, fd, size, err);
+    int done = update_from_file(context, fd, from, size, err);
     EVP_DigestFinal_ex(context, digest, NULL);
     EVP_MD_CTX_free(context);
     hex_encode(digest, SIGV4_KEY_BYTES, out);

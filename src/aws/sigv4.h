@@ -36,8 +36,9 @@ struct sigv4_scope {
 
 /* Value of x-amz-content-sha256 for the body: 64 lower-case hex digits. */
 void sigv4_hash(const void *data, size_t size, char out[SIGV4_HEX_BYTES]);
-/* The same of the first `size` bytes of a file. */
-int sigv4_hash_file(int fd, size_t size, char out[SIGV4_HEX_BYTES], struct err *err) MUST_USE;
+/* The same of `size` bytes of a file from an offset on. */
+int sigv4_hash_file(int fd, uint64_t from, size_t size, char out[SIGV4_HEX_BYTES],
+                    struct err *err) MUST_USE;
 
 /* What is signed: the request's parts as they go over the wire. */
 struct sigv4_request {

@@ -206,6 +206,8 @@ static int open_networks(struct watch *watch, struct err *err)
 {
     watch->models = face_models_open(watch->run->options->local->models, err);
     watch->recognizer = watch->models ? recognizer_create(watch->models, NULL, err) : NULL;
+    if (watch->recognizer && !watch->run->options->best_shot)
+        face_models_rest(watch->models);
     return watch->recognizer ? 0 : -1;
 }
 

@@ -139,6 +139,13 @@ void face_models_close(struct face_models *models)
     free(models);
 }
 
+void face_models_rest(const struct face_models *models)
+{
+    if (models->landmark)
+        model_rest(models->landmark);
+    model_rest(models->feature);
+}
+
 struct recognizer *recognizer_create(const struct face_models *models,
                                      const struct recognizer_options *options, struct err *err)
 {

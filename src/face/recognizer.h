@@ -71,6 +71,9 @@ const char *face_model_file(const char *folder, enum model_role role);
  * five points itself; they are not used then. */
 struct face_models *face_models_open(const char *folder, struct err *err);
 void face_models_close(struct face_models *models); /* NULL is fine */
+/* Only recognizer_detect() is likely from now on: what the other networks take of memory goes until
+ * they are used. */
+void face_models_rest(const struct face_models *models);
 
 /* Whose numbers embeddings are: those of two networks cannot be compared. */
 struct face_network {

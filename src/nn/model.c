@@ -92,6 +92,13 @@ void model_close(struct model *model)
     free(model);
 }
 
+void model_rest(const struct model *model)
+{
+    /* advice: where it is not taken, all is as it was */
+    if (model->mapped_bytes)
+        (void)madvise((void *)(uintptr_t)model->header, model->mapped_bytes, MADV_DONTNEED);
+}
+
 size_t model_inputs(const struct model *model)
 {
     return model->header->inputs;

@@ -52,6 +52,8 @@ struct model *model_open(const char *path, struct err *err);
 /* The same of a file that is in memory: borrowed until model_close(), 64-byte aligned. */
 struct model *model_open_memory(const void *data, size_t size, struct err *err);
 void model_close(struct model *model); /* NULL is fine; after its sessions are gone */
+/* It is not used for now: its pages need not stay in memory. A later use reads them again. */
+void model_rest(const struct model *model);
 
 size_t model_inputs(const struct model *model);
 size_t model_outputs(const struct model *model);
