@@ -14,6 +14,7 @@
 
 enum {
     KEEPALIVE_S = 30,
+    CLOSE_MS = 5000,
     LOOP_MS = 100,
     HOST_BYTES = 256,
     PASSWORD_BYTES = 1024,
@@ -247,7 +248,11 @@ void mqtt_close(struct mqtt *mqtt)
         return;
     if (mqtt->client && atomic_load(&mqtt->connected)) {
         publish_below(mqtt, "status", "offline", 1);
-        for (int i = 0; i < 100 && atomic_load(&mqtt->unsent) > 0; i++)
+        /* until all is acknowledged: an answer nobody reads any more would break the connection
+         * before the broker has seen the end of it, and it would tell the last will */
+        for (int i = 0;
+             i < CLOSE_MS / 10 && atomic_load(&mqtt->connected) && atomic_load(&mqtt->unsent) > 0;
+             i++)
             clock_sleep_until_ns(clock_monotonic_ns() + 10 * 1000000ull);
     }
     if (mqtt->running) {

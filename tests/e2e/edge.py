@@ -62,7 +62,8 @@ class Device(unittest.TestCase):
             self.assertEqual(len(self.keys(architecture + "/")), 12, architecture)
 
     def test_without_networks_on_the_device_the_answers_tell_who_comes(self):
-        self.assert_one_visit(self.edge("--visits", "--models", "/nonexistent")[1])
+        # one after another: answers that overtake each other tell less
+        self.assert_one_visit(self.edge("--visits", "--models", "/nonexistent", "--workers", 1)[1])
 
     def test_one_good_picture_a_visit(self):
         frames, visits, _ = self.edge("--best-shot", "--crop", "--prefix", "best/")
@@ -221,34 +222,76 @@ class Device(unittest.TestCase):
         self.assertIn("\nken_camera_up 1\n", text)
         process.communicate(timeout=30)
 
-    @unittest.skipUnless(shutil.which("mosquitto") and shutil.which("mosquitto_sub"), "no MQTT broker here")
-    def test_home_assistant_hears_of_visits(self):
+    def broker(self, port, *lines):
+        config = self.folder / "broker.conf"
+        config.write_text("\n".join([f"listener {port} 127.0.0.1", "user root", "log_type all", *lines]) + "\n")
+        log = open(self.folder / "broker.log", "w")
+        broker = subprocess.Popen(["mosquitto", "-c", config], stderr=log)
+        self.addCleanup(lambda: (broker.kill(), broker.wait(), log.close()))
+
+    def free_port(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+            return taken.getsockname()[1]
+
+    def hear(self, port, seconds, *options):
+        """What a subscriber hears in that time: its messages by topic."""
+        heard = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-t", "#", "-v", "-W", str(seconds), *map(str, options)],
+                               capture_output=True, text=True, check=False).stdout.splitlines()
+        topics = {}
+        for line in heard:
+            topic, text = line.split(" ", 1)
+            topics.setdefault(topic, []).append(text)
+        return topics
+
+    @unittest.skipUnless(shutil.which("mosquitto") and shutil.which("mosquitto_sub"), "no MQTT broker here")
+    def test_home_assistant_hears_of_visits(self):
+        port = self.free_port()
         (self.folder / "passwords").write_text("")
         (self.folder / "passwords").chmod(0o600)
         subprocess.run(["mosquitto_passwd", "-b", self.folder / "passwords", "ken", "open sesame"], check=True)
         (self.folder / "password").write_text("open sesame\n")
-        (self.folder / "broker.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous false\nuser root\n"
-                                                 f"password_file {self.folder / 'passwords'}\n")
         process = self.start("--seconds", 5, "--no-record", "--mqtt", f"mqtt://127.0.0.1:{port}", "--mqtt-user", "ken",
                              "--mqtt-password-file", "password", "--device", "door", "--prefix", "mqtt/")
         time.sleep(0.5)  # the broker comes later than the device
-        broker = subprocess.Popen(["mosquitto", "-c", self.folder / "broker.conf"], stderr=subprocess.DEVNULL)
-        self.addCleanup(lambda: (broker.kill(), broker.wait()))
+        self.broker(port, "allow_anonymous false", f"password_file {self.folder / 'passwords'}")
         time.sleep(0.5)
-        heard = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-u", "ken", "-P", "open sesame", "-t", "#", "-v",
-                                "-W", "7"], capture_output=True, text=True, check=False).stdout.splitlines()
+        said = self.hear(port, 7, "-u", "ken", "-P", "open sesame")
         process.communicate(timeout=30)
-        said = [line.split(" ", 1) for line in heard]
-        of = lambda topic: [text for name, text in said if name == topic]
-        self.assertEqual(of("ken/door/status"), ["online", "offline"])
-        self.assertEqual(of("ken/door/present")[-2:], ["ON", "OFF"])
-        self.assertEqual(of("ken/door/person")[-2:], ["person-a", "nobody"])
-        self.assertEqual(sorted({json.loads(text)["event"] for text in of("ken/door/visit")}), ["enter", "leave", "name"])
-        config = json.loads(of("homeassistant/binary_sensor/ken_door/present/config")[0])
+        self.assertEqual(said["ken/door/status"], ["online", "offline"], (self.folder / "broker.log").read_text())
+        self.assertEqual(said["ken/door/present"][-2:], ["ON", "OFF"])
+        self.assertEqual(said["ken/door/person"][-2:], ["person-a", "nobody"])
+        self.assertEqual(sorted({json.loads(text)["event"] for text in said["ken/door/visit"]}), ["enter", "leave", "name"])
+        config = json.loads(said["homeassistant/binary_sensor/ken_door/present/config"][0])
         self.assertEqual((config["state_topic"], config["device_class"]), ("ken/door/present", "occupancy"))
+
+    @unittest.skipUnless(shutil.which("mosquitto") and shutil.which("mosquitto_sub") and shutil.which("openssl"), "no MQTT broker here")
+    def test_by_tls_it_tells_only_whom_the_certificates_vouch_for(self):
+        port, certificate, key = self.free_port(), self.folder / "broker.pem", self.folder / "broker.key"
+        for name, address in ((certificate, "IP:127.0.0.1"), (self.folder / "other.pem", "DNS:elsewhere")):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker", "-addext",
+                            f"subjectAltName={address}", "-keyout", key if name == certificate else self.folder / "other.key", "-out", name],
+                           check=True, capture_output=True)
+        self.broker(port, "allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
+        time.sleep(0.5)
+        device = lambda name, *options: self.start("--seconds", 3, "--no-record", "--mqtt", f"mqtts://127.0.0.1:{port}", "--device", name,
+                                                   "--prefix", name + "/", "--work", name, *options)
+        for number, (name, options) in enumerate([("known", ["--mqtt-ca", certificate]), ("system", []),
+                                                  ("wrong", ["--mqtt-ca", self.folder / "other.pem"])]):
+            process = device(name, *options)
+            said = self.hear(port, 5, "--cafile", certificate)
+            process.communicate(timeout=30)
+            self.assertEqual(process.returncode, 0, "without its broker a device goes on")
+            known = [topic for topic in said if topic.startswith(f"ken/{name}/")]
+            self.assertEqual(bool(known), number == 0, (name, said))
+        # a certificate that is trusted, and of somebody else
+        port = self.free_port()
+        self.broker(port, "allow_anonymous true", f"certfile {self.folder / 'other.pem'}", f"keyfile {self.folder / 'other.key'}")
+        time.sleep(0.5)
+        process = device("elsewhere", "--mqtt-ca", self.folder / "other.pem")
+        said = self.hear(port, 5, "--cafile", self.folder / "other.pem", "--insecure")
+        process.communicate(timeout=30)
+        self.assertEqual([topic for topic in said if topic.startswith("ken/elsewhere/")], [])
 
     def test_frames_without_a_face_stay_here(self):
         frames, _, _ = self.edge("--when-face", "--interval", 1000)
