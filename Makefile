@@ -7,7 +7,7 @@ SECONDS := 60
 FUZZ_SECONDS := 60
 
 .PHONY: all help packages build models demo test test-image test-engines test-crash test-power test-dynamodb-oracle bench \
-        bench-engine bench-cloud bench-architectures bench-load fuzz clean format soak
+        bench-engine bench-cloud bench-architectures bench-device bench-load fuzz clean format soak
 
 all: build models
 
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench-load    100 devices for LOAD_SECONDS (300) a way, and past the limit'
 	@echo 'make bench-cloud [TOP=1000000]  the cloud beside others, and what a page and an item cost up to TOP rows'
 	@echo 'make soak [MINUTES=120]  a device for hours at ten times its frames, its memory watched'
+	@echo 'make bench-device  what a device costs while nobody is there: processor time and memory, 9 minutes'
 	@echo 'make fuzz          each fuzz target for FUZZ_SECONDS (default 60)'
 	@echo 'make format        clang-format every C file'
 	@echo 'make clean         remove build/ and node_modules/'
@@ -123,8 +124,17 @@ bench-cloud: build
 	@npm ci --silent --prefix bench/cloud
 	@python3 bench/cloud.py $(KEN) 5 $(or $(TOP),100000)
 
+bench-device: models
+	@tools/install-packages test
+	@meson configure $(BUILD) -Dtests=true
+	@ninja -C $(BUILD) --quiet
+	@python3 bench/device.py $(BUILD) $(or $(DEVICE_SECONDS),60)
+
 # Two hours of ten times the frames; the cloud is gone for five seconds of each minute.
 soak: models
+	@tools/install-packages test
+	@meson configure $(BUILD) -Dtests=true
+	@ninja -C $(BUILD) --quiet
 	@python3 bench/soak.py $(BUILD) $(or $(MINUTES),120)
 
 fuzz:

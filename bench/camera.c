@@ -1,7 +1,9 @@
 /* What a camera costs while nobody is there: `camera LOCATION [SECONDS]` records it as it comes
  * (H.264 is copied, else encoded), decodes every 15th frame, and tells the processor time of this
  * process and of the capturing one, and their memory. `camera --shim LIBRARY [SECONDS]`: cameras of
- * 640x480 at 30, H.264 and MJPEG, behind the tests' stand-in for a driver. */
+ * 640x480 at 30, H.264 and MJPEG, behind the tests' stand-in for a driver. `camera --make FOLDER
+ * [VIDEO]` only writes their streams there, of the pattern or of a video's pictures, for
+ * bench/device.py and bench/soak.py. */
 #include "../tests/camera/stream_file.h"
 
 #include "base/clock.h"
@@ -117,10 +119,49 @@ static int make_stream(const char *folder, const char *name, enum AVCodecID code
     return stream_file_write(&how);
 }
 
+static int make_streams(const char *folder)
+{
+    return make_stream(folder, "H264", AV_CODEC_ID_H264) < 0 ||
+           make_stream(folder, "MJPG", AV_CODEC_ID_MJPEG) < 0;
+}
+
+/* A video's pictures as a camera's H.264, 30 a second. */
+static int make_stream_of(const char *video, const char *folder)
+{
+    char path[256];
+    struct err err = {0};
+    struct frame frame;
+    int64_t count = 0;
+    struct source *source = source_open(video, &(struct source_options){.fps = FPS}, &err);
+    int more = source ? source_read(source, &frame, &err) : -1;
+    snprintf(path, sizeof path, "%s/H264", folder);
+    const struct stream_file how = {.codec = AV_CODEC_ID_H264,
+                                    .width = more > 0 ? frame.width & ~1 : 2,
+                                    .height = more > 0 ? frame.height & ~1 : 2,
+                                    .gop = 60,
+                                    .sizes = 1};
+    FILE *file = fopen(path, "wb");
+    AVCodecContext *encoder = stream_encoder(&how);
+    for (; file && encoder && more > 0; more = source_read(source, &frame, &err)) {
+        frame.picture->pts = count++;
+        frame.picture->pict_type = AV_PICTURE_TYPE_NONE;
+        avcodec_send_frame(encoder, frame.picture);
+        stream_drain(file, &how, encoder);
+    }
+    if (encoder)
+        avcodec_send_frame(encoder, NULL);
+    if (file && encoder)
+        stream_drain(file, &how, encoder);
+    avcodec_free_context(&encoder);
+    source_close(source);
+    if (more < 0)
+        fprintf(stderr, "%s\n", err.message);
+    return !file || fclose(file) != 0 || more < 0 || count == 0;
+}
+
 static int measure_all(const char *shim, double seconds, const char *folder)
 {
-    if (make_stream(folder, "H264", AV_CODEC_ID_H264) < 0 ||
-        make_stream(folder, "MJPG", AV_CODEC_ID_MJPEG) < 0)
+    if (make_streams(folder))
         return 1;
     setenv("LD_PRELOAD", shim, 1); /* for the capturing process */
     setenv("KEN_SHIM_PATH", "/dev/video-ken", 1);
@@ -144,8 +185,13 @@ int main(int argc, char **argv)
     const char *last = argc > 2 + by_shim ? argv[2 + by_shim] : "30";
     struct load load = {argc > 1 ? argv[1] : "", NULL, strtod(last, NULL), 15, RECORDER_AUTO};
     struct err err;
+    if (argc == 3 && strcmp(argv[1], "--make") == 0)
+        return make_streams(argv[2]);
+    if (argc == 4 && strcmp(argv[1], "--make") == 0)
+        return make_stream_of(argv[3], argv[2]);
     if (argc < 2 || !(load.seconds > 0)) {
-        fprintf(stderr, "usage: camera LOCATION [SECONDS] | camera --shim LIBRARY [SECONDS]\n");
+        fprintf(stderr, "usage: camera LOCATION [SECONDS] | --shim LIBRARY [SECONDS] | --make "
+                        "FOLDER [VIDEO]\n");
         return 2;
     }
     if (!mkdtemp(folder))
