@@ -320,27 +320,34 @@ static void a_full_queue_is_counted_not_waited_for(void **state)
     assert_true(d.totals.seconds < 2.5);
 }
 
+/* Twenty frames, which all have room in memory where the disk is slow as well. */
+static void prepare_slow(struct device *d, uint64_t queue_bytes)
+{
+    prepare(d);
+    d->options.source.real_time = 1;
+    d->options.source.fps = 10;
+    d->options.source.seconds = 2;
+    d->options.every = 1;
+    d->options.workers = 1;
+    d->options.queue = 2;
+    d->options.record = 0;
+    d->options.queue_bytes = queue_bytes;
+    d->fake.delay_ms = 400;
+}
+
 static void with_a_queue_on_the_disk_a_slow_network_loses_nothing(void **state)
 {
     (void)state;
     struct device d;
-    prepare(&d);
-    d.options.source.real_time = 1;
-    d.options.every = 1;
-    d.options.workers = 1;
-    d.options.queue = 2;
-    d.options.record = 0;
-    d.options.source.seconds = 1;
-    d.options.queue_bytes = 100 * 1000 * 1000;
-    d.fake.delay_ms = 150;
+    prepare_slow(&d, 100 * 1000 * 1000);
     if (run(&d) < 0)
         fail_msg("%s", d.err.message);
-    assert_int_equal(d.totals.sampled, 30);
+    assert_int_equal(d.totals.sampled, 20);
     assert_int_equal(d.totals.dropped, 0);
     assert_int_equal(d.totals.lost, 0);
-    assert_true(d.totals.queued >= 10);
+    assert_true(d.totals.queued >= 5);
     assert_int_equal(d.totals.late, d.totals.queued);
-    assert_int_equal(d.totals.answers, 30);
+    assert_int_equal(d.totals.answers, 20);
     assert_int_equal(d.totals.waiting, 0);
 }
 
@@ -348,20 +355,12 @@ static void what_does_not_fit_into_the_queue_on_the_disk_is_told(void **state)
 {
     (void)state;
     struct device d;
-    prepare(&d);
-    d.options.source.real_time = 1;
-    d.options.every = 1;
-    d.options.workers = 1;
-    d.options.queue = 2;
-    d.options.record = 0;
-    d.options.source.seconds = 1;
-    d.options.queue_bytes = 3000; /* a few frames */
-    d.fake.delay_ms = 150;
+    prepare_slow(&d, 3000); /* a few frames */
     assert_int_equal(run(&d), -1);
     assert_int_equal(d.totals.dropped, 0);
     assert_int_equal(d.totals.waiting, 0);
-    assert_true(d.totals.evicted > 0);
-    assert_int_equal(d.totals.answers + d.totals.evicted + d.totals.lost, 30);
+    assert_true(d.totals.evicted + d.totals.lost > 0);
+    assert_int_equal(d.totals.answers + d.totals.evicted + d.totals.lost, 20);
     assert_non_null(strstr(d.err.message, "queue"));
 }
 
