@@ -355,7 +355,7 @@ static void what_does_not_fit_into_the_queue_on_the_disk_is_told(void **state)
 {
     (void)state;
     struct device d;
-    prepare_slow(&d, 3000); /* a few frames */
+    prepare_slow(&d, 900); /* one or two frames */
     assert_int_equal(run(&d), -1);
     assert_int_equal(d.totals.dropped, 0);
     assert_int_equal(d.totals.waiting, 0);
