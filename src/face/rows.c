@@ -276,3 +276,24 @@ size_t rows_search(const struct rows *rows, const float query[ROW_VALUES], struc
     refine(rows, query, &best);
     return best.count;
 }
+
+/* A block of rows stays in the second cache while all rows behind it are compared with it. */
+void rows_find_alike(const struct rows *rows, float least, rows_found *found, void *context)
+{
+    enum { BLOCK = 512 };
+    _Static_assert(ROWS_A_CHUNK % BLOCK == 0, "a block lies in one chunk");
+    int32_t dots[BLOCK];
+    for (size_t from = 0; from < rows->count; from += BLOCK) {
+        const struct rows_chunk *chunk = rows->chunks[from / ROWS_A_CHUNK];
+        const int8_t *values = rows_at(rows, from);
+        const float *factors = chunk->factors + from % ROWS_A_CHUNK;
+        for (size_t second = from + 1; second < rows->count; second++) {
+            size_t count = second - from < BLOCK ? second - from : BLOCK;
+            float wanted = least / rows_factor(rows, second);
+            rows->kernels->dots_i8(dots, rows_at(rows, second), values, ROW_VALUES, count);
+            for (size_t i = 0; i < count; i++)
+                if ((float)dots[i] * factors[i] >= wanted)
+                    found(context, from + i, second);
+        }
+    }
+}

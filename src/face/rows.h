@@ -60,4 +60,9 @@ void rows_finish(struct rows *rows); /* wipes */
 size_t rows_search(const struct rows *rows, const float query[ROW_VALUES], struct row_hit *hits,
                    size_t limit);
 
+/* Calls `found` for each two rows, `first` before `second`, whose cosine is `least` or more; both
+ * are rounded to bytes (docs/gallery.md has what that costs). All are compared with all. */
+typedef void rows_found(void *context, size_t first, size_t second);
+void rows_find_alike(const struct rows *rows, float least, rows_found *found, void *context);
+
 #endif

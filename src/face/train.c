@@ -155,50 +155,50 @@ static const char *person_of(const struct training *training, size_t photo)
     return training->album->photos[photo].person;
 }
 
+/* The photos that are compared: `numbers` gives each row's. */
+struct sharing {
+    struct training *training;
+    struct rows rows;
+    size_t *numbers;
+};
+
 /* Refuses a photo that is also in another person's folder, and the photo there: it is not told
- * whose it is. `numbers` gives each row's photo. */
-static void refuse_if_shared(struct training *training, const struct rows *rows,
-                             const size_t *numbers, size_t photo)
+ * whose it is. */
+static void refuse_if_shared(void *context, size_t first, size_t second)
 {
-    enum { NEAREST = 8 };
-    const float rounding = 0.002f; /* of the search: docs/gallery.md */
-    const struct kernels *kernels = simd_kernels(simd_best());
-    struct row_hit hits[NEAREST];
-    size_t count = rows_search(rows, template_of(training, photo), hits, NEAREST);
-    for (size_t i = 0; i < count && hits[i].similarity >= TRAIN_MIN_DUPLICATE - rounding; i++) {
-        size_t other = numbers[hits[i].row];
-        if (strcmp(person_of(training, photo), person_of(training, other)) == 0 ||
-            kernels->dot_f32(template_of(training, photo), template_of(training, other),
-                             FACE_EMBEDDING_FLOATS) < TRAIN_MIN_DUPLICATE)
-            continue;
-        train_refuse(&training->verdicts[photo], TRAIN_DUPLICATE,
+    const struct sharing *sharing = context;
+    struct training *training = sharing->training;
+    const size_t photos[2] = {sharing->numbers[first], sharing->numbers[second]};
+    if (strcmp(person_of(training, photos[0]), person_of(training, photos[1])) == 0 ||
+        simd_kernels(simd_best())
+                ->dot_f32(template_of(training, photos[0]), template_of(training, photos[1]),
+                          FACE_EMBEDDING_FLOATS) < TRAIN_MIN_DUPLICATE)
+        return;
+    for (int i = 0; i < 2; i++)
+        train_refuse(&training->verdicts[photos[i]], TRAIN_DUPLICATE,
                      "the same picture as %s, of another person: whose is it?",
-                     training->album->photos[other].path);
-        train_refuse(&training->verdicts[other], TRAIN_DUPLICATE,
-                     "the same picture as %s, of another person: whose is it?",
-                     training->album->photos[photo].path);
-    }
+                     training->album->photos[photos[1 - i]].path);
 }
 
 /* Two people's folders with one picture, saved twice. */
 static int refuse_shared(struct training *training, struct err *err)
 {
+    const float rounding = 0.004f; /* of two rows: docs/gallery.md, with room to spare */
     size_t count = training->album->count, used = 0;
-    struct rows rows = {0};
-    size_t *numbers = calloc(count + 1, sizeof *numbers);
-    int result = numbers ? 0 : -1;
+    struct sharing sharing = {training, {0}, calloc(count + 1, sizeof *sharing.numbers)};
+    int result = sharing.numbers ? 0 : -1;
     for (size_t i = 0; result == 0 && i < count; i++) {
         int8_t row[ROW_VALUES];
         if (!is_used(training, i))
             continue;
-        numbers[used++] = i;
+        sharing.numbers[used++] = i;
         row_from_floats(row, template_of(training, i));
-        result = rows_add(&rows, row);
+        result = rows_add(&sharing.rows, row);
     }
-    for (size_t i = 0; result == 0 && i < used; i++)
-        refuse_if_shared(training, &rows, numbers, numbers[i]);
-    rows_finish(&rows);
-    free(numbers);
+    if (result == 0)
+        rows_find_alike(&sharing.rows, TRAIN_MIN_DUPLICATE - rounding, refuse_if_shared, &sharing);
+    rows_finish(&sharing.rows);
+    free(sharing.numbers);
     return result < 0 ? err_set(err, ERR_NO_MEMORY, "no memory for %zu photos", count) : 0;
 }
 

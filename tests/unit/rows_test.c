@@ -243,6 +243,49 @@ static void nothing_of_a_removed_row_stays(void **unused)
     rows_finish(&rows);
 }
 
+struct alike {
+    size_t pairs[8][2], count;
+};
+
+static void note_pair(void *context, size_t first, size_t second)
+{
+    struct alike *alike = context;
+    assert_true(alike->count < 8);
+    alike->pairs[alike->count][0] = first;
+    alike->pairs[alike->count++][1] = second;
+}
+
+/* More rows than a chunk has, a row twice across and within chunks and blocks, and one nearly. */
+static void rows_that_are_alike_are_found_wherever_they_lie(void **test_state)
+{
+    (void)test_state;
+    static const size_t copies[][2] = {{0, 1}, {511, 512}, {3, 4095}, {7, 4096}, {4099, 4300}};
+    enum { COPIES = sizeof copies / sizeof *copies };
+    struct rows rows = {0};
+    struct alike alike = {.count = 0};
+    rows_find_alike(&rows, 0.9f, note_pair, &alike);
+    assert_int_equal(alike.count, 0);
+    add_random(&rows, ROWS_A_CHUNK + 300);
+    rows_find_alike(&rows, 0.9f, note_pair, &alike);
+    assert_int_equal(alike.count, 0);
+    for (int i = 0; i < COPIES; i++)
+        rows_set(&rows, copies[i][1], rows_at(&rows, copies[i][0]));
+    int8_t row[ROW_VALUES];
+    memcpy(row, rows_at(&rows, 4300), ROW_VALUES);
+    for (int i = 0; i < ROW_VALUES; i += 3)
+        row[i] = (int8_t)(row[i] / 2); /* no longer alike */
+    rows_set(&rows, 4300, row);
+    rows_find_alike(&rows, 0.995f, note_pair, &alike);
+    assert_int_equal(alike.count, COPIES - 1);
+    for (int i = 0; i < COPIES - 1; i++) {
+        size_t k = 0;
+        while (k < alike.count && memcmp(alike.pairs[k], copies[i], sizeof copies[i]) != 0)
+            k++;
+        assert_true(k < alike.count);
+    }
+    rows_finish(&rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +299,7 @@ int main(void)
         cmocka_unit_test(adding_moves_no_row),
         cmocka_unit_test(removing_keeps_the_order_of_the_others),
         cmocka_unit_test(nothing_of_a_removed_row_stays),
+        cmocka_unit_test(rows_that_are_alike_are_found_wherever_they_lie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
