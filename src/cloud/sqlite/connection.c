@@ -57,7 +57,7 @@ struct connection *connection_open(const char *path, int writer, const char *syn
     char setup[256];
     sqlite3_snprintf(sizeof setup, setup,
                      "PRAGMA synchronous=%s; PRAGMA page_size=%d; PRAGMA journal_mode=WAL; "
-                     "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=%d;",
+                     "PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA query_only=%d;",
                      synchronous, DATABASE_PAGE_BYTES, !writer);
     if (connection_exec(connection, setup, err) < 0) {
         err_wrap(err, "open %s", path);

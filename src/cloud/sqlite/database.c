@@ -15,10 +15,12 @@
 
 enum {
     MAX_BATCH = 512,
-    /* The log is folded into the file from so many pages on, beside the writer; from so many on the
-     * writer has to wait for it, or the log would grow as long as writes come without a pause. */
-    FOLD_PAGES = 2000,
-    FOLD_ALL_PAGES = 8000,
+    /* Whenever the log has grown by so many pages it is folded into the file, beside the writer;
+     * from so many on the writer has to wait for the rest, or the log would grow as long as writes
+     * come without a pause. Each time is two syncs more for the disk, which the writer then lacks.
+     */
+    FOLD_PAGES = 4000,
+    FOLD_ALL_PAGES = 12000,
 };
 
 struct request {
@@ -44,6 +46,7 @@ struct database {
     pthread_cond_t fold;
     pthread_mutex_t commits; /* held by the writer for a batch, by the folder to fold everything */
     int log_pages;           /* in the log after the last commit */
+    int fold_pages;          /* in the log when it is folded next */
     int relaxed;             /* the writer's next commit needs no fsync */
 };
 
@@ -83,14 +86,14 @@ static int open_folder(struct database *database)
  * checkpoint that was about to start (sqlite.org/wal.html, "The WAL-Reset Bug"). While someone
  * reads from the log the writer only appends; and who reads when nothing is left to fold keeps the
  * checkpoint from doing anything. So a reader stands by. */
-static int fold_beside_writer(struct database *database, int *in_log, int *folded)
+static int fold_beside_writer(struct database *database)
 {
     struct err err = {0};
     struct connection *reader = database_read_begin(database, &err);
     int code = SQLITE_ERROR;
     if (reader && connection_exec(reader, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", &err) == 0)
         code = sqlite3_wal_checkpoint_v2(database->folder->handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
-                                         in_log, folded);
+                                         NULL, NULL);
     else
         log_line(LOG_ERROR, "fold the log: %s", err.message);
     if (reader && !sqlite3_get_autocommit(reader->handle) &&
@@ -111,11 +114,11 @@ static int fold_all(struct database *database)
 
 static void fold(struct database *database, int pages)
 {
-    int in_log = 0, folded = 0;
     if (open_folder(database) < 0)
         return;
-    int code = fold_beside_writer(database, &in_log, &folded);
-    if (pages >= FOLD_ALL_PAGES && folded < in_log)
+    int code = fold_beside_writer(database);
+    /* Also when all that it found is folded: it does not see what came meanwhile. */
+    if (pages >= FOLD_ALL_PAGES)
         code = fold_all(database);
     if (code != SQLITE_OK && code != SQLITE_BUSY)
         log_line(LOG_ERROR, "fold the log of %s: %s", database->path,
@@ -128,11 +131,11 @@ static void *folder_main(void *argument)
     pthread_mutex_lock(&database->lock);
     while (!database->closing) {
         int pages = database->log_pages;
-        if (pages < FOLD_PAGES) {
+        if (pages < database->fold_pages) {
             pthread_cond_wait(&database->fold, &database->lock);
             continue;
         }
-        database->log_pages = 0; /* until the next commit tells anew */
+        database->fold_pages = pages + FOLD_PAGES;
         pthread_mutex_unlock(&database->lock);
         fold(database, pages);
         pthread_mutex_lock(&database->lock);
@@ -158,8 +161,10 @@ static int on_commit(void *context, sqlite3 *handle, const char *name, int pages
     struct database *database = context;
     (void)handle, (void)name;
     pthread_mutex_lock(&database->lock);
+    if (pages < database->log_pages) /* the log began anew */
+        database->fold_pages = FOLD_PAGES;
     database->log_pages = pages;
-    if (pages >= FOLD_PAGES)
+    if (pages >= database->fold_pages)
         wake_folder(database);
     pthread_mutex_unlock(&database->lock);
     return SQLITE_OK;
@@ -329,6 +334,7 @@ struct database *database_open(const char *path, const char *schema, struct err 
     pthread_cond_init(&database->work, NULL);
     pthread_cond_init(&database->fold, NULL);
     database->last = &database->first;
+    database->fold_pages = FOLD_PAGES;
     int is_open =
         access(path, F_OK) == 0 ? open_existing(database, err) : file_check_writable(path, err);
     if (is_open == 0)
