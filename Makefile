@@ -121,6 +121,8 @@ bench-architectures bench-load: models
 
 bench-cloud: build
 	@tools/install-packages bench
+	@meson configure $(BUILD) -Dtests=true
+	@ninja -C $(BUILD) --quiet
 	@npm ci --silent --prefix bench/cloud
 	@python3 bench/cloud.py $(KEN) 5 $(or $(TOP),100000)
 

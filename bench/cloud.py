@@ -1,10 +1,11 @@
 """`ken cloud` beside others: bench/cloud.py [KEN] [SECONDS] [TOP]   (make bench-cloud)
 
 wrk sends requests signed before, from the same machine, on 1 and 16 connections, to every server in turn: S3 objects
-of 35 KB by presigned links, DynamoDB items by signed requests. In the same run: how often this disk syncs 4 KB and how
-many bytes a second it takes, the start, the memory at rest, and how one page of a bucket
-and one item of a table cost as they grow to TOP rows (through the API). Writes build/bench/cloud.json and cloud.svg.
-Peers come from bench/cloud/package.json; one that is absent is left out. Needs wrk and boto3."""
+of 35 KB by presigned links, DynamoDB items by signed requests; bench_rate then sends half as many a second, evenly.
+In the same run: how often this disk syncs so many bytes (before and after), the start, the memory at rest, what
+invocation and gateway add to a function that does nothing, and how one page of a bucket and one item of a table
+cost as they grow to TOP rows (made through the API). Writes build/bench/cloud.json and cloud.svg. Peers come from
+bench/cloud/package.json; one that is absent is left out. Needs wrk and boto3; Java for DynamoDB Local."""
 import concurrent.futures
 import json
 import os
@@ -22,6 +23,7 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "clients"))
 import cloud as clouds  # noqa: E402
+import lambda_functions as functions  # noqa: E402
 import boto3  # noqa: E402
 from botocore.auth import S3SigV4QueryAuth, SigV4Auth  # noqa: E402
 from botocore.awsrequest import AWSRequest  # noqa: E402
@@ -33,7 +35,9 @@ SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
 TOP = int(sys.argv[3]) if len(sys.argv) > 3 else 10_000
 OBJECT_BYTES, ROWS = 35_000, 200
 OUT = os.path.join(ROOT, "build", "bench")
+TOOLS = os.path.join(os.path.dirname(os.path.abspath(KEN)), "bench")
 BIN = os.path.join(ROOT, "bench", "cloud", "node_modules", ".bin")
+SIMULATOR = os.path.join(ROOT, "bench/cloud/node_modules/amplify-dynamodb-simulator/emulator")
 SCRIPT = """local requests, i = {}, 0
 local file = io.open("%s", "rb")
 local body = file:read("*a")
@@ -45,10 +49,10 @@ request = function() i = i %% #requests + 1; return requests[i] end
 class Peer:
     """A server from npm, in memory or a folder of its own."""
 
-    def __init__(self, name, services, key, arguments, note):
+    def __init__(self, name, services, key, arguments, note, program=None):
         self.name, self.services, self.note = name, services, note
         self.key, self.arguments = key, arguments
-        self.program = os.path.join(BIN, name)
+        self.program = program or os.path.join(BIN, name)
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="ken-bench-")
@@ -72,8 +76,9 @@ class Peer:
 class Ken(clouds.Cloud):
     name, services, note = "ken", ("s3", "dynamodb"), "on the disk when acknowledged; signatures checked"
 
-    def __init__(self):
+    def __init__(self, *arguments):
         super().__init__(KEN)
+        self.arguments = list(arguments)
         keys = self.keys()
         self.key = (keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
 
@@ -112,6 +117,12 @@ def peers():
         Peer("dynalite", ("dynamodb",), ("x", "x"), ("--port", "PORT", "--createTableMs", "0"),
              "in memory; signatures not checked"),
     ]
+    jar, java = os.path.join(SIMULATOR, "DynamoDBLocal.jar"), shutil.which("java")
+    if java and os.path.exists(jar):
+        known.append(Peer("DynamoDB Local", ("dynamodb",), ("x", "x"),
+                          (f"-Djava.library.path={SIMULATOR}/DynamoDBLocal_lib", "-jar", jar,
+                           "-port", "PORT", "-inMemory", "-disableTelemetry"),
+                          "in memory; signatures not checked", java))
     return [p for p in known if os.path.exists(p.program)]
 
 
@@ -155,11 +166,11 @@ def record(i):
             "n": {"N": str(i)}}
 
 
-def dynamodb_script(server, operation, folder):
+def dynamodb_script(server, operation, folder, table="load", rows=ROWS):
     lines = []
-    for i in range(ROWS):
+    for i in range(0, rows, rows // ROWS):
         what = {"Key": {"h": {"S": f"key{i}"}}} if operation == "GetItem" else {"Item": record(i)}
-        body = json.dumps({"TableName": "load", **what})
+        body = json.dumps({"TableName": table, **what})
         request = AWSRequest("POST", server.endpoint + "/", data=body, headers={
             "Content-Type": "application/x-amz-json-1.0", "Host": server.endpoint.split("//")[1],
             "X-Amz-Target": "DynamoDB_20120810." + operation})
@@ -169,6 +180,37 @@ def dynamodb_script(server, operation, folder):
         lines.append(f"requests[#requests + 1] = wrk.format('POST', '/', {{{headers}}}, "
                      f"{lua_string(body)})")
     return write_script(folder, operation, lines)
+
+
+def raw_requests(server, script_path):
+    """What the wrk script sends, for bench_rate: each request behind its length."""
+    with open(script_path) as file:
+        text = file.read()
+    body = open(os.path.join(os.path.dirname(script_path), "body"), "rb").read()
+    out = script_path + ".requests"
+    pattern = re.compile(r"wrk\.format\('(\w+)', (\"[^\"]*\"|'[^']*'), \{(.*?)\}, (.*)\)$", re.M)
+    with open(out, "wb") as file:
+        for method, path, headers, data in pattern.findall(text):
+            pairs = re.findall(r'\[?"?([\w-]+)"?\]? = ("(?:[^"\\]|\\.)*")', headers)
+            data = body if data == "body" else b"" if data == "nil" else json.loads(data).encode()
+            head = f"{method} {json.loads(path.replace(chr(39), chr(34)))} HTTP/1.1\r\n" + "".join(
+                f"{name}: {json.loads(value)}\r\n" for name, value in pairs)
+            request = f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+            file.write(b"%d\n" % len(request) + request)
+    return out
+
+
+def tool(name, *arguments):
+    run = subprocess.run([os.path.join(TOOLS, name), *map(str, arguments)], capture_output=True,
+                         text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"{name}: {run.stderr}")
+    return json.loads(run.stdout)
+
+
+def half_rate(server, script, per_second):
+    port = server.endpoint.rsplit(":", 1)[1]
+    return tool("bench_rate", port, raw_requests(server, script), per_second / 2, SECONDS)
 
 
 def milliseconds(text):
@@ -209,9 +251,14 @@ def measure_server(server, folder):
         scripts.update({op: dynamodb_script(server, op, folder) for op in ("GetItem", "PutItem")})
     for name, script in scripts.items():
         found[name] = {str(c): wrk(server, script, c) for c in (1, 16)}
-        print(f"{server.name:10}{name:9}" + "".join(
+        print(f"{server.name:15}{name:9}" + "".join(
             f"{found[name][c]['per_second']:10.0f}/s p99 {found[name][c]['p99_ms']:6.2f} ms"
             for c in ("1", "16")), flush=True)
+    if server.name == "ken":
+        for name, script in scripts.items():
+            found[name]["half"] = half_rate(server, script, found[name]["16"]["per_second"])
+            print(f"{'':15}{name:9} at half the rate: p99 {found[name]['half']['p99_ms']:.2f} ms",
+                  flush=True)
     return found
 
 
@@ -240,41 +287,117 @@ def median_ms(call):
     return {"median_ms": statistics.median(times), "least_ms": min(times)}
 
 
-def measure_growth(server):
-    """A page of 1,000 keys from the middle, unparsed; one item, with boto3's own time in it."""
-    s3, db = client(server, "s3"), client(server, "dynamodb")
-    s3.create_bucket(Bucket="growth")
-    make_table(db, "growth", 0)
+GROW_S3 = """request = function()
+    i = i + 1
+    return wrk.format('PUT', string.format('/growth/%08d', i < last and i or last), nil, '')
+end"""
+GROW_ITEMS = """headers = {['X-Amz-Target'] = 'DynamoDB_20120810.BatchWriteItem',
+    ['Content-Type'] = 'application/x-amz-json-1.0'}
+request = function()
+    local items = {}
+    for n = i * 25, i * 25 + 24 do
+        items[#items + 1] = string.format('{"PutRequest": {"Item": {"h": {"S": "key%d"}, ' ..
+            '"name": {"S": "Ann Example"}, "major": {"S": "physics"}, "n": {"N": "%d"}}}}', n, n)
+    end
+    i = i + 1
+    return wrk.format('POST', '/', headers, '{"RequestItems": {"growth": [' ..
+        table.concat(items, ',') .. ']}}')
+end"""
+SENT = """function setup(thread) thread:set('i', %d) thread:set('last', %d) held = thread end
+%s
+done = function() io.write('SENT ', held:get('i'), '\\n') end
+"""
+
+
+def grow(server, folder, what, start, end):
+    """Sends the requests numbered `start` to `end`; what a round may not have got answered is sent again."""
+    script, connections = os.path.join(folder, "grow.lua"), 16
+    while start < end:
+        with open(script, "w") as file:
+            file.write(SENT % (start, end, what))
+        text = subprocess.run(["wrk", "-t1", f"-c{connections}", "-d2s", "-s", script, server.endpoint],
+                              capture_output=True, text=True, check=True).stdout
+        if "Non-2xx" in text:
+            raise RuntimeError(f"{server.name}: {text}")
+        sent = int(re.search(r"SENT (\d+)", text)[1])
+        start = sent if sent >= end + connections else max(start, sent - 2 * connections)
+
+
+def measure_growth(folder):
+    """A page of 1,000 keys from the middle, unparsed; one item, with boto3's own time in it and as wrk sees it."""
     curve, rows = [], 0
-    for size in (s for s in (1_000, 10_000, 100_000, 1_000_000) if s <= TOP):
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda i: s3.put_object(Bucket="growth", Key=f"{i:08}", Body=b""),
-                          range(rows, size)))
-        add_rows(db, "growth", rows, size)
-        rows = size
-        link = s3.generate_presigned_url("list_objects_v2", {
-            "Bucket": "growth", "StartAfter": f"{rows // 3:08}"})
-        curve.append({"rows": size, "page": median_ms(
-            lambda: urllib.request.urlopen(link).read()), "item": median_ms(lambda: db.get_item(
-                TableName="growth", Key={"h": {"S": f"key{rows // 3}"}}))})
-        print(f"{size:9} rows: a page {curve[-1]['page']['least_ms']:.2f} ms, "
-              f"an item {curve[-1]['item']['least_ms']:.2f} ms", flush=True)
+    with Ken("--anonymous") as server:
+        s3, db = client(server, "s3"), client(server, "dynamodb")
+        s3.create_bucket(Bucket="growth")
+        make_table(db, "growth", 0)
+        for size in (s for s in (1_000, 10_000, 100_000, 1_000_000) if s <= TOP):
+            grow(server, folder, GROW_S3, rows, size)
+            grow(server, folder, GROW_ITEMS, rows // 25, size // 25)
+            rows = size
+            link = s3.generate_presigned_url("list_objects_v2", {
+                "Bucket": "growth", "StartAfter": f"{rows // 3:08}"})
+            script = dynamodb_script(server, "GetItem", folder, "growth", rows)
+            curve.append({
+                "rows": size, "page": median_ms(lambda: urllib.request.urlopen(link).read()),
+                "item": median_ms(lambda: db.get_item(TableName="growth",
+                                                      Key={"h": {"S": f"key{rows // 3}"}})),
+                "item_wrk": wrk(server, script, 1, 2)})
+            print(f"{size:9} rows: a page {curve[-1]['page']['median_ms']:.2f} ms, an item "
+                  f"{curve[-1]['item_wrk']['p50_ms']:.3f} ms", flush=True)
     return curve
 
 
+def measure_functions(folder):
+    """What a request takes beyond the function's own time, on one connection."""
+    with Ken() as server:
+        with open(os.path.join(TOOLS, "bench_echo"), "rb") as file:
+            code = functions.make_zip({"bootstrap": (file.read(), 0o755)})
+        client(server, "lambda").create_function(
+            FunctionName="echo", Role="arn:aws:iam::000000000000:role/echo", Handler="h",
+            Runtime="provided.al2023", Code={"ZipFile": code})
+        functions.allow_gateway(client(server, "lambda"), "echo")
+        path = make_api(client(server, "apigateway"))
+        own_us = [float(urllib.request.urlopen(server.endpoint + path).read()) for _ in range(500)]
+        found = {"own_ms": statistics.median(own_us) / 1000}
+        for name, lines in (("health", "wrk.format('GET', '/health')"),
+                            ("gateway", f"wrk.format('GET', {lua_string(path)})"),
+                            ("invoke", signed_invoke(server))):
+            script = write_script(folder, name, ["requests[1] = " + lines])
+            found[name] = wrk(server, script, 1)
+            print(f"{name:10}p50 {found[name]['p50_ms']:.3f} ms, p99 {found[name]['p99_ms']:.3f} ms",
+                  flush=True)
+    return found
+
+
+def make_api(gateway):
+    api = gateway.create_rest_api(name="echo")["id"]
+    parent = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    leaf = gateway.create_resource(restApiId=api, parentId=parent, pathPart="echo")["id"]
+    gateway.put_method(restApiId=api, resourceId=leaf, httpMethod="GET", authorizationType="NONE")
+    gateway.put_integration(
+        restApiId=api, resourceId=leaf, httpMethod="GET", type="AWS_PROXY",
+        integrationHttpMethod="POST", uri="arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/"
+        "functions/arn:aws:lambda:us-east-1:000000000000:function:echo/invocations")
+    gateway.create_deployment(restApiId=api, stageName="prod")
+    return f"/restapis/{api}/prod/_user_request_/echo"
+
+
+def signed_invoke(server):
+    path = "/2015-03-31/functions/echo/invocations"
+    request = AWSRequest("POST", server.endpoint + path, data="{}",
+                         headers={"Host": server.endpoint.split("//")[1]})
+    SigV4Auth(Credentials(*server.key), "lambda", "us-east-1").add_auth(request)
+    headers = ", ".join(f"[{lua_string(k)}] = {lua_string(v)}" for k, v in request.headers.items())
+    return f"wrk.format('POST', '{path}', {{{headers}}}, '{{}}')"
+
+
 def measure_disk(folder):
-    path, sizes = os.path.join(folder, "disk"), {}
-    for name, size in (("syncs_4k", 4096), ("syncs_35k", OBJECT_BYTES), ("syncs_1m", 1 << 20)):
-        count, data, end = 0, os.urandom(size), time.monotonic() + 1
-        with open(path, "wb", buffering=0) as file:
-            while time.monotonic() < end:
-                file.write(data)
-                os.fdatasync(file.fileno())
-                count += 1
-        os.unlink(path)
-        sizes[name] = count
-    sizes["mb_per_second"] = sizes["syncs_1m"] * 1.048576
-    return sizes
+    """Syncs a second of 4 KB, one object and what a batch of 8 or 16 of them comes to."""
+    return tool("bench_disk", folder, 4096, *(n * OBJECT_BYTES for n in (1, 8, 16)))
+
+
+def measure_start(folder):
+    return tool("bench_cloud_start", os.path.abspath(KEN), os.path.join(folder, "start"), 15)
 
 
 def draw(result, path):
@@ -310,16 +433,20 @@ def main():
     os.makedirs(OUT, exist_ok=True)
     result = {"seconds": SECONDS, "object_bytes": OBJECT_BYTES, "servers": {},
               "load": os.getloadavg()[0], "processors": os.cpu_count()}
-    for make in (Ken, *[lambda p=p: p for p in peers()]):
-        with make() as server, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        result["disk"] = {"before": measure_disk(folder)}
+        result["start"] = measure_start(folder)
+        print("start:", result["start"], flush=True)
+        for make in (Ken, *[lambda p=p: p for p in peers()]):
+            with make() as server, tempfile.TemporaryDirectory() as scripts:
+                result["servers"][server.name] = found = measure_server(server, scripts)
+                print(f"{server.name:15}start {found['start_ms']:.0f} ms, "
+                      f"{found['idle_mb']:.0f} MB at rest", flush=True)
             if server.name == "ken":
-                result["disk"] = measure_disk(server.folder)
+                result["disk"]["after"] = measure_disk(folder)
                 print("disk:", result["disk"], flush=True)
-            result["servers"][server.name] = found = measure_server(server, folder)
-            print(f"{server.name:10}start {found['start_ms']:.0f} ms, "
-                  f"{found['idle_mb']:.0f} MB at rest", flush=True)
-            if server.name == "ken":
-                result["growth"] = measure_growth(server)
+        result["functions"] = measure_functions(folder)
+        result["growth"] = measure_growth(folder)
     with open(os.path.join(OUT, "cloud.json"), "w") as file:
         json.dump(result, file, indent=2)
     draw(result, os.path.join(OUT, "cloud.svg"))

@@ -29,6 +29,7 @@ class Cloud:
         self.process = None
         self.endpoint = None
         self.listen = "127.0.0.1:0"
+        self.arguments = []
 
     def start(self):
         receive, send = os.pipe()
@@ -37,7 +38,7 @@ class Cloud:
         environment.update(self.keys())
         self.process = subprocess.Popen(
             [self.ken, "cloud", "--data", self.folder, "--listen", self.listen,
-             "--region", "us-east-1", "--ready-fd", str(send)],
+             "--region", "us-east-1", "--ready-fd", str(send), *self.arguments],
             pass_fds=[send], env=environment, stdout=subprocess.DEVNULL)
         os.close(send)
         with os.fdopen(receive) as ready:
