@@ -105,7 +105,7 @@ def wait_for(endpoint):
         except OSError:
             return False
         return True
-    clouds.wait_until(answers, 20)
+    clouds.wait_until(answers, 90)
 
 
 def peers():
