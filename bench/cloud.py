@@ -61,8 +61,8 @@ class Peer:
         fill = {"PORT": str(port), "FOLDER": self.folder}
         start = time.monotonic()
         self.process = subprocess.Popen(
-            [self.program, *(fill.get(a, a) for a in self.arguments)], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, env={**os.environ, "FAUXQS_PORT": str(port)})
+            [self.program, *(fill.get(a, a) for a in self.arguments)], cwd=self.folder,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "FAUXQS_PORT": str(port)})
         wait_for(self.endpoint)
         self.start_ms = (time.monotonic() - start) * 1000
         return self
