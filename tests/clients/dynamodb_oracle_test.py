@@ -56,7 +56,11 @@ class Oracle:
             ["java", f"-Djava.library.path={folder}/DynamoDBLocal_lib", "-jar", JAR, "-inMemory",
              "-disableTelemetry", "-port", str(self.port)],
             cwd=tempfile.gettempdir(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        clouds.wait_until(self.answers, 60)
+        try:
+            clouds.wait_until(self.answers, 60)
+        except AssertionError:
+            self.close()
+            raise
 
     def answers(self):
         with socket.socket() as s:

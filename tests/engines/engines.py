@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 import uuid
 
-START_S, COMMAND_S, STOP_S = 90, 60, 20
+START_S, COMMAND_S, STOP_S = 180, 120, 20
 PR_SET_PDEATHSIG = 1
 DISK_BYTES = 8 << 30  # sparse: takes what is written
 REGION = "us-east-1"

