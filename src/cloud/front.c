@@ -131,6 +131,8 @@ static void add_headers(struct MHD_Response *response, const struct exchange *x)
     int is_s3 = x->service->error_form == ERROR_FORM_S3;
     MHD_add_response_header(response, is_s3 ? "x-amz-request-id" : "x-amzn-RequestId",
                             x->request_id);
+    if (is_s3)
+        MHD_add_response_header(response, "x-amz-id-2", x->request_id); /* as HostId */
 }
 
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct request *request)

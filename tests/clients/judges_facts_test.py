@@ -2,6 +2,7 @@
 words. judges_facts_test.py KEN"""
 import datetime
 import hashlib
+import http.client
 import json
 import sys
 import unittest
@@ -276,6 +277,46 @@ class ObjectFacts(Facts):
                      CopySource=source, CopySourceIfMatch='"abc"')
         self.refused(412, "PreconditionFailed", self.s3.copy_object, Bucket=bucket, Key="x",
                      CopySource=source, CopySourceIfNoneMatch=etag)
+
+    def test_what_errors_tell(self):
+        bucket = self.bucket("k")
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            self.s3.get_object(Bucket=bucket, Key="k", Range="bytes=7-9")
+        error = caught.exception.response
+        self.assertEqual((error["Error"]["RangeRequested"], error["Error"]["ActualObjectSize"]),
+                         ("bytes=7-9", "1"))
+        self.assertEqual(error["ResponseMetadata"]["HostId"],
+                         error["ResponseMetadata"]["HTTPHeaders"]["x-amz-id-2"])
+        self.refused(400, "InvalidRequest", self.s3.get_object_attributes, Bucket=bucket, Key="k",
+                     ObjectAttributes=[])
+        self.refused(400, "InvalidArgument", self.s3.get_object_attributes, Bucket=bucket, Key="k",
+                     ObjectAttributes=["Nonsense"])
+
+    def test_a_body_has_a_length(self):
+        bucket = self.bucket("k")
+        signer = self.cloud.client(boto3, "s3", config=botocore.config.Config(
+            signature_version="s3v4", s3={"addressing_style": "path"}))
+        upload = self.s3.create_multipart_upload(Bucket=bucket, Key="p")["UploadId"]
+        for name, more in (("put_object", {"Key": "n"}),
+                           ("upload_part", {"Key": "p", "PartNumber": 1, "UploadId": upload})):
+            url = urllib.parse.urlsplit(signer.generate_presigned_url(
+                name, Params={"Bucket": bucket, **more}, ExpiresIn=100))
+            for headers, status in (([], 411), ([("Content-Length", "0")], 200)):
+                connection = http.client.HTTPConnection(url.netloc)
+                connection.putrequest("PUT", f"{url.path}?{url.query}")
+                for header in headers:
+                    connection.putheader(*header)
+                connection.endheaders()
+                reply = connection.getresponse()
+                self.assertEqual((reply.status, b"MissingContentLength" in reply.read()),
+                                 (status, status == 411), name)
+                connection.close()
+
+    def test_types_of_lists(self):
+        client = self.cloud.client(boto3, "s3")
+        client.meta.events.register("before-call.s3.ListObjectsV2", lambda params, **_:
+                                    params.update(url=params["url"].replace("type=2", "type=3")))
+        self.refused(400, "InvalidArgument", client.list_objects_v2, Bucket=self.bucket("k"))
 
     def test_odd_keys(self):
         keys = [" ", "a b", "a+b", "a%25b", "?", "#", "&", "_", "a//b", "/a", "a/", "..", "./x",

@@ -85,7 +85,7 @@ static int read_names(struct s3_request *r)
         p += size;
     }
     if (!flags)
-        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-object-attributes",
+        exchange_fail_more(r->x, "InvalidRequest", "ArgumentName", "x-amz-object-attributes",
                            "The x-amz-object-attributes header specifying the attributes to be "
                            "retrieved is either missing or empty");
     return flags ? flags : -1;

@@ -396,8 +396,10 @@ static int check_request(struct s3_request *r, struct meta_object *object, struc
     if (read_range(exchange_header(x, "Range"), (size_t)object->size, range) < 0) {
         snprintf(text, sizeof text, "bytes */%lld", (long long)object->size);
         exchange_reply_header(x, "Content-Range", text);
-        exchange_fail_more(x, "InvalidRange", "RangeRequested", exchange_header(x, "Range"),
-                           "The requested range is not satisfiable");
+        const struct error_field fields[] = {{"RangeRequested", exchange_header(x, "Range")},
+                                             {"ActualObjectSize", text + strlen("bytes */")}};
+        exchange_fail_fields(x, "InvalidRange", "The requested range is not satisfiable", fields,
+                             2);
         return -1;
     }
     if (read_part(r, object, range, &part, &parts) < 0)

@@ -96,6 +96,8 @@ static int read_listing(struct listing *l)
 {
     struct exchange *x = l->r->x;
     const char *max = exchange_query(x, "max-keys"), *encoding = exchange_query(x, "encoding-type");
+    if (l->kind == LIST_V1 && *parameter(l->r, "list-type"))
+        return fail_argument(l, "list-type", "Invalid List Type specified in Request");
     l->prefix = parameter(l->r, "prefix");
     l->delimiter = parameter(l->r, "delimiter");
     l->shows_owner = l->kind != LIST_V2 || strcmp(parameter(l->r, "fetch-owner"), "true") == 0;

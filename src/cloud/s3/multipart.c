@@ -200,7 +200,8 @@ void s3_upload_part(struct s3_request *r)
     struct content content = {0};
     int64_t number;
     int ignored = 0;
-    if (read_part_number(r, &number) == 0 && s3_need_upload(r, &upload) == 0 &&
+    if (s3_need_length(r) == 0 && read_part_number(r, &number) == 0 &&
+        s3_need_upload(r, &upload) == 0 &&
         s3_take_body(r, s3_upload_checksum(&upload, &ignored), &content) == 0)
         upload_part(r, &upload, number, &content);
     content_finish(&content);

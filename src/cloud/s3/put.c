@@ -353,12 +353,20 @@ int s3_store_object(struct s3_request *r, struct content *content, const struct 
     return 0;
 }
 
+int s3_need_length(struct s3_request *r)
+{
+    if (exchange_header(r->x, "Content-Length") || exchange_header(r->x, "Transfer-Encoding"))
+        return 0;
+    exchange_fail(r->x, "MissingContentLength", "You must provide the Content-Length HTTP header.");
+    return -1;
+}
+
 void s3_put_object(struct s3_request *r)
 {
     struct content content = {0};
     struct s3_extras extras;
     char etag[S3_ETAG_BYTES];
-    if (s3_need_bucket(r, NULL) == 0 && s3_read_extras(r, &extras) == 0 &&
+    if (s3_need_bucket(r, NULL) == 0 && s3_need_length(r) == 0 && s3_read_extras(r, &extras) == 0 &&
         s3_take_body(r, CHECKSUM_NONE, &content) == 0 &&
         s3_store_object(r, &content, &extras, "ObjectCreated:Put", etag) == 0)
         exchange_respond(r->x, 200, NULL, NULL, 0);

@@ -18,6 +18,8 @@ const char *s3_kept_headers(struct s3_request *r);
 int s3_given_checksum(struct s3_request *r, enum checksum_kind *kind, const char **text);
 /* -1, answered: no such algorithm is known. */
 int s3_fail_algorithm(struct s3_request *r);
+/* -1, answered: the client did not say how long the body is. */
+int s3_need_length(struct s3_request *r);
 /* Digest the body, with the client's kind of checksum or else the `usual` one, and compare with all
  * that the client said of it. `content` must be finished in any case. */
 int s3_take_body(struct s3_request *r, enum checksum_kind usual, struct content *content);
