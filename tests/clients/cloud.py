@@ -122,6 +122,19 @@ class Case(unittest.TestCase):
         return error["Message"]
 
 
+def object_files(folder):
+    """The files of S3's objects and parts, and those that its rows name: the same, or something is wrong."""
+    import sqlite3
+    objects = os.path.join(folder, "s3", "objects")
+    database = sqlite3.connect(os.path.join(folder, "s3", "meta.db"))
+    rows = {file for table in ("objects", "history", "parts")
+            for file, in database.execute(f"SELECT file FROM {table} WHERE file>'0'")}
+    database.close()
+    files = {os.path.relpath(os.path.join(at, name), objects) for at, _, names in os.walk(objects)
+             for name in names}
+    return files, rows
+
+
 def wait_until(condition, seconds=10):
     """What `condition` gives as soon as that is true; fails when it never is."""
     until = time.monotonic() + seconds

@@ -33,7 +33,7 @@ try:
     import boto3
     import botocore.exceptions
     from boto3.s3.transfer import TransferConfig
-    import sqlite3
+    import sqlite3  # pylint: disable=unused-import
 except ImportError as error:
     clouds.skip(f"{error} for {sys.executable}")
 
@@ -471,15 +471,7 @@ class PowerTest(unittest.TestCase):
 
     def check_files(self):
         """Every row has its file, and no file is without a row."""
-        folder = os.path.join(self.cloud.folder, "s3")
-        database = sqlite3.connect(os.path.join(folder, "meta.db"))
-        rows = {file for table in ("objects", "history", "parts")
-                for file, in database.execute(f"SELECT file FROM {table} WHERE file>'0'")}
-        database.close()
-        objects = os.path.join(folder, "objects")
-        files = {os.path.relpath(os.path.join(at, name), objects) for at, _, names in os.walk(objects)
-                 for name in names}
-        self.assertEqual(files, rows, "files of objects, and rows that name one")
+        self.assertEqual(*clouds.object_files(self.cloud.folder))
 
     def check(self, cut):
         self.check_files()

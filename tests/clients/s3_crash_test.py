@@ -1,4 +1,5 @@
-"""kill -9 under writes of versions with notifications: every acknowledged version is there, whole, with its event.
+"""kill -9 under writes of versions with notifications: every acknowledged version is there, whole, with its event, and so
+are the events of copies, completed uploads and deletions.
 s3_crash_test.py KEN; KEN_CRASH_ROUNDS=500 for longer"""
 import hashlib
 import json
@@ -26,7 +27,7 @@ KEN = sys.argv[1]
 ROUNDS = int(os.environ.get("KEN_CRASH_ROUNDS", "4"))
 WRITERS, KEYS, KEPT, QUIET_S = 4, 3, 100, 35  # longer than a message stays hidden
 BUCKET = "versions"
-SMALL = 64 * 1024  # up to here a version has no file of its own
+STEPS = ("put", "put", "copy", "delete", "remove", "put", "in parts", "put", "remove both", "put")
 
 
 class Writer(threading.Thread):
@@ -48,22 +49,55 @@ class Writer(threading.Thread):
     def step(self):
         key = f"{self.number}/{self.writes % KEYS}"
         mine = [v for v in list(self.state["versions"]) if v[0].startswith(f"{self.number}/")]
-        if self.writes % 5 == 3:
-            reply = self.s3.delete_object(Bucket=BUCKET, Key=key)
-            self.state["markers"].add((key, reply["VersionId"]))
-        elif self.writes % 5 == 4 and mine:
-            victim = random.choice(mine)
-            self.state["doubtful"].add(victim)
-            self.s3.delete_object(Bucket=BUCKET, Key=victim[0], VersionId=victim[1])
-            self.state["versions"].pop(victim, None)
-            self.state["removed"].add(victim)
-            self.state["doubtful"].discard(victim)
-        else:
-            body = os.urandom([0, 900, 40_000, 600_000][self.writes % 4])
-            reply = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-            version = (key, reply["VersionId"])
-            self.state["versions"][version] = hashlib.sha256(body).digest()
-            self.state["events"].add(version)
+        step = STEPS[self.writes % len(STEPS)]
+        if step in ("copy", "remove", "remove both") and len(mine) < 2:
+            step = "put"
+        getattr(self, step.replace(" ", "_"))(key, mine)
+
+    def made(self, key, reply, body_digest, event):
+        version = (key, reply["VersionId"])
+        self.state["versions"][version] = body_digest
+        self.state["events"].add(("ObjectCreated:" + event, *version))
+
+    def put(self, key, _):
+        body = os.urandom([0, 900, 40_000, 600_000][self.writes % 4])
+        self.made(key, self.s3.put_object(Bucket=BUCKET, Key=key, Body=body), hashlib.sha256(body).digest(), "Put")
+
+    def copy(self, key, mine):
+        source = random.choice(mine)
+        reply = self.s3.copy_object(Bucket=BUCKET, Key=key, CopySource={
+            "Bucket": BUCKET, "Key": source[0], "VersionId": source[1]})
+        self.made(key, reply, self.state["versions"][source], "Copy")
+
+    def in_parts(self, key, _):
+        body, where = os.urandom(300_000), {"Bucket": BUCKET, "Key": key}
+        where["UploadId"] = self.s3.create_multipart_upload(**where)["UploadId"]
+        etag = self.s3.upload_part(**where, PartNumber=1, Body=body)["ETag"]
+        reply = self.s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [
+            {"PartNumber": 1, "ETag": etag}]})
+        self.made(key, reply, hashlib.sha256(body).digest(), "CompleteMultipartUpload")
+
+    def delete(self, key, _):
+        marker = (key, self.s3.delete_object(Bucket=BUCKET, Key=key)["VersionId"])
+        self.state["markers"].add(marker)
+        self.state["events"].add(("ObjectRemoved:DeleteMarkerCreated", *marker))
+
+    def remove(self, _, mine):
+        self.gone(random.sample(mine, 1), lambda victims: self.s3.delete_object(
+            Bucket=BUCKET, Key=victims[0][0], VersionId=victims[0][1]))
+
+    def remove_both(self, _, mine):
+        self.gone(random.sample(mine, 2), lambda victims: self.s3.delete_objects(Bucket=BUCKET, Delete={
+            "Objects": [{"Key": key, "VersionId": version} for key, version in victims]}))
+
+    def gone(self, victims, call):
+        self.state["doubtful"].update(victims)
+        call(victims)
+        for victim in victims:
+            self.state["versions"].pop(victim)
+            self.state["events"].add(("ObjectRemoved:Delete", *victim))
+        self.state["removed"].update(victims)
+        self.state["doubtful"].difference_update(victims)
 
 
 class CrashTest(unittest.TestCase):
@@ -82,7 +116,7 @@ class CrashTest(unittest.TestCase):
             for message in messages:
                 for record in json.loads(message["Body"]).get("Records", []):
                     thing = record["s3"]["object"]
-                    self.seen.add((thing["key"], thing["versionId"]))
+                    self.seen.add((record["eventName"], thing["key"], thing["versionId"]))
             if messages:
                 until = time.monotonic() + QUIET_S
                 sqs.delete_message_batch(QueueUrl=url, Entries=[
@@ -108,17 +142,16 @@ class CrashTest(unittest.TestCase):
             rows = list(database.execute(sql))
             database.close()
             lines.append(f"{file}: {len(rows)} rows in {sql.split()[-1]}")
-            lines += [f"{version}: {row}" for row in rows for _, version in missing
+            lines += [f"{version}: {row}" for row in rows for _, _, version in missing
                       if version in row[1] or version == row[2]]
         return "\n".join(lines)
 
     def check(self, cloud):
         s3 = cloud.client(boto3, "s3")
-        listed, markers, current, large = set(), set(), {}, 0
+        listed, markers, current = set(), set(), {}
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=BUCKET):
             for row in page.get("Versions", []):
                 listed.add((row["Key"], row["VersionId"]))
-                large += row["Size"] > SMALL
                 if row["IsLatest"]:
                     current[row["Key"]] = row["VersionId"]
             markers |= {(m["Key"], m["VersionId"]) for m in page.get("DeleteMarkers", [])}
@@ -132,9 +165,7 @@ class CrashTest(unittest.TestCase):
         self.assertFalse(self.state["removed"] & listed, "a removed version came back")
         keys = {o["Key"] for o in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
         self.assertEqual(keys, set(current), "the list and the newest versions differ")
-        files = sum(len(names) for _, _, names in
-                    os.walk(os.path.join(cloud.folder, "s3", "objects")))
-        self.assertEqual(files, large, "files without a version are left")
+        self.assertEqual(*clouds.object_files(cloud.folder), "files of objects, and rows that name one")
 
     def trim(self, cloud):
         """Hundreds of rounds must not look at what hundreds of rounds have written."""
@@ -157,7 +188,7 @@ class CrashTest(unittest.TestCase):
             s3.put_bucket_notification_configuration(
                 Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [
                     {"QueueArn": "arn:aws:sqs:us-east-1:000000000000:events",
-                     "Events": ["s3:ObjectCreated:*"]}]})
+                     "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}]})
             for number in range(ROUNDS):
                 writers = [Writer(cloud, n, self.state) for n in range(WRITERS)]
                 for writer in writers:
