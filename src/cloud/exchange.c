@@ -20,7 +20,10 @@ void reply_finish(struct reply *reply)
     free(reply->body_copy);
     if (reply->fd >= 0)
         close(reply->fd);
+    if (reply->held)
+        __atomic_sub_fetch(reply->held, reply->held_bytes, __ATOMIC_RELAXED);
     reply->data = reply->body_copy = NULL;
+    reply->held = NULL;
     reply->fd = -1;
 }
 
@@ -133,6 +136,17 @@ void exchange_respond(struct exchange *x, int status, const char *content_type, 
     if (size)
         memcpy(copy, data, size);
     exchange_respond_take(x, status, content_type, copy, size);
+}
+
+int exchange_hold(struct exchange *x, size_t *held, size_t bytes, size_t limit)
+{
+    if (__atomic_add_fetch(held, bytes, __ATOMIC_RELAXED) > limit) {
+        __atomic_sub_fetch(held, bytes, __ATOMIC_RELAXED);
+        return 0;
+    }
+    x->reply->held = held;
+    x->reply->held_bytes = bytes;
+    return 1;
 }
 
 void exchange_respond_file(struct exchange *x, int status, const char *content_type, int fd,

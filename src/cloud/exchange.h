@@ -70,6 +70,9 @@ void exchange_respond(struct exchange *x, int status, const char *content_type, 
 /* The same with memory from malloc() that the exchange frees: no copy. */
 void exchange_respond_take(struct exchange *x, int status, const char *content_type, void *data,
                            size_t size);
+/* Answers that wait in memory for slow readers, together: 1 when `bytes` more fit under `limit`;
+ * `*held` (atomic) has them until the exchange ends. Once an exchange. */
+int exchange_hold(struct exchange *x, size_t *held, size_t bytes, size_t limit);
 /* The body is `size` bytes of `fd` from `offset`; the exchange closes fd. */
 void exchange_respond_file(struct exchange *x, int status, const char *content_type, int fd,
                            off_t offset, size_t size);

@@ -14,7 +14,8 @@ struct reply {
     size_t header_count;
     void *data; /* from malloc(), or NULL */
     size_t size;
-    int fd; /* -1: the body is `data` */
+    int fd;                   /* -1: the body is `data` */
+    size_t *held, held_bytes; /* of exchange_hold(); NULL: nothing */
     off_t offset;
     int head_only;                      /* `size` is told, nothing sent */
     void *body_copy;                    /* of exchange_body() */

@@ -23,14 +23,19 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST_HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)
 FLOOD = 10_000
-# The cloud's limits (src/cloud/front.h, s3/content.h), and what a thread costs: its stack and its share of the heap.
-CONNECTION_KIB, WORKERS, WINDOW_KIB, THREAD_KIB = 64, 32, 64, 256
+# The cloud's limits (src/cloud/front.h, s3/content.h, s3/get.c), and what a thread costs: its stack and its share of the heap.
+CONNECTION_KIB, WORKERS, WINDOW_KIB, THREAD_KIB, HELD_KIB = 64, 32, 64, 256, 32 * 1024
+HEAP_KIB = 2048  # what the C library may keep of a thread's freed blocks of up to 1 MiB: twice that
 resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES[1], OPEN_FILES[1]))
 
 
 class Base(unittest.TestCase):
-    def connect(self):
-        client = socket.create_connection(self.address, timeout=20)
+    def connect(self, *option):
+        client = socket.socket()
+        client.settimeout(20)
+        if option:
+            client.setsockopt(socket.SOL_SOCKET, *option)
+        client.connect(self.address)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.addCleanup(client.close)
         return client
@@ -179,11 +184,10 @@ class VanishingTest(OneCloud):
             self.s3.head_object(Bucket="robust", Key="never")
         self.serves()
 
-    def test_who_does_not_read_the_answer_holds_up_nobody(self):
-        whole = bytes(range(256)) * 117_188  # 30 MB
-        self.s3.put_object(Bucket="robust", Key="large", Body=whole)
-        data = self.signed("GET", "/robust/large")
-        clients = [self.connect() for _ in range(50)]
+    def stick(self, key, count):
+        """Clients that ask for an object and read one byte; how much memory that took at most, in KiB."""
+        data = self.signed("GET", "/robust/" + key)
+        clients = [self.connect(socket.SO_RCVBUF, 4096) for _ in range(count)]  # so that little fits into the kernel
         self.serves()
         before = self.memory_kib()
         for client in clients:
@@ -192,10 +196,24 @@ class VanishingTest(OneCloud):
             self.assertEqual(client.recv(1), b"H")
         for _ in range(20):
             self.serves()
-        self.assertLess(self.memory_kib() - before,
-                        len(clients) * CONNECTION_KIB + WORKERS * (WINDOW_KIB + THREAD_KIB))
+        return clients, self.memory_kib() - before
+
+    def test_who_does_not_read_the_answer_holds_up_nobody(self):
+        whole = bytes(range(256)) * 117_188  # 30 MB
+        self.s3.put_object(Bucket="robust", Key="large", Body=whole)
+        clients, grown = self.stick("large", 50)
+        self.assertLess(grown, len(clients) * CONNECTION_KIB + WORKERS * (WINDOW_KIB + THREAD_KIB))
         answer = b"H" + self.read_answer(clients[-1], len(whole))
         self.assertEqual(answer.split(b"\r\n\r\n", 1)[1], whole)
+
+    def test_answers_in_memory_have_a_limit_together(self):
+        whole = bytes(range(256)) * 3_900  # small enough to be sent from memory
+        self.s3.put_object(Bucket="robust", Key="middle", Body=whole)
+        clients, grown = self.stick("middle", 300)
+        self.assertLess(grown, HELD_KIB + len(clients) * CONNECTION_KIB + WORKERS * (THREAD_KIB + HEAP_KIB))
+        for client in (clients[0], clients[-1]):
+            answer = b"H" + self.read_answer(client, len(whole))
+            self.assertEqual(answer.split(b"\r\n\r\n", 1)[1], whole)
 
     def read_answer(self, client, body_bytes):
         out = bytearray()

@@ -11,8 +11,9 @@
 /* GetObject and HeadObject. */
 
 enum {
-    MEMORY_BYTES = 1024 * 1024, /* up to here an answer is read into memory and sent at once */
-    QUICK_BYTES = 256 * 1024,   /* up to here without a change of thread */
+    MEMORY_BYTES = 1024 * 1024,     /* up to here an answer is read into memory and sent at once */
+    HELD_BYTES = 32 * MEMORY_BYTES, /* of such answers together, then they go by file too */
+    QUICK_BYTES = 256 * 1024,       /* up to here without a change of thread */
 };
 
 struct range {
@@ -273,7 +274,9 @@ static int take_bytes(struct s3_request *r, const struct content_piece *piece,
         source->data = NULL;
         return 0;
     }
-    *out = piece->size <= MEMORY_BYTES ? malloc(piece->size + 1) : NULL;
+    if (piece->size <= MEMORY_BYTES &&
+        exchange_hold(r->x, &r->s3->held_bytes, piece->size, HELD_BYTES))
+        *out = malloc(piece->size + 1);
     if (content_check(r->s3, source->fd, piece, *out, err) == 0)
         return 0;
     free(*out);

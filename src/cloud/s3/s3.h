@@ -25,6 +25,7 @@ struct s3 {
     struct expiry *expiry;
     pthread_mutex_t room_lock;
     int has_room;      /* content_store() has found or made its folders */
+    size_t held_bytes; /* of answers in memory; atomic */
     int lifecycles;    /* buckets that have one; atomic */
     int64_t day_ms;    /* of a lifecycle; 24 hours but in tests */
     char owner_id[65]; /* canonical user id: hex */
