@@ -19,10 +19,11 @@
 enum { PATH_BYTES = 4096, ITEMS_OF_A_MS = 4096 };
 #define MAX_DATA_BYTES ((size_t)64 * 1024 * 1024)
 
+/* Small, as a day without network may be a million of them. */
 struct entry {
-    uint64_t id, bytes;
-    enum spool_rank rank;
-    int gone;
+    uint64_t id, outside; /* bytes of a file elsewhere */
+    uint32_t own;         /* bytes of the item's file */
+    uint8_t rank, gone;
 };
 
 struct spool {
@@ -38,22 +39,26 @@ struct spool {
     int woken;
 };
 
-/* "00000000000000000042-1-0.item": number, rank, bytes outside. */
-static void path_of(const struct spool *spool, const struct entry *entry, uint64_t outside,
-                    char path[PATH_BYTES])
+static uint64_t bytes_of(const struct entry *entry)
 {
-    snprintf(path, PATH_BYTES, "%s/%020" PRIu64 "-%d-%" PRIu64 ".item", spool->folder, entry->id,
-             (int)entry->rank, outside);
+    return entry->own + entry->outside;
 }
 
-static int read_name(const char *name, struct entry *entry, uint64_t *outside)
+/* "00000000000000000042-1-0.item": number, rank, bytes outside. */
+static void path_of(const struct spool *spool, const struct entry *entry, char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s/%020" PRIu64 "-%d-%" PRIu64 ".item", spool->folder, entry->id,
+             (int)entry->rank, entry->outside);
+}
+
+static int read_name(const char *name, struct entry *entry)
 {
     int rank, end = 0;
-    if (sscanf(name, "%20" SCNu64 "-%1d-%20" SCNu64 ".item%n", &entry->id, &rank, outside, &end) !=
-            3 ||
+    if (sscanf(name, "%20" SCNu64 "-%1d-%20" SCNu64 ".item%n", &entry->id, &rank, &entry->outside,
+               &end) != 3 ||
         end == 0 || name[end] || rank < 0 || rank >= SPOOL_RANKS)
         return -1;
-    entry->rank = (enum spool_rank)rank;
+    entry->rank = (uint8_t)rank;
     return 0;
 }
 
@@ -70,7 +75,7 @@ static int put_entry(struct spool *spool, const struct entry *entry, struct err 
         spool->capacity = capacity;
     }
     spool->entries[spool->count++] = *entry;
-    spool->bytes += entry->bytes;
+    spool->bytes += bytes_of(entry);
     return 0;
 }
 
@@ -88,14 +93,13 @@ static int scan(struct spool *spool, struct err *err)
     for (struct dirent *file; result == 0 && (file = readdir(folder));) {
         struct entry entry = {0};
         struct stat status;
-        uint64_t outside;
         if (strstr(file->d_name, ".new"))
             unlinkat(dirfd(folder), file->d_name, 0);
-        if (read_name(file->d_name, &entry, &outside) < 0 ||
+        if (read_name(file->d_name, &entry) < 0 ||
             fstatat(dirfd(folder), file->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-            !S_ISREG(status.st_mode))
+            !S_ISREG(status.st_mode) || status.st_size > UINT32_MAX)
             continue;
-        entry.bytes = (uint64_t)status.st_size + outside;
+        entry.own = (uint32_t)status.st_size;
         result = put_entry(spool, &entry, err);
     }
     if (folder)
@@ -157,34 +161,17 @@ static struct entry *find(const struct spool *spool, uint64_t id)
     return NULL;
 }
 
-/* An item's file, found by its number: the name tells more than the entry does. */
+/* An item's file, if it is still there. */
 static int find_path(const struct spool *spool, const struct entry *entry, char path[PATH_BYTES])
 {
-    struct stat status;
-    path_of(spool, entry, 0, path);
-    if (stat(path, &status) == 0)
-        return 0;
-    if (entry->rank != SPOOL_VIDEO)
-        return -1;
-    DIR *folder = opendir(spool->folder);
-    int found = -1;
-    for (struct dirent *file; folder && found < 0 && (file = readdir(folder));) {
-        struct entry other;
-        uint64_t outside;
-        if (read_name(file->d_name, &other, &outside) < 0 || other.id != entry->id)
-            continue;
-        path_of(spool, entry, outside, path);
-        found = 0;
-    }
-    if (folder)
-        closedir(folder);
-    return found;
+    path_of(spool, entry, path);
+    return access(path, F_OK);
 }
 
 /* The entry no longer counts; the front of the list closes up. */
 static void forget(struct spool *spool, struct entry *entry)
 {
-    spool->bytes -= entry->bytes;
+    spool->bytes -= bytes_of(entry);
     entry->gone = 1;
     while (spool->first < spool->count && spool->entries[spool->first].gone)
         spool->first++;
@@ -277,19 +264,20 @@ int spool_add(struct spool *spool, const struct spool_item *item, struct err *er
     if (meta_bytes > SPOOL_MAX_META_BYTES || strchr(item->meta, '\n') ||
         item->size > MAX_DATA_BYTES)
         return err_set(err, ERR_TOO_BIG, "queue: the item is too large");
-    struct entry entry = {.rank = item->rank,
-                          .bytes = meta_bytes + 1 + item->size + item->outside_bytes};
+    struct entry entry = {.rank = (uint8_t)item->rank,
+                          .own = (uint32_t)(meta_bytes + 1 + item->size),
+                          .outside = item->outside_bytes};
     pthread_mutex_lock(&spool->lock);
-    int result = make_room(spool, entry.bytes, item->rank, err);
+    int result = make_room(spool, bytes_of(&entry), item->rank, err);
     int64_t unix_ms = item->unix_ms > 0 ? item->unix_ms : clock_unix_ms();
     entry.id = (uint64_t)unix_ms * ITEMS_OF_A_MS + spool->drawn++ % ITEMS_OF_A_MS;
-    spool->bytes += entry.bytes; /* spoken for */
+    spool->bytes += bytes_of(&entry); /* spoken for */
     pthread_mutex_unlock(&spool->lock);
-    path_of(spool, &entry, item->outside_bytes, path);
+    path_of(spool, &entry, path);
     if (result == 0)
         result = write_item(spool, path, item, err);
     pthread_mutex_lock(&spool->lock);
-    spool->bytes -= entry.bytes;
+    spool->bytes -= bytes_of(&entry);
     if (result == 0)
         result = put_entry(spool, &entry, err);
     for (size_t i = spool->count;
