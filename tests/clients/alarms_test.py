@@ -133,7 +133,7 @@ class AlarmsTest(clouds.Case):
         sqs.create_queue(QueueName="late")
         sns.subscribe(TopicArn=topic, Protocol="sqs",
                       Endpoint="arn:aws:sqs:us-east-1:000000000000:late")
-        self.put("late", MetricName="none", AlarmActions=[topic])
+        self.put("late", MetricName="none", AlarmActions=[topic], TreatMissingData="ignore")
         self.watch.disable_alarm_actions(AlarmNames=["late"])
         self.watch.set_alarm_state(AlarmName="late", StateValue="ALARM", StateReason="x")
         self.watch.enable_alarm_actions(AlarmNames=["late"])
@@ -142,7 +142,8 @@ class AlarmsTest(clouds.Case):
         with database:
             document, = database.execute("SELECT document FROM alarms WHERE name='late'").fetchone()
             database.execute("UPDATE alarms SET document=? WHERE name='late'",
-                             [json.dumps({**json.loads(document), "pending": "OK"})])
+                             [json.dumps({**json.loads(document), "StateValue": "ALARM",
+                                          "pending": "OK"})])
         database.close()
         self.cloud.start()
         self.connect()

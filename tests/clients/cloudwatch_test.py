@@ -85,6 +85,79 @@ def check_data(cloudwatch, now):
     assert answer["MetricDataResults"][0]["StatusCode"] == "Complete"
 
 
+def check_what_is_put(cloudwatch, now):
+    """What AWS takes of a datum: one of its forms, and a time that is not far away."""
+    def put(**datum):
+        return code_of(cloudwatch.put_metric_data, Namespace="N",
+                       MetricData=[{"MetricName": "m", **datum}])
+    assert "InvalidParameterCombination" in put(Value=1, Values=[1])
+    assert "InvalidParameterCombination" in put(Value=1, StatisticValues={
+        "SampleCount": 1, "Sum": 1, "Minimum": 1, "Maximum": 1})
+    assert "InvalidParameterValue" in put(Values=[1.0], Counts=[1.0, 2.0])
+    assert "InvalidParameterValue" in put(Value=1, StorageResolution=5)
+    assert "InvalidParameterValue" in put(Value=float("nan"))
+    assert "InvalidParameterValue" in put(Value=1, Timestamp=now - datetime.timedelta(days=15))
+    assert "InvalidParameterValue" in put(Value=1, Timestamp=now + datetime.timedelta(hours=3))
+    assert put(Value=1, Timestamp=now - datetime.timedelta(days=13)) is None
+    assert put(Value=1, Timestamp=now + datetime.timedelta(minutes=110)) is None
+    assert "InvalidParameterValue" in code_of(cloudwatch.put_metric_data, Namespace=":N",
+                                              MetricData=[{"MetricName": "m", "Value": 1}])
+
+
+def check_queries(cloudwatch, now):
+    """Orders, pages and refusals of GetMetricData."""
+    start = now.replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=2)
+    for i in range(10):
+        cloudwatch.put_metric_data(Namespace="Row", MetricData=[
+            {"MetricName": "m", "Value": i + 1, "Timestamp": start + datetime.timedelta(minutes=i)}])
+
+    def query(name="q", metric="m", stat="Sum", period=60, **more):
+        return {"Id": name, "MetricStat": {"Metric": {"Namespace": "Row", "MetricName": metric},
+                                           "Period": period, "Stat": stat}, **more}
+
+    def get(*queries, minutes=10, **more):
+        return cloudwatch.get_metric_data(
+            MetricDataQueries=list(queries), StartTime=start,
+            EndTime=start + datetime.timedelta(minutes=minutes), **more)
+    rising = [float(i) for i in range(1, 11)]
+    first = get(query())["MetricDataResults"][0]
+    assert first["Values"] == rising[::-1], first
+    assert first["Timestamps"][0] == start + datetime.timedelta(minutes=9), first
+    assert (first["Label"], first["StatusCode"]) == ("m", "Complete"), first
+    assert get(query(), ScanBy="TimestampAscending")["MetricDataResults"][0]["Values"] == rising
+    assert get(query(), minutes=3)["MetricDataResults"][0]["Values"] == [3, 2, 1]
+    assert get(query(period=300))["MetricDataResults"][0]["Values"] == [40, 15]
+    two = get(query("a", ReturnData=False), query("b", "none", Label="mine"))["MetricDataResults"]
+    assert [(r["Id"], r["Label"], r["Values"]) for r in two] == [("b", "mine", [])], two
+
+    pages, token = [], {}
+    while True:
+        page = get(query("a"), query("b", period=300), MaxDatapoints=4, **token)
+        pages.append([(r["Id"], r["Values"], r["StatusCode"]) for r in page["MetricDataResults"]])
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+    assert pages == [[("a", [10, 9, 8, 7], "PartialData"), ("b", [], "PartialData")],
+                     [("a", [6, 5, 4, 3], "PartialData"), ("b", [], "PartialData")],
+                     [("a", [2, 1], "Complete"), ("b", [40, 15], "Complete")]], pages
+
+    def code(*queries, **more):
+        return code_of(get_metric_data, queries=queries, **more)
+
+    def get_metric_data(queries, **more):
+        get(*queries, **more)
+    for queries in ([query(), query()], [query("A")], [query("1a")], [query("a-b")], [{"Id": "a"}],
+                    [query(ReturnData=False)], [query(Expression="q")], [query(stat="Mode")],
+                    [query(Label="${MAX}")], [{"Id": "e", "Expression": "SUM(METRICS())"}], []):
+        assert "Validation" in code(*queries), queries
+    assert "Validation" in code(query(), MaxDatapoints=100801)
+    assert "Validation" in code(query(), ScanBy="Up")
+    assert "InvalidNextToken" in code(query(), NextToken="x")
+    assert "InvalidParameterValue" in code(query(period=61))
+    assert code(query(), LabelOptions={"Timezone": "+0130"}) is None
+    assert "Validation" in code(query(), LabelOptions={"Timezone": "Rome"})
+
+
 def check_list(cloudwatch, dimensions):
     names = {m["MetricName"]: m["Dimensions"]
              for page in cloudwatch.get_paginator("list_metrics").paginate(Namespace="Test/N")
@@ -105,6 +178,8 @@ def main():
         check_statistics(cloudwatch, now, dimensions)
         check_data(cloudwatch, now)
         check_list(cloudwatch, dimensions)
+        check_what_is_put(cloudwatch, now)
+        check_queries(cloudwatch, now)
         cloud.stop(9)
         cloud.start()
         check_statistics(cloud.client(boto3, "cloudwatch"), now, dimensions)

@@ -135,6 +135,11 @@ class SnsTest(clouds.Case):
                                 ActionName=["Publish"])
         policy = json.loads(self.sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])
         self.assertEqual(policy["Statement"][1]["Action"], "SNS:Publish")
+        for label, action, why in (("other", "Publish", "Statement already exists"),
+                                   ("mine", "Shout", "action out of service scope")):
+            self.assertIn(why, self.refused(
+                "InvalidParameter", self.sns.add_permission, TopicArn=topic, Label=label,
+                AWSAccountId=["111122223333"], ActionName=[action]))
         self.sns.remove_permission(TopicArn=topic, Label="other")
         policy = json.loads(self.sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])
         self.assertEqual(len(policy["Statement"]), 1)

@@ -1,18 +1,11 @@
-#include "cloud/cloudwatch/operations.h"
+#include "cloud/cloudwatch/bins.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* GetMetricStatistics and GetMetricData: sums by period, and the statistics of them. */
-
-struct bins {
-    struct statistic **values; /* NULL where there is nothing */
-    size_t count;
-    char unit[METRICS_TEXT_BYTES]; /* of the last value */
-    int failed;
-};
+/* GetMetricStatistics and ListMetrics, and sums by period. */
 
 static int bins_init(struct bins *bins, size_t count, struct err *err)
 {
@@ -20,7 +13,7 @@ static int bins_init(struct bins *bins, size_t count, struct err *err)
     return bins->values ? 0 : err_set(err, ERR_NO_MEMORY, "read metrics: out of memory");
 }
 
-static void bins_finish(struct bins *bins)
+void bins_finish(struct bins *bins)
 {
     for (size_t i = 0; bins->values && i < bins->count; i++)
         free(bins->values[i]);
@@ -71,7 +64,7 @@ int statistic_is_name(const char *name)
     return name && statistic_by_name(&nothing, name, &ignored) == 0;
 }
 
-static int read_period(struct metrics_call *call, const json_t *from, int64_t *out)
+int call_period(struct metrics_call *call, const json_t *from, int64_t *out)
 {
     double period;
     int present;
@@ -88,7 +81,7 @@ static int read_period(struct metrics_call *call, const json_t *from, int64_t *o
     return 0;
 }
 
-static int read_span(struct metrics_call *call, double *start_s, double *end_s)
+int call_span(struct metrics_call *call, double *start_s, double *end_s)
 {
     int has_start, has_end;
     if (call_time(call, call->body, "StartTime", start_s, &has_start) < 0 ||
@@ -103,12 +96,12 @@ static int read_span(struct metrics_call *call, double *start_s, double *end_s)
     return 0;
 }
 
-static int64_t round_down(double value, int64_t step)
+int64_t bins_round_down(double value, int64_t step)
 {
     return (int64_t)(floor(value / (double)step) * (double)step);
 }
 
-static int read_bins(struct metrics_call *call, struct metrics_query *query, struct bins *bins)
+int bins_read(struct metrics_call *call, struct metrics_query *query, struct bins *bins)
 {
     size_t count =
         (size_t)((query->end_s - query->start_s + query->period_s - 1) / query->period_s);
@@ -171,15 +164,15 @@ static int read_statistics_request(struct metrics_call *call, struct statistics_
     if (call_text(call, call->body, "Namespace", 1, &query->series.name_space) < 0 ||
         call_text(call, call->body, "MetricName", 1, &query->series.name) < 0 ||
         call_text(call, call->body, "Unit", 0, &query->unit) < 0 ||
-        read_period(call, call->body, &query->period_s) < 0 ||
-        read_span(call, &start_s, &end_s) < 0)
+        call_period(call, call->body, &query->period_s) < 0 ||
+        call_span(call, &start_s, &end_s) < 0)
         return -1;
     if (!json_array_size(out->plain) && !json_array_size(out->extended))
         return call_fail(call, "InvalidParameterCombination",
                          "Must specify either Statistics or ExtendedStatistics");
     if (check_names(call, out->plain) < 0 || check_names(call, out->extended) < 0)
         return -1;
-    query->start_s = round_down(start_s, query->period_s < 60 ? query->period_s : 60);
+    query->start_s = bins_round_down(start_s, query->period_s < 60 ? query->period_s : 60);
     query->end_s = (int64_t)ceil(end_s);
     int64_t points = (query->end_s - query->start_s + query->period_s - 1) / query->period_s;
     if (points > STATISTICS_MAX_DATAPOINTS)
@@ -199,7 +192,7 @@ int get_metric_statistics(struct metrics_call *call)
     struct bins bins = {0};
     int result = read_statistics_request(call, &request);
     if (result == 0)
-        result = read_bins(call, &request.query, &bins);
+        result = bins_read(call, &request.query, &bins);
     if (result == 0) {
         json_t *points = json_array();
         for (size_t i = 0; i < bins.count; i++) {
@@ -214,94 +207,6 @@ int get_metric_statistics(struct metrics_call *call)
     bins_finish(&bins);
     free(request.dimensions);
     return result;
-}
-
-static json_t *make_result(const struct bins *bins, const struct metrics_query *query,
-                           const char *stat, int descending)
-{
-    json_t *times = json_array(), *values = json_array();
-    for (size_t n = 0; n < bins->count; n++) {
-        size_t i = descending ? bins->count - 1 - n : n;
-        double value;
-        if (!bins->values[i] || statistic_by_name(bins->values[i], stat, &value) < 0)
-            continue;
-        json_array_append_new(times,
-                              json_real((double)(query->start_s + (int64_t)i * query->period_s)));
-        json_array_append_new(values, json_real(value));
-    }
-    return json_pack("{s:o,s:o,s:s}", "Timestamps", times, "Values", values, "StatusCode",
-                     "Complete");
-}
-
-/* One MetricStat; its bins are aligned to whole periods. */
-static int run_metric_stat(struct metrics_call *call, const json_t *from, double start_s,
-                           double end_s, json_t **out)
-{
-    const json_t *stat = json_object_get(from, "MetricStat"),
-                 *metric = json_object_get(stat, "Metric");
-    struct metrics_query query = {0};
-    struct bins bins = {0};
-    const char *name, *id, *label, *scan = json_string_value(json_object_get(call->body, "ScanBy"));
-    if (!json_is_object(stat))
-        return call_fail(call, "InvalidParameterValue",
-                         "MetricDataQueries: ken takes MetricStat, and no Expression.");
-    if (call_text(call, from, "Id", 1, &id) < 0 || call_text(call, from, "Label", 0, &label) < 0 ||
-        call_text(call, metric, "Namespace", 1, &query.series.name_space) < 0 ||
-        call_text(call, metric, "MetricName", 1, &query.series.name) < 0 ||
-        call_text(call, stat, "Stat", 1, &name) < 0 ||
-        call_text(call, stat, "Unit", 0, &query.unit) ||
-        read_period(call, stat, &query.period_s) < 0)
-        return -1;
-    query.start_s = round_down(start_s, query.period_s);
-    query.end_s = (int64_t)ceil(end_s);
-    if (!statistic_is_name(name) ||
-        (query.end_s - query.start_s) / query.period_s >= DATA_MAX_DATAPOINTS)
-        return call_fail(call, "InvalidParameterValue",
-                         statistic_is_name(name) ? "The query asks for too many datapoints."
-                                                 : "The parameter Stat is not a statistic.");
-    char *dimensions = call_dimensions(call, metric);
-    query.series.dimensions = dimensions;
-    int result = dimensions ? read_bins(call, &query, &bins) : -1;
-    if (result == 0) {
-        *out = make_result(&bins, &query, name, !scan || strcmp(scan, "TimestampAscending"));
-        json_object_set_new(*out, "Id", json_string(id));
-        json_object_set_new(*out, "Label", json_string(label ? label : query.series.name));
-    }
-    bins_finish(&bins);
-    free(dimensions);
-    return result;
-}
-
-static int is_returned(const json_t *query)
-{
-    const json_t *flag = json_object_get(query, "ReturnData");
-    const char *text = json_string_value(flag);
-    return !json_is_false(flag) && !(text && !strcmp(text, "false"));
-}
-
-int get_metric_data(struct metrics_call *call)
-{
-    const json_t *queries = json_object_get(call->body, "MetricDataQueries");
-    double start_s, end_s;
-    size_t i;
-    json_t *query, *one = NULL, *results = json_array();
-    json_object_set_new(call->answer, "MetricDataResults", results);
-    json_object_set_new(call->answer, "Messages", json_array());
-    if (read_span(call, &start_s, &end_s) < 0)
-        return -1;
-    if (!json_array_size(queries) || json_array_size(queries) > DATA_MAX_QUERIES)
-        return call_fail(call, "InvalidParameterValue",
-                         "MetricDataQueries must have 1 to %d queries.", DATA_MAX_QUERIES);
-    json_array_foreach(queries, i, query)
-    {
-        if (run_metric_stat(call, query, start_s, end_s, &one) < 0)
-            return -1;
-        if (is_returned(query))
-            json_array_append_new(results, one);
-        else
-            json_decref(one);
-    }
-    return 0;
 }
 
 struct listing {

@@ -117,7 +117,43 @@ static int read_datum(struct metrics_call *call, const json_t *datum, struct sta
     return 0;
 }
 
-static int put_one(struct metrics_call *call, const char *name_space, const json_t *datum)
+/* A datum has one of them; which is told by AWS's words for two. */
+static int check_forms(struct metrics_call *call, const json_t *datum, size_t number)
+{
+    static const char *const forms[] = {"Value", "Values", "StatisticValues"};
+    const char *first = NULL;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (!json_object_get(datum, forms[i]))
+            continue;
+        if (first)
+            return call_fail(call, "InvalidParameterCombination",
+                             "The parameters MetricData.member.%zu.%s and MetricData.member.%zu.%s "
+                             "are mutually exclusive and you have specified both.",
+                             number, first, number, forms[i]);
+        first = forms[i];
+    }
+    return 0;
+}
+
+/* Two weeks back and two hours ahead, as AWS takes them. */
+static int check_time(struct metrics_call *call, double time_s, size_t number)
+{
+    double now_s = (double)call->now_ms / 1000;
+    if (time_s < now_s - 14 * 86400)
+        return call_fail(call, "InvalidParameterValue",
+                         "The parameter MetricData.member.%zu.Timestamp must specify a time no "
+                         "more than two weeks in the past.",
+                         number);
+    if (time_s > now_s + 2 * 3600)
+        return call_fail(call, "InvalidParameterValue",
+                         "The parameter MetricData.member.%zu.Timestamp must specify a time no "
+                         "more than two hours in the future.",
+                         number);
+    return 0;
+}
+
+static int put_one(struct metrics_call *call, const char *name_space, const json_t *datum,
+                   size_t number)
 {
     struct metrics_series series = {.name_space = name_space};
     struct statistic values = {0};
@@ -128,8 +164,13 @@ static int put_one(struct metrics_call *call, const char *name_space, const json
         read_unit(call, datum, &unit) < 0 ||
         call_time(call, datum, "Timestamp", &time_s, &present) < 0 ||
         call_number(call, datum, "StorageResolution", &resolution, &present) < 0 ||
+        check_time(call, time_s, number) < 0 || check_forms(call, datum, number) < 0 ||
         read_datum(call, datum, &values) < 0)
         return -1;
+    if (resolution != 1 && resolution != 60)
+        return call_fail(call, "InvalidParameterValue",
+                         "The parameter MetricData.member.%zu.StorageResolution must be 1 or 60.",
+                         number);
     char *dimensions = call_dimensions(call, datum);
     if (!dimensions)
         return -1;
@@ -148,6 +189,9 @@ int put_metric_data(struct metrics_call *call)
     const json_t *data = json_object_get(call->body, "MetricData");
     if (call_text(call, call->body, "Namespace", 1, &name_space) < 0)
         return -1;
+    if (*name_space == ':')
+        return call_fail(call, "InvalidParameterValue",
+                         "The value for parameter Namespace must not begin with a colon.");
     if (!json_array_size(data))
         return call_fail(call, "MissingParameter", "The parameter MetricData is required.");
     if (json_array_size(data) > PUT_MAX_METRICS)
@@ -155,7 +199,7 @@ int put_metric_data(struct metrics_call *call)
                          PUT_MAX_METRICS);
     json_array_foreach(data, i, datum)
     {
-        if (put_one(call, name_space, datum) < 0)
+        if (put_one(call, name_space, datum, i + 1) < 0)
             return -1;
     }
     return metrics_flush(call->metrics, &call->err);

@@ -77,6 +77,11 @@ static const struct operation {
     {"UntagResource", NULL, "ResourceArn", "ResourceArn TagKeys", sns_untag},
 };
 
+int sns_is_action(const char *name)
+{
+    return WIRE_FIND(operations, name) || strcmp(name, "Receive") == 0 || strcmp(name, "*") == 0;
+}
+
 /* -- helpers of the operations -- */
 
 int sns_fail(struct sns_call *call, const char *code, const char *format, ...)

@@ -463,9 +463,16 @@ static int add_statement(struct sns_call *call, const char *label)
 int sns_add_permission(struct sns_call *call)
 {
     const char *label = sns_text(call->body, "Label");
+    size_t i;
+    json_t *action;
     if (!label || !*label || !json_array_size(json_object_get(call->body, "AWSAccountId")) ||
         !json_array_size(json_object_get(call->body, "ActionName")))
         return sns_invalid(call, "Label, AWSAccountId and ActionName are needed");
+    json_array_foreach(json_object_get(call->body, "ActionName"), i, action)
+    {
+        if (!json_is_string(action) || !sns_is_action(json_string_value(action)))
+            return sns_invalid(call, "Policy statement action out of service scope!");
+    }
     if (begin_change(call) < 0)
         return -1;
     return end_change(call, add_statement(call, label));
