@@ -177,7 +177,8 @@ static int check_statement(const json_t *statement, enum policy_kind kind, struc
         return err_set(err, ERR_INVALID, "Syntax errors in policy.");
     if (!effect || (strcmp(effect, "Allow") != 0 && strcmp(effect, "Deny") != 0))
         return err_set(err, ERR_INVALID, "Invalid effect: %.32s", effect ? effect : "none");
-    if (check_principal(statement, kind, err) < 0 || check_actions(statement, err) < 0 ||
+    if ((kind == POLICY_OF_TRUST && check_resources(statement, kind, err) < 0) ||
+        check_principal(statement, kind, err) < 0 || check_actions(statement, err) < 0 ||
         check_resources(statement, kind, err) < 0)
         return -1;
     return check_condition(statement, err);

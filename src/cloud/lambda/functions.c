@@ -67,6 +67,9 @@ static struct code *take_zip(struct lambda *lambda, struct exchange *x, const js
         configuration_set_code(json_object_get(record, "Configuration"), zip.data, zip.size);
         json_object_set_new(record, "Code", json_string(id));
     } else {
+        if (err.code == ERR_INVALID)
+            err_wrap(&err, "Could not unzip uploaded file. Please check your file, then try to "
+                           "upload again");
         lambda_fail_err(x, &err);
     }
     free(zip.data);
@@ -397,10 +400,10 @@ static int remove_version(struct lambda *lambda, struct exchange *x,
                           const struct lambda_target *target)
 {
     if (function_is_latest(target->function) || !function_qualifier_is_version(target->qualifier)) {
-        exchange_fail(
-            x, "InvalidParameterValueException",
-            "A version is deleted by its number: $LATEST goes with the function, an alias "
-            "by DeleteAlias");
+        exchange_fail(x, "InvalidParameterValueException",
+                      strcmp(target->qualifier, "$LATEST") == 0
+                          ? "$LATEST version cannot be deleted without deleting the function."
+                          : "A version is deleted by its number, an alias by DeleteAlias.");
         return -1;
     }
     if (has_alias_to(target->latest->record, target->function->version)) {

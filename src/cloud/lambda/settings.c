@@ -114,6 +114,11 @@ static int check_permission(struct lambda_change *c)
                       action);
         return -1;
     }
+    if (strcmp(c->qualifier, "$LATEST") == 0) {
+        exchange_fail(c->x, "InvalidParameterValueException",
+                      "We currently do not support adding policies for $LATEST.");
+        return -1;
+    }
     if (lambda_check_qualifier(c) < 0)
         return -1;
     return lambda_revision_matches(c->x, revised(c->record, c->qualifier), c->request) ? 0 : -1;
@@ -154,7 +159,10 @@ static int remove_permission(struct lambda_change *c)
     if (revision)
         json_object_set_new(c->request, "RevisionId", json_string(revision));
     if (at == json_array_size(statements)) {
-        lambda_fail_resource(c->x, "The resource you requested does not exist.");
+        lambda_fail_resource(c->x, arena_printf(&c->x->arena,
+                                                at ? "Statement %s is not found in resource policy."
+                                                   : "No policy is found for: %s",
+                                                at ? c->call->parameters[1] : c->name));
         return -1;
     }
     json_array_remove(statements, at);
@@ -276,8 +284,25 @@ static int are_texts(const json_t *object)
     return json_is_object(object);
 }
 
+/* Tags are of functions, and the request has some. */
+static int check_tagging(struct lambda_change *c, int has_some)
+{
+    if (*c->qualifier)
+        exchange_fail(c->x, "InvalidParameterValueException",
+                      "Tags on function aliases and versions are not supported. Please specify a "
+                      "function ARN.");
+    else if (!has_some)
+        exchange_fail(c->x, "InvalidParameterValueException",
+                      "An error occurred and the request cannot be processed.");
+    else
+        return 0;
+    return -1;
+}
+
 static int tag(struct lambda_change *c)
 {
+    if (check_tagging(c, json_object_size(json_object_get(c->request, "Tags")) > 0) < 0)
+        return -1;
     json_t *given = json_object_get(c->request, "Tags"), *tags = json_object_get(c->record, "Tags");
     if (!tags) {
         tags = json_object();
@@ -294,6 +319,8 @@ static int tag(struct lambda_change *c)
 static int untag(struct lambda_change *c)
 {
     struct query_pair pair;
+    if (check_tagging(c, 1) < 0)
+        return -1;
     for (const char *at = c->x->query; query_next(&at, &pair);) {
         const char *name = exchange_decode(c->x, pair.name, pair.name_size, 1);
         const char *key = exchange_decode(c->x, pair.value, pair.value_size, 1);

@@ -130,16 +130,18 @@ static void answer(struct exchange *x, int status, const char *state, json_t *ma
     rest_reply(x, status, mapping);
 }
 
-static int is_known_pair(struct lambda *lambda, const json_t *mapping)
+/* The mapping of the same queue and function: a reference; NULL: there is none. */
+static json_t *find_pair(struct lambda *lambda, const json_t *mapping)
 {
     size_t i;
-    json_t *other, *all = mappings_list(lambda->mappings);
-    int found = 0;
+    json_t *other, *all = mappings_list(lambda->mappings), *found = NULL;
     json_array_foreach(all, i, other)
     {
-        found |= strcmp(text(other, "EventSourceArn"), text(mapping, "EventSourceArn")) == 0 &&
-                 strcmp(text(other, "FunctionArn"), text(mapping, "FunctionArn")) == 0;
+        if (strcmp(text(other, "EventSourceArn"), text(mapping, "EventSourceArn")) == 0 &&
+            strcmp(text(other, "FunctionArn"), text(mapping, "FunctionArn")) == 0)
+            found = other;
     }
+    json_incref(found);
     json_decref(all);
     return found;
 }
@@ -177,11 +179,15 @@ static void create(struct lambda *lambda, struct exchange *x, const json_t *requ
     json_t *mapping = new_mapping(lambda, x, request);
     if (!mapping)
         return;
-    if (is_known_pair(lambda, mapping)) {
+    json_t *known = find_pair(lambda, mapping);
+    if (known) {
         exchange_fail(x, "ResourceConflictException",
-                      "An event source mapping with SQS arn (\"%.200s\") and function (\"%.200s\") "
-                      "already exists. Please update or delete the existing mapping",
-                      text(mapping, "EventSourceArn"), text(mapping, "FunctionArn"));
+                      "An event source mapping with SQS arn (\" %.200s \") and function (\" %.200s "
+                      "\") already exists. Please update or delete the existing mapping with UUID "
+                      "%s",
+                      text(mapping, "EventSourceArn"), text(request, "FunctionName"),
+                      text(known, "UUID"));
+        json_decref(known);
         json_decref(mapping);
         return;
     }
