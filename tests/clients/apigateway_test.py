@@ -106,6 +106,19 @@ class ApiGatewayTest(clouds.Case):
         status, headers, body = self.send(self.url(api, path), **extra)
         return status, json.loads(body)
 
+    def test_siblings_differ(self):
+        api = self.client.create_rest_api(name="siblings")["id"]
+        root = self.client.get_resources(restApiId=api)["items"][0]["id"]
+
+        def make(part):
+            return self.client.create_resource(restApiId=api, parentId=root, pathPart=part)
+        for part in ("x", "{id}", "{proxy+}"):
+            make(part)
+        self.refused("ConflictException", make, part="x")
+        for part, other in (("{other}", "id"), ("{others+}", "proxy+")):
+            self.assertIn(f"A sibling ({{{other}}}) of this resource already has",
+                          self.refused("BadRequestException", make, part=part))
+
     # Who may invoke the function
 
     def test_the_function_must_allow_the_api(self):

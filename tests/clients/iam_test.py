@@ -62,6 +62,9 @@ class Entities(Base):
         self.refused("ValidationError", iam.create_role, RoleName="a/b",
                      AssumeRolePolicyDocument=LAMBDA)
         self.refused("ValidationError", iam.create_user, UserName="x", Path="no-slash")
+        self.assertEqual("Has prohibited field Resource", self.refused(
+            "MalformedPolicyDocument", iam.create_role, RoleName="a",
+            AssumeRolePolicyDocument=LAMBDA.replace('"Action"', '"Resource": "*", "Action"')))
         self.refused("MalformedPolicyDocument", iam.create_role, RoleName="a",
                      AssumeRolePolicyDocument="no json")
         self.refused("MalformedPolicyDocument", iam.create_role, RoleName="a",

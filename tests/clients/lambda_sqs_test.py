@@ -137,7 +137,8 @@ class QueueTest(clouds.Case):
         url, arn = self.queue("jobs")
         mapping = self.map(arn, "reader")
         self.assertEqual(mapping["State"], "Creating")
-        self.refused("ResourceConflictException", self.map, arn=arn, function="reader")
+        self.assertIn("existing mapping with UUID " + mapping["UUID"], self.refused(
+            "ResourceConflictException", self.map, arn=arn, function="reader"))
         self.sqs.send_message(QueueUrl=url, MessageBody="one", MessageAttributes={
             "a": {"DataType": "String", "StringValue": "b"}})
         event = clouds.wait_until(lambda: self.lines("reader", "event "))[0]

@@ -157,6 +157,21 @@ class LambdaTest(clouds.Case):
         policy = json.loads(self.client.get_policy(FunctionName="policy")["Policy"])
         self.assertEqual(policy["Statement"][0]["Principal"],
                          {"Service": "apigateway.amazonaws.com"})
+        for where, why in (({"StatementId": "no"}, "Statement no is not found in resource policy."),
+                           ({"StatementId": "api", "Qualifier": "live"}, "No policy is found for")):
+            if "Qualifier" in where:
+                version = self.client.publish_version(FunctionName="policy")["Version"]
+                self.client.create_alias(FunctionName="policy", Name="live",
+                                         FunctionVersion=version)
+            self.assertIn(why, self.refused("ResourceNotFoundException",
+                                            self.client.remove_permission,
+                                            FunctionName="policy", **where)["Error"]["Message"])
+        self.assertIn("adding policies for $LATEST", self.refused(
+            "InvalidParameterValueException", self.client.add_permission,
+            **{**grant, "StatementId": "other", "Qualifier": "$LATEST"})["Error"]["Message"])
+        self.assertIn("$LATEST version cannot be deleted", self.refused(
+            "InvalidParameterValueException", self.client.delete_function, FunctionName="policy",
+            Qualifier="$LATEST")["Error"]["Message"])
         self.client.remove_permission(FunctionName="policy", StatementId="api")
         self.refused("ResourceNotFoundException", self.client.get_policy, FunctionName="policy")
 
@@ -174,6 +189,12 @@ class LambdaTest(clouds.Case):
         arn = self.create("tagged", Environment={})["FunctionArn"]
         self.refused("InvalidParameterValueException", self.client.tag_resource, Resource=arn,
                      Tags={"depth": {"of": "an object"}})
+        self.refused("InvalidParameterValueException", self.client.tag_resource, Resource=arn,
+                     Tags={})
+        version = self.client.publish_version(FunctionName="tagged")["FunctionArn"]
+        self.assertIn("aliases and versions", self.refused(
+            "InvalidParameterValueException", self.client.tag_resource, Resource=version,
+            Tags={"colour": "red"})["Error"]["Message"])
         self.client.tag_resource(Resource=arn, Tags={"colour": "red"})
         self.assertEqual(self.client.list_tags(Resource=arn)["Tags"], {"colour": "red"})
 

@@ -213,7 +213,7 @@ static int is_variable(const char *part)
     return part[0] == '{';
 }
 
-/* A parent has one child of a name, and one {parameter}. */
+/* A parent has one child of a name, one {parameter} and one {parameter+}. */
 static int check_siblings(struct work *work, const json_t *resources, const char *part)
 {
     const char *id;
@@ -229,7 +229,7 @@ static int check_siblings(struct work *work, const json_t *resources, const char
                       "Another resource with the same parent already has this name: %.255s", part);
             return -1;
         }
-        if (is_variable(name) && is_variable(part) && strstr(name, "+}") && strstr(part, "+}")) {
+        if (is_variable(name) && is_variable(part) && !strstr(name, "+}") == !strstr(part, "+}")) {
             work_fail(work, "BadRequestException",
                       "A sibling ({%.200s) of this resource already has a variable path part -- "
                       "only one is allowed",
