@@ -1,7 +1,9 @@
 """What the public conformance suites hold an S3, a DynamoDB, an SQS, an SNS and the others to, one fact a row, in our own
 words. judges_facts_test.py KEN"""
+import base64
 import datetime
 import hashlib
+import hmac
 import http.client
 import json
 import sys
@@ -694,6 +696,58 @@ class SignatureFacts(Facts):
             reply = self.ask(url, Authorization=text, X_Amz_Date=date, X_Amz_Content_Sha256=empty)
             self.assertEqual(reply[:2], (403 if code == "AccessDenied" else 400, code), text)
             self.assertIn(part, reply[2])
+
+    def test_forms(self):
+        bucket = self.bucket("k")
+        names = ("algorithm", "credential", "date")
+        free = [{"bucket": bucket}, ["starts-with", "$key", ""],
+                *(["starts-with", "$x-amz-" + name, ""] for name in names)]
+        made = self.cloud.client(boto3, "s3", config=botocore.config.Config(
+            signature_version="s3v4")).generate_presigned_post(bucket, "k", Conditions=free)
+        fields = made["fields"]
+
+        def send(fields, kind="multipart/form-data; boundary=b"):
+            body = "".join(f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                           for name, value in [*fields.items(), ("file", "x")]) + "--b--\r\n"
+            request = urllib.request.Request(f"{self.cloud.endpoint}/{bucket}", body.encode(),
+                                             {"Content-Type": kind})
+            try:
+                with urllib.request.urlopen(request) as reply:
+                    return reply.status, "", ""
+            except urllib.error.HTTPError as error:
+                told = ElementTree.fromstring(error.read())
+                return error.code, told.findtext("Code"), told.findtext("Message")
+
+        without = lambda name: {k: v for k, v in fields.items() if k != name}
+        expiration = "2099-01-01T00:00:00Z"
+        policy = lambda **what: self.with_policy(fields, what)
+        self.assertEqual(send(fields)[0], 204)
+        for sent, code, part in [
+                (without("x-amz-date"), "InvalidArgument", "a field named 'X-Amz-Date'"),
+                (without("x-amz-algorithm"), "InvalidArgument", "a field named 'X-Amz-Algorithm'"),
+                (without("x-amz-signature"), "InvalidArgument", "a field named 'X-Amz-Signature'"),
+                ({**fields, "x-amz-date": "today"}, "InvalidArgument", "ISO8601"),
+                ({**fields, "x-amz-algorithm": "MD5"}, "InvalidArgument", "only supports"),
+                (policy(conditions=[]), "InvalidPolicyDocument", "Policy missing expiration."),
+                (policy(expiration=expiration), "InvalidPolicyDocument", "missing conditions."),
+                (policy(expiration="soon", conditions=[]), "InvalidPolicyDocument", "'soon'"),
+                (policy(expiration=expiration, conditions={}), "InvalidPolicyDocument",
+                 "must be a List"),
+                (policy(expiration=expiration, conditions=[], more=1), "InvalidPolicyDocument",
+                 "Unexpected: 'more'")]:
+            status, told, message = send(sent)
+            self.assertEqual((status, told), (400, code), (part, message))
+            self.assertIn(part, message)
+        self.assertEqual(send(fields, "multipart/form-data")[:2], (400, "MalformedPOSTRequest"))
+        self.assertEqual(send(fields, "application/xml")[:2], (412, "PreconditionFailed"))
+
+    def with_policy(self, fields, what):
+        text = base64.b64encode(json.dumps(what).encode()).decode()
+        _, day, region, service, end = fields["x-amz-credential"].split("/")
+        key = ("AWS4" + self.cloud.keys()["AWS_SECRET_ACCESS_KEY"]).encode()
+        for part in (day, region, service, end, text):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return {**fields, "policy": text, "x-amz-signature": key.hex()}
 
     def test_what_was_signed_is_told(self):
         for keys, code, told in [

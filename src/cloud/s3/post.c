@@ -213,11 +213,29 @@ static int take_identity(struct upload *u, const char *key, struct identity_secr
                : deny(u, "InternalError", "Out of memory.");
 }
 
+/* The fields beside the credential that version 4 needs. */
+static int check_fields(struct upload *u)
+{
+    const char *algorithm = post_form_get(&u->form, "x-amz-algorithm");
+    const char *date = post_form_get(&u->form, "x-amz-date");
+    if (!algorithm || !date)
+        return deny(u, "InvalidArgument",
+                    algorithm ? "Bucket POST must contain a field named 'X-Amz-Date'.  If it is "
+                                "specified, please check the order of the fields."
+                              : "Bucket POST must contain a field named 'X-Amz-Algorithm'.  If it "
+                                "is specified, please check the order of the fields.");
+    if (strcmp(algorithm, "AWS4-HMAC-SHA256") != 0)
+        return deny(u, "InvalidArgument", "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
+    if (strlen(date) != 16 || strspn(date, "0123456789") != 8 || date[8] != 'T' ||
+        strspn(date + 9, "0123456789") != 6 || date[15] != 'Z')
+        return deny(u, "InvalidArgument", "X-Amz-Date must be formatted via ISO8601 Long format");
+    return 0;
+}
+
 static int verify(struct upload *u, const char *policy)
 {
     struct identity_secret secret;
     struct scope scope;
-    const char *algorithm = post_form_get(&u->form, "x-amz-algorithm");
     const char *credential = post_form_get(&u->form, "x-amz-credential");
     const char *old_key = post_form_get(&u->form, "AWSAccessKeyId");
     int is_new = credential != NULL, is_right = 0;
@@ -231,8 +249,9 @@ static int verify(struct upload *u, const char *policy)
         return deny(u, "InvalidArgument",
                     "Bucket POST must contain a field named 'AWSAccessKeyId'.  If it is specified, "
                     "please check the order of the fields.");
-    if (is_new && ((algorithm && strcmp(algorithm, "AWS4-HMAC-SHA256") != 0) ||
-                   read_scope(credential, &scope) < 0))
+    if (is_new && check_fields(u) < 0)
+        return -1;
+    if (is_new && read_scope(credential, &scope) < 0)
         return deny(u, "InvalidArgument", "The form's x-amz-credential is malformed.");
     if (take_identity(u, is_new ? scope.key : old_key, &secret) < 0)
         return -1;
@@ -475,10 +494,15 @@ void s3_post_object(struct s3_request *r)
     }
     u->r = r;
     u->own_fd = -1;
-    if (!post_form_boundary(exchange_header(r->x, "Content-Type"), &u->form)) {
-        exchange_fail_more(r->x, "PreconditionFailed", "Condition",
-                           "Bucket POST must be of the enclosure-type multipart/form-data",
-                           "At least one of the pre-conditions you specified did not hold");
+    const char *type = exchange_header(r->x, "Content-Type");
+    if (!post_form_boundary(type, &u->form)) {
+        if (type && strcasecmp(type, "multipart/form-data") == 0)
+            exchange_fail(r->x, "MalformedPOSTRequest",
+                          "The body of your POST request is not well-formed multipart/form-data.");
+        else
+            exchange_fail_more(r->x, "PreconditionFailed", "Condition",
+                               "Bucket POST must be of the enclosure-type multipart/form-data",
+                               "At least one of the pre-conditions you specified did not hold");
         return;
     }
     if (read_head(u, &err) < 0) {

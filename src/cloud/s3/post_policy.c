@@ -31,7 +31,8 @@ static int check_expiration(const json_t *policy, int64_t now_ms, struct err *er
     if (rest && *rest == '.')
         rest += 1 + strspn(rest + 1, "0123456789");
     if (!rest || strcmp(rest, "Z") != 0)
-        return invalid(err, "Invalid 'expiration' value");
+        return err_set(err, ERR_INVALID, "Invalid Policy: Invalid 'expiration' value: '%.64s'",
+                       text);
     if ((int64_t)timegm(&tm) * 1000 < now_ms)
         return err_set(err, ERR_DENIED, "Invalid according to Policy: Policy expired.");
     return 0;
@@ -152,14 +153,22 @@ static int check_extra(const struct checking *c, struct err *err)
 static int check_policy(const json_t *policy, struct checking *c, int64_t now_ms, struct err *err)
 {
     const json_t *conditions = json_object_get(policy, "conditions");
+    const char *name;
     size_t i;
     json_t *one;
     if (!json_is_object(policy))
         return invalid(err, "Invalid JSON.");
     if (check_expiration(policy, now_ms, err) < 0)
         return -1;
-    if (!json_is_array(conditions))
+    if (!conditions)
         return invalid(err, "Policy missing conditions.");
+    if (!json_is_array(conditions))
+        return invalid(err, "Invalid 'conditions' value: must be a List.");
+    json_object_foreach((json_t *)policy, name, one)
+    {
+        if (strcmp(name, "expiration") != 0 && strcmp(name, "conditions") != 0)
+            return err_set(err, ERR_INVALID, "Invalid Policy: Unexpected: '%.64s'", name);
+    }
     json_array_foreach((json_t *)conditions, i, one)
     {
         int result = json_is_array(one)    ? check_list(c, one, err)
