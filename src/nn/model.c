@@ -42,8 +42,20 @@ struct model *model_open_memory(const void *data, size_t size, struct err *err)
     return model;
 }
 
-/* The whole file, read-only. MAP_POPULATE: one call maps what the page cache holds, where touching
- * the pages one by one would fault for each. */
+/* The whole file, read-only, and its pages mapped in one call, where touching them one by one would
+ * fault for each (before Linux 5.14 they do). What is not in the page cache yet is read in large
+ * pages, where the file system has them: to map those, now and in every process after, takes a
+ * tenth of the time. All of it is advice. */
+static void *map_whole(int fd, size_t size)
+{
+    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+    madvise(map, size, MADV_HUGEPAGE);
+    madvise(map, size, MADV_POPULATE_READ);
+    return map;
+}
+
 static void *map_file(const char *path, size_t *size, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -54,17 +66,16 @@ static void *map_file(const char *path, size_t *size, struct err *err)
             close(fd);
         return NULL;
     }
-    void *map = MAP_FAILED;
+    void *map = NULL;
     if (!S_ISREG(status.st_mode) || status.st_size < (off_t)sizeof(struct model_header))
         err_set(err, ERR_CORRUPT, "open %s: not a ken model file", path);
     else if ((uint64_t)status.st_size > MODEL_MAX_FILE_BYTES)
         err_set(err, ERR_TOO_BIG, "open %s: larger than 2 GiB", path);
-    else if ((map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd,
-                         0)) == MAP_FAILED)
+    else if (!(map = map_whole(fd, (size_t)status.st_size)))
         err_set_errno(err, "map %s", path);
     close(fd);
     *size = (size_t)status.st_size;
-    return map == MAP_FAILED ? NULL : map;
+    return map;
 }
 
 struct model *model_open(const char *path, struct err *err)

@@ -205,6 +205,8 @@ static struct session *create(const struct model *model, struct pool *pool,
         if (step->node->op > MODEL_DEPTHWISE)
             continue;
         step->conv = make_conv(step->node);
+        if (step->node->op == MODEL_DEPTHWISE)
+            continue; /* takes no scratch */
         size_t bytes = whole_pages(simd_conv_scratch_bytes(&step->conv));
         if (bytes > session->scratch_bytes)
             session->scratch_bytes = bytes;

@@ -4,6 +4,7 @@
 /* 28 sums, 2 vectors of weights and 1 input value fill 31 of the 32 registers. */
 #define TILE_ROWS 14
 #define TILE_VECTORS 2
+#define LEFT_OVER 2
 #define NARROW_ROWS 14
 #define EACH_TILE_ROWS EACH_1_TO_14
 #define EACH_NARROW_ROWS EACH_1_TO_14

@@ -1,7 +1,7 @@
 /* conv_f32 for a level. Included after the level's vec.h and these: a tile is TILE_ROWS pixels by
  * TILE_VECTORS vectors of channels, with all its sums in registers; where there is only one vector
  * of channels it is NARROW_ROWS pixels by that vector. EACH_TILE_ROWS(X) is X(1) ... X(TILE_ROWS),
- * EACH_NARROW_ROWS(X) likewise. */
+ * EACH_NARROW_ROWS(X) likewise. LEFT_OVER, 2 or 0: see left_over(). */
 #include "simd/conv.h"
 #include "simd/level.h"
 
@@ -49,21 +49,6 @@ INLINE vec activate(vec x, const enum activation activation, const float *slope)
     return activation == ACTIVATION_PRELU ? vec_prelu(x, vec_load(slope)) : x;
 }
 
-/* A tile whose channels all exist. */
-INLINE void store_sums(const struct conv_tile *t, const vec *sum, const int rows, const int vectors,
-                       const enum activation activation)
-{
-    const float *slope = t->slope;
-    const size_t pitch = t->out_pitch;
-    float *out = t->out;
-    UNROLL
-    for (int i = 0; i < rows * vectors; i++) {
-        const int channel = i % vectors * WIDTH;
-        vec_store(out + (size_t)(i / vectors) * pitch + channel,
-                  activate(sum[i], activation, slope + channel));
-    }
-}
-
 /* A tile that has fewer channels than its vectors. */
 static __attribute__((noinline)) void store_part(const struct conv_tile *t, const float *sums,
                                                  int vectors)
@@ -82,23 +67,6 @@ static __attribute__((noinline)) void store_part(const struct conv_tile *t, cons
         }
 }
 
-INLINE void finish_tile(const struct conv_tile *t, const vec *sum, const int rows,
-                        const int vectors)
-{
-    if (t->channels < vectors * WIDTH) {
-        float sums[MOST_SUMS * WIDTH];
-        UNROLL
-        for (int i = 0; i < rows * vectors; i++)
-            vec_store(sums + i * WIDTH, sum[i]);
-        store_part(t, sums, vectors);
-    } else if (t->activation == ACTIVATION_PRELU)
-        store_sums(t, sum, rows, vectors, ACTIVATION_PRELU);
-    else if (t->activation == ACTIVATION_RELU)
-        store_sums(t, sum, rows, vectors, ACTIVATION_RELU);
-    else
-        store_sums(t, sum, rows, vectors, ACTIVATION_NONE);
-}
-
 /* To the second cache, the weights that are needed next at this step: a layer's weights come
  * from far away once in each run of the network. */
 INLINE void prefetch_next(const struct conv_tile *t, const float *w, const int vectors)
@@ -109,30 +77,122 @@ INLINE void prefetch_next(const struct conv_tile *t, const float *w, const int v
         __builtin_prefetch(w + (size_t)p * t->panel_floats + t->ahead, 0, 2);
 }
 
-INLINE void make_tile(const struct conv_tile *t, const int rows, const int vectors)
+/* Where a tile has got to: every third row has its own pointer, the others are one or two pitches
+ * on.
+ */
+struct cursor {
+    const float *in[(TILE_ROWS > NARROW_ROWS ? TILE_ROWS : NARROW_ROWS) / 3 + 1], *weights;
+};
+
+INLINE struct cursor cursor_at(const struct conv_tile *t, const struct conv_segment *segment)
 {
-    vec sum[MOST_SUMS];
-    start_sums(t, sum, rows, vectors);
-    for (size_t s = 0; s < t->segment_count; s++) {
-        /* Every third row has its own pointer: the others are one or two pitches on. */
-        const size_t pitch = t->in_pitch;
-        const float *in0 = t->segments[s].in + t->in_offset, *in3 = in0 + 3 * pitch,
-                    *in6 = in3 + 3 * pitch, *in9 = in6 + 3 * pitch, *in12 = in9 + 3 * pitch;
-        const float *w = t->segments[s].weights + t->weights_offset;
-        for (size_t k = 0; k < t->length; k++) {
-            prefetch_next(t, w, vectors);
-            UNROLL
-            for (int i = 0; i < rows * vectors; i++) {
-                const int r = i / vectors, v = i % vectors;
-                const float *in = r < 3 ? in0 : r < 6 ? in3 : r < 9 ? in6 : r < 12 ? in9 : in12;
-                sum[i] = vec_fma(vec_set(in[(size_t)(r % 3) * pitch]),
-                                 vec_load(w + weights_at(t, v)), sum[i]);
+    struct cursor at = {.weights = segment->weights + t->weights_offset};
+    UNROLL
+    for (int i = 0; i < (int)(sizeof at.in / sizeof at.in[0]); i++)
+        at.in[i] = segment->in + t->in_offset + (size_t)(3 * i) * t->in_pitch;
+    return at;
+}
+
+/* The next input value, from row `r`. */
+INLINE const float *input_at(const struct conv_tile *t, const struct cursor *at, const int r)
+{
+    return at->in[r / 3] + (size_t)(r % 3) * t->in_pitch;
+}
+
+INLINE void advance(struct cursor *at)
+{
+    UNROLL
+    for (int i = 0; i < (int)(sizeof at->in / sizeof at->in[0]); i++)
+        at->in[i]++;
+    at->weights += SIMD_PANEL;
+}
+
+/* `steps` input values of each row. */
+INLINE void add_products(const struct conv_tile *t, struct cursor *at, size_t steps, vec *sum,
+                         const int rows, const int vectors)
+{
+    for (size_t k = 0; k < steps; k++) {
+        prefetch_next(t, at->weights, vectors);
+        UNROLL
+        for (int i = 0; i < rows * vectors; i++) {
+            const float *weights = at->weights + weights_at(t, i % vectors);
+            sum[i] = vec_fma(vec_set(*input_at(t, at, i / vectors)), vec_load(weights), sum[i]);
+        }
+        advance(at);
+    }
+}
+
+/* How many input values of each row are left to end_tile(). A sum that is stored as soon as it is
+ * made costs nothing; one that waits for its turn is read from the registers again, and meanwhile
+ * the adders wait (on Zen 4, 50 cycles for 28 sums). With one vector a row there are too few sums
+ * between two stores to gain from it, and with 16 registers it costs more than it saves. */
+INLINE size_t left_over(const int vectors)
+{
+    return vectors > 1 ? LEFT_OVER : 0;
+}
+
+/* The values that are left; then, row by row, activation and store. */
+INLINE void end_tile(const struct conv_tile *t, const struct cursor *at, const vec *sum,
+                     const int rows, const int vectors, const enum activation activation)
+{
+    const size_t out_pitch = t->out_pitch, in_pitch = t->in_pitch; /* a store might change t's */
+    const float *slope = t->slope, *weights[ROW_VECTORS];
+    float *out = t->out;
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        weights[v] = at->weights + weights_at(t, v);
+    UNROLL
+    for (int k = 0; k < (int)left_over(vectors); k++)
+        prefetch_next(t, at->weights + k * SIMD_PANEL, vectors);
+    UNROLL
+    for (int r = 0; r < rows; r++, out += out_pitch) {
+        const float *in = at->in[r / 3] + (size_t)(r % 3) * in_pitch;
+        vec next = vec_set(0), last = next;
+        if (left_over(vectors)) {
+            next = vec_set(in[0]);
+            last = vec_set(in[1]);
+        }
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
+            vec x = sum[r * vectors + v];
+            if (left_over(vectors)) {
+                x = vec_fma(next, vec_load(weights[v]), x);
+                x = vec_fma(last, vec_load(weights[v] + SIMD_PANEL), x);
             }
-            w += SIMD_PANEL;
-            in0++, in3++, in6++, in9++, in12++;
+            vec_store(out + v * WIDTH, activate(x, activation, slope + v * WIDTH));
         }
     }
-    finish_tile(t, sum, rows, vectors);
+}
+
+INLINE void end_part(const struct conv_tile *t, const vec *sum, const int rows, const int vectors)
+{
+    float sums[MOST_SUMS * WIDTH];
+    UNROLL
+    for (int i = 0; i < rows * vectors; i++)
+        vec_store(sums + i * WIDTH, sum[i]);
+    store_part(t, sums, vectors);
+}
+
+INLINE void make_tile(const struct conv_tile *t, const int rows, const int vectors)
+{
+    const size_t left = left_over(vectors);
+    const int whole = t->segment_count > 0 && t->length >= left && t->channels >= vectors * WIDTH;
+    vec sum[MOST_SUMS];
+    struct cursor at = {0};
+    start_sums(t, sum, rows, vectors);
+    for (size_t s = 0; s < t->segment_count; s++) {
+        const int is_last = s + 1 == t->segment_count;
+        at = cursor_at(t, &t->segments[s]);
+        add_products(t, &at, t->length - (whole && is_last ? left : 0), sum, rows, vectors);
+    }
+    if (!whole)
+        end_part(t, sum, rows, vectors);
+    else if (t->activation == ACTIVATION_PRELU)
+        end_tile(t, &at, sum, rows, vectors, ACTIVATION_PRELU);
+    else if (t->activation == ACTIVATION_RELU)
+        end_tile(t, &at, sum, rows, vectors, ACTIVATION_RELU);
+    else
+        end_tile(t, &at, sum, rows, vectors, ACTIVATION_NONE);
 }
 
 /* The last panel of a layer may have one vector of channels only. */
