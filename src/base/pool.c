@@ -48,7 +48,7 @@ static void take_jobs(struct pool *pool)
 /* The next job, a network's next layer, mostly comes within microseconds, and to sleep and be woken
  * takes tens of them. So wait awake for a moment, giving way to whoever else wants the processor.
  */
-enum { PATIENCE = 100 };
+enum { PATIENCE = 1000 };
 
 /* Returns 0 when the pool stops. */
 static int await_jobs(struct pool *pool)

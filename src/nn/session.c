@@ -7,10 +7,9 @@
 #include <sys/mman.h>
 
 enum {
-    SPLIT_MACS = 150 * 1000, /* a smaller layer is done before another thread has begun */
+    SPLIT_MACS = 80 * 1000, /* a smaller layer is done before another thread has begun */
     PAGE_BYTES = 4096,
     LARGE_PAGE_BYTES = 2 * 1024 * 1024,
-    GEMM_TILE_ROWS = 14, /* splits fall on multiples of the tallest tile */
 };
 
 /* A node with its addresses and kernel, ready to run. */
@@ -92,19 +91,17 @@ static struct conv make_conv(const struct model_node *node)
     return c;
 }
 
+/* Even parts: the tiles of each are as even as can be, so no multiple of a tile's height is better.
+ * Tiles of Winograd's stay whole. */
 static void plan_parts(struct step *step, size_t threads)
 {
-    size_t rows = (size_t)step->conv.out_height, tile = step->conv.winograd
-                                                            ? (size_t)step->conv.winograd
-                                                        : step->conv.out_width == 1 ? GEMM_TILE_ROWS
-                                                                                    : 1;
+    size_t rows = (size_t)step->conv.out_height,
+           tile = step->conv.winograd ? (size_t)step->conv.winograd : 1;
     step->parts = 1;
     step->rows_a_part = rows;
     if (threads < 2 || model_node_macs(step->node) < SPLIT_MACS)
         return;
-    step->rows_a_part = (rows + threads - 1) / threads;
-    if (step->rows_a_part > tile)
-        step->rows_a_part = (step->rows_a_part + tile - 1) / tile * tile;
+    step->rows_a_part = ((rows + tile - 1) / tile + threads - 1) / threads * tile;
     step->parts = (rows + step->rows_a_part - 1) / step->rows_a_part;
 }
 
