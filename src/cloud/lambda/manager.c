@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MANAGER_EVENTS_A_ROUND = 64, MANAGER_PREPARE_MS = 50, MANAGER_WEIGH_MS = 100 };
@@ -306,7 +307,6 @@ static int is_stopping(struct manager *m)
     return stopping;
 }
 
-/* Takes milliseconds, which the start of the cloud does not wait for. */
 static int choose(struct manager *m, struct err *err)
 {
     int result = sandbox_choose(m->sandbox, m->options.isolation, err);
@@ -404,8 +404,8 @@ static void manager_free(struct manager *m)
 
 static int open_parts(struct manager *m, struct err *err)
 {
-    if (file_remove_tree(m->options.folder, err) < 0 ||
-        file_make_folders(m->options.folder, 0755, err) < 0)
+    if (file_remove_tree(m->options.folder, err) < 0 || /* made anew, it needs no sync */
+        (mkdir(m->options.folder, 0755) < 0 && file_make_folders(m->options.folder, 0755, err) < 0))
         return err_wrap(err, "start functions");
     m->undertaker = undertaker_create(err);
     if (!m->undertaker)
