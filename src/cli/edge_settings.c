@@ -70,7 +70,7 @@ static const struct row rows[] = {
     {"workers", 0, OPTION_INT, AT(workers), "N", "frames on their way at once (4)", 1,
      EDGE_MAX_WORKERS},
     {"queue", 0, OPTION_INT, AT(queue), "N",
-     "frames that may wait for a worker (64; with --offline 8)", 1, 10000},
+     "frames that may wait for a worker (64; with --offline 4)", 1, 10000},
     {"offline", 0, OPTION_INT, AT(queue_mb), "MB",
      "what cannot be sent waits on the disk, so much at most (0: it is lost)", 0, 1000000},
     {"retry", 0, OPTION_REAL, AT(retry_s), "S", "retry a frame for S seconds (10)", 0, 86400},

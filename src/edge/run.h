@@ -61,7 +61,7 @@ void edge_note_failure(struct edge_run *run, const struct err *err);
 
 /* With a spool so many sampled frames at most wait for a worker in memory, and so many more for the
  * disk, which has room for the others. */
-enum { EDGE_QUEUE_BEFORE_DISK = 8, EDGE_SPILL_QUEUE = 16 };
+enum { EDGE_QUEUE_BEFORE_DISK = 4, EDGE_SPILL_QUEUE = 8 };
 
 /* Hand a job to the workers; where they are behind, a camera's goes to the disk, or is dropped
  * where there is no such queue. Takes it over. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_FRAMES = 16, MAX_FACES = 32 };
+enum { QUEUE_FRAMES = 4, MAX_FACES = 32 };
 /* What a crop shows around a face, in parts of its box: the detector wants some background. */
 static const float crop_margin = 0.7f;
 
