@@ -12,7 +12,7 @@
 enum {
     LINE_BYTES = 64,
     WANTED_PART = 4, /* a caller that runs a quarter longer than its processor time is disturbed */
-    ALONE_PIECES = 16, /* and tries the others again after so many pieces of work */
+    ALONE_MS = 100,  /* and begins no shared piece for so long */
 };
 
 /* A job belongs to whoever takes one from `left`; until `done` has reached `count` the other fields
@@ -23,8 +23,11 @@ struct pool {
     void (*job)(void *context, size_t index);
     void *context;
     size_t count, threads;
-    uint64_t began_ns, began_cpu_ns; /* the piece of work under way */
-    int alone;                       /* pieces of work that others' load makes the caller's alone */
+    uint64_t began_ns, began_cpu_ns;         /* the piece of work under way */
+    cpu_set_t processors;                    /* that the pool may run on */
+    int caller_processor;                    /* where the caller ran last; -1: not known */
+    uint64_t disturbed_ns;                   /* when others' load last showed; 0: not yet */
+    int alone;                               /* the piece under way is the caller's alone */
     _Alignas(LINE_BYTES) atomic_size_t left; /* jobs that nobody has taken yet */
     _Alignas(LINE_BYTES) atomic_size_t done;
     _Alignas(LINE_BYTES) atomic_size_t sleepers;
@@ -113,6 +116,8 @@ struct pool *pool_create(size_t threads, struct err *err)
         return NULL;
     }
     memset(pool, 0, bytes);
+    pool->caller_processor = -1;
+    sched_getaffinity(0, sizeof pool->processors, &pool->processors);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->finished, NULL);
@@ -149,7 +154,7 @@ size_t pool_threads(const struct pool *pool)
 void pool_run(struct pool *pool, size_t count, void (*job)(void *context, size_t index),
               void *context)
 {
-    if (!pool || pool->threads == 1 || count < 2 || pool->alone > 0) {
+    if (!pool || pool->threads == 1 || count < 2 || pool->alone) {
         for (size_t i = 0; i < count; i++)
             job(context, i);
         return;
@@ -165,12 +170,27 @@ void pool_run(struct pool *pool, size_t count, void (*job)(void *context, size_t
     await_others(pool);
 }
 
+/* A woken thread may be put behind its waker, on the one processor that it must not share. */
+static void make_way(struct pool *pool)
+{
+    int processor = sched_getcpu();
+    cpu_set_t others = pool->processors;
+    if (processor < 0 || processor == pool->caller_processor)
+        return;
+    CPU_CLR(processor, &others);
+    for (size_t i = 0; i + 1 < pool->threads && CPU_COUNT(&others) > 0; i++)
+        pthread_setaffinity_np(pool->ids[i], sizeof others, &others);
+    pool->caller_processor = processor;
+}
+
 void pool_begin(struct pool *pool)
 {
     if (!pool || pool->threads == 1)
         return;
+    make_way(pool);
     pool->began_ns = clock_monotonic_ns();
     pool->began_cpu_ns = clock_thread_cpu_ns();
+    pool->alone = pool->disturbed_ns && pool->began_ns - pool->disturbed_ns < ALONE_MS * 1000000u;
 }
 
 void pool_end(struct pool *pool)
@@ -179,10 +199,9 @@ void pool_end(struct pool *pool)
         return;
     uint64_t wall_ns = clock_monotonic_ns() - pool->began_ns;
     uint64_t cpu_ns = clock_thread_cpu_ns() - pool->began_cpu_ns;
-    if (pool->alone > 0)
-        pool->alone--;
-    else if (wall_ns > cpu_ns + cpu_ns / WANTED_PART)
-        pool->alone = ALONE_PIECES;
+    if (wall_ns > cpu_ns + cpu_ns / WANTED_PART)
+        pool->disturbed_ns = pool->began_ns + wall_ns;
+    pool->alone = 0;
 }
 
 size_t pool_processors(void)

@@ -23,7 +23,8 @@ void pool_run(struct pool *pool, size_t count, void (*job)(void *context, size_t
 
 /* Around a piece of work of some milliseconds with many pool_run()s in it, a picture for example.
  * Where the caller got clearly less of a processor than it could use, others want the processors
- * too, sharing would cost them and the caller time, and the next pieces are the caller's alone. */
+ * too, sharing would cost them and the caller time, and what begins within 100 ms is the caller's
+ * alone. */
 void pool_begin(struct pool *pool); /* NULL is fine */
 void pool_end(struct pool *pool);
 

@@ -281,6 +281,17 @@ class LambdaTest(clouds.Case):
         self.client.delete_function_concurrency(FunctionName="reserved")
         self.assertEqual(self.invoke("reserved", "echo x")[0], "x")
 
+    def test_reserved_concurrency_holds_for_instances_that_are_there(self):
+        self.create("fewer", Timeout=20)
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda _: self.invoke("fewer", "sleep 500"), range(3)))
+            self.client.put_function_concurrency(FunctionName="fewer",
+                                                 ReservedConcurrentExecutions=1)
+            begun = time.monotonic()
+            answers = list(pool.map(lambda _: self.invoke("fewer", "sleep 400")[0], range(3)))
+        self.assertEqual(answers, ["slept"] * 3)
+        self.assertGreaterEqual(time.monotonic() - begun, 1.2)
+
     def test_the_function_reaches_the_cloud_with_keys_of_its_own(self):
         self.other("iam", "create_role", RoleName="keyed", AssumeRolePolicyDocument=json.dumps(
             {"Version": "2012-10-17", "Statement": []}))

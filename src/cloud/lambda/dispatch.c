@@ -116,13 +116,19 @@ static size_t count_living(const struct pool *pool)
     return count;
 }
 
+static size_t count_busy(const struct pool *pool)
+{
+    return count_state(pool, INSTANCE_BUSY);
+}
+
 /* Of all versions of the function. */
-static size_t count_group(const struct manager *m, const struct pool *pool)
+static size_t count_group(const struct manager *m, const struct pool *pool,
+                          size_t (*count_one)(const struct pool *pool))
 {
     size_t count = 0;
     for (const struct pool *p = m->pools; p; p = p->next)
         if (strcmp(p->name, pool->name) == 0)
-            count += count_living(p);
+            count += count_one(p);
     return count;
 }
 
@@ -169,7 +175,7 @@ static void end_one_idle(struct manager *m, const struct pool *for_pool, const c
 /* May the pool have one more? */
 static int make_room(struct manager *m, const struct pool *pool)
 {
-    if (count_group(m, pool) >= most_instances(m, pool)) {
+    if (count_group(m, pool, count_living) >= most_instances(m, pool)) {
         end_one_idle(m, pool, pool->name);
         return 0;
     }
@@ -229,7 +235,8 @@ void pool_instance_failed(struct manager *m, struct pool *pool)
 void pool_pump(struct manager *m, struct pool *pool)
 {
     struct instance *idle;
-    while (pool->queue && (idle = find_idle(pool)))
+    while (pool->queue && count_group(m, pool, count_busy) < most_instances(m, pool) &&
+           (idle = find_idle(pool)))
         instance_give(m, idle, pool_pop(pool));
     if (pool->queue && pool->function)
         start_missing(m, pool);
