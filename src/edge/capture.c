@@ -1,6 +1,7 @@
 #include "edge/capture.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "edge/sender.h"
 #include "edge/spool.h"
 #include "edge/watch.h"
@@ -43,47 +44,78 @@ void edge_set_recorder(struct edge_run *run, struct recorder *recorder)
     pthread_mutex_unlock(&run->lock);
 }
 
-/* The recorder starts with the first frame, whose size it has. Its failure is its own. */
+static struct recorder_options recorder_options_of(struct capture *capture,
+                                                   const struct frame *frame)
+{
+    const struct edge_options *options = capture->run->options;
+    struct recorder_options how = options->recorder;
+    how.folder = options->work;
+    how.fps = source_fps(capture->source);
+    how.width = frame->width;
+    how.height = frame->height;
+    how.queue = RECORDER_QUEUE_FRAMES;
+    how.wait = !options->source.real_time;
+    how.rotate = options->source.rotate;
+    how.mirror = options->source.mirror;
+    how.context = capture->run;
+    how.finished = capture->run->spool ? on_video : NULL;
+    how.may_remove = capture->run->spool ? may_remove : NULL;
+    return how;
+}
+
+/* In real time the disk may have room again later; a cause that lasts is said once. */
+static void recording_failed(struct capture *capture, const struct err *err, const char *part)
+{
+    const struct edge_options *options = capture->run->options;
+    double pause_s = options->record_again_s > 0 ? options->record_again_s : EDGE_RECORD_AGAIN_S;
+    int again = options->source.real_time, said = capture->recorder_err.code != ERR_NONE;
+    capture->recorder_err = *err;
+    capture->record_at_ns = again ? clock_monotonic_ns() + (uint64_t)(pause_s * 1e9) : UINT64_MAX;
+    if (said)
+        return;
+    if (part)
+        edge_notice(capture->run,
+                    "%s; recording stopped, what there is plays from %s, recognition goes on%s",
+                    err->message, part, again ? "; it is tried again every minute" : "");
+    else
+        edge_notice(capture->run, "%s; nothing is recorded, recognition goes on%s", err->message,
+                    again ? "; it is tried again every minute" : "");
+}
+
+/* With the first frame, whose size it has, or the first one after a while without. */
+static void begin_recording(struct capture *capture, const struct frame *frame)
+{
+    struct err err = {0};
+    struct edge_run *run = capture->run;
+    const struct recorder_options how = recorder_options_of(capture, frame);
+    if (capture->recorder_err.code != ERR_NONE && run->spool && sender_adopt_videos(run, &err) < 0)
+        log_line(LOG_INFO, "%s", err.message); /* the next start finds it too */
+    capture->recorder = recorder_start(&how, &err);
+    edge_set_recorder(run, capture->recorder);
+    if (!capture->recorder)
+        recording_failed(capture, &err, NULL);
+}
+
+/* Its failure is its own. */
 static void record(struct capture *capture, const struct frame *frame)
 {
-    struct err *err = &capture->recorder_err;
-    const struct edge_options *options = capture->run->options;
-    if (options->record && !capture->tried_to_record) {
-        capture->tried_to_record = 1;
-        struct recorder_options how = options->recorder;
-        how.folder = options->work;
-        how.fps = source_fps(capture->source);
-        how.width = frame->width;
-        how.height = frame->height;
-        how.queue = RECORDER_QUEUE_FRAMES;
-        how.wait = !options->source.real_time;
-        how.rotate = options->source.rotate;
-        how.mirror = options->source.mirror;
-        how.context = capture->run;
-        how.finished = capture->run->spool ? on_video : NULL;
-        how.may_remove = capture->run->spool ? may_remove : NULL;
-        capture->recorder = recorder_start(&how, err);
-        edge_set_recorder(capture->run, capture->recorder);
-        if (!capture->recorder)
-            edge_notice(capture->run, "%s; nothing is recorded, recognition goes on", err->message);
-    }
-    if (!capture->recorder || recorder_write_frame(capture->recorder, frame, err) == 0)
+    struct err err = {0};
+    struct edge_run *run = capture->run;
+    if (!capture->recorder && run->options->record && clock_monotonic_ns() >= capture->record_at_ns)
+        begin_recording(capture, frame);
+    if (!capture->recorder || recorder_write_frame(capture->recorder, frame, &err) == 0)
         return;
-    struct recorder_result *result = &capture->run->totals.recording;
-    edge_set_recorder(capture->run, NULL);
-    if (recorder_finish(capture->recorder, result, err) < 0)
-        edge_notice(capture->run,
-                    "%s; recording stopped, what there is plays from %s, "
-                    "recognition goes on",
-                    err->message, result->path);
+    edge_set_recorder(run, NULL);
+    if (recorder_finish(capture->recorder, &run->totals.recording, &err) < 0)
+        recording_failed(capture, &err, run->totals.recording.path);
     capture->recorder = NULL;
 }
 
-/* By the clock for a camera, by the frames for a file that plays faster. */
+/* By the clock that nobody sets for a camera, by the frames for a file that plays faster. */
 static int64_t time_of(const struct capture *capture, const struct frame *frame)
 {
     if (capture->run->options->source.real_time)
-        return (int64_t)(frame->captured_ns / 1000000) + capture->clock_offset_ms;
+        return (int64_t)(frame->captured_ns / 1000000);
     double fps = source_fps(capture->source);
     return capture->start_unix_ms + (int64_t)((double)frame->number * 1000 / (fps > 0 ? fps : 30));
 }
@@ -192,9 +224,12 @@ static int use(struct capture *capture, struct frame *frame, struct err *err)
     return 0;
 }
 
+/* Of a file: a camera waits for the cloud, and E answers without it. */
 static int nobody_wants_more(const struct capture *capture)
 {
-    return !capture->recorder && !capture->run->spool && atomic_load(&capture->run->cloud_gone);
+    const struct edge_run *run = capture->run;
+    return !capture->recorder && !run->spool && atomic_load(&run->cloud_gone) &&
+           !source_is_camera(capture->source) && run->options->architecture != EDGE_ON_DEVICE;
 }
 
 /* About once a second, also while there is no camera: what watches the service wants to hear. */
@@ -226,7 +261,6 @@ int capture_all(struct capture *capture, struct err *err)
     struct frame frame;
     int result;
     capture->start_unix_ms = clock_unix_ms();
-    capture->clock_offset_ms = clock_unix_ms() - (int64_t)(clock_monotonic_ns() / 1000000);
     while ((result = source_read(capture->source, &frame, err)) > 0) {
         tell_status(capture);
         if (result == SOURCE_WAITING) {

@@ -8,12 +8,11 @@ struct capture {
     struct edge_run *run;
     struct source *source;
     struct recorder *recorder; /* NULL: off, or failed */
-    int tried_to_record;
-    struct err recorder_err; /* why it failed */
-    int64_t start_unix_ms;   /* of the capture */
-    int64_t clock_offset_ms; /* Unix time less the monotonic clock */
-    uint64_t told_ns;        /* when the listener was last told the status */
-    double next_due_ms;      /* of --interval */
+    uint64_t record_at_ns;     /* where it is off: when to try */
+    struct err recorder_err;   /* why it failed last; code 0: never */
+    int64_t start_unix_ms;     /* of the capture */
+    uint64_t told_ns;          /* when the listener was last told the status */
+    double next_due_ms;        /* of --interval */
 };
 
 /* Whom to tell of visits; NULL before the recorder goes. */

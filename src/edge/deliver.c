@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* What is sent of a frame, as RGB. */
@@ -42,6 +43,20 @@ static int encode(struct worker *worker, const struct image *image, struct edge_
     return 0;
 }
 
+/* Copies that stay must not take what the recording and the system need. */
+enum { MIN_FREE_MB = 100 };
+
+static int leave_room(const char *folder, struct err *err)
+{
+    struct statvfs disk;
+    if (statvfs(folder, &disk) < 0)
+        return err_set_errno(err, "write into %s", folder);
+    if ((double)disk.f_bavail * (double)disk.f_frsize >= MIN_FREE_MB * 1e6)
+        return 0;
+    return err_set(err, ERR_NO_SPACE, "write into %s: less than %d MB are free", folder,
+                   MIN_FREE_MB);
+}
+
 /* A copy in the work folder, so that a frame that cannot be delivered is not gone. Without fsync:
  * it is short-lived, and the answer would wait for the disk. */
 static int save(const struct delivery *delivery, const struct buf *encoded, struct err *err)
@@ -62,7 +77,8 @@ static void save_or_say(struct worker *worker, struct delivery *delivery)
 {
     struct err err = {0};
     struct edge_run *run = worker->run;
-    delivery->saved = save(delivery, &worker->encoded, &err) == 0;
+    delivery->saved =
+        leave_room(run->options->work, &err) == 0 && save(delivery, &worker->encoded, &err) == 0;
     pthread_mutex_lock(&run->lock);
     int say = !delivery->saved && !run->said_work_full;
     run->said_work_full |= say;
@@ -262,10 +278,11 @@ int deliver_later(struct worker *worker, const struct edge_job *job,
 {
     const struct edge_run *run = worker->run;
     const char *folder = strrchr(run->totals.frames_folder, '/');
-    json_t *meta = json_pack("{ss ss ss ss sI sI sb}", "kind", "frame", "key", delivery->frame.key,
-                             "type", content_type(worker), "run", folder ? folder + 1 : "",
-                             "number", (json_int_t)job->number, "captured_unix_ms",
-                             (json_int_t)job->captured_unix_ms, "ask", ask_then);
+    json_t *meta =
+        json_pack("{ss ss ss ss sI sI sI sb}", "kind", "frame", "key", delivery->frame.key, "type",
+                  content_type(worker), "run", folder ? folder + 1 : "", "number",
+                  (json_int_t)job->number, "captured_unix_ms", (json_int_t)job->captured_unix_ms,
+                  "captured_ns", (json_int_t)job->captured_ns, "ask", ask_then);
     char *text = meta ? json_dumps(meta, JSON_COMPACT) : NULL;
     const struct spool_item item = {.rank = ask_then ? SPOOL_QUESTION : SPOOL_ARCHIVE,
                                     .meta = text ? text : "{}",

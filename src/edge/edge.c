@@ -120,9 +120,22 @@ static size_t start_workers(struct edge_run *run, pthread_t ids[EDGE_MAX_WORKERS
     return count;
 }
 
+/* With the time of day as it is now: a clock may be set while the program runs. */
+static struct track_event by_the_clock(const struct edge_run *run, const struct track_event *event)
+{
+    struct track_event told = *event;
+    if (run->options->source.real_time) {
+        int64_t offset_ms = clock_unix_ms() - (int64_t)(clock_monotonic_ns() / 1000000);
+        told.at_ms += offset_ms;
+        told.entered_ms += offset_ms;
+    }
+    return told;
+}
+
 static void on_visit(void *context, const struct track_event *event)
 {
     struct edge_run *run = context;
+    struct track_event told = by_the_clock(run, event);
     pthread_mutex_lock(&run->lock);
     run->totals.visits += event->kind == TRACK_ENTER;
     int before = run->present;
@@ -130,7 +143,7 @@ static void on_visit(void *context, const struct track_event *event)
     if (run->recorder && (before > 0) != (run->present > 0))
         recorder_event(run->recorder, run->present > 0);
     if (run->listener->visit)
-        run->listener->visit(run->listener->context, event);
+        run->listener->visit(run->listener->context, &told);
     pthread_mutex_unlock(&run->lock);
 }
 
@@ -240,12 +253,15 @@ static int store_recording(struct capture *capture, struct err *err)
     if (recorder_finish(capture->recorder, &totals->recording, err) < 0)
         return err_wrap(err, "the recording failed");
     totals->recorded = 1;
-    if (capture->run->spool)
-        return queue_recording(capture->run, err);
-    if (put_video(capture->run, totals->recording.path, err) < 0)
+    if (capture->run->spool && queue_recording(capture->run, err) < 0)
+        return -1;
+    if (!capture->run->spool && put_video(capture->run, totals->recording.path, err) < 0)
         return err_wrap(err, "the recording stays in %s", totals->recording.path);
-    totals->stored = 1;
-    return 0;
+    totals->stored = !capture->run->spool;
+    if (capture->recorder_err.code == ERR_NONE)
+        return 0;
+    *err = capture->recorder_err;
+    return err_wrap(err, "the recording was interrupted");
 }
 
 static void measure(struct edge_totals *totals, uint64_t start_ns)

@@ -94,10 +94,13 @@ struct edge_options {
     int quality; /* of JPEG */
     int record;
     double retry_s;
-    uint64_t queue_bytes; /* on the disk, for what cannot be sent now; 0: there is no such queue */
-    int answer_here;      /* C, D: while the cloud is gone, by `local` */
+    uint64_t queue_bytes;  /* on the disk, for what cannot be sent now; 0: there is no such queue */
+    int answer_here;       /* C, D: while the cloud is gone, by `local` */
+    double record_again_s; /* in real time, after a failure; 0: EDGE_RECORD_AGAIN_S */
     struct recorder_options recorder; /* its folder, rate, size and callbacks are set here */
 };
+
+enum { EDGE_RECORD_AGAIN_S = 60 };
 
 struct edge_totals {
     uint64_t frames;      /* captured */

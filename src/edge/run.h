@@ -43,7 +43,7 @@ struct edge_job {
     struct AVFrame *picture;
     uint64_t number, captured_ns;
     int64_t captured_unix_ms;
-    int64_t time_ms; /* by the video: unlike the one above also where it plays faster */
+    int64_t time_ms; /* monotonic; of a file that plays faster Unix time, by the video */
     int sampled;     /* its turn has come */
     uint64_t visit;  /* whose best shot it is; 0: of nobody alone */
     int crop[4];     /* x, y, w, h of what is sent; w 0: all of it */

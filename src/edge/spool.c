@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 enum { PATH_BYTES = 4096, ITEMS_OF_A_MS = 4096 };
+enum { SET_BACK_MS = 5 * 60 * 1000 }; /* workers overtake each other by less */
 #define MAX_DATA_BYTES ((size_t)64 * 1024 * 1024)
 
 /* Small, as a day without network may be a million of them. */
@@ -31,6 +32,7 @@ struct spool {
     int lock_fd;
     uint64_t limit, bytes, evicted;
     unsigned drawn;   /* tells items of one millisecond apart */
+    uint64_t newest;  /* the highest number that waits or waited since it was empty */
     uint64_t busy_id; /* the one that is being sent is never evicted */
     struct entry *entries;
     size_t first, count, capacity; /* from `first` on by id; some of them are gone */
@@ -76,6 +78,8 @@ static int put_entry(struct spool *spool, const struct entry *entry, struct err 
     }
     spool->entries[spool->count++] = *entry;
     spool->bytes += bytes_of(entry);
+    if (entry->id > spool->newest)
+        spool->newest = entry->id;
     return 0;
 }
 
@@ -121,6 +125,16 @@ static int take_lock(struct spool *spool, struct err *err)
     return 0;
 }
 
+/* By a clock that nobody sets: a wait must not last an hour because the time went back by one. */
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 struct spool *spool_open(const char *folder, uint64_t limit_bytes, struct err *err)
 {
     struct spool *spool = calloc(1, sizeof *spool);
@@ -133,7 +147,7 @@ struct spool *spool_open(const char *folder, uint64_t limit_bytes, struct err *e
     spool->lock_fd = -1;
     spool->limit = limit_bytes;
     pthread_mutex_init(&spool->lock, NULL);
-    pthread_cond_init(&spool->changed, NULL);
+    init_condition(&spool->changed);
     if (file_make_folders(folder, 0700, err) == 0 && take_lock(spool, err) == 0 &&
         scan(spool, err) == 0)
         return spool;
@@ -176,7 +190,7 @@ static void forget(struct spool *spool, struct entry *entry)
     while (spool->first < spool->count && spool->entries[spool->first].gone)
         spool->first++;
     if (spool->first == spool->count)
-        spool->first = spool->count = 0;
+        spool->first = spool->count = spool->newest = 0;
     if (spool->first > 1024 && spool->first > spool->count / 2) {
         memmove(spool->entries, spool->entries + spool->first,
                 (spool->count - spool->first) * sizeof *spool->entries);
@@ -256,6 +270,15 @@ static int write_item(const struct spool *spool, const char *path, const struct 
     return sync_folder(spool, err);
 }
 
+/* By its time; after a clock that was set back by the order in which items come. */
+static uint64_t draw_id(struct spool *spool, int64_t unix_ms)
+{
+    uint64_t at_ms = (uint64_t)(unix_ms > 0 ? unix_ms : clock_unix_ms());
+    if (spool->newest / ITEMS_OF_A_MS > at_ms + SET_BACK_MS)
+        return ++spool->newest;
+    return at_ms * ITEMS_OF_A_MS + spool->drawn++ % ITEMS_OF_A_MS;
+}
+
 /* The lock is not held while the disk works: others may add and remove meanwhile. */
 int spool_add(struct spool *spool, const struct spool_item *item, struct err *err)
 {
@@ -269,8 +292,7 @@ int spool_add(struct spool *spool, const struct spool_item *item, struct err *er
                           .outside = item->outside_bytes};
     pthread_mutex_lock(&spool->lock);
     int result = make_room(spool, bytes_of(&entry), item->rank, err);
-    int64_t unix_ms = item->unix_ms > 0 ? item->unix_ms : clock_unix_ms();
-    entry.id = (uint64_t)unix_ms * ITEMS_OF_A_MS + spool->drawn++ % ITEMS_OF_A_MS;
+    entry.id = draw_id(spool, item->unix_ms);
     spool->bytes += bytes_of(&entry); /* spoken for */
     pthread_mutex_unlock(&spool->lock);
     path_of(spool, &entry, path);
@@ -411,7 +433,7 @@ struct spool_state spool_state(struct spool *spool)
 void spool_wait(struct spool *spool, int timeout_ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += timeout_ms / 1000;
     until.tv_nsec += timeout_ms % 1000 * 1000000L;
     if (until.tv_nsec >= 1000000000L) {

@@ -94,6 +94,11 @@ void source_close(struct source *source)
     source->kind->close(source);
 }
 
+int source_is_camera(const struct source *source)
+{
+    return source->kind->picture != NULL;
+}
+
 double source_fps(const struct source *source)
 {
     return source->kind->fps(source);

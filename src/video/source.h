@@ -95,6 +95,9 @@ struct source *source_open(const char *location, const struct source_options *op
                            struct err *err);
 void source_close(struct source *source); /* NULL is fine */
 
+/* What may go and come back, and has no end of its own. */
+int source_is_camera(const struct source *source);
+
 /* Frames a second: exact for files, what a camera promised (or was asked for) else. */
 double source_fps(const struct source *source);
 

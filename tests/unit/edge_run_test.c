@@ -383,6 +383,40 @@ static void a_full_disk_stops_the_recorder_only(void **state)
     assert_int_equal(d.totals.lost, 0);
 }
 
+static struct rlimit no_limit;
+
+static void on_notice_there_is_room(void *context, const char *text)
+{
+    on_notice(context, text);
+    setrlimit(RLIMIT_FSIZE, &no_limit);
+}
+
+static void once_there_is_room_the_recorder_goes_on(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.report = NULL;
+    d.options.source.real_time = d.options.source.loop = 1;
+    d.options.source.seconds = 5;
+    d.options.record_again_s = 0.1;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &no_limit), 0);
+    const struct rlimit little = {300, no_limit.rlim_max};
+    const struct edge_listener listener = {
+        .context = &d.seen, .frame = on_frame, .notice = on_notice_there_is_room};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    int result = edge_run(&d.options, &listener, &d.totals, &d.err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &no_limit), 0);
+    fake_stop(&d.fake);
+    assert_int_equal(result, -1);
+    if (!strstr(d.err.message, "recording was interrupted"))
+        fail_msg("%s", d.err.message);
+    assert_int_equal(d.seen.notices, 1);
+    assert_int_equal(d.totals.lost, 0);
+    assert_int_equal(d.totals.stored, 1);
+    assert_true(d.totals.recording.frames > 0);
+}
+
 static void stopping_finishes_what_was_begun(void **state)
 {
     (void)state;
@@ -445,6 +479,7 @@ int main(void)
         cmocka_unit_test(with_a_queue_on_the_disk_a_slow_network_loses_nothing),
         cmocka_unit_test(what_does_not_fit_into_the_queue_on_the_disk_is_told),
         cmocka_unit_test(a_full_disk_stops_the_recorder_only),
+        cmocka_unit_test(once_there_is_room_the_recorder_goes_on),
         cmocka_unit_test(stopping_finishes_what_was_begun),
         cmocka_unit_test(absent_credentials_are_told_before_the_start),
         cmocka_unit_test(wrong_options_are_refused_before_anything_happens),

@@ -154,6 +154,28 @@ static void the_time_says_the_order(void **state)
     spool_close(spool);
 }
 
+static void after_a_clock_that_went_back_they_go_as_they_came(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    uint64_t id;
+    size_t size;
+    const int64_t hour = 3600000, now = 1800000000000;
+    const int64_t times[] = {now, now - hour, now - hour + 1000, now - hour + 500};
+    const char *const lines[] = {"1", "2", "3", "4"};
+    struct spool *spool = open_fresh(1 << 20);
+    for (size_t i = 0; i < 4; i++) {
+        const struct spool_item item = {
+            .rank = SPOOL_QUESTION, .meta = lines[i], .unix_ms = times[i]};
+        assert_int_equal(spool_add(spool, &item, &err), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(first(spool, &id, &size), lines[i]);
+        spool_remove(spool, id);
+    }
+    spool_close(spool);
+}
+
 static void only_one_program_sends_from_it(void **state)
 {
     (void)state;
@@ -238,6 +260,7 @@ int main(void)
         cmocka_unit_test(the_oldest_of_the_least_rank_go_first),
         cmocka_unit_test(what_can_never_fit_evicts_nothing),
         cmocka_unit_test(the_time_says_the_order),
+        cmocka_unit_test(after_a_clock_that_went_back_they_go_as_they_came),
         cmocka_unit_test(only_one_program_sends_from_it),
         cmocka_unit_test(a_damaged_item_can_be_set_aside),
         cmocka_unit_test(a_kill_loses_nothing_that_was_acknowledged),
