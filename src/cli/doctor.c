@@ -2,6 +2,7 @@
 #include "aws/http.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/edge_settings.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/settings.h"
@@ -19,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,12 +63,6 @@ static void advise(struct finding *f, const char *text)
     snprintf(f->advice, sizeof f->advice, "%s", text);
 }
 
-static int others_may_read(const char *path)
-{
-    struct stat status;
-    return path && stat(path, &status) == 0 && (status.st_mode & 07) != 0;
-}
-
 static void check_deployment(struct doctor *d, struct finding *f)
 {
     struct err err = {0};
@@ -76,7 +70,7 @@ static void check_deployment(struct doctor *d, struct finding *f)
     if (!d->has_deployment) {
         found(f, LEVEL_FAIL, "%s", err.message);
         advise(f, "run ken deploy, and give its deployment.json with --deployment");
-    } else if (others_may_read(d->deployment_path)) {
+    } else if (edge_settings_file_is_open_to_all(d->deployment_path)) {
         found(f, LEVEL_WARN, "%s may be read by everybody", d->deployment_path);
         advise(f, "chmod 600: it may hold an API key");
     } else {
@@ -95,7 +89,7 @@ static void check_keys(struct doctor *d, struct finding *f)
         found(f, LEVEL_FAIL, "%s", err.message);
         advise(f, "put the device's own keys into a file of mode 600 and name it in "
                   "AWS_SHARED_CREDENTIALS_FILE");
-    } else if (others_may_read(file)) {
+    } else if (edge_settings_file_is_open_to_all(file)) {
         found(f, LEVEL_WARN, "%s may be read by everybody", file);
         advise(f, "chmod 600 it");
     } else {

