@@ -60,6 +60,7 @@ struct cloud {
     struct front *front;
     struct metrics *metrics; /* set by the cloudwatch service; NULL before */
     struct logs *logs;       /* set by the logs service */
+    struct s3 *s3;           /* set by the s3 service */
     struct sqs *sqs;         /* set by the sqs service */
     struct lambda *lambda;   /* set by the lambda service */
     struct ecr *ecr;         /* set by the ecr service */

@@ -145,7 +145,7 @@ static void an_archive_past_the_limit_is_refused(void **state)
 {
     (void)state;
     struct err err = {0};
-    assert_int_equal(zip_unpack("", ZIP_MAX_BYTES + 1, inside, &err), -1);
+    assert_int_equal(zip_unpack("", ZIP_MAX_UNPACKED_BYTES + 1, inside, &err), -1);
     assert_int_equal(err.code, ERR_TOO_BIG);
 }
 

@@ -1,88 +1,13 @@
 #include "cloud/access.h"
+#include "cloud/lambda/code.h"
 #include "cloud/lambda/configuration.h"
 #include "cloud/lambda/image.h"
 #include "cloud/lambda/service.h"
-#include "cloud/lambda/zip.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { LIST_MAX_ITEMS = 50 };
-
-/* Code */
-
-struct zip_bytes {
-    unsigned char *data;
-    size_t size;
-};
-
-static int decode_base64(const char *text, size_t size, struct zip_bytes *out, struct err *err)
-{
-    if (size == 0 || size % 4 != 0 || size / 4 * 3 > ZIP_MAX_BYTES + 2)
-        return err_set(err, size / 4 * 3 > ZIP_MAX_BYTES ? ERR_TOO_BIG : ERR_INVALID,
-                       size / 4 * 3 > ZIP_MAX_BYTES
-                           ? "The zip is larger than 52428800 bytes"
-                           : "Could not unzip uploaded file. ZipFile is not base64");
-    out->data = malloc(size / 4 * 3);
-    int decoded =
-        out->data ? EVP_DecodeBlock(out->data, (const unsigned char *)text, (int)size) : -1;
-    if (decoded < 0) {
-        free(out->data);
-        return err_set(err, ERR_INVALID, "Could not unzip uploaded file. ZipFile is not base64");
-    }
-    out->size = (size_t)decoded - (text[size - 1] == '=') - (text[size - 2] == '=');
-    return 0;
-}
-
-/* `code` is the "Code" of CreateFunction, or the whole UpdateFunctionCode request. */
-static int read_zip(const json_t *code, struct zip_bytes *out, struct err *err)
-{
-    const json_t *zip = json_object_get(code, "ZipFile");
-    if (json_object_get(code, "ImageUri"))
-        return err_set(err, ERR_INVALID,
-                       "Please do not provide ImageUri for the code of a function with packageType "
-                       "Zip.");
-    if (json_object_get(code, "S3Bucket") || json_object_get(code, "S3Key"))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "S3Bucket and S3Key are not supported yet: give ZipFile");
-    if (!json_is_string(zip))
-        return err_set(err, ERR_INVALID, "Please provide a source for function code.");
-    return decode_base64(json_string_value(zip), json_string_length(zip), out, err);
-}
-
-/* Unpacks the request's zip and notes it in the record. NULL: the error is answered. */
-static struct code *take_zip(struct lambda *lambda, struct exchange *x, const json_t *request,
-                             json_t *record)
-{
-    struct err err = {0};
-    struct zip_bytes zip = {0};
-    char id[REGISTRY_ID_BYTES];
-    if (read_zip(request, &zip, &err) < 0) {
-        lambda_fail_err(x, &err);
-        return NULL;
-    }
-    struct code *code = registry_unpack(lambda->registry, zip.data, zip.size, id, &err);
-    if (code) {
-        configuration_set_code(json_object_get(record, "Configuration"), zip.data, zip.size);
-        json_object_set_new(record, "Code", json_string(id));
-    } else {
-        if (err.code == ERR_INVALID)
-            err_wrap(&err, "Could not unzip uploaded file. Please check your file, then try to "
-                           "upload again");
-        lambda_fail_err(x, &err);
-    }
-    free(zip.data);
-    return code;
-}
-
-static struct code *take_code(struct lambda *lambda, struct exchange *x, const json_t *request,
-                              json_t *record)
-{
-    return configuration_is_image(json_object_get(record, "Configuration"))
-               ? image_take(lambda, x, request, record)
-               : take_zip(lambda, x, request, record);
-}
 
 /* CreateFunction */
 
@@ -200,7 +125,7 @@ static void create_from(struct lambda *lambda, struct rest_call *call, const jso
         lambda_fail_err(call->x, &err);
         return;
     }
-    struct code *code = take_code(lambda, call->x, json_object_get(request, "Code"), record);
+    struct code *code = code_take(lambda, call->x, json_object_get(request, "Code"), record);
     if (code)
         store_new(
             lambda, call->x,
@@ -258,7 +183,7 @@ static void update_code(struct lambda *lambda, struct exchange *x, const char *n
         json_decref(record);
         return;
     }
-    struct code *code = take_code(lambda, x, request, record);
+    struct code *code = code_take(lambda, x, request, record);
     if (code && json_is_true(json_object_get(request, "DryRun"))) {
         registry_drop(lambda->registry, code);
         rest_reply(x, 200, json_deep_copy(json_object_get(record, "Configuration")));

@@ -81,7 +81,7 @@ static int copy_data(struct unpacking *u, int fd, const char *path, struct err *
             return err_set(err, ERR_INVALID, "unpack zip: %s: %s", path,
                            u->lib.error_string(u->archive));
         if (size > ZIP_MAX_UNPACKED_BYTES - u->bytes)
-            return err_set(err, ERR_TOO_BIG, "unpack zip: more than %zu bytes unpacked",
+            return err_set(err, ERR_TOO_BIG, "Unzipped size must be smaller than %zu bytes",
                            ZIP_MAX_UNPACKED_BYTES);
         u->bytes += size;
         if (file_write_all(fd, block, size, err) < 0)
@@ -158,8 +158,9 @@ static int unpack_all(struct unpacking *u, struct err *err)
 
 int zip_unpack(const void *data, size_t size, const char *folder, struct err *err)
 {
-    if (size > ZIP_MAX_BYTES)
-        return err_set(err, ERR_TOO_BIG, "unpack zip: more than %zu bytes", ZIP_MAX_BYTES);
+    if (size > ZIP_MAX_UNPACKED_BYTES)
+        return err_set(err, ERR_TOO_BIG, "Unzipped size must be smaller than %zu bytes",
+                       ZIP_MAX_UNPACKED_BYTES);
     struct unpacking u = {.folder = folder};
     if (libarchive_load(&u.lib, err) < 0)
         return err_wrap(err, "unpack zip");

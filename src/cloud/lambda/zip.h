@@ -14,7 +14,7 @@ enum {
     ZIP_MAX_ENTRIES = 20000,
     ZIP_MAX_PATH_BYTES = 1024,
 };
-#define ZIP_MAX_BYTES ((size_t)50 * 1024 * 1024)
+#define ZIP_MAX_BYTES ((size_t)50 * 1024 * 1024) /* in a request; in S3 they may be larger */
 #define ZIP_MAX_UNPACKED_BYTES ((size_t)250 * 1024 * 1024)
 
 /* `folder` is made by the call and must not exist. Files become read-only (0444, or 0555 where the

@@ -154,5 +154,6 @@ int s3_service_create(struct cloud *cloud, struct err *err)
         destroy(s3);
         return err_wrap(err, "start s3");
     }
+    cloud->s3 = s3;
     return 0;
 }
