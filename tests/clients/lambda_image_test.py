@@ -278,7 +278,8 @@ class ImageTest(unittest.TestCase):
         for wrong in ({"EntryPoint": [1]}, {"Command": ["x"] * 1501}, {"WorkingDirectory": "/" * 1001}):
             self.refused("mageConfig", self.create, ImageConfig=wrong)
         self.refused("ImageUri", self.client.update_function_code, FunctionName=name, ZipFile=b"x")
-        self.refused("Zip, Image", self.create, PackageType="Jar", Runtime="provided.al2023")
+        self.refused("Zip, Image", self.create, PackageType="Jar", Runtime="provided.al2023",
+                     Handler="h")
 
     def test_a_function_of_a_zip_takes_no_image(self):
         import lambda_functions
@@ -288,7 +289,7 @@ class ImageTest(unittest.TestCase):
         self.client.create_function(**zipped)
         self.refused("ImageUri", self.client.update_function_code, FunctionName="zipped",
                      ImageUri=f"{self.host}/app:latest")
-        self.refused("Runtime is mandatory", self.client.create_function, FunctionName="none", Role=ROLE,
+        self.refused("Runtime and Handler are mandatory", self.client.create_function, FunctionName="none", Role=ROLE,
                      PackageType="Zip", Code=zipped["Code"])
 
 

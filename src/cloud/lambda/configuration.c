@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "cloud/lambda/function.h"
+#include "cloud/lambda/runtimes.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -135,17 +136,10 @@ static int apply_role(json_t *configuration, json_t *value, struct err *err)
 
 static int apply_runtime(json_t *configuration, json_t *value, struct err *err)
 {
-    static const char *const known[] = {"provided", "provided.al2", "provided.al2023"};
     const char *runtime = json_string_value(value);
-    if (check_is_zip(configuration, err) < 0)
+    if (check_is_zip(configuration, err) < 0 || runtimes_check(runtime ? runtime : "", err) < 0)
         return -1;
-    for (size_t i = 0; runtime && i < sizeof known / sizeof *known; i++)
-        if (strcmp(runtime, known[i]) == 0)
-            return json_object_set(configuration, "Runtime", value);
-    return err_set(err, ERR_UNSUPPORTED,
-                   "Runtime %.64s is not supported: ken cloud runs provided.al2023 with an "
-                   "executable \"bootstrap\" in the zip",
-                   runtime ? runtime : "(none)");
+    return json_object_set(configuration, "Runtime", value);
 }
 
 static int is_reserved_name(const char *name)
@@ -380,9 +374,11 @@ int configuration_check_create(const json_t *request, struct err *err)
                            "Value null at '%s' failed to satisfy constraint: Member must not be "
                            "null",
                            needed[i]);
-    if (!json_object_get(request, "Runtime") && !configuration_is_image(request))
+    if (!configuration_is_image(request) &&
+        (!json_object_get(request, "Runtime") || !json_object_get(request, "Handler")))
         return err_set(err, ERR_INVALID,
-                       "Runtime is mandatory for functions created with deployment packages.");
+                       "Runtime and Handler are mandatory parameters for functions created with "
+                       "deployment packages.");
     return 0;
 }
 

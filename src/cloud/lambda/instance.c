@@ -91,18 +91,19 @@ static int start_process(struct manager *m, struct instance *instance, int port,
     explicit_bzero(&keys, sizeof keys);
     if (!environment)
         return err_set(err, ERR_NO_MEMORY, "start function: no memory");
-    const char **arguments = function->image ? launch_arguments(function) : NULL;
+    struct launch launch;
+    int result = launch_prepare(function, &launch, err);
     const struct process_options options = {.folder = function->code->folder,
                                             .environment = environment,
                                             .memory_mb = function->memory_mb,
                                             .storage_mb = function->storage_mb,
-                                            .arguments = arguments,
+                                            .arguments = launch.arguments,
+                                            .is_image = function->image != NULL,
                                             .working_folder = launch_folder(function)};
-    int result = function->image && !arguments
-                     ? err_set(err, ERR_NO_MEMORY, "start function: no memory")
-                     : process_start(m->sandbox, &options, &instance->process, err);
+    if (result == 0)
+        result = process_start(m->sandbox, &options, &instance->process, err);
     environment_destroy(environment);
-    free(arguments);
+    launch_finish(&launch);
     return result;
 }
 

@@ -21,14 +21,34 @@ static size_t add(const char **out, size_t count, const json_t *list)
     return count;
 }
 
-const char **launch_arguments(const struct function *function)
+/* ENTRYPOINT and CMD. */
+static int list_images(const struct function *function, struct launch *out, struct err *err)
 {
     const json_t *program = find(function, "EntryPoint", "Entrypoint");
     const json_t *more = find(function, "Command", "Cmd");
-    const char **list = calloc(json_array_size(program) + json_array_size(more) + 1, sizeof *list);
-    if (list)
-        add(list, add(list, 0, program), more);
-    return list;
+    out->list = calloc(json_array_size(program) + json_array_size(more) + 1, sizeof *out->list);
+    if (!out->list)
+        return err_set(err, ERR_NO_MEMORY, "start function: no memory");
+    add(out->list, add(out->list, 0, program), more);
+    out->arguments = out->list;
+    return 0;
+}
+
+int launch_prepare(const struct function *function, struct launch *out, struct err *err)
+{
+    *out = (struct launch){0};
+    if (function->image)
+        return list_images(function, out, err);
+    if (runtimes_arguments(function->runtime, out->program, out->interpreter, err) < 0)
+        return -1;
+    if (out->interpreter[0])
+        out->arguments = out->interpreter;
+    return 0;
+}
+
+void launch_finish(struct launch *launch)
+{
+    free(launch->list);
 }
 
 const char *launch_folder(const struct function *function)

@@ -72,9 +72,9 @@ static int fill(struct texts *texts, const struct sandbox *sandbox,
     snprintf(mount_options, sizeof mount_options, "size=%ldm,nr_inodes=%ldk,mode=1777",
              options->storage_mb, options->storage_mb);
     const char *first[] = {options->folder, mount_options,
-                           options->arguments ? options->working_folder : folder, NULL};
+                           options->is_image ? options->working_folder : folder, NULL};
     set_limits(texts, sandbox, options);
-    texts->order.is_image = options->arguments != NULL;
+    texts->order.is_image = (uint32_t)options->is_image;
     if (add_all(texts, first, err) < 0 ||
         add_arguments(texts, options->arguments ? options->arguments : own, err) < 0)
         return -1;
@@ -114,7 +114,7 @@ int process_start(struct sandbox *sandbox, const struct process_options *options
     int size = snprintf(program, sizeof program, "%s/bootstrap", options->folder);
     if (size < 0 || (size_t)size >= sizeof program)
         return err_set(err, ERR_TOO_BIG, "start function: path too long");
-    if (options->arguments && !sandbox->is_full)
+    if (options->is_image && !sandbox->is_full)
         return err_set(
             err, ERR_UNSUPPORTED,
             "start function: an image needs full isolation, which is not to be had here");

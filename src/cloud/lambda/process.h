@@ -17,8 +17,8 @@ struct process {
 struct process_options {
     const char *folder;           /* the code, with `bootstrap` in it */
     char *const *environment;     /* "NAME=value", ends with NULL: nothing else is inherited */
-    const char *const *arguments; /* NULL: `bootstrap`; else `folder` is an image's file system,
-                                     and this runs in it, ended by NULL */
+    const char *const *arguments; /* what runs, ended by NULL; NULL: `bootstrap` */
+    int is_image;                 /* `folder` is an image's file system, and that runs in it */
     const char *working_folder;   /* in the image */
     long memory_mb;               /* memory size of the function */
     long storage_mb;              /* of its temporary files */
