@@ -348,6 +348,8 @@ class Distribution(Base):
                 ("DELETE", f"/v2/{name}/blobs/{absent}", 404, "BLOB_UNKNOWN"),
                 ("GET", f"/v2/{name}/manifests/{absent}", 404, "MANIFEST_UNKNOWN"),
                 ("DELETE", f"/v2/{name}/manifests/absent", 404, "MANIFEST_UNKNOWN"),
+                ("GET", f"/v2/{name}/manifests/.NO_TAG", 404, "MANIFEST_UNKNOWN"),
+                ("DELETE", f"/v2/{name}/manifests/.NO_TAG", 404, "MANIFEST_UNKNOWN"),
                 ("GET", "/v2/nobody/tags/list", 404, "NAME_UNKNOWN"),
                 ("POST", "/v2/nobody/blobs/uploads/", 404, "NAME_UNKNOWN"),
                 ("GET", "/v2/Bad_Name/tags/list", 400, "NAME_INVALID"),

@@ -147,8 +147,11 @@ static void delete_manifest(struct oci_call *call)
 
 static void handle_manifest(struct oci_call *call)
 {
-    if (!ecr_is_digest(call->reference) && !ecr_is_tag(call->reference))
+    int is_named = ecr_is_digest(call->reference) || ecr_is_tag(call->reference);
+    if (!is_named && oci_is_method(call, "PUT"))
         oci_fail(call, 400, "MANIFEST_INVALID", "A manifest is named by a tag or a digest.");
+    else if (!is_named) /* nothing has such a name */
+        oci_fail(call, 404, "MANIFEST_UNKNOWN", "A manifest is named by a tag or a digest.");
     else if (oci_is_read(call))
         get_manifest(call);
     else if (oci_is_method(call, "PUT"))

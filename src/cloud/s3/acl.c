@@ -12,7 +12,7 @@
 #define SIGNED_USERS GROUPS "global/AuthenticatedUsers"
 #define LOG_DELIVERY GROUPS "s3/LogDelivery"
 
-/* The grants beside the owner's FULL_CONTROL. */
+/* The grants before the owner's FULL_CONTROL. */
 static const struct {
     const char *name, *grants;
 } canned[] = {
@@ -104,7 +104,7 @@ static const char *acl_of_name(struct s3_request *r, const char *name)
         if (!*canned[i].grants)
             return "";
         const char *text =
-            arena_printf(&r->x->arena, "FULL_CONTROL id %s\n%s", r->s3->owner_id, canned[i].grants);
+            arena_printf(&r->x->arena, "%sFULL_CONTROL id %s\n", canned[i].grants, r->s3->owner_id);
         if (!text)
             exchange_fail(r->x, "InternalError", "Out of memory.");
         return text;
@@ -112,7 +112,7 @@ static const char *acl_of_name(struct s3_request *r, const char *name)
     if (strcmp(name, "aws-exec-read") == 0)
         s3_fail_not_offered(r, "value aws-exec-read of", "x-amz-acl");
     else
-        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-acl", "");
+        s3_fail_argument(r, "x-amz-acl", name, "");
     return NULL;
 }
 

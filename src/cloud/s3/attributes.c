@@ -77,8 +77,8 @@ static int read_names(struct s3_request *r)
                (strncmp(attributes[i].name, p, size) != 0 || attributes[i].name[size]))
             i++;
         if (i == count) {
-            exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-object-attributes",
-                               "Invalid attribute name specified.");
+            s3_fail_argument(r, "x-amz-object-attributes", text,
+                             "Invalid attribute name specified.");
             return -1;
         }
         flags |= size ? attributes[i].flag : 0;

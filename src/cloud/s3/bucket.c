@@ -87,8 +87,8 @@ static int read_bucket_list(struct s3_request *r, struct bucket_list *l)
                               0};
     if (l->max >= 1)
         return 0;
-    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "max-buckets",
-                       "Argument max-buckets must be an integer between 1 and 10000");
+    s3_fail_argument(r, "max-buckets", max,
+                     "Argument max-buckets must be an integer between 1 and 10000");
     return -1;
 }
 
@@ -223,8 +223,7 @@ static const char *read_bucket_headers(struct s3_request *r)
         char message[96];
         snprintf(message, sizeof message, "Invalid x-amz-object-ownership header: %.40s",
                  ownership);
-        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-object-ownership",
-                           message);
+        s3_fail_argument(r, "x-amz-object-ownership", NULL, message);
         return NULL;
     }
     if (*acl && ownership && strcmp(ownership, "BucketOwnerEnforced") == 0) {

@@ -72,11 +72,10 @@ static int take_element(void *context, const char *path, const char *text, struc
 static int check_document(const struct completion *c)
 {
     if (c->has_bad_number)
-        exchange_fail_more(c->r->x, "InvalidArgument", "ArgumentName", "PartNumber",
-                           "PartNumber must be >= 1");
+        s3_fail_argument(c->r, "PartNumber", NULL, "PartNumber must be >= 1");
     else if (c->has_bad_checksum)
-        exchange_fail_more(c->r->x, "InvalidArgument", "ArgumentName", "Checksum",
-                           "Invalid Base64 or multiple checksums present in request");
+        s3_fail_argument(c->r, "Checksum", NULL,
+                         "Invalid Base64 or multiple checksums present in request");
     else
         return 0;
     return -1;
@@ -299,6 +298,7 @@ static int complete(struct completion *c, struct content *content)
                                .etag = etag,
                                .checksum = checksum,
                                .upload = c->upload.id,
+                               .upload_created_ms = c->upload.created_ms,
                                .list = c->list,
                                .parts = list_parts(c),
                                .event = "ObjectCreated:CompleteMultipartUpload"};

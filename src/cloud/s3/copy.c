@@ -16,9 +16,8 @@ struct source {
 
 static int fail_source(struct s3_request *r)
 {
-    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-copy-source",
-                       "Copy Source must mention the source bucket and key: "
-                       "sourcebucket/sourcekey");
+    s3_fail_argument(r, "x-amz-copy-source", exchange_header(r->x, "x-amz-copy-source"),
+                     "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
     return -1;
 }
 
@@ -72,8 +71,7 @@ static void fail_source_absent(struct s3_request *r, const struct source *source
         exchange_fail_more(r->x, "NoSuchBucket", "BucketName", source->bucket,
                            "The specified bucket does not exist");
     else if (source->version)
-        exchange_fail_more(r->x, "NoSuchVersion", "VersionId", source->version,
-                           "The specified version does not exist.");
+        s3_fail_no_version(r, source->key, source->version);
     else
         exchange_fail_more(r->x, "NoSuchKey", "Key", source->key,
                            "The specified key does not exist.");
@@ -190,10 +188,9 @@ static int read_directive(struct s3_request *r, const char *name)
         return 0;
     if (strcmp(text, "REPLACE") == 0)
         return 1;
-    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", name,
-                       strcmp(name, "x-amz-tagging-directive") == 0
-                           ? "Unknown tagging directive."
-                           : "Unknown metadata directive.");
+    s3_fail_argument(r, name, text,
+                     strcmp(name, "x-amz-tagging-directive") == 0 ? "Unknown tagging directive."
+                                                                  : "Unknown metadata directive.");
     return -1;
 }
 

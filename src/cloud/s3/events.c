@@ -216,7 +216,7 @@ void events_wake(struct s3_request *r)
 
 static int fail(struct s3_request *r, const char *argument, const char *message)
 {
-    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", argument, message);
+    s3_fail_argument(r, argument, NULL, message);
     return -1;
 }
 

@@ -22,6 +22,29 @@ void s3_fail_no_key(struct s3_request *r)
     exchange_fail_more(r->x, "NoSuchKey", "Key", r->key, "The specified key does not exist.");
 }
 
+void s3_fail_no_version(struct s3_request *r, const char *key, const char *version)
+{
+    const struct error_field fields[] = {{"Key", key}, {"VersionId", version}};
+    exchange_fail_fields(r->x, "NoSuchVersion", "The specified version does not exist.", fields, 2);
+}
+
+void s3_fail_argument(struct s3_request *r, const char *name, const char *value,
+                      const char *message)
+{
+    const struct error_field fields[] = {{"ArgumentName", name}, {"ArgumentValue", value}};
+    exchange_fail_fields(r->x, "InvalidArgument", message, fields, 2);
+}
+
+/* AWS's own words for what it does not do; `more` says what that is. */
+void s3_fail_not_implemented(struct s3_request *r, const char *header, const char *more)
+{
+    const struct error_field fields[] = {{"Header", header}, {"additionalMessage", more}};
+    log_line(LOG_INFO, "s3: %s: %s", header, more);
+    exchange_fail_fields(r->x, "NotImplemented",
+                         "A header you provided implies functionality that is not implemented",
+                         fields, 2);
+}
+
 void s3_fail_malformed(struct s3_request *r)
 {
     exchange_fail(r->x, "MalformedXML",

@@ -46,9 +46,9 @@ int s3_read_version(struct s3_request *r, const char **version)
     *version = *r->x->query ? exchange_query(r->x, "versionId") : NULL;
     if (!*version || strcmp(*version, "null") == 0 || s3_version_sequence(*version) >= 0)
         return 0;
-    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "versionId",
-                       **version ? "Invalid version id specified"
-                                 : "Version id cannot be the empty string");
+    s3_fail_argument(r, "versionId", *version,
+                     **version ? "Invalid version id specified"
+                               : "Version id cannot be the empty string");
     return -1;
 }
 
@@ -56,12 +56,6 @@ void s3_reply_version(struct s3_request *r, const struct meta_object *object)
 {
     if (object->versioning != VERSIONING_OFF)
         exchange_reply_header(r->x, "x-amz-version-id", object->version);
-}
-
-static void fail_no_version(struct s3_request *r, const char *version)
-{
-    exchange_fail_more(r->x, "NoSuchVersion", "VersionId", version,
-                       "The specified version does not exist.");
 }
 
 static void reply_marker(struct s3_request *r, const struct meta_object *marker)
@@ -82,7 +76,7 @@ void s3_fail_absent(struct s3_request *r, const struct meta_object *marker)
     else if (!found)
         s3_fail_no_bucket(r);
     else if (version)
-        fail_no_version(r, version);
+        s3_fail_no_version(r, r->key, version);
     else
         s3_fail_no_key(r);
 }
@@ -90,13 +84,15 @@ void s3_fail_absent(struct s3_request *r, const struct meta_object *marker)
 /* A marker named by its version has nothing to give. */
 static void fail_marker(struct s3_request *r, const struct meta_object *marker)
 {
+    const struct error_field fields[] = {{"Method", r->x->method},
+                                         {"ResourceType", "DeleteMarker"}};
     char when[S3_TIME_BYTES];
     reply_marker(r, marker);
     s3_http_time(marker->modified_ms, when);
     exchange_reply_header(r->x, "Last-Modified", when);
     exchange_reply_header(r->x, "Allow", "DELETE");
-    exchange_fail_more(r->x, "MethodNotAllowed", "Method", r->x->method,
-                       "The specified method is not allowed against this resource.");
+    exchange_fail_fields(r->x, "MethodNotAllowed",
+                         "The specified method is not allowed against this resource.", fields, 2);
 }
 
 int s3_need_version(struct s3_request *r, struct meta_object *object)
@@ -109,10 +105,10 @@ int s3_need_version(struct s3_request *r, struct meta_object *object)
     int found = meta_version(r, r->bucket, r->key, version, object, &err);
     if (found < 0)
         s3_fail(r, &err);
+    else if (object->is_marker && (found || exchange_query(r->x, "tagging")))
+        fail_marker(r, object); /* tags: of the newest version too, as on AWS */
     else if (!found)
         s3_fail_absent(r, object);
-    else if (object->is_marker)
-        fail_marker(r, object);
     return found > 0 && !object->is_marker ? 0 : -1;
 }
 
@@ -353,8 +349,8 @@ static int read_part(struct s3_request *r, struct meta_object *object, struct ra
         return 0;
     int64_t number = s3_number(text, S3_MAX_PARTS);
     if (number < 1) {
-        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "partNumber",
-                           "Part number must be an integer between 1 and 10000, inclusive");
+        s3_fail_argument(r, "partNumber", text,
+                         "Part number must be an integer between 1 and 10000, inclusive");
         return -1;
     }
     if (exchange_header(r->x, "Range")) {

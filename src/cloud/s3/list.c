@@ -48,7 +48,8 @@ static const char *decode_token(struct s3_request *r, const char *token)
 
 static int fail_argument(struct listing *l, const char *name, const char *message)
 {
-    exchange_fail_more(l->r->x, "InvalidArgument", "ArgumentName", name, message);
+    const char *parameter = strcmp(name, "maxKeys") == 0 ? "max-keys" : name; /* AWS's words */
+    s3_fail_argument(l->r, name, exchange_query(l->r->x, parameter), message);
     return -1;
 }
 

@@ -66,6 +66,7 @@ enum meta_outcome {
     META_DONE,
     META_NO_BUCKET,
     META_CONDITION_FAILED, /* 412 */
+    META_CONFLICT,         /* 409: the key was written or deleted since the upload began */
     META_NO_OBJECT,        /* If-Match without an object: 404 */
     META_NO_UPLOAD,
     META_NO_VERSION,
@@ -86,8 +87,9 @@ struct meta_put {
     const struct meta_object *object;
     struct meta_condition condition;
     const char *upload; /* ends, with its parts, in the same step; NULL: none */
-    const char *list;   /* which parts were asked for, remembered with the upload's end */
-    const char *event;  /* "ObjectCreated:Put" */
+    int64_t upload_created_ms;
+    const char *list;  /* which parts were asked for, remembered with the upload's end */
+    const char *event; /* "ObjectCreated:Put" */
     /* out */
     enum meta_outcome outcome;
     char version[S3_VERSION_BYTES]; /* "" in a bucket that never had versions */

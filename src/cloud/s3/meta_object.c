@@ -20,6 +20,16 @@ static enum meta_outcome judge(const struct meta_condition *condition,
     return META_DONE;
 }
 
+/* An upload may not replace what was written after it began, however well the etag fits. */
+static enum meta_outcome judge_put(const struct meta_put *put, const struct meta_current *current)
+{
+    enum meta_outcome outcome = judge(&put->condition, current);
+    if (outcome == META_DONE && put->upload && put->condition.if_match && current->found &&
+        current->sequence / 1000 > put->upload_created_ms)
+        return META_CONFLICT;
+    return outcome;
+}
+
 /* -- put -- */
 
 struct put_job {
@@ -110,7 +120,7 @@ static int put_object_job(struct connection *c, void *context, struct err *err)
     int exists = meta_read_versioning(c, at.bucket, &versioning, err);
     if (exists < 0 || (exists && meta_read_current(&at, &job->current, err) < 0))
         return -1;
-    job->put->outcome = exists ? judge(&job->put->condition, &job->current) : META_NO_BUCKET;
+    job->put->outcome = exists ? judge_put(job->put, &job->current) : META_NO_BUCKET;
     if (job->put->outcome != META_DONE)
         return 0;
     int ended = end_upload(c, job, err);

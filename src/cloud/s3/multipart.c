@@ -108,8 +108,8 @@ int s3_need_upload(struct s3_request *r, struct meta_upload *upload)
     struct err err = {0};
     const char *id = exchange_query(r->x, "uploadId");
     if (!id) {
-        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "partNumber",
-                           "This operation does not accept partNumber without uploadId");
+        s3_fail_argument(r, "partNumber", exchange_query(r->x, "partNumber"),
+                         "This operation does not accept partNumber without uploadId");
         return -1;
     }
     int found = meta_upload(r, id, upload, &err);
@@ -210,23 +210,30 @@ void s3_upload_part(struct s3_request *r)
 /* "bytes=first-last", inside of the source. */
 static int read_copy_range(struct s3_request *r, struct content_piece *piece)
 {
-    const char *text = exchange_header(r->x, "x-amz-copy-source-range");
+    static const char name[] = "x-amz-copy-source-range";
+    const char *text = exchange_header(r->x, name);
     unsigned long long first, last;
     char end;
     if (!text)
         return 0;
     if (sscanf(text, "bytes=%llu-%llu%c", &first, &last, &end) != 2 || first > last ||
-        strspn(text, "bytes=-0123456789") != strlen(text)) {
-        exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-copy-source-range",
-                           "The x-amz-copy-source-range value must be of the form bytes=first-last "
-                           "where first and last are the zero-based offsets of the first and last "
-                           "bytes to copy");
+        strstr(text, "--") || strspn(text, "bytes=-0123456789") != strlen(text)) {
+        s3_fail_argument(r, name, text,
+                         "The x-amz-copy-source-range value must be of the form bytes=first-last "
+                         "where first and last are the zero-based offsets of the first and last "
+                         "bytes to copy");
+        return -1;
+    }
+    if (first >= piece->whole_size) {
+        exchange_fail(r->x, "InvalidRequest",
+                      "The specified copy range is invalid for the source object size");
         return -1;
     }
     if (last >= piece->whole_size) {
-        exchange_fail(r->x, "InvalidArgument",
-                      "Range specified is not valid for source object of size: %zu",
-                      piece->whole_size);
+        char message[96];
+        snprintf(message, sizeof message,
+                 "Range specified is not valid for source object of size: %zu", piece->whole_size);
+        s3_fail_argument(r, name, text, message);
         return -1;
     }
     piece->offset = first;
@@ -314,7 +321,7 @@ static int read_part_page(struct s3_request *r, struct part_page *page)
     char message[96];
     snprintf(message, sizeof message, "Argument %s must be an integer between 0 and 2147483647",
              name);
-    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", name, message);
+    s3_fail_argument(r, name, exchange_query(r->x, name), message);
     return -1;
 }
 

@@ -1,6 +1,7 @@
 #include "cloud/s3/s3.h"
 
 #include "cloud/errors.h"
+#include "cloud/s3/write.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,8 @@ static void no_object_lock(struct s3_request *r)
 
 static void no_such_configuration(struct s3_request *r)
 {
+    if (s3_need_bucket(r, NULL) < 0)
+        return;
     exchange_fail_more(r->x, "NoSuchConfiguration", "BucketName", r->bucket,
                        "The specified configuration does not exist.");
 }
@@ -56,6 +59,8 @@ static void list_configurations(struct s3_request *r)
         no_such_configuration(r);
         return;
     }
+    if (s3_need_bucket(r, NULL) < 0)
+        return;
     for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
         if (strcmp(roots[i].query, r->operation->query) != 0)
             continue;
@@ -380,6 +385,19 @@ static const struct s3_operation operations[] = {
     DELETE_CONFIG("DeletePublicAccessBlock", "publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
     DELETE_CONFIG("DeleteBucketWebsite", "website", "s3:DeleteBucketWebsite"),
     DELETE_CONFIG("DeleteBucketReplication", "replication", "s3:PutReplicationConfiguration"),
+#define DELETE_CONFIGURATION(n, q, a)                                                              \
+    {                                                                                              \
+        .name = n, .method = "DELETE", .subject = ON_BUCKET, .query = q, .action = a,              \
+        .parameters = q " id", .run = no_such_configuration                                        \
+    }
+    DELETE_CONFIGURATION("DeleteBucketAnalyticsConfiguration", "analytics",
+                         "s3:PutAnalyticsConfiguration"),
+    DELETE_CONFIGURATION("DeleteBucketInventoryConfiguration", "inventory",
+                         "s3:PutInventoryConfiguration"),
+    DELETE_CONFIGURATION("DeleteBucketMetricsConfiguration", "metrics",
+                         "s3:PutMetricsConfiguration"),
+    DELETE_CONFIGURATION("DeleteBucketIntelligentTieringConfiguration", "intelligent-tiering",
+                         "s3:PutIntelligentTieringConfiguration"),
     {.name = "DeleteBucket",
      .method = "DELETE",
      .subject = ON_BUCKET,

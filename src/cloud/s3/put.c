@@ -237,6 +237,19 @@ void s3_fail_condition(struct s3_request *r, const char *header)
                        "At least one of the pre-conditions you specified did not hold");
 }
 
+static void fail_write_condition(struct s3_request *r, enum meta_outcome outcome)
+{
+    const char *header = exchange_header(r->x, "If-Match") ? "If-Match" : "If-None-Match";
+    const struct error_field fields[] = {{"Condition", header}, {"Key", r->key}};
+    if (outcome == META_CONFLICT)
+        exchange_fail_fields(r->x, "ConditionalRequestConflict",
+                             "The conditional request cannot succeed due to a conflicting "
+                             "operation against this resource.",
+                             fields, 2);
+    else
+        s3_fail_condition(r, header);
+}
+
 void s3_fail_outcome(struct s3_request *r, enum meta_outcome outcome)
 {
     if (outcome == META_NO_BUCKET)
@@ -250,7 +263,7 @@ void s3_fail_outcome(struct s3_request *r, enum meta_outcome outcome)
                            "The specified upload does not exist. The upload ID may be invalid, or "
                            "the upload may have been aborted or completed.");
     else
-        s3_fail_condition(r, exchange_header(r->x, "If-Match") ? "If-Match" : "If-None-Match");
+        fail_write_condition(r, outcome);
 }
 
 int s3_settle(struct s3_request *r, const struct content *content, int result,
@@ -280,15 +293,16 @@ void s3_full_checksum(const struct content *content, char out[S3_CHECKSUM_BYTES]
 /* Only "*" asks of If-None-Match what a write can promise, as on AWS. */
 static int check_conditions(struct s3_request *r, const char *match, const char *none_match)
 {
-    if (none_match && strcmp(none_match, "*") != 0) {
-        s3_fail_not_offered(r, "value other than * of", "If-None-Match");
-        return -1;
-    }
-    if (match && none_match) {
-        s3_fail_not_offered(r, "pair of headers", "If-Match and If-None-Match");
-        return -1;
-    }
-    return 0;
+    if (match && none_match)
+        s3_fail_not_implemented(r, "If-Match,If-None-Match",
+                                "Multiple conditional request headers present in the request");
+    else if (none_match && strcmp(none_match, "*") != 0)
+        s3_fail_not_implemented(
+            r, "If-None-Match",
+            "We don't accept the provided value of If-None-Match header for this API");
+    else
+        return 0;
+    return -1;
 }
 
 int s3_commit(struct s3_request *r, const struct content *content, const struct s3_commit *commit)
@@ -311,6 +325,7 @@ int s3_commit(struct s3_request *r, const struct content *content, const struct 
         .object = &object,
         .condition = {exchange_header(r->x, "If-Match"), exchange_header(r->x, "If-None-Match")},
         .upload = commit->upload,
+        .upload_created_ms = commit->upload_created_ms,
         .list = commit->list,
         .event = commit->event};
     if (check_conditions(r, put.condition.if_match, put.condition.if_none_match) < 0) {

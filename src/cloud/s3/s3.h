@@ -177,8 +177,14 @@ int s3_bucket_policy(struct s3 *s3, struct exchange *x, const char *bucket, cons
 void s3_fail(struct s3_request *r, const struct err *err);
 void s3_fail_no_bucket(struct s3_request *r);
 void s3_fail_no_key(struct s3_request *r);
+void s3_fail_no_version(struct s3_request *r, const char *key, const char *version);
 void s3_fail_malformed(struct s3_request *r); /* MalformedXML */
+/* InvalidArgument with ArgumentName and ArgumentValue (NULL: without). */
+void s3_fail_argument(struct s3_request *r, const char *name, const char *value,
+                      const char *message);
 /* 501 with the name: s3_fail_not_offered(r, "header", "x-amz-mfa"). */
 void s3_fail_not_offered(struct s3_request *r, const char *what, const char *name);
+/* 501 as AWS itself says it of a header, with what is more to say. */
+void s3_fail_not_implemented(struct s3_request *r, const char *header, const char *more);
 
 #endif

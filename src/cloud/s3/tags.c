@@ -74,9 +74,10 @@ size_t s3_tag_count(const char *tags)
 
 /* -- checking -- */
 
-static int fail_tag(struct s3_request *r, const char *message)
+static int fail_tag(struct s3_request *r, const char *key, const char *value, const char *message)
 {
-    exchange_fail(r->x, "InvalidTag", "%s", message);
+    const struct error_field fields[] = {{"TagKey", key}, {"TagValue", value}};
+    exchange_fail_fields(r->x, "InvalidTag", message, fields, 2);
     return -1;
 }
 
@@ -95,12 +96,14 @@ static int check_tag(struct s3_request *r, const char *key, const char *value)
 {
     if (!key || !*key || count_letters(key) > MAX_KEY_LETTERS || !utf8_is_valid(key) ||
         !has_tag_letters(key))
-        return fail_tag(r, "The TagKey you have provided is invalid");
+        return fail_tag(r, key, NULL, "The TagKey you have provided is invalid");
     if (!value || count_letters(value) > MAX_VALUE_LETTERS || !utf8_is_valid(value) ||
         !has_tag_letters(value))
-        return fail_tag(r, "The TagValue you have provided is invalid");
+        return fail_tag(r, key, value, "The TagValue you have provided is invalid");
     if (strncmp(key, "aws:", 4) == 0)
-        return fail_tag(r, "System tags cannot be added/updated by requester");
+        return fail_tag(r, key, NULL,
+                        r->key ? "Your TagKey cannot be prefixed with aws:"
+                               : "System tags cannot be added/updated by requester");
     return 0;
 }
 
@@ -116,7 +119,7 @@ static int add_tag(struct s3_request *r, struct buf *out, const char *key, const
     if (check_tag(r, key, value) < 0)
         return -1;
     if (out->size && s3_tags_have(out->data, key, NULL))
-        return fail_tag(r, "Cannot provide multiple Tags with the same key");
+        return fail_tag(r, key, NULL, "Cannot provide multiple Tags with the same key");
     if (out->size)
         buf_puts(out, "&");
     encode(out, key);
@@ -138,9 +141,9 @@ static const char *finish(struct s3_request *r, struct buf *out, int result)
 
 static int fail_header(struct s3_request *r)
 {
-    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName", "x-amz-tagging",
-                       "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL "
-                       "query parameters without tag name duplicates.");
+    s3_fail_argument(r, "x-amz-tagging", exchange_header(r->x, "x-amz-tagging"),
+                     "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL "
+                     "query parameters without tag name duplicates.");
     return -1;
 }
 
@@ -154,7 +157,8 @@ const char *s3_read_tags(struct s3_request *r, const char *text)
     for (const char *at = text; result == 0 && query_next(&at, &pair);) {
         const char *key = exchange_decode(r->x, pair.name, pair.name_size, 1);
         const char *value = exchange_decode(r->x, pair.value, pair.value_size, 1);
-        if (!key || !value || !*key || (out.size && s3_tags_have(out.data, key, NULL)))
+        if (!key || !value || !*key || strchr(value, ',') ||
+            (out.size && s3_tags_have(out.data, key, NULL)))
             result = fail_header(r);
         else
             result = ++count > MAX_OBJECT_TAGS ? fail_too_many(r) : add_tag(r, &out, key, value);
@@ -196,7 +200,7 @@ int tags_check_bucket(struct s3_request *r, struct tree *config)
         for (const struct tree *other = tree_same(t); other; other = tree_same(other)) {
             const char *same = tree_text(other, "Key");
             if (same && strcmp(same, key) == 0)
-                return fail_tag(r, "Cannot provide multiple Tags with the same key");
+                return fail_tag(r, key, NULL, "Cannot provide multiple Tags with the same key");
         }
     }
     return 0;

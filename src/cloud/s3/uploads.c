@@ -39,11 +39,9 @@ static int read_listing(struct listing *l)
         l->max = S3_MAX_LIST;
     if (l->max >= 0 && (l->encodes_url || !*encoding))
         return 0;
-    exchange_fail_more(r->x, "InvalidArgument", "ArgumentName",
-                       l->max < 0 ? "max-uploads" : "encoding-type",
-                       l->max < 0 ? "Argument max-uploads must be an integer between 0 and "
-                                    "2147483647"
-                                  : "Invalid Encoding Method specified in Request");
+    s3_fail_argument(r, l->max < 0 ? "max-uploads" : "encoding-type", l->max < 0 ? max : encoding,
+                     l->max < 0 ? "Argument max-uploads must be an integer between 0 and 2147483647"
+                                : "Invalid Encoding Method specified in Request");
     return -1;
 }
 

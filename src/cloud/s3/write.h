@@ -42,9 +42,10 @@ struct s3_commit {
     const struct s3_extras *extras;
     const char *etag, *checksum;
     const char *upload; /* that ends with it, or NULL */
-    const char *list;   /* struct meta_put */
-    const char *parts;  /* struct meta_object */
-    const char *event;  /* "ObjectCreated:Put" */
+    int64_t upload_created_ms;
+    const char *list;  /* struct meta_put */
+    const char *parts; /* struct meta_object */
+    const char *event; /* "ObjectCreated:Put" */
 };
 int s3_commit(struct s3_request *r, const struct content *content, const struct s3_commit *commit);
 /* Store a digested body as the object. -1: answered. */

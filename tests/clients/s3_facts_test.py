@@ -1,0 +1,177 @@
+"""What AWS's S3 was seen to answer, field by field, one fact a row, in our own words. s3_facts_test.py KEN"""
+import sys
+import unittest
+
+import cloud as clouds
+
+try:
+    import boto3
+    import botocore.exceptions
+except ImportError:
+    clouds.skip("no boto3 for " + sys.executable)
+
+if int(boto3.__version__.split(".")[1]) < 36:
+    clouds.skip("this boto3 knows no conditional writes")
+
+
+class Facts(clouds.Case):
+    clients = {"s3": "s3"}
+
+    def bucket(self, versioning=None, **contents):
+        Facts.count += 1
+        name = f"facts-{Facts.count}"
+        self.s3.create_bucket(Bucket=name)
+        if versioning:
+            self.version(name, versioning)
+        for key, body in contents.items():
+            self.s3.put_object(Bucket=name, Key=key, Body=body)
+        return name
+
+    def version(self, bucket, status):
+        self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+
+    def fails(self, call, status, code, fields=None, **arguments):
+        """The call fails so, and its error has these fields; a value of None is one that it has not."""
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            call(**arguments)
+        reply = caught.exception.response
+        error = reply["Error"]
+        self.assertEqual((reply["ResponseMetadata"]["HTTPStatusCode"], error["Code"]),
+                         (status, code), error)
+        for name, value in (fields or {}).items():
+            self.assertEqual(error.get(name), value, error)
+        return error["Message"]
+
+
+class ErrorFields(Facts):
+    def test_a_wrong_argument_is_named_with_its_value(self):
+        bucket = self.bucket(key=b"x")
+        version = "HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD"
+        self.fails(self.s3.get_object, 400, "InvalidArgument",
+                   {"ArgumentName": "versionId", "ArgumentValue": version},
+                   Bucket=bucket, Key="key", VersionId=version)
+        self.fails(self.s3.list_objects_v2, 400, "InvalidArgument",
+                   {"ArgumentName": "maxKeys", "ArgumentValue": "-1"}, Bucket=bucket, MaxKeys=-1)
+        for tags in ("a=1&a=2", "a=1,b=2"):
+            self.fails(self.s3.put_object, 400, "InvalidArgument",
+                       {"ArgumentName": "x-amz-tagging", "ArgumentValue": tags},
+                       Bucket=bucket, Key="key", Tagging=tags)
+
+    def test_a_wrong_tag_is_named(self):
+        bucket = self.bucket(key=b"x")
+        for tags, fields in (([("a", "1"), ("a", "2")], {"TagKey": "a", "TagValue": None}),
+                             ([("a,b", "1")], {"TagKey": "a,b", "TagValue": None}),
+                             ([("a", "1,2")], {"TagKey": "a", "TagValue": "1,2"})):
+            tagging = {"TagSet": [{"Key": key, "Value": value} for key, value in tags]}
+            self.fails(self.s3.put_bucket_tagging, 400, "InvalidTag", fields,
+                       Bucket=bucket, Tagging=tagging)
+            self.fails(self.s3.put_object_tagging, 400, "InvalidTag", fields,
+                       Bucket=bucket, Key="key", Tagging=tagging)
+
+    def test_tags_of_the_system_are_refused_in_two_ways(self):
+        bucket = self.bucket(key=b"x")
+        tagging = {"TagSet": [{"Key": "aws:a", "Value": "1"}]}
+        self.assertEqual(self.fails(self.s3.put_bucket_tagging, 400, "InvalidTag",
+                                    {"TagKey": "aws:a"}, Bucket=bucket, Tagging=tagging),
+                         "System tags cannot be added/updated by requester")
+        self.assertEqual(self.fails(self.s3.put_object_tagging, 400, "InvalidTag",
+                                    {"TagKey": "aws:a"}, Bucket=bucket, Key="key",
+                                    Tagging=tagging),
+                         "Your TagKey cannot be prefixed with aws:")
+
+    def test_a_delete_marker_says_what_it_is(self):
+        bucket = self.bucket("Enabled", key=b"x")
+        marker = self.s3.delete_object(Bucket=bucket, Key="key")["VersionId"]
+        self.fails(self.s3.get_object, 405, "MethodNotAllowed",
+                   {"Method": "GET", "ResourceType": "DeleteMarker"},
+                   Bucket=bucket, Key="key", VersionId=marker)
+        self.fails(self.s3.get_object, 404, "NoSuchKey", {"Key": "key"}, Bucket=bucket, Key="key")
+        for version in ({}, {"VersionId": marker}):
+            self.fails(self.s3.get_object_tagging, 405, "MethodNotAllowed",
+                       {"Method": "GET", "ResourceType": "DeleteMarker"},
+                       Bucket=bucket, Key="key", **version)
+
+    def test_an_absent_version_is_named_with_its_key(self):
+        bucket = self.bucket("Enabled", key=b"x")
+        version = self.s3.put_object(Bucket=bucket, Key="key", Body=b"y")["VersionId"]
+        self.s3.delete_object(Bucket=bucket, Key="key", VersionId=version)
+        fields = {"Key": "key", "VersionId": version}
+        self.fails(self.s3.get_object, 404, "NoSuchVersion", fields, Bucket=bucket, **fields)
+
+    def test_configurations_that_are_not_there_cannot_be_removed(self):
+        bucket = self.bucket()
+        for kind in ("analytics", "inventory", "metrics", "intelligent_tiering"):
+            for verb in ("get", "delete"):
+                self.fails(getattr(self.s3, f"{verb}_bucket_{kind}_configuration"), 404,
+                           "NoSuchConfiguration", Bucket=bucket, Id="x")
+
+
+class Conditions(Facts):
+    def upload(self, bucket, key):
+        """What completes an upload of one part."""
+        upload = self.s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        part = self.s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1,
+                                   Body=b"part")
+        return {"Bucket": bucket, "Key": key, "UploadId": upload,
+                "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}}
+
+    def test_an_upload_does_not_replace_what_was_written_meanwhile(self):
+        bucket = self.bucket()
+        first = self.s3.put_object(Bucket=bucket, Key="key", Body=b"first")["ETag"]
+        upload = self.upload(bucket, "key")
+        second = self.s3.put_object(Bucket=bucket, Key="key", Body=b"second")["ETag"]
+        complete = self.s3.complete_multipart_upload
+        self.fails(complete, 412, "PreconditionFailed", {"Condition": "If-Match"},
+                   IfMatch=first, **upload)
+        self.fails(complete, 409, "ConditionalRequestConflict",
+                   {"Condition": "If-Match", "Key": "key"}, IfMatch=second, **upload)
+        self.fails(complete, 412, "PreconditionFailed", {"Condition": "If-None-Match"},
+                   IfNoneMatch="*", **upload)
+        self.s3.delete_object(Bucket=bucket, Key="key")
+        self.fails(complete, 404, "NoSuchKey", {"Key": "key"}, IfMatch=second, **upload)
+        third = self.s3.put_object(Bucket=bucket, Key="key", Body=b"third")["ETag"]
+        complete(IfMatch=third, **self.upload(bucket, "key"))
+
+    def test_what_a_write_cannot_promise_is_not_implemented(self):
+        bucket = self.bucket(key=b"x")
+        for header, how in (("If-None-Match", {"IfNoneMatch": '"0"'}),
+                            ("If-Match,If-None-Match", {"IfMatch": '"0"', "IfNoneMatch": "*"})):
+            self.assertEqual(
+                self.fails(self.s3.put_object, 501, "NotImplemented", {"Header": header},
+                           Bucket=bucket, Key="key", **how),
+                "A header you provided implies functionality that is not implemented")
+
+
+class Copies(Facts):
+    def test_ranges_of_a_source(self):
+        bucket = self.bucket(key=b"0123456789")
+        upload = self.s3.create_multipart_upload(Bucket=bucket, Key="to")["UploadId"]
+
+        def fails(code, text, fields):
+            return self.fails(self.s3.upload_part_copy, 400, code, fields, Bucket=bucket, Key="to",
+                              UploadId=upload, PartNumber=1, CopySource=f"{bucket}/key",
+                              CopySourceRange=text)
+
+        for text in ("0-8", "bytes=1-0", "bytes=-1-", "bytes=0--1", "bytes=0-1,3-4", "bytes=-",
+                     "bytes=1-", "bytes=-2"):
+            message = fails("InvalidArgument", text, {"ArgumentName": "x-amz-copy-source-range",
+                                                      "ArgumentValue": text})
+            self.assertIn("must be of the form bytes=first-last", message)
+        self.assertIn("source object of size: 10",
+                      fails("InvalidArgument", "bytes=0-100", {"ArgumentValue": "bytes=0-100"}))
+        self.assertEqual(fails("InvalidRequest", "bytes=100-200", {}),
+                         "The specified copy range is invalid for the source object size")
+
+
+class Lists(Facts):
+    def test_groups_stand_before_the_owner(self):
+        bucket = self.bucket()
+        self.s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+        grants = self.s3.get_bucket_acl(Bucket=bucket)["Grants"]
+        self.assertEqual([(g["Grantee"]["Type"], g["Permission"]) for g in grants],
+                         [("Group", "READ"), ("Group", "WRITE"),
+                          ("CanonicalUser", "FULL_CONTROL")])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
