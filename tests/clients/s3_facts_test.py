@@ -1,4 +1,5 @@
 """What AWS's S3 was seen to answer, field by field, one fact a row, in our own words. s3_facts_test.py KEN"""
+import json
 import sys
 import unittest
 
@@ -6,6 +7,7 @@ import cloud as clouds
 
 try:
     import boto3
+    import botocore.config
     import botocore.exceptions
 except ImportError:
     clouds.skip("no boto3 for " + sys.executable)
@@ -163,7 +165,55 @@ class Copies(Facts):
                          "The specified copy range is invalid for the source object size")
 
 
+class Versions(Facts):
+    def test_a_write_tells_no_null_version(self):
+        bucket = self.bucket("Suspended", key=b"x")
+        self.assertNotIn("VersionId", self.s3.put_object(Bucket=bucket, Key="key", Body=b"y"))
+        self.assertEqual(self.s3.get_object(Bucket=bucket, Key="key")["VersionId"], "null")
+        self.assertNotIn("VersionId", self.s3.copy_object(Bucket=bucket, Key="to",
+                                                          CopySource=f"{bucket}/key"))
+        self.assertEqual(self.s3.delete_object(Bucket=bucket, Key="key")["VersionId"], "null")
+
+
+class Tags(Facts):
+    def test_tags_come_in_the_order_of_their_keys(self):
+        bucket = self.bucket()
+        self.s3.put_object(Bucket=bucket, Key="key", Tagging="b=2&a&ab=3&B=%20")
+        reply = self.s3.get_object_tagging(Bucket=bucket, Key="key")["TagSet"]
+        self.assertEqual([(t["Key"], t["Value"]) for t in reply],
+                         [("B", " "), ("a", ""), ("ab", "3"), ("b", "2")])
+
+
 class Lists(Facts):
+    clients = {"s3": "s3", "iam": "iam"}
+
+    def user(self):
+        """A client of a user whom no policy allows anything."""
+        self.iam.create_user(UserName="nobody-in-particular")
+        key = self.iam.create_access_key(UserName="nobody-in-particular")["AccessKey"]
+        return self.cloud.client(boto3, "s3", aws_access_key_id=key["AccessKeyId"],
+                                 aws_secret_access_key=key["SecretAccessKey"])
+
+    def test_a_user_is_one_of_all_users(self):
+        user, bucket = self.user(), self.bucket(key=b"x")
+        at = {"Bucket": bucket, "Key": "key"}
+        self.fails(user.get_object, 403, "AccessDenied", **at)
+        self.s3.put_object_acl(ACL="public-read", **at)
+        self.assertEqual(user.get_object(**at)["Body"].read(), b"x")
+        self.s3.put_object_acl(ACL="authenticated-read", **at)
+        self.assertEqual(user.get_object(**at)["Body"].read(), b"x")
+        nobody = self.cloud.client(boto3, "s3", config=botocore.config.Config(
+            signature_version=botocore.UNSIGNED))
+        self.fails(nobody.get_object, 403, "AccessDenied", **at)
+        self.fails(user.put_object, 403, "AccessDenied", Body=b"y", **at)
+        self.s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+        user.put_object(Body=b"y", **at)
+        self.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+                "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
+        self.fails(user.put_object, 403, "AccessDenied", Body=b"z", **at)
+
     def test_groups_stand_before_the_owner(self):
         bucket = self.bucket()
         self.s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")

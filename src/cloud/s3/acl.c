@@ -208,14 +208,20 @@ const char *acl_of_body(struct s3_request *r)
 
 /* -- what a list lets do -- */
 
-int acl_lets_all(const char *acl, const char *permission)
+static int lets_group(const char *acl, const char *permission, const char *group)
 {
     char line[128];
-    snprintf(line, sizeof line, "%s uri " ALL_USERS "\n", permission);
+    snprintf(line, sizeof line, "%s uri %s\n", permission, group);
     for (const char *at = acl; (at = strstr(at, line)); at++)
         if (at == acl || at[-1] == '\n')
             return 1;
-    return strcmp(permission, "FULL_CONTROL") != 0 && acl_lets_all(acl, "FULL_CONTROL");
+    return strcmp(permission, "FULL_CONTROL") != 0 && lets_group(acl, "FULL_CONTROL", group);
+}
+
+static int lets(const struct s3_request *r, const char *acl, const char *permission)
+{
+    return lets_group(acl, permission, ALL_USERS) ||
+           (r->x->identity.access_key_id && lets_group(acl, permission, SIGNED_USERS));
 }
 
 static int is_public(const char *acl)
@@ -361,7 +367,7 @@ void s3_put_acl(struct s3_request *r)
         exchange_respond(r->x, 200, NULL, NULL, 0);
 }
 
-/* -- anonymous requests -- */
+/* -- requests that no policy allows -- */
 
 static const struct {
     const char *action, *permission;
@@ -382,22 +388,22 @@ static const struct {
     {"s3:PutBucketAcl", "WRITE_ACP", 0},
 };
 
-static int bucket_lets_all(struct s3_request *r, const char *permission, struct err *err)
+static int bucket_lets(struct s3_request *r, const char *permission, struct err *err)
 {
     const char *acl = "";
     int found = config_read(r, r->bucket, "acl", &acl, err);
-    return found < 0 ? -1 : found && acl_lets_all(acl, permission);
+    return found < 0 ? -1 : found && lets(r, acl, permission);
 }
 
-static int object_lets_all(struct s3_request *r, const char *permission, struct err *err)
+static int object_lets(struct s3_request *r, const char *permission, struct err *err)
 {
     struct meta_object object;
     const char *version = *r->x->query ? exchange_query(r->x, "versionId") : NULL;
     int found = meta_version(r, r->bucket, r->key, version, &object, err);
     if (found > 0)
-        return acl_lets_all(object.acl, permission);
+        return lets(r, object.acl, permission);
     /* Who may list may also learn that a key is absent. */
-    return found < 0 ? -1 : bucket_lets_all(r, "READ", err);
+    return found < 0 ? -1 : bucket_lets(r, "READ", err);
 }
 
 int acl_lets_anyone(struct s3_request *r, const char *action, const char *bucket, const char *key,
@@ -415,8 +421,8 @@ int acl_lets_anyone(struct s3_request *r, const char *action, const char *bucket
             return -1;
         if (is_ignored)
             return 0;
-        return covered[i].is_object ? object_lets_all(&at, covered[i].permission, err)
-                                    : bucket_lets_all(&at, covered[i].permission, err);
+        return covered[i].is_object ? object_lets(&at, covered[i].permission, err)
+                                    : bucket_lets(&at, covered[i].permission, err);
     }
     return exists < 0 ? -1 : 0;
 }

@@ -16,10 +16,8 @@ const char *acl_of_headers(struct s3_request *r, int *given);
 const char *acl_of_body(struct s3_request *r);
 /* Does the bucket take that list? -1: answered. */
 int acl_is_taken(struct s3_request *r, const char *acl);
-/* Does the list let everybody ("READ", "WRITE", "READ_ACP", "WRITE_ACP")? */
-int acl_lets_all(const char *acl, const char *permission);
-
-/* Does a list let everybody do the action on the bucket, or on the key in it? 1, 0 or -1. */
+/* Does a list let everybody, or everybody who signs as this request's sender did, do the action on
+ * the bucket, or on the key in it? 1, 0 or -1. */
 int acl_lets_anyone(struct s3_request *r, const char *action, const char *bucket, const char *key,
                     struct err *err);
 

@@ -327,8 +327,7 @@ static void answer_again(struct completion *c)
     struct meta_completed before;
     if (find_completed(c, &before) <= 0 || strcmp(before.list, c->list) != 0)
         return;
-    if (*before.version)
-        exchange_reply_header(c->r->x, "x-amz-version-id", before.version);
+    s3_reply_made_version(c->r, before.version);
     answer(c, before.etag, before.checksum);
 }
 

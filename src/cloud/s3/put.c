@@ -305,6 +305,12 @@ static int check_conditions(struct s3_request *r, const char *match, const char 
     return -1;
 }
 
+void s3_reply_made_version(struct s3_request *r, const char *version)
+{
+    if (*version && strcmp(version, "null") != 0)
+        exchange_reply_header(r->x, "x-amz-version-id", version);
+}
+
 int s3_commit(struct s3_request *r, const struct content *content, const struct s3_commit *commit)
 {
     struct err err = {0};
@@ -335,8 +341,7 @@ int s3_commit(struct s3_request *r, const struct content *content, const struct 
     int result = meta_put_object(r, &put, &err);
     if (s3_settle(r, content, result, put.outcome, &err) < 0)
         return -1;
-    if (*put.version)
-        exchange_reply_header(r->x, "x-amz-version-id", put.version);
+    s3_reply_made_version(r, put.version);
     s3_reply_expiration(r, &object);
     return 0;
 }

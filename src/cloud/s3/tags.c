@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Tags of objects and buckets. Those of an object are kept as a query: "a=b&c=d". */
@@ -128,8 +129,36 @@ static int add_tag(struct s3_request *r, struct buf *out, const char *key, const
     return 0;
 }
 
+static int compare_pairs(const void *a, const void *b)
+{
+    const struct query_pair *one = a, *other = b;
+    size_t size = one->name_size < other->name_size ? one->name_size : other->name_size;
+    int order = memcmp(one->name, other->name, size);
+    return order ? order
+                 : (one->name_size > other->name_size) - (one->name_size < other->name_size);
+}
+
+/* AWS gives an object's tags back in the order of their keys. */
+static void sort_tags(struct buf *tags)
+{
+    struct query_pair pairs[MAX_OBJECT_TAGS];
+    struct buf sorted;
+    size_t count = 0;
+    for (const char *at = tags->data; count < MAX_OBJECT_TAGS && query_next(&at, &pairs[count]);)
+        count++;
+    qsort(pairs, count, sizeof *pairs, compare_pairs);
+    buf_init(&sorted, S3_MAX_HEADERS_BYTES);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&sorted, "%s%.*s=%.*s", i ? "&" : "", (int)pairs[i].name_size, pairs[i].name,
+                   (int)pairs[i].value_size, pairs[i].value);
+    buf_finish(tags);
+    *tags = sorted;
+}
+
 static const char *finish(struct s3_request *r, struct buf *out, int result)
 {
+    if (result == 0 && out->size && !out->failed)
+        sort_tags(out);
     const char *text = result == 0 && !out->failed
                            ? arena_copy(&r->x->arena, out->size ? out->data : "", out->size)
                            : NULL;

@@ -9,6 +9,22 @@
 
 /* Who may do what: the signer by policies, anybody by policies and access control lists. */
 
+/* What an access control list gives to everybody, a policy can still take away. */
+static int ask_lists(struct s3_request *r, const char *action, const char *bucket, const char *key,
+                     struct err *why)
+{
+    struct err failure = {0};
+    int is_signed = r->x->identity.access_key_id != NULL;
+    int let = acl_lets_anyone(r, action, bucket, key, &failure);
+    if (let > 0)
+        return 0;
+    if (let < 0)
+        *why = failure;
+    else if (!is_signed)
+        err_set(why, ERR_DENIED, "Access Denied");
+    return -1;
+}
+
 int s3_may(struct s3_request *r, const char *action, const char *bucket, const char *key,
            struct err *why)
 {
@@ -23,14 +39,7 @@ int s3_may(struct s3_request *r, const char *action, const char *bucket, const c
     struct access_question question = {action, bucket ? arn : "*", policy};
     if (exchange_may(r->x, &question, why) == 0)
         return 0;
-    /* What an access control list gives to everybody, a policy can still take away. */
-    if (!r->x->identity.access_key_id && !strstr(why->message, "explicit deny")) {
-        int let = acl_lets_anyone(r, action, bucket, key, why);
-        if (let)
-            return let > 0 ? 0 : -1;
-        err_set(why, ERR_DENIED, "Access Denied");
-    }
-    return -1;
+    return strstr(why->message, "explicit deny") ? -1 : ask_lists(r, action, bucket, key, why);
 }
 
 int s3_authorize(struct s3_request *r, const char *action, const char *bucket, const char *key)

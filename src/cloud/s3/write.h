@@ -48,6 +48,8 @@ struct s3_commit {
     const char *event; /* "ObjectCreated:Put" */
 };
 int s3_commit(struct s3_request *r, const struct content *content, const struct s3_commit *commit);
+/* x-amz-version-id of a new version; AWS tells no "null" of one. */
+void s3_reply_made_version(struct s3_request *r, const char *version);
 /* Store a digested body as the object. -1: answered. */
 int s3_store_object(struct s3_request *r, struct content *content, const struct s3_extras *extras,
                     const char *event, char etag[S3_ETAG_BYTES]);
