@@ -27,7 +27,7 @@
 /* ken doctor: everything a device needs, looked at one after another. */
 
 enum level { LEVEL_OK, LEVEL_WARN, LEVEL_FAIL };
-enum { CAMERA_MS = 6000, HTTP_MS = 10000, PROBE_BYTES = 16 * 1024 * 1024 };
+enum { CAMERA_MS = 6000, CAMERA_FAILED_MS = 2000, HTTP_MS = 10000, PROBE_BYTES = 16 * 1024 * 1024 };
 static const double skew_warn_s = 5, skew_fail_s = 300; /* S3 refuses at 15 minutes */
 static const double free_warn_mb = 1000, free_fail_mb = 100, write_warn_mb_s = 5;
 
@@ -161,6 +161,29 @@ static void check_clock(struct doctor *d, struct finding *f)
                   "time are refused");
 }
 
+/* The keys may be there and be wrong: only a signed request tells. */
+static void check_buckets(struct doctor *d, struct finding *f)
+{
+    struct err err = {0};
+    struct uplink *uplink =
+        d->has_deployment && d->has_keys ? uplink_open(&d->deployment, &err) : NULL;
+    int may = uplink ? uplink_probe(uplink, &err) : -1;
+    const char *bucket = d->deployment.videos_bucket;
+    if (!uplink) {
+        found(f, LEVEL_FAIL, "not tried: there is no deployment or no key");
+    } else if (may > 0) {
+        found(f, LEVEL_OK, "S3 takes the keys in %s", bucket);
+    } else if (may == 0) {
+        found(f, LEVEL_WARN, "S3 takes the keys, which may not list uploads in %s", bucket);
+        advise(f, "is their policy that of deploy/iam-device.json, for these buckets?");
+    } else {
+        found(f, LEVEL_FAIL, "%s", err.message);
+        advise(f, "are the keys those of the device's user, still valid, and is deployment.json "
+                  "of the same account?");
+    }
+    uplink_close(uplink);
+}
+
 /* An empty frame's name is refused by the function itself, so whoever gets that answer may ask. */
 static void check_api(struct doctor *d, struct finding *f)
 {
@@ -230,6 +253,35 @@ static void check_disk(struct doctor *d, struct finding *f)
         advise(f, "make room, or limit it with --keep-mb, --keep-days and --offline");
 }
 
+/* What to look at where a camera gives nothing, by how its location begins. */
+static const char *camera_advice(const char *location)
+{
+    static const struct {
+        const char *begins, *advice;
+    } table[] = {
+        {"/dev/", "is it plugged in (ken edge --list-cameras), is this user in the group video, "
+                  "and is no other program using it?"},
+        {"v4l2:", "is it plugged in (ken edge --list-cameras), is this user in the group video, "
+                  "and is no other program using it?"},
+        {"libcamera:", "is rpicam-apps installed, and does rpicam-vid --list-cameras show it?"},
+        {"pipe:", "run the command by hand: it must write H.264 or MJPEG to its output"},
+        {"rtsp", "is the camera on, and do address, user and password work in another player?"},
+        {"http", "is the camera on, and do address, user and password work in another player?"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strncmp(location, table[i].begins, strlen(table[i].begins)) == 0)
+            return table[i].advice;
+    return "is the name right, and may this user read it?";
+}
+
+/* One that says why it does not come is not waited for as long as one that is silent. */
+static int has_failed_for(struct source *source, double ms)
+{
+    struct source_status status;
+    source_get_status(source, &status);
+    return ms > CAMERA_FAILED_MS && status.reason[0];
+}
+
 /* Frames for a while: whether there are any, and how many a second. */
 static void check_camera(struct doctor *d, struct finding *f)
 {
@@ -248,6 +300,7 @@ static void check_camera(struct doctor *d, struct finding *f)
     uint64_t start_ns = clock_monotonic_ns();
     int result = source ? SOURCE_WAITING : -1, frames = 0;
     while (source && frames < 30 && clock_ms_since(start_ns) < CAMERA_MS &&
+           !has_failed_for(source, clock_ms_since(start_ns)) &&
            (result = source_read(source, &frame, &err)) > 0)
         frames += result == SOURCE_FRAME;
     if (frames > 0) {
@@ -260,8 +313,7 @@ static void check_camera(struct doctor *d, struct finding *f)
               result < 0         ? err.message
               : status.reason[0] ? status.reason
                                  : "no frame in time");
-        advise(f, "is it plugged in, is this user in the group video, and is no other program "
-                  "using it?");
+        advise(f, camera_advice(d->video));
     }
     source_close(source);
 }
@@ -297,9 +349,16 @@ static const struct check {
     const char *name;
     void (*run)(struct doctor *d, struct finding *f);
 } checks[] = {
-    {"deployment", check_deployment}, {"credentials", check_keys}, {"network", check_network},
-    {"clock", check_clock},           {"api", check_api},          {"disk", check_disk},
-    {"camera", check_camera},         {"models", check_models},    {"gallery", check_gallery},
+    {"deployment", check_deployment},
+    {"credentials", check_keys},
+    {"network", check_network},
+    {"clock", check_clock},
+    {"buckets", check_buckets},
+    {"api", check_api},
+    {"disk", check_disk},
+    {"camera", check_camera},
+    {"models", check_models},
+    {"gallery", check_gallery},
 };
 
 static void print_finding(const struct doctor *d, const struct check *check,
@@ -371,7 +430,8 @@ int verb_doctor(int argc, char **argv)
         options_fail(&line, &err);
         code = EXIT_USAGE;
     }
-    d.json = 0; /* ken edge's is another matter */
+    d.json = 0;                    /* ken edge's is another matter */
+    setenv("KEN_LOG", "error", 0); /* the findings say it */
     if (code < 0)
         code = options_start(&line, argc, argv, &first);
     if (code < 0)

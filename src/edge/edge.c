@@ -245,6 +245,8 @@ static int store_recording(struct capture *capture, struct err *err)
     struct edge_totals *totals = &capture->run->totals;
     if (!capture->run->options->record)
         return 0;
+    if (!capture->recorder && capture->recorder_err.code == ERR_NONE)
+        return 0; /* there was nothing to record */
     if (!capture->recorder) {
         *err = capture->recorder_err;
         return err_wrap(err, "the recording failed");
@@ -291,6 +293,19 @@ static int lost_frames(const struct edge_run *run, struct err *err)
                    run->first_error.message);
 }
 
+/* A camera that is absent is no failure of the source, but of a run that ends without a frame. */
+static int had_frames(const struct capture *capture, struct err *err)
+{
+    char label[SOURCE_LABEL_BYTES];
+    struct source_status camera;
+    if (capture->run->totals.frames > 0 || !source_is_camera(capture->source))
+        return 0;
+    source_label(capture->run->options->video, label);
+    source_get_status(capture->source, &camera);
+    return err_set(err, ERR_UNAVAILABLE, "camera %s gave no frame: %s", label,
+                   camera.reason[0] ? camera.reason : "it was waited for");
+}
+
 /* The last chance for what waits on the disk; what is left goes with the next start. */
 static int finish_queue(struct edge_run *run, struct err *err)
 {
@@ -327,6 +342,8 @@ static int run_all(struct capture *capture, struct err *err)
     uint64_t start_ns = clock_monotonic_ns();
     report_header(run->report, run->options, source_fps(capture->source));
     int result = capture_and_deliver(capture, err);
+    if (result == 0 && had_frames(capture, err) < 0)
+        result = -1;
     if (result == 0)
         result = lost_frames(run, err);
     if (store_recording(capture, &later) < 0 && result == 0) {

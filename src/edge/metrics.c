@@ -83,8 +83,6 @@ void metrics_write(struct metrics *metrics, struct buf *out)
         {"lost_total", "counter", "Frames without an answer.", (double)m.lost},
         {"queued_total", "counter", "Frames that went to the queue on the disk.", (double)m.queued},
         {"late_total", "counter", "Frames answered from there.", (double)m.late},
-        {"latency_seconds_sum", "counter", "Capture to answer, added up.", m.latency_s},
-        {"latency_seconds_count", "counter", "Answers in that sum.", (double)m.timed},
         {"visits_total", "counter", "Visits that began.", (double)m.entered},
         {"present", "gauge", "Visits that are going on.", (double)m.entered - (double)m.left},
         {"queue_items", "gauge", "What waits on the disk.", (double)m.status.queue_items},
@@ -97,6 +95,11 @@ void metrics_write(struct metrics *metrics, struct buf *out)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         put(out, rows[i].name, rows[i].kind, rows[i].help, rows[i].value);
+    buf_printf(out,
+               "# HELP ken_latency_seconds Capture to answer, of frames that did not wait on the "
+               "disk.\n# TYPE ken_latency_seconds summary\nken_latency_seconds_sum %.17g\n"
+               "ken_latency_seconds_count %" PRIu64 "\n",
+               m.latency_s, m.timed);
 }
 
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *text)

@@ -281,6 +281,23 @@ int uplink_abandon(struct uplink *uplink, struct s3_upload *upload, struct err *
     return aws_s3_upload_abort(uplink->client, upload, err);
 }
 
+int uplink_probe(struct uplink *uplink, struct err *err)
+{
+    char path[sizeof uplink->deployment.videos_bucket + 1];
+    snprintf(path, sizeof path, "/%s", uplink->deployment.videos_bucket);
+    const struct aws_request request = {.service = AWS_S3,
+                                        .operation = "ListMultipartUploads",
+                                        .method = "GET",
+                                        .path = path,
+                                        .query = "max-uploads=1&uploads=",
+                                        .body_fd = -1,
+                                        .tries = 1,
+                                        .timeout_ms = UPLINK_TIMEOUT_MS};
+    if (aws_client_send(uplink->client, &request, &uplink->response, err) == 0)
+        return 1;
+    return strcmp(aws_client_failure(uplink->client)->code, "AccessDenied") == 0 ? 0 : -1;
+}
+
 int uplink_may_pass(const struct err *err)
 {
     return err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_BUSY;

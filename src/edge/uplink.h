@@ -62,4 +62,8 @@ int uplink_abandon(struct uplink *uplink, struct s3_upload *upload, struct err *
 
 int uplink_may_pass(const struct err *err);
 
+/* Whether S3 takes the keys, without storing anything: which uploads go on in the video bucket.
+ * Returns 1 when they may be asked for, 0 when the keys are right and may not, -1 on failure. */
+int uplink_probe(struct uplink *uplink, struct err *err) MUST_USE;
+
 #endif

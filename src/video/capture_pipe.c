@@ -20,6 +20,7 @@
 enum { READ_BYTES = 128 * 1024, POLL_MS = 250 };
 
 struct command {
+    const char *name; /* in messages */
     pid_t pid;
     int fd;
 };
@@ -30,7 +31,7 @@ static int start_command(struct command *command, const char *text, struct err *
     char shell[] = "sh", option[] = "-c", *argv[] = {shell, option, (char *)text, NULL};
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set_errno(err, "start \"%.100s\"", text);
+        return err_set_errno(err, "start \"%.100s\"", command->name);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     int code = posix_spawn(&command->pid, "/bin/sh", &actions, NULL, argv, environ);
@@ -39,22 +40,22 @@ static int start_command(struct command *command, const char *text, struct err *
     if (code != 0) {
         close(ends[0]);
         errno = code;
-        return err_set_errno(err, "start \"%.100s\"", text);
+        return err_set_errno(err, "start \"%.100s\"", command->name);
     }
     command->fd = ends[0];
     return 0;
 }
 
-static int ended(const struct command *command, const char *text, struct err *err)
+static int ended(const struct command *command, struct err *err)
 {
     int status = 0;
     waitpid(command->pid, &status, 0);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        return err_set(err, ERR_NOT_FOUND, "run \"%.100s\": no such program", text);
+        return err_set(err, ERR_NOT_FOUND, "run \"%.100s\": no such program", command->name);
     if (WIFEXITED(status))
-        return err_set(err, ERR_UNAVAILABLE, "run \"%.100s\": it ended with code %d", text,
+        return err_set(err, ERR_UNAVAILABLE, "run \"%.100s\": it ended with code %d", command->name,
                        WEXITSTATUS(status));
-    return err_set(err, ERR_UNAVAILABLE, "run \"%.100s\": it was killed", text);
+    return err_set(err, ERR_UNAVAILABLE, "run \"%.100s\": it was killed", command->name);
 }
 
 /* The first whole picture in `bytes`: from *start to the result; 0 where there is none. */
@@ -136,26 +137,32 @@ static int read_all(const struct capture_request *request, enum capture_codec co
     return result;
 }
 
-int capture_pipe(const struct capture_request *request, const char *text, struct capture_out *out,
-                 struct err *err)
+static int run(const struct capture_request *request, const char *text, const char *name,
+               struct capture_out *out, struct err *err)
 {
     enum capture_codec codec = CAPTURE_H264;
     if (request->format && capture_codec_parse(request->format, &codec, err) < 0)
         return -1;
     if (codec == CAPTURE_YUYV)
-        return err_set(err, ERR_UNSUPPORTED, "run \"%.100s\": a pipe holds h264 or mjpeg", text);
-    struct command command;
+        return err_set(err, ERR_UNSUPPORTED, "run \"%.100s\": a pipe holds h264 or mjpeg", name);
+    struct command command = {.name = name};
     if (start_command(&command, text, err) < 0)
         return -1;
     err->code = ERR_NONE;
     int result = read_all(request, codec, command.fd, out, err);
     close(command.fd);
-    return err->code == ERR_NONE ? ended(&command, text, err) : result;
+    return err->code == ERR_NONE ? ended(&command, err) : result;
+}
+
+int capture_pipe(const struct capture_request *request, const char *text, struct capture_out *out,
+                 struct err *err)
+{
+    return run(request, text, text, out, err);
 }
 
 /* The program that comes with the system: named rpicam-vid since 2023, libcamera-vid before. */
-static const char libcamera_program[] =
-    "$(command -v rpicam-vid || command -v libcamera-vid || echo rpicam-vid)";
+static const char find_program[] =
+    "program=$(command -v rpicam-vid || command -v libcamera-vid) || exit 127; ";
 
 int capture_libcamera(const struct capture_request *request, const char *camera,
                       struct capture_out *out, struct err *err)
@@ -170,10 +177,10 @@ int capture_libcamera(const struct capture_request *request, const char *camera,
                        format);
     int length = snprintf(
         text, sizeof text,
-        "exec %s --camera %ld --timeout 0 --nopreview --flush --codec %s --inline --intra %d "
+        "%sexec %s --camera %ld --timeout 0 --nopreview --flush --codec %s --inline --intra %d "
         "--width %d --height %d --framerate %g --output -",
-        request->command ? request->command : libcamera_program, index, format,
-        (int)(2 * (request->fps > 0 ? request->fps : CAPTURE_DEFAULT_FPS) + 0.5),
+        request->command ? "" : find_program, request->command ? request->command : "$program",
+        index, format, (int)(2 * (request->fps > 0 ? request->fps : CAPTURE_DEFAULT_FPS) + 0.5),
         request->width ? request->width : CAPTURE_DEFAULT_WIDTH,
         request->height ? request->height : CAPTURE_DEFAULT_HEIGHT,
         request->fps > 0 ? request->fps : CAPTURE_DEFAULT_FPS);
@@ -181,5 +188,5 @@ int capture_libcamera(const struct capture_request *request, const char *camera,
         return err_set(err, ERR_TOO_BIG, "open libcamera: the command is too long");
     struct capture_request with_format = *request;
     with_format.format = format;
-    return capture_pipe(&with_format, text, out, err);
+    return run(&with_format, text, request->command ? request->command : "rpicam-vid", out, err);
 }

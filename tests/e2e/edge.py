@@ -227,7 +227,7 @@ class Device(unittest.TestCase):
     def test_the_doctor_finds_nothing_wrong(self):
         code, lines = self.doctor("--video", VIDEO, "--gallery", "gallery.ken", "--work", "work")
         self.assertEqual({name: line["level"] for name, line in lines.items()},
-                         dict.fromkeys(("deployment", "credentials", "network", "clock", "api", "disk", "camera", "models", "gallery"),
+                         dict.fromkeys(("deployment", "credentials", "network", "clock", "buckets", "api", "disk", "camera", "models", "gallery"),
                                        "ok"), lines)
         self.assertEqual(code, 0)
 
@@ -241,6 +241,30 @@ class Device(unittest.TestCase):
         self.assertEqual(failed, {"api", "camera", "models", "gallery", "disk"}, lines)
         self.assertEqual([name for name in failed if not lines[name]["advice"]], [])
         self.assertIn("403", lines["api"]["text"])
+
+    def test_the_doctor_notices_keys_that_are_wrong(self):
+        right = self.cloud.environment["AWS_SECRET_ACCESS_KEY"]
+        self.cloud.environment["AWS_SECRET_ACCESS_KEY"] = right[::-1]
+        try:
+            code, lines = self.doctor("--video", "test:", "--gallery", "gallery.ken", "--work", "work")
+        finally:
+            self.cloud.environment["AWS_SECRET_ACCESS_KEY"] = right
+        self.assertEqual((code, [name for name, line in lines.items() if line["level"] == "fail"]), (1, ["buckets"]), lines)
+        self.assertIn("SignatureDoesNotMatch", lines["buckets"]["text"])
+
+    def test_the_doctor_tells_what_to_do_about_each_kind_of_camera(self):
+        said = {}
+        for camera in ("/dev/video-none", "libcamera:", "pipe:false", "rtsp://me:secret@127.0.0.1:9/", "/nonexistent"):
+            _, lines = self.doctor("--video", camera, "--work", "work")
+            self.assertEqual(lines["camera"]["level"], "fail")
+            self.assertNotIn("secret", str(lines))
+            said[camera] = lines["camera"]["advice"]
+        self.assertEqual(len(set(said.values())), len(said), said)
+
+    def test_a_run_without_a_frame_says_why(self):
+        done = self.cloud.ken("edge", "--video", "/dev/video-none", "--seconds", 1, "--work", "none", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("camera /dev/video-none gave no frame: open camera /dev/video-none: No such file", done.stderr)
 
     def test_a_configuration_file_is_checked(self):
         (self.folder / "bad.conf").write_text("# a device\nvido = x\n")

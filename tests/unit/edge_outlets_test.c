@@ -210,10 +210,14 @@ static void the_page_counts_and_names_nobody(void **state)
     buf_init(&page, 1 << 16);
     metrics_write(metrics, &page);
     static const char *const lines[] = {
-        "\nken_frames_total 30\n",         "\nken_answers_total 1\n",
-        "\nken_known_total 1\n",           "\nken_present 1\n",
-        "\nken_queue_items 7\n",           "\nken_cloud_up 0\n",
-        "\nken_latency_seconds_sum 0.25\n"};
+        "\nken_frames_total 30\n",
+        "\nken_answers_total 1\n",
+        "\nken_known_total 1\n",
+        "\nken_present 1\n",
+        "\nken_queue_items 7\n",
+        "\nken_cloud_up 0\n",
+        "\n# TYPE ken_latency_seconds summary\nken_latency_seconds_sum 0.25\n"
+        "ken_latency_seconds_count 1\n"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (!strstr(page.data, lines[i]))
             fail_msg("%s is not in %s", lines[i], page.data);
