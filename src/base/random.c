@@ -24,10 +24,12 @@ void random_text(char *out, size_t length, const char *alphabet)
 {
     size_t letters = strlen(alphabet), fair = 256 - 256 % letters;
     for (size_t i = 0; i < length;) {
-        unsigned char byte;
-        random_bytes(&byte, 1);
-        if (byte < fair)
-            out[i++] = alphabet[byte % letters];
+        unsigned char bytes[64];
+        size_t count = length - i < sizeof bytes ? length - i : sizeof bytes;
+        random_bytes(bytes, count);
+        for (size_t k = 0; k < count; k++)
+            if (bytes[k] < fair)
+                out[i++] = alphabet[bytes[k] % letters];
     }
     out[length] = 0;
 }
