@@ -192,6 +192,20 @@ static void run_job(struct connection *writer, struct request *request)
         request->result = -1;
 }
 
+/* A job that has the transaction for itself needs no savepoint, which copies every page before it
+ * changes: without it, its failure undoes the transaction. Returns -1 then. */
+static int run_jobs(struct connection *writer, struct request *batch)
+{
+    if (!batch->next) {
+        batch->result = batch->job(writer, batch->context, batch->err);
+        return batch->result;
+    }
+    /* A full disk may roll back everything: what is left of the batch then fails with COMMIT. */
+    for (struct request *r = batch; r && !sqlite3_get_autocommit(writer->handle); r = r->next)
+        run_job(writer, r);
+    return 0;
+}
+
 static void fail_all(struct request *batch, const struct err *err)
 {
     for (struct request *r = batch; r; r = r->next) {
@@ -226,12 +240,11 @@ static void run_batch(struct database *database, struct request *batch)
         fail_all(batch, &err);
         return;
     }
-    /* A full disk may roll back everything: what is left of the batch then fails with COMMIT. */
-    for (struct request *r = batch; r && !sqlite3_get_autocommit(writer->handle); r = r->next)
-        run_job(writer, r);
-    if (run_step(writer, "COMMIT", &err) == 0)
-        return;
-    log_line(LOG_ERROR, "commit: %s", err.message);
+    if (run_jobs(writer, batch) == 0) {
+        if (run_step(writer, "COMMIT", &err) == 0)
+            return;
+        log_line(LOG_ERROR, "commit: %s", err.message);
+    }
     struct err ignored;
     if (!sqlite3_get_autocommit(writer->handle) && run_step(writer, "ROLLBACK", &ignored) < 0)
         log_line(LOG_ERROR, "roll back: %s", ignored.message);
