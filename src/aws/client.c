@@ -1,6 +1,6 @@
 #include "aws/client.h"
 
-#include "aws/sigv4.h"
+#include "aws/sigv4_keys.h"
 #include "aws/url.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -27,6 +27,7 @@ struct aws_client {
     struct http *http;
     struct http_response scratch;
     struct aws_failure failure;
+    struct sigv4_keys keys;
     uint64_t deadline_ns;  /* 0: none */
     int64_t clock_ahead_s; /* of the service's clock before ours, as learnt from it */
 };
@@ -39,6 +40,7 @@ struct aws_client *aws_client_create(const struct aws_config *config, struct err
         return NULL;
     }
     client->config = *config;
+    sigv4_keys_init(&client->keys);
     http_response_init(&client->scratch);
     client->http = http_create(err);
     if (!client->http) {
@@ -55,6 +57,7 @@ void aws_client_destroy(struct aws_client *client)
     http_destroy(client->http);
     http_response_finish(&client->scratch);
     OPENSSL_cleanse(&client->config, sizeof client->config);
+    sigv4_keys_finish(&client->keys);
     free(client);
 }
 
@@ -125,7 +128,8 @@ static int sign(struct aws_client *client, struct attempt *a, const char *author
     struct sigv4_request to_sign = {r->method,  r->path ? r->path : "/", r->query ? r->query : "",
                                     a->headers, a->header_count,         a->payload_hash};
     struct sigv4_key key = {has_own ? own->access_key_id : config->access_key_id,
-                            has_own ? own->secret_access_key : config->secret_access_key, NULL};
+                            has_own ? own->secret_access_key : config->secret_access_key, NULL,
+                            &client->keys};
     struct sigv4_scope scope = {aws_service_region(config, r->service),
                                 aws_service_name(r->service)};
     const char *value = sigv4_authorization(&to_sign, &key, &scope, now_s, a->arena, err);

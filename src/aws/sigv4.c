@@ -1,12 +1,12 @@
 #include "aws/sigv4.h"
 
 #include "aws/sigv4_canonical.h"
+#include "aws/sigv4_keys.h"
 #include "aws/uri.h"
 #include "base/hex.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,32 +55,6 @@ int sigv4_hash_file(int fd, uint64_t from, size_t size, char out[SIGV4_HEX_BYTES
     return done;
 }
 
-static void hmac(const unsigned char *key, size_t key_bytes, const char *text,
-                 unsigned char out[SIGV4_KEY_BYTES])
-{
-    unsigned int size = SIGV4_KEY_BYTES;
-    HMAC(EVP_sha256(), key, (int)key_bytes, (const unsigned char *)text, strlen(text), out, &size);
-}
-
-/* `date` is the 8 digits of the day. ERR_TOO_BIG for a secret past any that AWS hands out. */
-static int derive_key(const char *secret, const char *date, const struct sigv4_scope *scope,
-                      unsigned char out[SIGV4_KEY_BYTES], struct err *err)
-{
-    char start[256];
-    int length = snprintf(start, sizeof start, "AWS4%s", secret);
-    if (length < 0 || (size_t)length >= sizeof start)
-        return err_set(err, ERR_TOO_BIG, "sign request: the secret access key is too long");
-    unsigned char key[SIGV4_KEY_BYTES], next[SIGV4_KEY_BYTES];
-    hmac((unsigned char *)start, (size_t)length, date, key);
-    hmac(key, sizeof key, scope->region, next);
-    hmac(next, sizeof next, scope->service, key);
-    hmac(key, sizeof key, "aws4_request", out);
-    OPENSSL_cleanse(start, sizeof start);
-    OPENSSL_cleanse(key, sizeof key);
-    OPENSSL_cleanse(next, sizeof next);
-    return 0;
-}
-
 void sigv4_amz_date(int64_t unix_s, char out[SIGV4_AMZ_DATE_BYTES])
 {
     struct tm tm;
@@ -123,7 +97,7 @@ static int sign(const struct signing *signing, char out[SIGV4_HEX_BYTES], struct
     if (!to_sign)
         return err_set(err, ERR_TOO_BIG, "sign request: it is too long");
     unsigned char mac[SIGV4_KEY_BYTES];
-    hmac(signing->key, SIGV4_KEY_BYTES, to_sign, mac);
+    sigv4_hmac(signing->key, SIGV4_KEY_BYTES, to_sign, mac);
     hex_encode(mac, sizeof mac, out);
     return 0;
 }
@@ -135,8 +109,12 @@ static int sign_with(const struct signing *signing, const struct sigv4_key *key,
     unsigned char derived[SIGV4_KEY_BYTES];
     char day[9];
     snprintf(day, sizeof day, "%.8s", signing->amz_date);
-    if (derive_key(key->secret_access_key, day, &signing->scope, derived, err) < 0)
+    const struct sigv4_origin origin = {key->secret_access_key, day, signing->scope};
+    int found = sigv4_keys_find(key->keys, &origin, derived, err);
+    if (found < 0)
         return -1;
+    if (!found)
+        sigv4_keys_keep(key->keys, &origin, derived);
     struct signing with_key = *signing;
     with_key.key = derived;
     int done = sign(&with_key, out, arena, err);
@@ -273,12 +251,16 @@ int sigv4_verify(const struct sigv4_request *request, const struct sigv4_claim *
     struct sigv4_scope scope = {claim->region, claim->service};
     unsigned char derived[SIGV4_KEY_BYTES];
     char expected[SIGV4_HEX_BYTES];
-    if (derive_key(check->secret_access_key, claim->date, &scope, derived, err) < 0)
+    const struct sigv4_origin origin = {check->secret_access_key, claim->date, scope};
+    int found = sigv4_keys_find(check->keys, &origin, derived, err);
+    if (found < 0)
         return -1;
     struct signing signing = {request, claim->signed_headers, claim->amz_date, scope, derived};
     int done = sign(&signing, expected, arena, err);
     if (done == 0 && !sigv4_same(expected, claim->signature))
         done = err_set(err, ERR_DENIED, "verify signature: it does not match");
+    if (done == 0 && !found)
+        sigv4_keys_keep(check->keys, &origin, derived);
     if (done == 0 && check->signing_key)
         memcpy(check->signing_key, derived, sizeof derived);
     OPENSSL_cleanse(derived, sizeof derived);
@@ -291,9 +273,10 @@ int sigv4_text_signature(const char *secret_access_key, const char *day,
                          char out[SIGV4_HEX_BYTES], struct err *err)
 {
     unsigned char key[SIGV4_KEY_BYTES], mac[SIGV4_KEY_BYTES];
-    if (derive_key(secret_access_key, day, scope, key, err) < 0)
+    const struct sigv4_origin origin = {secret_access_key, day, *scope};
+    if (sigv4_keys_find(NULL, &origin, key, err) < 0)
         return -1;
-    hmac(key, sizeof key, text, mac);
+    sigv4_hmac(key, sizeof key, text, mac);
     hex_encode(mac, sizeof mac, out);
     OPENSSL_cleanse(key, sizeof key);
     return 0;
@@ -319,7 +302,7 @@ static void sign_piece(struct sigv4_chain *chain, const char *kind, const char *
     unsigned char mac[SIGV4_KEY_BYTES];
     snprintf(to_sign, sizeof to_sign, ALGORITHM "-%s\n%s\n%s\n%s\n%s", kind, chain->amz_date,
              chain->scope, chain->previous, hashes);
-    hmac(chain->signing_key, SIGV4_KEY_BYTES, to_sign, mac);
+    sigv4_hmac(chain->signing_key, SIGV4_KEY_BYTES, to_sign, mac);
     hex_encode(mac, sizeof mac, out);
     memcpy(chain->previous, out, SIGV4_HEX_BYTES);
 }

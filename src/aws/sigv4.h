@@ -24,9 +24,12 @@ enum {
 #define SIGV4_STREAMING_TRAILER "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 #define SIGV4_STREAMING_UNSIGNED_TRAILER "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
+struct sigv4_keys; /* derived keys that are kept (sigv4_keys.h) */
+
 struct sigv4_key {
     const char *access_key_id, *secret_access_key;
     const char *session_token; /* NULL for none */
+    struct sigv4_keys *keys;   /* NULL: the signing key is derived each time */
 };
 
 struct sigv4_scope {
@@ -94,6 +97,7 @@ struct sigv4_check {
     const char *secret_access_key;
     int64_t now_unix_s;
     unsigned char *signing_key; /* SIGV4_KEY_BYTES: receives the derived key; may be NULL */
+    struct sigv4_keys *keys;    /* NULL: the key is derived each time */
 };
 
 /* Check the claim's clock window or expiry, then its signature in constant time. `request` has all

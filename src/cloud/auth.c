@@ -179,7 +179,7 @@ static int verify(struct auth *auth, struct exchange *x, const char *payload_has
                                     .header_count = x->header_count,
                                     .payload_hash = payload_hash};
     struct sigv4_check check = {auth->secret.secret_access_key, x->received_unix_ms / 1000,
-                                auth->signing_key};
+                                auth->signing_key, auth->keys};
     struct err err = {0};
     if (sigv4_verify(&request, &auth->claim, &check, &x->arena, &err) == 0) {
         auth->is_verified = 1;
@@ -195,6 +195,7 @@ static int verify(struct auth *auth, struct exchange *x, const char *payload_has
 
 int auth_head(struct auth *auth, struct exchange *x, struct identities *identities)
 {
+    auth->keys = identities_keys(identities);
     if (find_identity(auth, x, identities) < 0 || read_payload(auth, x) < 0)
         return -1;
     return auth->payload_hash ? verify(auth, x, auth->payload_hash) : 0;

@@ -20,6 +20,7 @@ struct auth {
     int is_verified; /* and that is true */
     struct sigv4_claim claim;
     struct identity_secret secret;
+    struct sigv4_keys *keys; /* of the identities */
     unsigned char signing_key[SIGV4_KEY_BYTES];
     enum auth_payload payload;
     int chunks_signed, has_trailer; /* of AUTH_PAYLOAD_CHUNKED */

@@ -1,5 +1,6 @@
 #include "cloud/identity.h"
 
+#include "aws/sigv4_keys.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "cloud/exchange.h"
@@ -22,6 +23,7 @@ struct identities {
     char arn[IDENTITY_ARN_BYTES];
     struct issued *issued;
     size_t count, capacity;
+    struct sigv4_keys keys;
 };
 
 static int copy_text(char *out, size_t out_bytes, const char *text)
@@ -46,7 +48,13 @@ struct identities *identities_create(const char *access_key_id, const char *secr
     }
     snprintf(identities->arn, sizeof identities->arn, "arn:aws:iam::%s:root", account_id);
     pthread_mutex_init(&identities->lock, NULL);
+    sigv4_keys_init(&identities->keys);
     return identities;
+}
+
+struct sigv4_keys *identities_keys(struct identities *identities)
+{
+    return &identities->keys;
 }
 
 void identities_destroy(struct identities *identities)
@@ -57,6 +65,7 @@ void identities_destroy(struct identities *identities)
         OPENSSL_cleanse(identities->issued, identities->capacity * sizeof *identities->issued);
     free(identities->issued);
     pthread_mutex_destroy(&identities->lock);
+    sigv4_keys_finish(&identities->keys);
     OPENSSL_cleanse(identities, sizeof *identities);
     free(identities);
 }

@@ -20,6 +20,8 @@ enum {
 struct identities *identities_create(const char *access_key_id, const char *secret_access_key,
                                      const char *account_id, struct err *err);
 void identities_destroy(struct identities *identities);
+/* The signing keys of those whose signatures were right. */
+struct sigv4_keys *identities_keys(struct identities *identities);
 
 struct identity_credentials {
     char access_key_id[IDENTITY_KEY_BYTES]; /* "ASIA..." */

@@ -39,7 +39,7 @@ static void sign(const json_t *line)
         text(line, "method"), text(line, "path"), text(line, "query"), headers, count,
         text(line, "hash")};
     const char *token = text(line, "token");
-    struct sigv4_key key = {text(line, "id"), text(line, "secret"), *token ? token : NULL};
+    struct sigv4_key key = {text(line, "id"), text(line, "secret"), *token ? token : NULL, NULL};
     struct sigv4_scope scope = {text(line, "region"), text(line, "service")};
     struct sigv4_period period = {json_integer_value(json_object_get(line, "unix_s")),
                                   json_integer_value(json_object_get(line, "expires"))};

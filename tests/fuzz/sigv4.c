@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct sigv4_request request = {
             "GET",         authorization ? authorization : "/", query ? query : "", headers, 2,
             SIGV4_UNSIGNED};
-        struct sigv4_check check = {"secret", claim.unix_s, key};
+        struct sigv4_check check = {"secret", claim.unix_s, key, NULL};
         if (sigv4_verify(&request, &claim, &check, &arena, &err) == 0)
             abort();
     }

@@ -1,5 +1,5 @@
-#include "aws/sigv4.h"
 #include "aws/sigv4_canonical.h"
+#include "aws/sigv4_keys.h"
 #include "aws/uri.h"
 
 #include <setjmp.h>
@@ -22,10 +22,10 @@ enum { MAY_24_2013 = 1369353600, AUG_30_2015 = 1440938160 };
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static const struct sigv4_key s3_key = {"AKIAIOSFODNN7EXAMPLE",
-                                        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL};
+                                        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL, NULL};
 static const struct sigv4_scope s3_scope = {"us-east-1", "s3"};
 static const struct sigv4_key suite_key = {"AKIDEXAMPLE",
-                                           "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL};
+                                           "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL, NULL};
 static const struct sigv4_scope suite_scope = {"us-east-1", "service"};
 
 struct fixture {
@@ -215,7 +215,7 @@ static void signs_chunks(void **state)
     assert_int_equal(sigv4_parse(value, "20130524T000000Z", "", &claim, &f->arena, &f->err), 1);
     assert_string_equal(claim.signature,
                         "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9");
-    struct sigv4_check check = {s3_key.secret_access_key, MAY_24_2013, key};
+    struct sigv4_check check = {s3_key.secret_access_key, MAY_24_2013, key, NULL};
     assert_int_equal(sigv4_verify(&request, &claim, &check, &f->arena, &f->err), 0);
     assert_int_equal(sigv4_chain_init(&chain, &claim, key, &f->err), 0);
     char *data = malloc(65536), hash[SIGV4_HEX_BYTES], signature[SIGV4_HEX_BYTES];
@@ -256,7 +256,7 @@ static void signs_trailers(void **state)
     assert_int_equal(sigv4_parse(value, "20130524T000000Z", "", &claim, &f->arena, &f->err), 1);
     assert_string_equal(claim.signature,
                         "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e");
-    struct sigv4_check check = {s3_key.secret_access_key, MAY_24_2013, key};
+    struct sigv4_check check = {s3_key.secret_access_key, MAY_24_2013, key, NULL};
     assert_int_equal(sigv4_verify(&request, &claim, &check, &f->arena, &f->err), 0);
     assert_int_equal(sigv4_chain_init(&chain, &claim, key, &f->err), 0);
     char *data = malloc(65536), hash[SIGV4_HEX_BYTES], signature[SIGV4_HEX_BYTES];
@@ -384,10 +384,62 @@ static void make_signed(struct fixture *f, struct signed_get *get)
 
 static int verify(struct fixture *f, const struct signed_get *get, int64_t now)
 {
-    struct sigv4_check check = {s3_key.secret_access_key, now, NULL};
+    struct sigv4_check check = {s3_key.secret_access_key, now, NULL, NULL};
     if (sigv4_verify(&get->request, &get->claim, &check, &f->arena, &f->err) == 0)
         return ERR_NONE;
     return (int)f->err.code;
+}
+
+static int verify_with(struct fixture *f, const struct signed_get *get, const char *secret,
+                       struct sigv4_keys *keys)
+{
+    struct sigv4_check check = {secret, MAY_24_2013, NULL, keys};
+    return sigv4_verify(&get->request, &get->claim, &check, &f->arena, &f->err);
+}
+
+static void only_keys_of_right_signatures_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct signed_get get;
+    struct sigv4_keys keys;
+    const struct sigv4_origin right = {s3_key.secret_access_key, "20130524", s3_scope};
+    unsigned char key[SIGV4_KEY_BYTES], kept[SIGV4_KEY_BYTES];
+    sigv4_keys_init(&keys);
+    make_signed(f, &get);
+    assert_int_equal(verify_with(f, &get, "another", &keys), -1);
+    assert_int_equal(keys.next, 0);
+    assert_int_equal(sigv4_keys_find(&keys, &right, key, &f->err), 0);
+    assert_int_equal(verify_with(f, &get, s3_key.secret_access_key, &keys), 0);
+    assert_int_equal(sigv4_keys_find(&keys, &right, kept, &f->err), 1);
+    assert_memory_equal(key, kept, sizeof key);
+    assert_int_equal(verify_with(f, &get, s3_key.secret_access_key, &keys), 0);
+    assert_int_equal(verify_with(f, &get, "another", &keys), -1);
+    assert_int_equal(keys.next, 1);
+    sigv4_keys_finish(&keys);
+}
+
+static void a_kept_key_is_of_its_secret_day_and_scope_only(void **state)
+{
+    struct fixture *f = *state;
+    struct sigv4_keys keys;
+    unsigned char key[SIGV4_KEY_BYTES] = {1}, other[SIGV4_KEY_BYTES];
+    const struct sigv4_origin origin = {"secret", "20130524", s3_scope};
+    const struct sigv4_origin others[] = {{"secreu", "20130524", s3_scope},
+                                          {"secret", "20130525", s3_scope},
+                                          {"secret", "20130524", {"eu-west-1", "s3"}},
+                                          {"secret", "20130524", {"us-east-1", "sqs"}}};
+    sigv4_keys_init(&keys);
+    sigv4_keys_keep(&keys, &origin, key);
+    assert_int_equal(sigv4_keys_find(&keys, &origin, other, &f->err), 1);
+    for (size_t i = 0; i < COUNT(others); i++)
+        assert_int_equal(sigv4_keys_find(&keys, &others[i], other, &f->err), 0);
+    for (int i = 0; i < 2 * SIGV4_KEPT_KEYS; i++) { /* more than there is room for */
+        char day[9];
+        snprintf(day, sizeof day, "%08d", i);
+        sigv4_keys_keep(&keys, &(struct sigv4_origin){"secret", day, s3_scope}, key);
+    }
+    assert_int_equal(sigv4_keys_find(&keys, &origin, other, &f->err), 0);
+    sigv4_keys_finish(&keys);
 }
 
 static void verify_accepts_the_clock_window_only(void **state)
@@ -491,6 +543,8 @@ int main(void)
         TEST(parse_tells_unsigned_from_badly_signed),
         TEST(parse_reads_both_dates_and_keys_with_slashes),
         TEST(parse_refuses_bad_presigned_queries),
+        TEST(only_keys_of_right_signatures_are_kept),
+        TEST(a_kept_key_is_of_its_secret_day_and_scope_only),
         TEST(verify_accepts_the_clock_window_only),
         TEST(verify_refuses_every_change),
         TEST(verify_accepts_a_presigned_query_until_it_expires),
