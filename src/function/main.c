@@ -84,11 +84,11 @@ static int serve_one(struct runtime *runtime, struct services *services, int col
     if (done <= 0)
         return done;
     handler_run(&parts, event.data, event.size, cold, answer, &outcome);
+    log_request(event.request_id, &outcome, cold); /* first: the runtime API reads both at once */
     done = answer->failed
                ? runtime_fail(runtime, event.request_id, "Ken.AnswerTooBig",
                               "the answer is larger than 6 MiB", err)
                : runtime_respond(runtime, event.request_id, answer->data, answer->size, err);
-    log_request(event.request_id, &outcome, cold);
     archive(services, &outcome);
     return done;
 }

@@ -229,6 +229,45 @@ static void a_posted_picture_is_answered_and_then_to_be_archived(void **state)
     assert_int_equal(fake->archived_bytes, fake->png.size);
 }
 
+static void a_picture_is_found_however_the_event_is_written(void **state)
+{
+    static const char *const tails[] = {
+        "\"body\":\"/9j/\",\"isBase64Encoded\":true}",
+        "\"body\" :\r\n\t\"/9j/\", \"isBase64Encoded\": true}",
+        "\"isBase64Encoded\": true, \"body\": \"\\/9j\\/\"}", /* JSON may write a slash so */
+        "\"isBase64Encoded\": true, \"\\u0062ody\": \"/9j/\"}",
+        "\"x\": {\"body\": \"AAAA\"}, \"isBase64Encoded\": true, \"body\": \"/9j/\"}",
+        "\"x\": \"\\\"body\\\": \\\\\", \"isBase64Encoded\": true, \"body\": \"/9j/\"}",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(tails); i++) {
+        char text[400];
+        struct event event;
+        struct err err = {0};
+        snprintf(text, sizeof text, POST_HEAD "%s", tails[i]);
+        assert_int_equal(event_read(&event, text, strlen(text), &err), 0);
+        assert_int_equal(event.picture_bytes, 3);
+        assert_memory_equal(event.picture, "\xff\xd8\xff", 3);
+        event_finish(&event);
+    }
+}
+
+static void an_event_that_breaks_off_in_or_behind_its_picture_is_refused(void **state)
+{
+    static const char *const tails[] = {"\"body",
+                                        "\"body\"",
+                                        "\"body\":",
+                                        "\"body\":\"",
+                                        "\"body\":\"AAAA\\",
+                                        "\"body\":\"AAAA\"",
+                                        "\"body\":\"AAAA\" \"isBase64Encoded\": true}"};
+    for (size_t i = 0; i < COUNT(tails); i++) {
+        char event[400];
+        snprintf(event, sizeof event, POST_HEAD "%s", tails[i]);
+        expect_error(*state, event, 400, "MissingParameter");
+    }
+}
+
 static void what_is_no_picture_is_not_archived(void **state)
 {
     struct fake *fake = *state;
@@ -458,6 +497,8 @@ int main(void)
         TEST(parameters_past_their_limits_are_refused),
         TEST(a_post_without_a_picture_in_base64_is_refused),
         TEST(a_posted_picture_is_answered_and_then_to_be_archived),
+        TEST(a_picture_is_found_however_the_event_is_written),
+        TEST(an_event_that_breaks_off_in_or_behind_its_picture_is_refused),
         TEST(what_is_no_picture_is_not_archived),
         TEST(what_was_fetched_is_not_archived_again),
         TEST(a_picture_at_hand_gets_the_same_answer),

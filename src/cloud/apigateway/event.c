@@ -194,30 +194,37 @@ static int is_binary(const struct event_request *r)
     return 0;
 }
 
-json_t *event_base64(const void *data, size_t size)
+/* Returns the longer text, or NULL; `text` is taken. */
+static char *append_base64(char *text, const void *body, size_t body_bytes, size_t *size)
 {
-    char *text = malloc(size / 3 * 4 + 8);
-    if (!text)
+    static const char start[] = ",\"isBase64Encoded\":true,\"body\":\"", end[] = "\"}";
+    char *longer = realloc(text, *size + sizeof start + body_bytes / 3 * 4 + 8 + sizeof end);
+    if (!longer) {
+        free(text);
         return NULL;
-    int length = EVP_EncodeBlock((unsigned char *)text, data, (int)size);
-    json_t *value = json_stringn(text, (size_t)length);
-    free(text);
-    return value;
+    }
+    char *at = longer + *size - 1; /* over the bracket */
+    memcpy(at, start, sizeof start - 1);
+    at += sizeof start - 1;
+    at += EVP_EncodeBlock((unsigned char *)at, body, (int)body_bytes);
+    memcpy(at, end, sizeof end);
+    *size = (size_t)(at - longer) + sizeof end - 1;
+    return longer;
 }
 
-static int add_body(json_t *event, const struct event_request *r)
+char *event_write(json_t *event, const struct event_body *body, size_t *size)
 {
-    if (r->body_bytes == 0) {
-        json_object_set_new(event, "body", json_null());
-        return json_object_set_new(event, "isBase64Encoded", json_false());
+    json_t *text_body = body->is_text ? json_stringn(body->data, body->size) : NULL;
+    int is_base64 = body->size > 0 && !text_body; /* also what is not UTF-8 after all */
+    if (!is_base64) {
+        json_object_set_new(event, "isBase64Encoded", json_false());
+        if (text_body || body->says_none)
+            json_object_set_new(event, "body", text_body ? text_body : json_null());
     }
-    int is_text = !is_binary(r) && !memchr(r->body, 0, r->body_bytes);
-    json_t *body = is_text ? json_stringn(r->body, r->body_bytes) : NULL;
-    int is_base64 = !body; /* json_stringn() refuses what is not UTF-8 */
-    if (is_base64)
-        body = event_base64(r->body, r->body_bytes);
-    json_object_set_new(event, "isBase64Encoded", json_boolean(is_base64));
-    return json_object_set_new(event, "body", body);
+    char *text = json_dumps(event, JSON_COMPACT);
+    json_decref(event);
+    *size = text ? strlen(text) : 0;
+    return text && is_base64 ? append_base64(text, body->data, body->size, size) : text;
 }
 
 char *event_create(const struct event_request *r, size_t *size)
@@ -232,8 +239,7 @@ char *event_create(const struct event_request *r, size_t *size)
     add_query(event, r);
     add_path_parameters(event, r);
     add_context(event, r);
-    char *text = add_body(event, r) < 0 ? NULL : json_dumps(event, JSON_COMPACT);
-    json_decref(event);
-    *size = text ? strlen(text) : 0;
-    return text;
+    struct event_body body = {.data = r->body, .size = r->body_bytes, .says_none = 1};
+    body.is_text = body.size > 0 && !is_binary(r) && !memchr(body.data, 0, body.size);
+    return event_write(event, &body, size);
 }

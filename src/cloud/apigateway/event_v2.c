@@ -139,17 +139,6 @@ static int is_text(const char *type)
     return ends_with(type, size, "+json") || ends_with(type, size, "+xml");
 }
 
-static int add_body(json_t *event, const struct event_request *r)
-{
-    json_t *body = NULL;
-    if (r->body_bytes == 0)
-        return json_object_set_new(event, "isBase64Encoded", json_false());
-    if (is_text(event_header(r, "Content-Type")) && !memchr(r->body, 0, r->body_bytes))
-        body = json_stringn(r->body, r->body_bytes); /* NULL: no UTF-8 */
-    json_object_set_new(event, "isBase64Encoded", json_boolean(!body));
-    return json_object_set_new(event, "body", body ? body : event_base64(r->body, r->body_bytes));
-}
-
 char *event_create_v2(const struct event_request *r, size_t *size)
 {
     json_t *event = json_object();
@@ -161,8 +150,8 @@ char *event_create_v2(const struct event_request *r, size_t *size)
     add_query(event, r);
     add_parameters(event, r);
     add_context(event, r);
-    char *text = add_body(event, r) < 0 ? NULL : json_dumps(event, JSON_COMPACT);
-    json_decref(event);
-    *size = text ? strlen(text) : 0;
-    return text;
+    struct event_body body = {.data = r->body, .size = r->body_bytes};
+    body.is_text = body.size > 0 && is_text(event_header(r, "Content-Type")) &&
+                   !memchr(body.data, 0, body.size);
+    return event_write(event, &body, size);
 }
