@@ -19,6 +19,7 @@ struct delivery {
     const char *group_id;         /* of FIFO queues and topics; NULL elsewhere */
     const char *deduplication_id; /* of FIFO queues and topics; NULL: by content */
     const char *attributes;       /* message attributes as SQS's JSON object; NULL: none */
+    const char *trace;            /* the X-Amzn-Trace-Id that it came with; NULL: none */
 };
 
 /* A kind of target: "sqs", "sns" or "lambda", the third part of its ARNs. deliver() runs on any

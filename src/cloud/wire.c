@@ -125,11 +125,11 @@ const void *wire_find(const void *rows, size_t count, size_t row_bytes, const ch
     return NULL;
 }
 
-static int is_known(const char *known, const char *name)
+int wire_has_word(const char *words, const char *word)
 {
-    size_t size = strlen(name);
-    for (const char *at = known; (at = strstr(at, name)); at += size)
-        if ((at == known || at[-1] == ' ') && (at[size] == ' ' || !at[size]))
+    size_t size = strlen(word);
+    for (const char *at = words; size && (at = strstr(at, word)); at += size)
+        if ((at == words || at[-1] == ' ') && (at[size] == ' ' || !at[size]))
             return 1;
     return 0;
 }
@@ -140,7 +140,7 @@ const char *wire_unknown(const struct wire *wire, const char *known)
     json_t *value;
     json_object_foreach(wire->body, key, value)
     {
-        if (!is_known(known, key))
+        if (!wire_has_word(known, key))
             return key;
     }
     return NULL;
@@ -243,8 +243,8 @@ void wire_fail(struct exchange *x, const struct wire *wire, const char *code, co
                    "<Code>%s</Code><Message>",
                    wire->service->name_space, side, code);
         error_xml_escape(&out, message);
-        buf_printf(&out, "</Message><Detail/></Error><RequestId>%s</RequestId></ErrorResponse>",
-                   x->request_id);
+        buf_printf(&out, "</Message>%s</Error><RequestId>%s</RequestId></ErrorResponse>",
+                   wire->service->has_detail ? "<Detail/>" : "", x->request_id);
         respond(x, wire, error.status, &out);
         return;
     }

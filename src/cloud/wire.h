@@ -43,6 +43,7 @@ struct wire_service {
     const char *name_space;   /* of the XML */
     const char *shape_prefix; /* of __type: "com.amazonaws.sqs#" */
     int has_times;            /* members that end in "Timestamp(s)" are seconds since 1970 */
+    int has_detail;           /* errors in XML have an empty <Detail/>, as SQS's do */
     const struct wire_name *names;
     size_t name_count;
     const struct wire_error *errors;
@@ -66,6 +67,8 @@ enum {
 /* The protocol is told even when the rest fails, so that the failure can be answered in it. */
 int wire_read(struct exchange *x, const struct wire_service *service, struct wire *wire,
               struct err *err) MUST_USE;
+/* 1: `word` is one of `words`, which spaces part. */
+int wire_has_word(const char *words, const char *word);
 /* The first parameter that is not among the names in `known`, which spaces part; NULL: none. */
 const char *wire_unknown(const struct wire *wire, const char *known);
 void wire_answer(struct exchange *x, const struct wire *wire, const json_t *answer);

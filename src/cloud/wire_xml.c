@@ -132,9 +132,13 @@ void wire_write_xml(struct exchange *x, const struct wire *wire, const json_t *a
     struct writer writer = {out, wire};
     buf_printf(out, "<?xml version=\"1.0\"?><%sResponse xmlns=\"%s\">", wire->operation,
                wire->service->name_space);
-    buf_printf(out, "<%sResult>", wire->operation);
-    write_members(&writer, answer);
-    buf_printf(out, "</%sResult>", wire->operation);
+    if (json_object_size(answer)) {
+        buf_printf(out, "<%sResult>", wire->operation);
+        write_members(&writer, answer);
+        buf_printf(out, "</%sResult>", wire->operation);
+    } else {
+        buf_printf(out, "<%sResult/>", wire->operation);
+    }
     buf_printf(out, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>",
                x->request_id, wire->operation);
 }

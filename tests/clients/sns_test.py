@@ -162,10 +162,10 @@ class SnsTest(clouds.Case):
         _, fifo = self.queue(".fifo", FifoQueue="true")
         subscribe = lambda protocol, endpoint, **attributes: self.sns.subscribe(
             TopicArn=topic, Protocol=protocol, Endpoint=endpoint, Attributes=attributes)
-        for protocol, endpoint in (("pigeon", "home"), ("sqs", "queue"), ("sqs", queue + "x"),
+        for protocol, endpoint in (("pigeon", "home"), ("sqs", "queue"), ("sqs", queue + ":x"),
                                    ("sqs", fifo), ("http", "https://a/"), ("https", "a"),
                                    ("email", "a@b.c"), ("sms", "+1555"),
-                                   ("lambda", "arn:aws:lambda:us-east-1:000000000000:function:no")):
+                                   ("lambda", "arn:aws:lambda:us-east-1:000000000000")):
             self.refused("InvalidParameter", subscribe, protocol=protocol, endpoint=endpoint)
         for attributes in ({"Colour": "red"}, {"RawMessageDelivery": "perhaps"},
                            {"FilterPolicy": "no json"}, {"FilterPolicyScope": "Elsewhere"},

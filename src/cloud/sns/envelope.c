@@ -206,7 +206,8 @@ json_t *envelope_notification(struct sns *sns, const struct notification *n,
         json_object_set_new(envelope, "Subject", json_string(n->subject));
     json_object_set_new(envelope, "Message", json_string(n->message));
     json_object_set_new(envelope, "Timestamp", json_string(n->timestamp));
-    sign(sns, envelope, n);
+    if (!*n->sequence) /* messages of FIFO topics are not signed */
+        sign(sns, envelope, n);
     json_object_set_new(
         envelope, "UnsubscribeURL",
         json_sprintf("%s/?Action=Unsubscribe&SubscriptionArn=%s", n->endpoint, subscription_arn));
@@ -215,21 +216,37 @@ json_t *envelope_notification(struct sns *sns, const struct notification *n,
     return envelope;
 }
 
-json_t *envelope_confirmation(struct sns *sns, const struct notification *n, const char *token)
+/* Takes the message. */
+static json_t *with_token(struct sns *sns, const struct notification *n, const char *type,
+                          json_t *message, const char *token)
 {
-    json_t *envelope = begin(n, "SubscriptionConfirmation");
+    json_t *envelope = begin(n, type);
     json_object_set_new(envelope, "Token", json_string(token));
-    json_object_set_new(envelope, "Message",
-                        json_sprintf("You have chosen to subscribe to the topic %s.\nTo confirm "
-                                     "the subscription, visit the SubscribeURL included in this "
-                                     "message.",
-                                     n->topic_arn));
+    json_object_set_new(envelope, "Message", message);
     json_object_set_new(envelope, "SubscribeURL",
                         json_sprintf("%s/?Action=ConfirmSubscription&TopicArn=%s&Token=%s",
                                      n->endpoint, n->topic_arn, token));
     json_object_set_new(envelope, "Timestamp", json_string(n->timestamp));
     sign(sns, envelope, n);
     return envelope;
+}
+
+json_t *envelope_confirmation(struct sns *sns, const struct notification *n, const char *token)
+{
+    json_t *message = json_sprintf("You have chosen to subscribe to the topic %s.\nTo confirm the "
+                                   "subscription, visit the SubscribeURL included in this message.",
+                                   n->topic_arn);
+    return with_token(sns, n, "SubscriptionConfirmation", message, token);
+}
+
+json_t *envelope_farewell(struct sns *sns, const struct notification *n,
+                          const char *subscription_arn, const char *token)
+{
+    json_t *message =
+        json_sprintf("You have chosen to deactivate subscription %s.\nTo cancel this operation and "
+                     "restore the subscription, visit the SubscribeURL included in this message.",
+                     subscription_arn);
+    return with_token(sns, n, "UnsubscribeConfirmation", message, token);
 }
 
 static void rename_member(json_t *object, const char *from, const char *to)
@@ -240,10 +257,13 @@ static void rename_member(json_t *object, const char *from, const char *to)
     json_object_del(object, from);
 }
 
-/* Lambda's spelling differs, and it has every member. */
-json_t *envelope_lambda(struct sns *sns, const struct notification *n, const char *subscription_arn)
+/* Lambda's spelling differs, it has every member, and its signature is always of version 1. */
+json_t *envelope_lambda(struct sns *sns, const struct notification *given,
+                        const char *subscription_arn)
 {
-    json_t *message = envelope_notification(sns, n, subscription_arn);
+    struct notification n = *given;
+    n.signature_version = 1;
+    json_t *message = envelope_notification(sns, &n, subscription_arn);
     rename_member(message, "SigningCertURL", "SigningCertUrl");
     rename_member(message, "UnsubscribeURL", "UnsubscribeUrl");
     if (!json_object_get(message, "Subject"))

@@ -13,6 +13,15 @@ static int wrong(struct err *err, const char *text)
     return err_set(err, ERR_INVALID, "%s", text);
 }
 
+/* Names what stands there: "30", or "]" where the list ends. */
+static int wrong_member(struct err *err, const char *text, const json_t *member)
+{
+    char *shown = member ? json_dumps(member, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    int result = err_set(err, ERR_INVALID, "%s: %.64s", text, shown ? shown : "]");
+    free(shown);
+    return result;
+}
+
 static int is_scalar(const json_t *json)
 {
     return json_is_string(json) || json_is_number(json) || json_is_boolean(json) ||
@@ -41,7 +50,7 @@ static int check_second(const json_t *list, struct err *err)
     if (*first == '<')
         return wrong(err, "Too many elements in numeric expression");
     if (!text)
-        return wrong(err, "Bad value in numeric range");
+        return wrong_member(err, "Bad value in numeric range", second);
     if (!is_range(text) || *text != '<')
         return err_set(err, ERR_INVALID, "Bad numeric range operator: %.32s", text);
     if (!json_is_number(json_array_get(list, 3)))
@@ -60,7 +69,7 @@ static int check_numeric(const json_t *list, struct err *err)
     if (!json_is_array(list))
         return wrong(err, "Value of numeric must be an array.");
     if (!operator)
-        return wrong(err, "Invalid member in numeric match");
+        return wrong_member(err, "Invalid member in numeric match", json_array_get(list, 0));
     if (!is_range(operator) && strcmp(operator, "=") != 0)
         return err_set(err, ERR_INVALID, "Unrecognized numeric range operator: %.32s", operator);
     if (!json_is_number(json_array_get(list, 1)))
@@ -171,9 +180,8 @@ static int check_conditions(const json_t *list, struct err *err)
 
 /* What a policy adds up to. */
 struct measure {
-    size_t keys;
     double combinations;
-    int in_body, depth;
+    int is_nested, depth;
 };
 
 static int check_policy(const json_t *policy, struct measure *measure, struct err *err);
@@ -203,14 +211,11 @@ static int check_member(const char *key, const json_t *value, struct measure *me
         json_is_object(json_array_get(value, 0)))
         return check_or(value, measure, err);
     if (json_is_object(value)) {
-        if (!measure->in_body)
-            return wrong(err, "Filter policy scope MessageAttributes does not support nested "
-                              "filter policy");
+        measure->is_nested = 1;
         return check_policy(value, measure, err);
     }
     if (!json_is_array(value))
         return err_set(err, ERR_INVALID, "\"%.100s\" must be an object or an array", key);
-    measure->keys++;
     measure->combinations *= (double)(json_array_size(value) * (size_t)measure->depth);
     return check_conditions(value, err);
 }
@@ -233,12 +238,15 @@ static int check_policy(const json_t *policy, struct measure *measure, struct er
 
 int filter_policy_check(const json_t *policy, int in_body, struct err *err)
 {
-    struct measure measure = {.combinations = 1, .in_body = in_body};
+    struct measure measure = {.combinations = 1};
     if (!json_is_object(policy))
         return wrong(err, "failed to parse JSON.");
     if (check_policy(policy, &measure, err) < 0)
         return -1;
-    if (measure.keys > FILTER_MAX_KEYS)
+    if (measure.is_nested && !in_body)
+        return wrong(err,
+                     "Filter policy scope MessageAttributes does not support nested filter policy");
+    if (json_object_size(policy) > FILTER_MAX_KEYS)
         return wrong(err, "Filter policy can not have more than 5 keys");
     return measure.combinations <= FILTER_MAX_COMBINATIONS
                ? 0
@@ -247,7 +255,7 @@ int filter_policy_check(const json_t *policy, int in_body, struct err *err)
 
 int filter_pattern_check(const json_t *pattern, struct err *err)
 {
-    struct measure measure = {.combinations = 1, .in_body = 1};
+    struct measure measure = {.combinations = 1};
     return json_is_object(pattern) ? check_policy(pattern, &measure, err)
                                    : wrong(err, "failed to parse JSON.");
 }
@@ -416,6 +424,53 @@ int filter_policy_matches(const json_t *policy, const json_t *data)
             return 0;
     }
     return 1;
+}
+
+/* Puts the value under a name whose dots part the levels. */
+static void put_nested(json_t *out, const char *name, json_t *value)
+{
+    const char *dot = strchr(name, '.');
+    if (!dot) {
+        json_t *there = json_object_get(out, name);
+        if (json_is_object(there) && json_is_object(value))
+            json_object_update_recursive(there, value);
+        else
+            json_object_set(out, name, value);
+        return;
+    }
+    char *first = strndup(name, (size_t)(dot - name));
+    json_t *below = first ? json_object_get(out, first) : NULL;
+    if (first && !json_is_object(below))
+        json_object_set_new(out, first, below = json_object());
+    if (first)
+        put_nested(below, dot + 1, value);
+    free(first);
+}
+
+json_t *filter_nested(json_t *json)
+{
+    const char *name;
+    size_t i;
+    json_t *value, *out;
+    if (json_is_array(json)) {
+        out = json_array();
+        json_array_foreach(json, i, value)
+        {
+            json_array_append_new(out, filter_nested(json_incref(value)));
+        }
+    } else if (json_is_object(json)) {
+        out = json_object();
+        json_object_foreach(json, name, value)
+        {
+            json_t *below = filter_nested(json_incref(value));
+            put_nested(out, name, below);
+            json_decref(below);
+        }
+    } else {
+        return json;
+    }
+    json_decref(json);
+    return out;
 }
 
 json_t *filter_attributes(const json_t *attributes)

@@ -28,6 +28,10 @@ int filter_pattern_check(const json_t *pattern, struct err *err) MUST_USE;
 /* `data` is an object: the body, or sns_filter_attributes(). Of a list any element may hold. */
 int filter_policy_matches(const json_t *policy, const json_t *data);
 
+/* The same with names' dots as levels, {"a.b": 1} as {"a": {"b": 1}}: for policies on bodies, and
+ * for the bodies. Takes it, returns a new reference; NULL for NULL. */
+json_t *filter_nested(json_t *json);
+
 /* Message attributes in SNS's form ({NAME: {"DataType", "StringValue"}}) as such an object: a new
  * reference. */
 json_t *filter_attributes(const json_t *attributes);

@@ -1,6 +1,7 @@
 #include "aws/http.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cloud/sns/delivery_policy.h"
 #include "cloud/sns/sns.h"
 
 #include <stdlib.h>
@@ -152,25 +153,40 @@ static void settle(struct outbox *outbox, int64_t id, int64_t next_ms)
 
 /* -- send -- */
 
+/* Notifications have the type that the delivery policies say; free() it. */
+static char *content_type(struct sns *sns, const struct letter *letter, const json_t *subscription)
+{
+    int is_message = !strcmp(sns_text(letter->text, "type"), "Notification");
+    const char *name = sns_topic_name(sns, sns_text(letter->text, "topic"));
+    json_t *topic = is_message && name ? sns_topic(sns, name) : NULL;
+    const char *own = sns_text(json_object_get(subscription, "attributes"), "DeliveryPolicy");
+    const char *above = sns_text(json_object_get(topic, "attributes"), "DeliveryPolicy");
+    char *type = delivery_policy_content_type(is_message ? own : NULL, above);
+    json_decref(topic);
+    return type;
+}
+
 /* 0 when it was answered with 2xx; else why not in `err`. */
-static int post(struct http *http, const struct letter *letter, struct err *err)
+static int post(struct http *http, const struct letter *letter, const char *type, struct err *err)
 {
     const char *body = sns_text(letter->text, "body");
     struct http_header headers[] = {
-        {"Content-Type", "text/plain; charset=UTF-8"},
+        {"Content-Type", type},
         {"User-Agent", "Amazon Simple Notification Service Agent"},
+        {"Accept-Encoding", "gzip,deflate"},
         {"x-amz-sns-message-type", sns_text(letter->text, "type")},
         {"x-amz-sns-message-id", sns_text(letter->text, "message")},
         {"x-amz-sns-topic-arn", sns_text(letter->text, "topic")},
         {"x-amz-sns-subscription-arn", sns_text(letter->text, "subscription")},
         {"x-amz-sns-rawdelivery", "true"},
     };
-    size_t count = sizeof headers / sizeof *headers;
+    int is_raw = json_is_true(json_object_get(letter->text, "raw"));
+    int asks = !strcmp(sns_text(letter->text, "type"), "SubscriptionConfirmation");
+    size_t count = sizeof headers / sizeof *headers - (asks ? 2 : is_raw ? 0 : 1);
     struct http_request request = {.method = "POST",
                                    .url = sns_text(letter->text, "url"),
                                    .headers = headers,
-                                   .header_count =
-                                       count - !json_is_true(json_object_get(letter->text, "raw")),
+                                   .header_count = count,
                                    .body = body,
                                    .body_bytes = strlen(body),
                                    .body_fd = -1,
@@ -189,7 +205,7 @@ static void give_up(struct outbox *outbox, const struct letter *letter)
 {
     json_t *subscription = sns_subscription(outbox->sns, sns_text(letter->text, "subscription"));
     if (subscription)
-        sns_bury(outbox->sns, subscription, sns_text(letter->text, "body"), NULL);
+        sns_bury(outbox->sns, subscription, NULL, sns_text(letter->text, "body"));
     json_decref(subscription);
     settle(outbox, letter->id, 0);
 }
@@ -202,7 +218,9 @@ static void send_letter(struct outbox *outbox, struct http *http, const struct l
     if (delay_ms > OUTBOX_MAX_DELAY_MS)
         delay_ms = OUTBOX_MAX_DELAY_MS;
     json_t *subscription = sns_subscription(outbox->sns, sns_text(letter->text, "subscription"));
-    if (!subscription || post(http, letter, &err) == 0) {
+    int is_farewell = !strcmp(sns_text(letter->text, "type"), "UnsubscribeConfirmation");
+    char *type = content_type(outbox->sns, letter, subscription);
+    if (!type || (!subscription && !is_farewell) || post(http, letter, type, &err) == 0) {
         settle(outbox, letter->id, 0);
     } else {
         log_line(LOG_INFO, "sns: post to %s: %s", sns_text(letter->text, "url"), err.message);
@@ -211,6 +229,7 @@ static void send_letter(struct outbox *outbox, struct http *http, const struct l
         else
             settle(outbox, letter->id, clock_unix_ms() + delay_ms);
     }
+    free(type);
     json_decref(subscription);
 }
 

@@ -40,7 +40,9 @@ static int passes(struct fan_out *f, const json_t *attributes)
     if (!f->data[0])
         f->data[0] = filter_attributes(f->n->attributes);
     if (in_body && !f->data[1])
-        f->data[1] = json_loads(f->n->message, 0, NULL);
+        f->data[1] = filter_nested(json_loads(f->n->message, 0, NULL));
+    if (in_body)
+        policy = filter_nested(policy);
     int result =
         (!in_body || json_is_object(f->data[1])) && filter_policy_matches(policy, f->data[in_body]);
     json_decref(policy);
@@ -53,20 +55,53 @@ static int is_raw(const json_t *subscription)
     return raw && !strcmp(raw, "true");
 }
 
-void sns_bury(struct sns *sns, const json_t *subscription, const char *body,
-              const struct notification *n)
+/* The message as a queue gets it, raw with its attributes or in an envelope. */
+static int deliver_to_queue(struct sns *sns, const char *queue_arn, const json_t *subscription,
+                            const struct notification *n, struct err *err)
+{
+    int raw = is_raw(subscription);
+    json_t *envelope =
+        raw ? NULL : envelope_notification(sns, n, sns_text(subscription, "SubscriptionArn"));
+    char *text = envelope ? json_dumps(envelope, JSON_INDENT(2)) : NULL;
+    char *attributes =
+        raw && json_object_size(n->attributes) ? json_dumps(n->attributes, JSON_COMPACT) : NULL;
+    const char *body = raw ? n->message : text ? text : "";
+    struct delivery delivery = {.target_arn = queue_arn,
+                                .source_arn = n->topic_arn,
+                                .body = body,
+                                .body_bytes = strlen(body),
+                                .group_id = n->group_id,
+                                .deduplication_id = n->deduplication_id,
+                                .attributes = attributes,
+                                .trace = n->trace};
+    int result = cloud_deliver(sns->cloud, &delivery, err);
+    free(attributes);
+    free(text);
+    json_decref(envelope);
+    return result;
+}
+
+static int deliver_body(struct sns *sns, const char *queue_arn, const json_t *subscription,
+                        const char *body, struct err *err)
+{
+    struct delivery delivery = {.target_arn = queue_arn,
+                                .source_arn = sns_text(subscription, "SubscriptionArn"),
+                                .body = body,
+                                .body_bytes = strlen(body)};
+    return cloud_deliver(sns->cloud, &delivery, err);
+}
+
+void sns_bury(struct sns *sns, const json_t *subscription, const struct notification *n,
+              const char *body)
 {
     struct err err = {0};
     const char *text = sns_text(json_object_get(subscription, "attributes"), "RedrivePolicy");
     json_t *policy = text ? json_loads(text, 0, NULL) : NULL;
     const char *arn = sns_text(policy, "deadLetterTargetArn");
-    struct delivery delivery = {.target_arn = arn,
-                                .source_arn = sns_text(subscription, "SubscriptionArn"),
-                                .body = body,
-                                .body_bytes = strlen(body),
-                                .group_id = n ? n->group_id : NULL,
-                                .deduplication_id = n ? n->deduplication_id : NULL};
-    if (arn && cloud_deliver(sns->cloud, &delivery, &err) < 0)
+    int result = !arn   ? 0
+                 : body ? deliver_body(sns, arn, subscription, body, &err)
+                        : deliver_to_queue(sns, arn, subscription, n, &err);
+    if (result < 0)
         log_line(LOG_WARN, "sns: dead letter: %s", err.message);
     json_decref(policy);
 }
@@ -74,27 +109,11 @@ void sns_bury(struct sns *sns, const json_t *subscription, const char *body,
 static void to_queue(struct fan_out *f, const json_t *subscription, const struct notification *n)
 {
     struct err err = {0};
-    int raw = is_raw(subscription);
-    json_t *envelope =
-        raw ? NULL : envelope_notification(f->sns, n, sns_text(subscription, "SubscriptionArn"));
-    char *text = envelope ? json_dumps(envelope, JSON_INDENT(2)) : NULL;
-    char *attributes =
-        raw && json_object_size(n->attributes) ? json_dumps(n->attributes, JSON_COMPACT) : NULL;
-    const char *body = raw ? n->message : text ? text : "";
-    struct delivery delivery = {.target_arn = sns_text(subscription, "Endpoint"),
-                                .source_arn = n->topic_arn,
-                                .body = body,
-                                .body_bytes = strlen(body),
-                                .group_id = n->group_id,
-                                .deduplication_id = n->deduplication_id,
-                                .attributes = attributes};
-    if (cloud_deliver(f->sns->cloud, &delivery, &err) < 0) {
-        log_line(LOG_WARN, "sns: %s", err.message);
-        sns_bury(f->sns, subscription, body, n);
-    }
-    free(attributes);
-    free(text);
-    json_decref(envelope);
+    const char *arn = sns_text(subscription, "Endpoint");
+    if (deliver_to_queue(f->sns, arn, subscription, n, &err) == 0)
+        return;
+    log_line(LOG_WARN, "sns: %s", err.message);
+    sns_bury(f->sns, subscription, n, NULL);
 }
 
 static void to_function(struct fan_out *f, const json_t *subscription, const struct notification *n)
@@ -108,7 +127,7 @@ static void to_function(struct fan_out *f, const json_t *subscription, const str
                                 .body_bytes = body ? strlen(body) : 0};
     if (body && cloud_deliver(f->sns->cloud, &delivery, &err) < 0) {
         log_line(LOG_WARN, "sns: %s", err.message);
-        sns_bury(f->sns, subscription, body, n);
+        sns_bury(f->sns, subscription, n, NULL);
     }
     free(body);
     json_decref(event);
@@ -186,13 +205,10 @@ static int check_message(struct sns_call *call, const json_t *from)
 {
     const char *message = sns_text(from, "Message");
     const json_t *attributes = json_object_get(from, "MessageAttributes");
-    struct err err = {0};
     if (!message || !*message)
         return sns_invalid(call, "Empty message");
     if (strlen(message) + sqs_attributes_bytes(attributes) > SNS_MAX_MESSAGE_BYTES)
         return sns_invalid(call, "Message too long");
-    if (sqs_attributes_check(attributes, 0, &err) < 0)
-        return sns_fail(call, "ParameterValueInvalid", "%s", err.message);
     return check_subject(call, sns_text(from, "Subject"));
 }
 
@@ -205,7 +221,8 @@ static int read_structure(struct sns_call *call, const json_t *from, json_t **ou
         return 0;
     if (strcmp(structure, "json") != 0)
         return sns_invalid(call, "MessageStructure");
-    *out = json_loads(sns_text(from, "Message"), 0, NULL);
+    const char *message = sns_text(from, "Message");
+    *out = message ? json_loads(message, 0, NULL) : NULL;
     if (!json_is_object(*out))
         return sns_invalid(call, "Message Structure - JSON message body failed to parse");
     return sns_text(*out, "default")
@@ -284,35 +301,52 @@ static int signature_version(const json_t *topic)
     return text && !strcmp(text, "2") ? 2 : 1;
 }
 
-/* Publishes one message; the answer's members go into `answer`. */
-static int publish_one(struct sns_call *call, const json_t *from, json_t *answer)
+struct outgoing {
+    struct notification n;
+    json_t *structure; /* texts by protocol; NULL: none */
+};
+
+/* Reads one message and checks what would refuse a whole batch; `entry` of a batch, from 1, or 0.
+ * json_decref() out->structure. */
+static int prepare(struct sns_call *call, const json_t *from, size_t entry, struct outgoing *out)
 {
-    json_t *structure = NULL;
-    struct notification n = {.topic_arn = sns_text(call->topic, "arn"),
-                             .message = sns_text(from, "Message"),
-                             .subject = sns_text(from, "Subject"),
-                             .attributes = json_object_get(from, "MessageAttributes"),
-                             .group_id = sns_text(from, "MessageGroupId"),
-                             .deduplication_id = sns_text(from, "MessageDeduplicationId"),
-                             .endpoint = call->sns->cloud->endpoint,
-                             .signature_version = signature_version(call->topic)};
-    random_uuid(n.message_id);
-    int result = check_message(call, from) < 0 || read_structure(call, from, &structure) < 0 ||
-                         check_place(call, &n) < 0
-                     ? -1
-                     : send_out(call, &n, structure);
-    json_decref(structure);
-    if (result < 0)
+    *out = (struct outgoing){.n = {.topic_arn = sns_text(call->topic, "arn"),
+                                   .message = sns_text(from, "Message"),
+                                   .subject = sns_text(from, "Subject"),
+                                   .attributes = json_object_get(from, "MessageAttributes"),
+                                   .group_id = sns_text(from, "MessageGroupId"),
+                                   .deduplication_id = sns_text(from, "MessageDeduplicationId"),
+                                   .trace = exchange_header(call->x, "X-Amzn-Trace-Id"),
+                                   .endpoint = call->sns->cloud->endpoint,
+                                   .signature_version = signature_version(call->topic)}};
+    random_uuid(out->n.message_id);
+    return sns_check_attributes(call, out->n.attributes, entry) < 0 ||
+                   read_structure(call, from, &out->structure) < 0 || check_place(call, &out->n) < 0
+               ? -1
+               : 0;
+}
+
+/* Publishes it; the answer's members go into `answer`. */
+static int put_out(struct sns_call *call, struct outgoing *out, json_t *answer)
+{
+    if (send_out(call, &out->n, out->structure) < 0)
         return -1;
-    json_object_set_new(answer, "MessageId", json_string(n.message_id));
-    if (*n.sequence)
-        json_object_set_new(answer, "SequenceNumber", json_string(n.sequence));
+    json_object_set_new(answer, "MessageId", json_string(out->n.message_id));
+    if (*out->n.sequence)
+        json_object_set_new(answer, "SequenceNumber", json_string(out->n.sequence));
     return 0;
 }
 
 int sns_publish(struct sns_call *call)
 {
-    return publish_one(call, call->body, call->answer);
+    struct outgoing out = {0};
+    int result = check_message(call, call->body);
+    if (result == 0)
+        result = prepare(call, call->body, 0, &out);
+    if (result == 0)
+        result = put_out(call, &out, call->answer);
+    json_decref(out.structure);
+    return result;
 }
 
 /* -- batches -- */
@@ -346,38 +380,53 @@ static int check_batch(struct sns_call *call, const json_t *entries)
             if (!strcmp(sns_text(json_array_get(entries, before), "Id"), id))
                 return sns_fail(call, "BatchEntryIdsNotDistinct",
                                 "Two or more batch entries in the request have the same Id.");
-        sum += json_string_length(json_object_get(entry, "Message"));
+        sum += json_string_length(json_object_get(entry, "Message")) +
+               sqs_attributes_bytes(json_object_get(entry, "MessageAttributes"));
     }
     return sum <= SNS_MAX_MESSAGE_BYTES
                ? 0
                : sns_fail(call, "BatchRequestTooLong",
-                          "The length of all the batch messages put together is more than the "
-                          "limit.");
+                          "The length of all the messages put together is more than the limit.");
+}
+
+static json_t *failure(const struct sns_call *call, const char *id)
+{
+    return json_pack("{s:s, s:s, s:s, s:b}", "Id", id, "Code",
+                     call->code ? call->code : "InternalError", "Message", call->err.message,
+                     "SenderFault", call->code != NULL);
+}
+
+/* A message that is empty, or could not be put out, is told by its id. */
+static void put_out_all(struct sns_call *call, const json_t *entries, struct outgoing *all)
+{
+    json_t *done = json_array(), *failed = json_array();
+    json_object_set_new(call->answer, "Successful", done);
+    json_object_set_new(call->answer, "Failed", failed);
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const json_t *entry = json_array_get(entries, i);
+        const char *id = sns_text(entry, "Id");
+        json_t *one = json_pack("{s:s}", "Id", id);
+        call->code = NULL;
+        if (check_message(call, entry) == 0 && put_out(call, &all[i], one) == 0)
+            json_array_append(done, one);
+        else
+            json_array_append_new(failed, failure(call, id));
+        json_decref(one);
+    }
 }
 
 int sns_publish_batch(struct sns_call *call)
 {
-    size_t i;
-    json_t *entry, *done = json_array(), *failed = json_array();
     const json_t *entries = json_object_get(call->body, "PublishBatchRequestEntries");
-    json_object_set_new(call->answer, "Successful", done);
-    json_object_set_new(call->answer, "Failed", failed);
+    struct outgoing all[SQS_MAX_BATCH] = {0};
     if (check_batch(call, entries) < 0)
         return -1;
-    json_array_foreach(entries, i, entry)
-    {
-        json_t *one = json_pack("{s:s}", "Id", sns_text(entry, "Id"));
-        call->code = NULL;
-        if (publish_one(call, entry, one) == 0) {
-            json_array_append(done, one);
-        } else {
-            json_object_set_new(one, "Code",
-                                json_string(call->code ? call->code : "InternalError"));
-            json_object_set_new(one, "Message", json_string(call->err.message));
-            json_object_set_new(one, "SenderFault", json_boolean(call->code != NULL));
-            json_array_append(failed, one);
-        }
-        json_decref(one);
-    }
-    return 0;
+    int result = 0;
+    for (size_t i = 0; i < json_array_size(entries) && result == 0; i++)
+        result = prepare(call, json_array_get(entries, i), i + 1, &all[i]);
+    if (result == 0)
+        put_out_all(call, entries, all);
+    for (size_t i = 0; i < SQS_MAX_BATCH; i++)
+        json_decref(all[i].structure);
+    return result;
 }

@@ -25,6 +25,7 @@ static const struct wire_error errors[] = {
     {"AuthorizationError", "AuthorizationErrorException", 403},
     {"SubscriptionLimitExceeded", "SubscriptionLimitExceededException", 403},
     {"TopicLimitExceeded", "TopicLimitExceededException", 403},
+    {"ValidationError", "ValidationException", 400},
     {"MissingAuthenticationToken", "MissingAuthenticationToken", 403},
     {"InternalError", "InternalErrorException", 500},
 };
@@ -133,6 +134,28 @@ static int count_parts(const char *arn)
     return parts;
 }
 
+/* An ARN of SNS in another region than the cloud's. */
+static int is_elsewhere(const struct sns *sns, const char *arn)
+{
+    const char *region = strncmp(arn, "arn:aws:sns:", 12) ? NULL : arn + 12;
+    size_t size = strlen(sns->cloud->region);
+    return region && (strncmp(region, sns->cloud->region, size) != 0 || region[size] != ':');
+}
+
+static int refuse_topic(struct sns_call *call, const struct operation *operation, const char *arn)
+{
+    if (operation->run == sns_confirm) /* no token is of that topic */
+        return sns_invalid(call, "Token");
+    if (strstr(arn, ":endpoint/"))
+        return sns_invalid(call, "TargetArn Reason: No endpoint found for the target arn "
+                                 "specified");
+    if (is_elsewhere(call->sns, arn))
+        return sns_invalid(call, "%s", operation->topic);
+    return strcmp(operation->topic, "ResourceArn") == 0
+               ? sns_fail(call, "ResourceNotFound", "Resource does not exist")
+               : sns_fail(call, "NotFound", "Topic does not exist");
+}
+
 static const char *given_topic(struct sns_call *call, const struct operation *operation)
 {
     const char *arn = sns_text(call->body, operation->topic);
@@ -146,6 +169,9 @@ static int take_topic(struct sns_call *call, const struct operation *operation)
     const char *arn = given_topic(call, operation);
     if (sns_text(call->body, "PhoneNumber"))
         return sns_invalid(call, "PhoneNumber: ken cloud sends no text messages");
+    if (operation->run == sns_confirm && arn &&
+        (count_parts(arn) < 6 || strncmp(arn, "arn:", 4) != 0 || is_elsewhere(call->sns, arn)))
+        return sns_invalid(call, "Topic");
     if (!arn || count_parts(arn) < 6)
         return sns_invalid(call, "%s Reason: An ARN must have at least 6 elements, not %d",
                            operation->topic, arn ? count_parts(arn) : 1);
@@ -153,14 +179,7 @@ static int take_topic(struct sns_call *call, const struct operation *operation)
     call->topic = call->name ? sns_topic(call->sns, call->name) : NULL;
     if (call->topic)
         return 0;
-    if (operation->run == sns_confirm) /* no token is of that topic */
-        return sns_invalid(call, "Token");
-    if (strstr(arn, ":endpoint/"))
-        return sns_invalid(call, "TargetArn Reason: No endpoint found for the target arn "
-                                 "specified");
-    return strcmp(operation->topic, "ResourceArn") == 0
-               ? sns_fail(call, "ResourceNotFound", "Resource does not exist")
-               : sns_fail(call, "NotFound", "Topic does not exist");
+    return refuse_topic(call, operation, arn);
 }
 
 static void finish(struct sns_call *call, int result)

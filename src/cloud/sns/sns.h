@@ -93,6 +93,15 @@ int sns_put_topic(struct sns *sns, const char *name, json_t *document, struct er
 int sns_put_subscription(struct sns *sns, const char *arn, json_t *document,
                          struct err *err) MUST_USE;
 
+/* -- topics (topics.c) -- */
+
+/* The topic as it is now, for a change: takes sns->changes, which sns_end_change() gives back,
+ * returning `result`. -1, and nothing is taken: it has gone meanwhile. */
+int sns_begin_change(struct sns_call *call) MUST_USE;
+int sns_end_change(struct sns_call *call, int result) MUST_USE;
+/* Between the two. "" takes an attribute away, or makes it the default. */
+int sns_set_attribute(struct sns_call *call, const char *name, const char *value) MUST_USE;
+
 /* -- FIFO topics (fifo.c) -- */
 
 struct fifo_place {
@@ -117,12 +126,16 @@ json_t *sns_need_subscription(struct sns_call *call);
  * is the call's. */
 json_t *sns_read_settings(struct sns_call *call, const char *protocol);
 
-/* -- messages (publish.c, envelope.c) -- */
+/* -- messages (publish.c, message_attributes.c, envelope.c) -- */
+
+/* `entry`: which of a batch, from 1; 0: of no batch. */
+int sns_check_attributes(struct sns_call *call, const json_t *attributes, size_t entry) MUST_USE;
 
 struct notification {
     const char *topic_arn, *message, *subject; /* subject NULL: none */
     const json_t *attributes;                  /* SQS's form; NULL: none */
     const char *group_id, *deduplication_id;   /* NULL: none */
+    const char *trace;                         /* the request's X-Amzn-Trace-Id; NULL: none */
     const char *endpoint;                      /* "http://127.0.0.1:4566" */
     int signature_version;
     char message_id[37], sequence[SNS_SEQUENCE_BYTES], timestamp[25];
@@ -134,8 +147,11 @@ int sns_fan_out(struct sns *sns, const char *name, struct notification *notifica
 /* What a subscriber gets, as JSON: a new reference. */
 json_t *envelope_notification(struct sns *sns, const struct notification *notification,
                               const char *subscription_arn);
+/* What asks an address to confirm, or tells it that its subscription has ended. */
 json_t *envelope_confirmation(struct sns *sns, const struct notification *notification,
                               const char *token);
+json_t *envelope_farewell(struct sns *sns, const struct notification *notification,
+                          const char *subscription_arn, const char *token);
 json_t *envelope_lambda(struct sns *sns, const struct notification *notification,
                         const char *subscription_arn);
 
@@ -160,8 +176,9 @@ struct post {
 };
 int sns_outbox_put(struct sns *sns, const struct post *post, struct err *err) MUST_USE;
 
-/* Hand what could not be delivered to the subscription's dead-letter queue, if it has one. */
-void sns_bury(struct sns *sns, const json_t *subscription, const char *body,
-              const struct notification *notification);
+/* Hand what could not be delivered to the subscription's dead-letter queue, if it has one: as a
+ * queue would have got it, or `body`, where there is one. */
+void sns_bury(struct sns *sns, const json_t *subscription, const struct notification *notification,
+              const char *body);
 
 #endif

@@ -1,3 +1,4 @@
+#include "cloud/sns/delivery_policy.h"
 #include "cloud/sns/filter.h"
 #include "cloud/sns/sns.h"
 
@@ -10,7 +11,7 @@
 struct settings {
     struct sns_call *call;
     json_t *attributes;
-    const char *before, *protocol;
+    const char *before, *protocol, *endpoint, *topic_arn;
 };
 
 static int wrong_policy(struct settings *s, const char *text)
@@ -65,6 +66,12 @@ static int set_raw(struct settings *s, const char *value)
                                json_string(is_true ? "true" : "false"));
 }
 
+static int is_fifo(const char *arn)
+{
+    size_t size = arn ? strlen(arn) : 0;
+    return size > 5 && strcmp(arn + size - 5, ".fifo") == 0;
+}
+
 static int set_redrive(struct settings *s, const char *value)
 {
     struct err err;
@@ -72,9 +79,15 @@ static int set_redrive(struct settings *s, const char *value)
     const char *arn = sns_text(policy, "deadLetterTargetArn");
     int is_object = json_is_object(policy), is_arn = arn && !strncmp(arn, "arn:aws:sqs:", 12);
     int is_there = is_arn && cloud_check_target(s->call->sns->cloud, arn, &err) == 0;
+    int differs = is_arn && !is_fifo(arn) && is_fifo(s->topic_arn) && is_fifo(s->endpoint);
     json_decref(policy);
     if (!*value)
         return json_object_del(s->attributes, "RedrivePolicy"), 0;
+    if (differs)
+        return sns_invalid(s->call,
+                           "%sRedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription "
+                           "to a FIFO Topic.",
+                           s->before);
     if (!is_there)
         return sns_invalid(s->call, "%sRedrivePolicy: %s", s->before,
                            !is_object ? "failed to parse JSON."
@@ -85,12 +98,14 @@ static int set_redrive(struct settings *s, const char *value)
 
 static int set_delivery(struct settings *s, const char *value)
 {
-    json_t *policy = json_loads(value, 0, NULL);
-    int right = json_is_object(policy);
-    json_decref(policy);
-    if (!right)
+    if (!*value)
+        return json_object_del(s->attributes, "DeliveryPolicy"), 0;
+    char *text = delivery_policy_of_subscription(value);
+    if (!text)
         return sns_invalid(s->call, "%sDeliveryPolicy: failed to parse JSON.", s->before);
-    return json_object_set_new(s->attributes, "DeliveryPolicy", json_string(value));
+    json_object_set_new(s->attributes, "DeliveryPolicy", json_string(text));
+    free(text);
+    return 0;
 }
 
 static const struct setting {
@@ -116,7 +131,12 @@ json_t *sns_read_settings(struct sns_call *call, const char *protocol)
     const json_t *given = json_object_get(call->body, "Attributes");
     const char *name;
     json_t *value;
-    struct settings s = {call, json_object(), "Attributes Reason: ", protocol};
+    struct settings s = {call,
+                         json_object(),
+                         "Attributes Reason: ",
+                         protocol,
+                         sns_text(call->body, "Endpoint"),
+                         sns_text(call->topic, "arn")};
     int result = 0;
     json_object_foreach((json_t *)given, name, value)
     {
@@ -132,6 +152,22 @@ json_t *sns_read_settings(struct sns_call *call, const char *protocol)
         return s.attributes;
     json_decref(s.attributes);
     return NULL;
+}
+
+/* A subscription with a delivery policy shows what holds beside it. */
+static void put_effective(struct sns_call *call, const json_t *subscription, json_t *all)
+{
+    const char *own = sns_text(all, "DeliveryPolicy");
+    const char *name = sns_topic_name(call->sns, sns_text(subscription, "TopicArn"));
+    json_t *topic = own && name ? sns_topic(call->sns, name) : NULL;
+    const char *above = sns_text(json_object_get(topic, "attributes"), "DeliveryPolicy");
+    json_t *policy = own ? delivery_policy_effective_for(own, above) : NULL;
+    char *text = policy ? json_dumps(policy, JSON_COMPACT) : NULL;
+    if (text)
+        json_object_set_new(all, "EffectiveDeliveryPolicy", json_string(text));
+    free(text);
+    json_decref(policy);
+    json_decref(topic);
 }
 
 int sns_get_subscription_attributes(struct sns_call *call)
@@ -154,6 +190,7 @@ int sns_get_subscription_attributes(struct sns_call *call)
         json_object_set_new(all, "RawMessageDelivery", json_string("false"));
     if (!json_object_get(all, "FilterPolicy"))
         json_object_del(all, "FilterPolicyScope");
+    put_effective(call, subscription, all);
     json_decref(subscription);
     return json_object_set_new(call->answer, "Attributes", all);
 }
@@ -165,8 +202,12 @@ static int set_one(struct sns_call *call, const json_t *subscription)
     const struct setting *setting = name ? find_setting(name) : NULL;
     if (!setting)
         return sns_invalid(call, "AttributeName");
-    struct settings s = {call, json_copy(json_object_get(subscription, "attributes")), "",
-                         sns_text(subscription, "Protocol")};
+    struct settings s = {call,
+                         json_copy(json_object_get(subscription, "attributes")),
+                         "",
+                         sns_text(subscription, "Protocol"),
+                         sns_text(subscription, "Endpoint"),
+                         sns_text(subscription, "TopicArn")};
     if (setting->set(&s, value ? value : "") < 0) {
         json_decref(s.attributes);
         return -1;

@@ -16,27 +16,31 @@ static int is_fifo_name(const char *name)
     return size > 5 && strcmp(name + size - 5, ".fifo") == 0;
 }
 
+static int count_parts(const char *arn)
+{
+    int parts = 1;
+    for (; *arn; arn++)
+        parts += *arn == ':';
+    return parts;
+}
+
+/* A queue or function that is not there is subscribed all the same, as in AWS: what it does not get
+ * goes to the dead-letter queue. */
 static int check_queue(struct sns_call *call, const char *endpoint)
 {
-    struct err err;
-    if (strncmp(endpoint, "arn:aws:sqs:", 12) != 0)
+    if (strncmp(endpoint, "arn:aws:sqs:", 12) != 0 || count_parts(endpoint) != 6)
         return sns_invalid(call, "SQS endpoint ARN");
     if (is_fifo_name(endpoint) && !is_fifo_name(call->name))
         return sns_invalid(call, "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be "
                                  "subscribed to standard SNS topics");
-    return cloud_check_target(call->sns->cloud, endpoint, &err) == 0
-               ? 0
-               : sns_invalid(call, "SQS endpoint ARN: there is no such queue in this cloud");
+    return 0;
 }
 
 static int check_function(struct sns_call *call, const char *endpoint)
 {
-    struct err err;
-    if (strncmp(endpoint, "arn:aws:lambda:", 15) != 0)
-        return sns_invalid(call, "Lambda endpoint ARN");
-    return cloud_check_target(call->sns->cloud, endpoint, &err) == 0
-               ? 0
-               : sns_invalid(call, "Lambda endpoint ARN: there is no such function in this cloud");
+    return strncmp(endpoint, "arn:aws:lambda:", 15) != 0 || count_parts(endpoint) < 7
+               ? sns_invalid(call, "Lambda endpoint ARN")
+               : 0;
 }
 
 static int check_address(struct sns_call *call, const char *protocol, const char *endpoint)
@@ -103,21 +107,26 @@ static json_t *new_subscription(struct sns_call *call, const char *protocol, con
                      confirmed, "attributes", attributes);
 }
 
-static int send_confirmation(struct sns_call *call, const json_t *subscription)
+/* To its address: the question whether it wants to be subscribed, or that it no longer is. */
+static int send_letter(struct sns_call *call, const json_t *subscription, int is_farewell)
 {
     struct sns *sns = call->sns;
+    const char *arn = sns_text(subscription, "SubscriptionArn"),
+               *token = sns_text(subscription, "Token");
     struct notification n = {.topic_arn = sns_text(subscription, "TopicArn"),
                              .endpoint = sns->cloud->endpoint,
                              .signature_version = 1};
     random_uuid(n.message_id);
     clock_text(clock_unix_ms(), n.timestamp);
-    json_t *envelope = envelope_confirmation(sns, &n, sns_text(subscription, "Token"));
+    json_t *envelope = is_farewell ? envelope_farewell(sns, &n, arn, token)
+                                   : envelope_confirmation(sns, &n, token);
     char *body = json_dumps(envelope, JSON_INDENT(2));
-    struct post post = {.subscription_arn = sns_text(subscription, "SubscriptionArn"),
+    struct post post = {.subscription_arn = arn,
                         .topic_arn = n.topic_arn,
                         .url = sns_text(subscription, "Endpoint"),
                         .body = body,
-                        .type = "SubscriptionConfirmation",
+                        .type =
+                            is_farewell ? "UnsubscribeConfirmation" : "SubscriptionConfirmation",
                         .message_id = n.message_id};
     int result = body ? sns_outbox_put(sns, &post, &call->err)
                       : err_set(&call->err, ERR_NO_MEMORY, "confirm: out of memory");
@@ -143,14 +152,26 @@ static int is_full(struct sns_call *call)
     return count >= SNS_MAX_SUBSCRIPTIONS;
 }
 
+/* Is what was given of them what they are? */
+static int has_all(const json_t *attributes, const json_t *given)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)given, name, value)
+    {
+        if (!json_equal(json_object_get(attributes, name), value))
+            return 0;
+    }
+    return 1;
+}
+
 /* Under sns->changes. The new or the present subscription: a reference. */
 static json_t *make(struct sns_call *call, const char *protocol, const char *endpoint,
                     json_t *attributes)
 {
     json_t *subscription = find_same(call, protocol, endpoint);
     if (subscription) {
-        if (!json_object_size(attributes) ||
-            json_equal(json_object_get(subscription, "attributes"), attributes))
+        if (has_all(json_object_get(subscription, "attributes"), attributes))
             return subscription;
         json_decref(subscription);
         sns_invalid(call,
@@ -184,7 +205,7 @@ int sns_subscribe(struct sns_call *call)
     json_decref(attributes);
     int result = subscription ? answer_arn(call, subscription) : -1;
     if (result == 0 && !json_is_true(json_object_get(subscription, "confirmed")))
-        result = send_confirmation(call, subscription);
+        result = send_letter(call, subscription, 0);
     json_decref(subscription);
     return result;
 }
@@ -220,14 +241,6 @@ int sns_confirm(struct sns_call *call)
     return result;
 }
 
-static int count_parts(const char *arn)
-{
-    int parts = 1;
-    for (; *arn; arn++)
-        parts += *arn == ':';
-    return parts;
-}
-
 json_t *sns_need_subscription(struct sns_call *call)
 {
     const char *arn = sns_text(call->body, "SubscriptionArn");
@@ -242,8 +255,24 @@ json_t *sns_need_subscription(struct sns_call *call)
     return subscription;
 }
 
+static int take_away(struct sns_call *call, const json_t *subscription)
+{
+    pthread_mutex_lock(&call->sns->changes);
+    int result = sns_put_subscription(call->sns, sns_text(subscription, "SubscriptionArn"), NULL,
+                                      &call->err);
+    pthread_mutex_unlock(&call->sns->changes);
+    int is_address = !strncmp(sns_text(subscription, "Protocol"), "http", 4) &&
+                     json_is_true(json_object_get(subscription, "confirmed"));
+    return result == 0 && is_address ? send_letter(call, subscription, 1) : result;
+}
+
 int sns_unsubscribe(struct sns_call *call)
 {
+    const char *arn = sns_text(call->body, "SubscriptionArn");
+    if (!arn || !*arn)
+        return sns_invalid(call, "SubscriptionArn Reason: no value for required parameter");
+    if (count_parts(arn) == 6)
+        return sns_invalid(call, "SubscriptionId");
     json_t *subscription = sns_need_subscription(call);
     if (!subscription) {
         int gone = call->code && !strcmp(call->code, "NotFound"); /* that is what was wanted */
@@ -256,10 +285,7 @@ int sns_unsubscribe(struct sns_call *call)
         result = sns_fail(call, "AuthorizationError",
                           "The subscription wants a signed request to end it");
     } else {
-        pthread_mutex_lock(&call->sns->changes);
-        result = sns_put_subscription(call->sns, sns_text(subscription, "SubscriptionArn"), NULL,
-                                      &call->err);
-        pthread_mutex_unlock(&call->sns->changes);
+        result = take_away(call, subscription);
     }
     json_decref(subscription);
     return result;

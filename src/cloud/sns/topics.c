@@ -1,3 +1,4 @@
+#include "cloud/sns/delivery_policy.h"
 #include "cloud/sns/sns.h"
 
 #include <ctype.h>
@@ -110,6 +111,15 @@ static json_t *default_policy(const char *arn, const char *account)
     return out;
 }
 
+/* Puts an attribute into `all` as it is kept and shown. */
+static void keep_attribute(json_t *all, const char *name, const char *value)
+{
+    char *policy = strcmp(name, "DeliveryPolicy") == 0 ? delivery_policy_of_topic(value) : NULL;
+    if (strcmp(name, "FifoTopic") != 0 || strcmp(value, "true") == 0)
+        json_object_set_new(all, name, json_string(policy ? policy : value));
+    free(policy);
+}
+
 /* -- create -- */
 
 static json_t *read_tags(struct sns_call *call)
@@ -159,13 +169,19 @@ static int check_same(struct sns_call *call, const json_t *present, const json_t
                       const json_t *tags)
 {
     const char *key;
-    json_t *value;
+    json_t *value, *kept = json_object();
+    int same = 1;
     json_object_foreach((json_t *)given, key, value)
     {
-        if (!json_equal(json_object_get(json_object_get(present, "attributes"), key), value))
-            return sns_invalid(call,
-                               "Attributes Reason: Topic already exists with different attributes");
+        keep_attribute(kept, key, json_string_value(value));
+        same &= json_equal(json_object_get(json_object_get(present, "attributes"), key),
+                           json_object_get(kept, key)) ||
+                !json_object_get(kept, key);
     }
+    json_decref(kept);
+    if (!same)
+        return sns_invalid(call,
+                           "Attributes Reason: Topic already exists with different attributes");
     return json_object_size(tags) == 0 || json_equal(json_object_get(present, "tags"), tags)
                ? 0
                : sns_invalid(call, "Tags Reason: Topic already exists with different tags");
@@ -179,7 +195,12 @@ static json_t *new_topic(struct sns_call *call, const char *arn, const json_t *g
     json_object_set_new(all, "Policy", default_policy(arn, call->sns->cloud->account_id));
     if (is_fifo)
         json_object_set_new(all, "ContentBasedDeduplication", json_string("false"));
-    json_object_update(all, (json_t *)given);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)given, key, value)
+    {
+        keep_attribute(all, key, json_string_value(value));
+    }
     return json_pack("{s:s, s:o, s:O}", "arn", arn, "attributes", all, "tags", tags);
 }
 
@@ -250,12 +271,6 @@ int sns_list_topics(struct sns_call *call)
 
 /* -- attributes -- */
 
-static const char delivery_policy[] =
-    "{\"http\":{\"defaultHealthyRetryPolicy\":{\"minDelayTarget\":20,\"maxDelayTarget\":20,"
-    "\"numRetries\":3,\"numMaxDelayRetries\":0,\"numNoDelayRetries\":0,\"numMinDelayRetries\":0,"
-    "\"backoffFunction\":\"linear\"},\"disableSubscriptionOverrides\":false,"
-    "\"defaultRequestPolicy\":{\"headerContentType\":\"text/plain; charset=UTF-8\"}}}";
-
 static void put_counts(struct sns_call *call, json_t *all)
 {
     json_t *subscriptions = sns_subscriptions(call->sns, call->name), *subscription;
@@ -279,7 +294,11 @@ int sns_get_topic_attributes(struct sns_call *call)
     json_t *all = json_copy(json_object_get(call->topic, "attributes"));
     json_object_set(all, "TopicArn", json_object_get(call->topic, "arn"));
     json_object_set_new(all, "Owner", json_string(call->sns->cloud->account_id));
-    json_object_set_new(all, "EffectiveDeliveryPolicy", json_string(delivery_policy));
+    json_t *policy = delivery_policy_effective(sns_text(all, "DeliveryPolicy"));
+    char *text = json_dumps(policy, JSON_COMPACT);
+    json_object_set_new(all, "EffectiveDeliveryPolicy", json_string(text ? text : "{}"));
+    free(text);
+    json_decref(policy);
     put_counts(call, all);
     return json_object_set_new(call->answer, "Attributes", all);
 }
@@ -292,9 +311,7 @@ static int replace_member(struct sns_call *call, const char *member, json_t *val
     return sns_put_topic(call->sns, call->name, topic, &call->err);
 }
 
-/* The topic as it is now, for a change: takes sns->changes, which end_change() gives back. -1, and
- * nothing is taken: it has gone meanwhile. */
-static int begin_change(struct sns_call *call)
+int sns_begin_change(struct sns_call *call)
 {
     pthread_mutex_lock(&call->sns->changes);
     json_t *now = sns_topic(call->sns, call->name);
@@ -307,7 +324,7 @@ static int begin_change(struct sns_call *call)
     return 0;
 }
 
-static int end_change(struct sns_call *call, int result)
+int sns_end_change(struct sns_call *call, int result)
 {
     pthread_mutex_unlock(&call->sns->changes);
     return result;
@@ -319,11 +336,11 @@ static int is_fifo(const json_t *topic)
     return fifo && strcmp(fifo, "true") == 0;
 }
 
-static int set_attribute(struct sns_call *call, const char *name, const char *value)
+int sns_set_attribute(struct sns_call *call, const char *name, const char *value)
 {
     json_t *all = json_copy(json_object_get(call->topic, "attributes"));
     if (*value || strcmp(name, "DisplayName") == 0)
-        json_object_set_new(all, name, json_string(value));
+        keep_attribute(all, name, value);
     else
         json_object_del(all, name);
     if (!*value && strcmp(name, "Policy") == 0)
@@ -343,9 +360,9 @@ int sns_set_topic_attributes(struct sns_call *call)
         value = "";
     if (check_attribute(call, name, value, 0, is_fifo(call->topic)) < 0)
         return -1;
-    if (begin_change(call) < 0)
+    if (sns_begin_change(call) < 0)
         return -1;
-    return end_change(call, set_attribute(call, name, value));
+    return sns_end_change(call, sns_set_attribute(call, name, value));
 }
 
 /* -- tags -- */
@@ -355,7 +372,7 @@ int sns_tag(struct sns_call *call)
     json_t *given = read_tags(call);
     if (!given)
         return -1;
-    if (begin_change(call) < 0) {
+    if (sns_begin_change(call) < 0) {
         json_decref(given);
         return -1;
     }
@@ -364,18 +381,19 @@ int sns_tag(struct sns_call *call)
     json_decref(given);
     if (json_object_size(tags) > SNS_MAX_TAGS) {
         json_decref(tags);
-        return end_change(call, sns_fail(call, "TagLimitExceeded",
-                                         "Could not complete request: tag quota of per resource "
-                                         "exceeded"));
+        return sns_end_change(call,
+                              sns_fail(call, "TagLimitExceeded",
+                                       "Could not complete request: tag quota of per resource "
+                                       "exceeded"));
     }
-    return end_change(call, replace_member(call, "tags", tags));
+    return sns_end_change(call, replace_member(call, "tags", tags));
 }
 
 int sns_untag(struct sns_call *call)
 {
     size_t i;
     json_t *key;
-    if (begin_change(call) < 0)
+    if (sns_begin_change(call) < 0)
         return -1;
     json_t *tags = json_copy(json_object_get(call->topic, "tags"));
     json_array_foreach(json_object_get(call->body, "TagKeys"), i, key)
@@ -383,7 +401,7 @@ int sns_untag(struct sns_call *call)
         if (json_is_string(key))
             json_object_del(tags, json_string_value(key));
     }
-    return end_change(call, replace_member(call, "tags", tags));
+    return sns_end_change(call, replace_member(call, "tags", tags));
 }
 
 int sns_list_tags(struct sns_call *call)
@@ -395,104 +413,4 @@ int sns_list_tags(struct sns_call *call)
         json_array_append_new(list, json_pack("{s:s, s:O}", "Key", key, "Value", value));
     }
     return json_object_set_new(call->answer, "Tags", list);
-}
-
-/* -- permissions: statements of the topic's policy -- */
-
-static json_t *load_policy(const struct sns_call *call)
-{
-    const char *text = sns_text(json_object_get(call->topic, "attributes"), "Policy");
-    json_t *policy = text ? json_loads(text, 0, NULL) : NULL;
-    return policy ? policy : json_pack("{s:s, s:[]}", "Version", "2008-10-17", "Statement");
-}
-
-static size_t find_statement(const json_t *statements, const char *label)
-{
-    size_t at = 0;
-    for (; at < json_array_size(statements); at++) {
-        const char *sid = sns_text(json_array_get(statements, at), "Sid");
-        if (sid && strcmp(sid, label) == 0)
-            break;
-    }
-    return at;
-}
-
-/* One as itself, several as a list; each between the two texts. */
-static json_t *wrapped(const json_t *list, const char *before, const char *behind)
-{
-    size_t i;
-    json_t *text, *out = json_array();
-    json_array_foreach(list, i, text)
-    {
-        const char *value = json_string_value(text);
-        json_array_append_new(out, json_sprintf("%s%s%s", before, value ? value : "", behind));
-    }
-    if (json_array_size(out) != 1)
-        return out;
-    json_t *only = json_incref(json_array_get(out, 0));
-    json_decref(out);
-    return only;
-}
-
-static int store_policy(struct sns_call *call, json_t *policy)
-{
-    char *text = json_dumps(policy, JSON_COMPACT);
-    json_decref(policy);
-    int result = text ? set_attribute(call, "Policy", text) : -1;
-    free(text);
-    return result;
-}
-
-static int add_statement(struct sns_call *call, const char *label)
-{
-    const json_t *accounts = json_object_get(call->body, "AWSAccountId"),
-                 *actions = json_object_get(call->body, "ActionName");
-    json_t *policy = load_policy(call), *statements = json_object_get(policy, "Statement");
-    if (find_statement(statements, label) < json_array_size(statements)) {
-        json_decref(policy);
-        return sns_invalid(call, "Statement already exists");
-    }
-    json_array_append_new(statements, json_pack("{s:s, s:s, s:{s:o}, s:o, s:O}", "Sid", label,
-                                                "Effect", "Allow", "Principal", "AWS",
-                                                wrapped(accounts, "arn:aws:iam::", ":root"),
-                                                "Action", wrapped(actions, "SNS:", ""), "Resource",
-                                                json_object_get(call->topic, "arn")));
-    return store_policy(call, policy);
-}
-
-int sns_add_permission(struct sns_call *call)
-{
-    const char *label = sns_text(call->body, "Label");
-    size_t i;
-    json_t *action;
-    if (!label || !*label || !json_array_size(json_object_get(call->body, "AWSAccountId")) ||
-        !json_array_size(json_object_get(call->body, "ActionName")))
-        return sns_invalid(call, "Label, AWSAccountId and ActionName are needed");
-    json_array_foreach(json_object_get(call->body, "ActionName"), i, action)
-    {
-        if (!json_is_string(action) || !sns_is_action(json_string_value(action)))
-            return sns_invalid(call, "Policy statement action out of service scope!");
-    }
-    if (begin_change(call) < 0)
-        return -1;
-    return end_change(call, add_statement(call, label));
-}
-
-static int remove_statement(struct sns_call *call, const char *label)
-{
-    json_t *policy = load_policy(call), *statements = json_object_get(policy, "Statement");
-    size_t at = find_statement(statements, label);
-    if (at < json_array_size(statements))
-        json_array_remove(statements, at);
-    return store_policy(call, policy);
-}
-
-int sns_remove_permission(struct sns_call *call)
-{
-    const char *label = sns_text(call->body, "Label");
-    if (!label)
-        return sns_invalid(call, "Label");
-    if (begin_change(call) < 0)
-        return -1;
-    return end_change(call, remove_statement(call, label));
 }

@@ -174,6 +174,23 @@ static int check_redrive(struct change *change, const char *name, const char *va
     return result;
 }
 
+/* A count that came as a text is kept as the number that it is. */
+static void settle_redrive(struct change *change, const json_t *given)
+{
+    const char *text = sqs_text(given, "RedrivePolicy");
+    json_t *policy = text ? json_loads(text, 0, NULL) : NULL;
+    int64_t most = 0;
+    if (json_is_string(json_object_get(policy, "maxReceiveCount")) &&
+        wire_integer(policy, "maxReceiveCount", &most) == 1) {
+        json_object_set_new(policy, "maxReceiveCount", json_integer(most));
+        char *settled = json_dumps(policy, JSON_COMPACT);
+        if (settled)
+            json_object_set_new(change->all, "RedrivePolicy", json_string(settled));
+        free(settled);
+    }
+    json_decref(policy);
+}
+
 static int check_redrive_allow(struct change *change, const char *name, const char *value)
 {
     json_t *policy = json_loads(value, 0, NULL);
@@ -303,6 +320,7 @@ json_t *attributes_apply(struct sqs_call *call, const json_t *present, const jso
             result = apply_one(&change, name, value);
     }
     settle_encryption(&change, given);
+    settle_redrive(&change, given);
     if (result < 0 || check_together(&change) < 0) {
         json_decref(change.all);
         return NULL;

@@ -3,68 +3,61 @@
 #include <stdio.h>
 #include <string.h>
 
-/* FIFO queues. The table `groups` has a row for each group with messages: its first message and
- * when the group may be received from: not while one of its messages is in flight, nor before its
- * first message's delay is over. */
+/* FIFO queues. The table `groups` has a row for each group with messages: when it may be received
+ * from, which is when its first message is visible (so not while that one is in flight or delayed),
+ * and `head`, its place among the queue's groups. A group that was received from goes to the end.
+ */
 
-static int64_t number(sqlite3_stmt *row, int column, int64_t otherwise)
+static int set_group(struct connection *connection, int64_t queue, const char *group,
+                     int64_t ready_ms, struct err *err)
 {
-    return sqlite3_column_type(row, column) == SQLITE_NULL ? otherwise
-                                                           : sqlite3_column_int64(row, column);
+    sqlite3_stmt *statement = connection_prepare(
+        connection,
+        ready_ms ? "INSERT INTO groups(queue, grp, ready_ms, head) VALUES(?1, ?2, ?3, (SELECT "
+                   "coalesce(max(head), 0) + 1 FROM groups WHERE queue=?1)) "
+                   "ON CONFLICT DO UPDATE SET ready_ms=excluded.ready_ms"
+                 : "DELETE FROM groups WHERE queue=? AND grp=?",
+        err);
+    if (!statement)
+        return -1;
+    sqlite3_bind_int64(statement, 1, queue);
+    sqlite3_bind_text(statement, 2, group, -1, SQLITE_STATIC);
+    if (ready_ms)
+        sqlite3_bind_int64(statement, 3, ready_ms);
+    return connection_run(connection, statement, err);
 }
 
-/* One number of the group; `otherwise` when there is none. */
-static int group_number(struct connection *connection, const char *sql, int64_t queue,
-                        const char *group, int64_t *out, struct err *err)
+int fifo_refresh(struct connection *connection, int64_t queue, const char *group, struct err *err)
 {
-    sqlite3_stmt *row = connection_prepare(connection, sql, err);
+    int64_t ready_ms = 0;
+    sqlite3_stmt *row = connection_prepare(
+        connection, "SELECT visible_ms FROM messages WHERE queue=? AND grp=? ORDER BY id LIMIT 1",
+        err);
     if (!row)
         return -1;
     sqlite3_bind_int64(row, 1, queue);
     sqlite3_bind_text(row, 2, group, -1, SQLITE_STATIC);
     int step = sqlite3_step(row);
     if (step == SQLITE_ROW)
-        *out = number(row, 0, *out);
+        ready_ms = sqlite3_column_int64(row, 0);
     connection_reset(row);
     return step == SQLITE_ROW || step == SQLITE_DONE
-               ? 0
+               ? set_group(connection, queue, group, ready_ms, err)
                : connection_fail(connection, "read a message group", err);
 }
 
-static int set_group(struct connection *connection, int64_t queue, const char *group, int64_t head,
-                     int64_t ready_ms, struct err *err)
+int fifo_to_end(struct connection *connection, int64_t queue, const char *group, struct err *err)
 {
     sqlite3_stmt *statement = connection_prepare(
         connection,
-        head ? "INSERT OR REPLACE INTO groups(queue, grp, head, ready_ms) VALUES(?,?,?,?)"
-             : "DELETE FROM groups WHERE queue=? AND grp=?",
+        "UPDATE groups SET head=(SELECT max(head) + 1 FROM groups WHERE queue=?1) WHERE queue=?1 "
+        "AND grp=?2",
         err);
     if (!statement)
         return -1;
     sqlite3_bind_int64(statement, 1, queue);
     sqlite3_bind_text(statement, 2, group, -1, SQLITE_STATIC);
-    if (head) {
-        sqlite3_bind_int64(statement, 3, head);
-        sqlite3_bind_int64(statement, 4, ready_ms);
-    }
     return connection_run(connection, statement, err);
-}
-
-int fifo_refresh(struct connection *connection, int64_t queue, const char *group, struct err *err)
-{
-    int64_t head = 0, first_ms = 0, flight_ms = 0;
-    if (group_number(connection, "SELECT min(id) FROM messages WHERE queue=? AND grp=?", queue,
-                     group, &head, err) < 0 ||
-        group_number(connection,
-                     "SELECT visible_ms FROM messages WHERE queue=? AND grp=? ORDER BY id LIMIT 1",
-                     queue, group, &first_ms, err) < 0 ||
-        group_number(connection,
-                     "SELECT max(visible_ms) FROM messages WHERE queue=? AND grp=? AND nonce IS "
-                     "NOT NULL",
-                     queue, group, &flight_ms, err) < 0)
-        return -1;
-    return set_group(connection, queue, group, head, first_ms > flight_ms ? first_ms : flight_ms,
-                     err);
 }
 
 static void bind_deduplication(sqlite3_stmt *statement, const struct insertion *insertion,

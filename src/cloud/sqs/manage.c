@@ -74,9 +74,9 @@ static int run_for_queue(struct connection *connection, const char *sql, int64_t
 static int empty_queue(struct connection *connection, void *context, struct err *err)
 {
     const struct queue_change *change = context;
-    static const char *const statements[] = {"DELETE FROM messages WHERE queue=?",
-                                             "DELETE FROM groups WHERE queue=?",
-                                             "DELETE FROM attempts WHERE queue=?"};
+    static const char *const statements[] = {
+        "DELETE FROM messages WHERE queue=?", "DELETE FROM groups WHERE queue=?",
+        "DELETE FROM dedup WHERE queue=?", "DELETE FROM attempts WHERE queue=?"};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
         if (run_for_queue(connection, statements[i], change->queue->id, err) < 0)
             return -1;
@@ -86,8 +86,7 @@ static int empty_queue(struct connection *connection, void *context, struct err 
 static int remove_queue(struct connection *connection, void *context, struct err *err)
 {
     const struct queue_change *change = context;
-    if (empty_queue(connection, context, err) < 0 ||
-        run_for_queue(connection, "DELETE FROM dedup WHERE queue=?", change->queue->id, err) < 0)
+    if (empty_queue(connection, context, err) < 0)
         return -1;
     return run_for_queue(connection, "DELETE FROM queues WHERE id=?", change->queue->id, err);
 }
@@ -101,9 +100,11 @@ static int answer_url(struct sqs_call *call, const char *name)
                : err_set(&call->err, ERR_NO_MEMORY, "answer: out of memory");
 }
 
-/* A queue of that name is there: the same one is wanted, or it is refused. */
-static int check_same(struct sqs_call *call, struct queue *queue, const json_t *given)
+/* A queue of that name is there: the same one is wanted, or it is refused. `settled` is what the
+ * given attributes would come to. */
+static int check_same(struct sqs_call *call, struct queue *queue, const json_t *settled)
 {
+    const json_t *given = json_object_get(call->body, "Attributes");
     const char *name;
     json_t *value;
     pthread_mutex_lock(&call->sqs->lock);
@@ -112,7 +113,7 @@ static int check_same(struct sqs_call *call, struct queue *queue, const json_t *
     int result = 0;
     json_object_foreach((json_t *)given, name, value)
     {
-        const char *old = sqs_text(present, name), *new = json_string_value(value);
+        const char *old = sqs_text(present, name), *new = sqs_text(settled, name);
         if (result == 0 && strcmp(old ? old : "", new ? new : "") != 0)
             result = sqs_fail(call, "QueueAlreadyExists",
                               "A queue already exists with the same name and a different value for "
@@ -165,9 +166,8 @@ static int store_new(struct sqs_call *call, struct queue *queue)
     if (database_write(sqs->database, insert_queue, &change, &call->err) < 0) {
         struct queue *other =
             queue_find(sqs, queue->name, strlen(queue->name)); /* made beside us */
+        int result = other ? check_same(call, other, queue->attributes) : -1;
         queue_free(queue);
-        int result =
-            other ? check_same(call, other, json_object_get(call->body, "Attributes")) : -1;
         queue_drop(sqs, other);
         return result;
     }
@@ -219,8 +219,8 @@ int sqs_create_queue(struct sqs_call *call)
     struct queue *present = queue_find(call->sqs, name, strlen(name));
     int result;
     if (present) {
+        result = check_same(call, present, attributes);
         json_decref(attributes);
-        result = check_same(call, present, given);
         queue_drop(call->sqs, present);
     } else if (is_full(call->sqs)) {
         json_decref(attributes);
@@ -390,7 +390,7 @@ int sqs_set_attributes(struct sqs_call *call)
 int sqs_tag_queue(struct sqs_call *call)
 {
     const json_t *given = json_object_get(call->body, "Tags");
-    if (!json_is_object(given))
+    if (!json_object_size(given))
         return sqs_fail_missing(call, "Tags");
     json_t *present = queue_hold(call, &call->queue->tags), *tags = json_copy(present);
     json_decref(present);
@@ -408,7 +408,8 @@ int sqs_untag_queue(struct sqs_call *call)
     json_t *key;
     const json_t *keys = json_object_get(call->body, "TagKeys");
     if (!json_array_size(keys))
-        return sqs_fail_missing(call, "TagKeys");
+        return sqs_fail(call, SQS_INVALID,
+                        "Tag keys must be between 1 and 128 characters in length.");
     json_t *present = queue_hold(call, &call->queue->tags), *tags = json_copy(present);
     json_decref(present);
     json_array_foreach(keys, i, key)
@@ -421,9 +422,5 @@ int sqs_untag_queue(struct sqs_call *call)
 
 int sqs_list_tags(struct sqs_call *call)
 {
-    json_t *tags = queue_hold(call, &call->queue->tags);
-    if (json_object_size(tags))
-        json_object_set(call->answer, "Tags", tags);
-    json_decref(tags);
-    return 0;
+    return json_object_set_new(call->answer, "Tags", queue_hold(call, &call->queue->tags));
 }

@@ -71,7 +71,7 @@ int sqs_get_attributes(struct sqs_call *call)
         return 0;
     json_t *all = all_attributes(call), *out = json_object();
     int result = all ? select_attributes(call, names, all, out) : -1;
-    if (result == 0 && json_object_size(out))
+    if (result == 0)
         json_object_set(call->answer, "Attributes", out);
     json_decref(out);
     json_decref(all);

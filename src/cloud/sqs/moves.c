@@ -13,7 +13,7 @@
 enum { MOVE_PIECE = 100, MOVE_TICK_MS = 50, MOVE_HANDLE_BYTES = 768, MOVE_MOST_RATE = 500 };
 
 struct task {
-    int64_t id, rate;
+    int64_t id, rate, moved, started_ms;
     char source[SQS_ARN_BYTES], target[SQS_ARN_BYTES];
 };
 
@@ -132,18 +132,28 @@ static int move_piece(struct connection *connection, void *context, struct err *
 
 static void end_task(struct sqs *sqs, int64_t id, const char *reason);
 
+/* How many may go now: the first at once, the others when their time has come. One that slept
+ * (the cloud was down) catches up a second's worth. */
+static int allowance(const struct task *task, int64_t now_ms)
+{
+    int64_t most = (now_ms - task->started_ms) * task->rate / 1000 + 1 - task->moved;
+    if (!task->rate || most > MOVE_PIECE)
+        most = MOVE_PIECE;
+    if (task->rate && most > task->rate)
+        most = task->rate;
+    return most > 0 ? (int)most : 0;
+}
+
 static void run_piece(struct sqs *sqs, const struct task *task, int64_t now_ms)
 {
     struct err err = {0};
-    struct piece piece = {.sqs = sqs, .task = *task, .now_ms = now_ms, .most = MOVE_PIECE};
-    int64_t a_tick = task->rate * MOVE_TICK_MS / 1000;
+    struct piece piece = {
+        .sqs = sqs, .task = *task, .now_ms = now_ms, .most = allowance(task, now_ms)};
     piece.source = queue_find_arn(sqs, task->source);
     piece.target = *task->target ? queue_find_arn(sqs, task->target) : NULL;
-    if (task->rate)
-        piece.most = a_tick < 1 ? 1 : a_tick < MOVE_PIECE ? (int)a_tick : MOVE_PIECE;
     if (!piece.source || (*task->target && !piece.target))
         end_task(sqs, task->id, "AWS.SimpleQueueService.NonExistentQueue");
-    else if (database_write(sqs->database, move_piece, &piece, &err) < 0)
+    else if (piece.most && database_write(sqs->database, move_piece, &piece, &err) < 0)
         log_line(LOG_ERROR, "sqs: %s", err.message);
     queue_drop(sqs, piece.source);
     queue_drop(sqs, piece.target);
@@ -179,8 +189,9 @@ static size_t running(struct sqs *sqs, struct task tasks[MOVE_MOST_TASKS])
     struct connection *connection = database_read_begin(sqs->database, &err);
     sqlite3_stmt *row = connection
                             ? connection_prepare(connection,
-                                                 "SELECT id, source, target, rate FROM moves WHERE "
-                                                 "status='RUNNING' ORDER BY id",
+                                                 "SELECT id, source, target, rate, moved, "
+                                                 "started_ms FROM moves WHERE status='RUNNING' "
+                                                 "ORDER BY id",
                                                  &err)
                             : NULL;
     while (row && count < MOVE_MOST_TASKS && sqlite3_step(row) == SQLITE_ROW) {
@@ -190,6 +201,8 @@ static size_t running(struct sqs *sqs, struct task tasks[MOVE_MOST_TASKS])
         snprintf(task->source, SQS_ARN_BYTES, "%s", (const char *)sqlite3_column_text(row, 1));
         snprintf(task->target, SQS_ARN_BYTES, "%s", target ? target : "");
         task->rate = sqlite3_column_int64(row, 3);
+        task->moved = sqlite3_column_int64(row, 4);
+        task->started_ms = sqlite3_column_int64(row, 5);
     }
     connection_reset(row);
     database_read_end(sqs->database, connection);
@@ -313,9 +326,9 @@ int sqs_start_move(struct sqs_call *call)
     make_handle(&start);
     if (database_write(call->sqs->database, insert_task, &start, &call->err) < 0)
         return start.is_running
-                   ? sqs_fail(call, "AWS.SimpleQueueService.UnsupportedOperation",
-                              "Failed to start task: There is already a task running. Only one "
-                              "active task is allowed for a source queue arn at a given time.")
+                   ? sqs_fail(call, SQS_INVALID,
+                              "There is already a task running. Only one active task is allowed "
+                              "for a source queue arn at a given time.")
                    : -1;
     poller_work(call->sqs);
     return json_object_set_new(call->answer, "TaskHandle", json_string(start.handle));
@@ -343,14 +356,29 @@ static int cancel_task(struct connection *connection, void *context, struct err 
     return 0;
 }
 
-static int is_handle(const char *text)
+/* What a task's handle holds, or NULL. */
+static json_t *read_handle(const char *text)
 {
     unsigned char bytes[MOVE_HANDLE_BYTES];
     size_t size = strlen(text);
     int got = size && size % 4 == 0 && size < MOVE_HANDLE_BYTES
                   ? EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)size)
                   : -1;
-    return got > 2 && bytes[0] == '{';
+    return got > 2 ? json_loadb((const char *)bytes, (size_t)got, JSON_DISABLE_EOF_CHECK, NULL)
+                   : NULL;
+}
+
+static int check_handle(struct sqs_call *call, const char *handle)
+{
+    json_t *parts = read_handle(handle);
+    const char *source = sqs_text(parts, "sourceArn");
+    struct queue *queue = source ? queue_find_arn(call->sqs, source) : NULL;
+    int is_handle = source && sqs_text(parts, "taskId"), is_there = queue != NULL;
+    queue_drop(call->sqs, queue);
+    json_decref(parts);
+    if (!is_handle)
+        return sqs_fail(call, SQS_INVALID, "Value for parameter TaskHandle is invalid.");
+    return is_there ? 0 : no_resource(call, "SourceArn");
 }
 
 int sqs_cancel_move(struct sqs_call *call)
@@ -358,8 +386,8 @@ int sqs_cancel_move(struct sqs_call *call)
     struct cancel cancel = {.handle = sqs_text(call->body, "TaskHandle")};
     if (!cancel.handle)
         return sqs_fail_missing(call, "TaskHandle");
-    if (!is_handle(cancel.handle))
-        return sqs_fail(call, SQS_INVALID, "Value for parameter TaskHandle is invalid.");
+    if (check_handle(call, cancel.handle) < 0)
+        return -1;
     if (database_write(call->sqs->database, cancel_task, &cancel, &call->err) < 0)
         return -1;
     if (!cancel.found)

@@ -67,6 +67,26 @@ static int store_policy(struct sqs_call *call, json_t *present, json_t *policy)
     return queue_store(call, attributes, queue_hold(call, &call->queue->tags), NULL);
 }
 
+/* What an owner may hand on. */
+static int check_actions(struct sqs_call *call, const json_t *actions)
+{
+    static const char known[] =
+        "* ChangeMessageVisibility DeleteMessage GetQueueAttributes GetQueueUrl "
+        "ListDeadLetterSourceQueues PurgeQueue ReceiveMessage SendMessage";
+    size_t i;
+    json_t *action;
+    json_array_foreach(actions, i, action)
+    {
+        const char *name = json_string_value(action);
+        if (!name || !wire_has_word(known, name))
+            return sqs_fail(call, SQS_INVALID,
+                            "Value SQS:%.80s for parameter ActionName is invalid. Reason: Only the "
+                            "queue owner is allowed to invoke this action.",
+                            name ? name : "");
+    }
+    return 0;
+}
+
 static int check_permission(struct sqs_call *call, const char *label, const json_t *accounts,
                             const json_t *actions)
 {
@@ -85,7 +105,7 @@ static int check_permission(struct sqs_call *call, const char *label, const json
     if (!json_array_size(actions))
         return sqs_fail_missing(call, "Actions");
     return json_array_size(actions) <= 7 && json_array_size(accounts) <= 50
-               ? 0
+               ? check_actions(call, actions)
                : sqs_fail(call, "OverLimit", "%zu Actions were found, maximum allowed is 7.",
                           json_array_size(actions));
 }

@@ -18,11 +18,11 @@ static const char schema[] =
     "CREATE INDEX IF NOT EXISTS messages_visible ON messages(queue, visible_ms);"
     "CREATE INDEX IF NOT EXISTS messages_sent ON messages(queue, sent_ms);"
     "CREATE INDEX IF NOT EXISTS messages_group ON messages(queue, grp, id) WHERE grp IS NOT NULL;"
-    "CREATE INDEX IF NOT EXISTS messages_flight ON messages(queue, grp) WHERE nonce IS NOT NULL "
-    "AND grp IS NOT NULL;"
+    "DROP INDEX IF EXISTS messages_flight;" /* earlier folders have it */
     "CREATE TABLE IF NOT EXISTS groups(queue INT, grp TEXT, head INT, ready_ms INT, "
     "PRIMARY KEY(queue, grp)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS groups_ready ON groups(queue, ready_ms, head);"
+    "CREATE INDEX IF NOT EXISTS groups_head ON groups(queue, head);"
     "CREATE TABLE IF NOT EXISTS dedup(queue INT, scope TEXT, id TEXT, until_ms INT, message INT, "
     "uuid TEXT, PRIMARY KEY(queue, scope, id)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS dedup_until ON dedup(until_ms);"

@@ -51,12 +51,14 @@ static int pick_standard(struct connection *connection, const struct reception *
     return read_picked(connection, rows, out, count, err);
 }
 
-/* The group whose first message is the oldest, of those that are ready. */
+/* The first of the groups that are ready. */
 static int find_group(struct connection *connection, const struct reception *r,
                       char group[SQS_TEXT_BYTES], struct err *err)
 {
     sqlite3_stmt *row = connection_prepare(
-        connection, "SELECT grp FROM groups WHERE queue=? AND ready_ms<=? ORDER BY head LIMIT 1",
+        connection,
+        "SELECT grp FROM groups INDEXED BY groups_head WHERE queue=? AND ready_ms<=? ORDER BY head "
+        "LIMIT 1",
         err);
     if (!row)
         return -1;
@@ -71,7 +73,7 @@ static int find_group(struct connection *connection, const struct reception *r,
     return step == SQLITE_ROW;
 }
 
-/* A run of messages from the head of one group. */
+/* A run of messages from the head of one group, up to one that is in flight. */
 static int pick_fifo(struct connection *connection, const struct reception *r, int most,
                      struct picked *out, int *count, struct err *err)
 {
@@ -82,8 +84,9 @@ static int pick_fifo(struct connection *connection, const struct reception *r, i
         return found;
     sqlite3_stmt *rows = connection_prepare(connection,
                                             "SELECT id, sent_ms, receives, grp FROM messages WHERE "
-                                            "queue=? AND grp=? AND visible_ms<=? ORDER BY id LIMIT "
-                                            "?",
+                                            "queue=?1 AND grp=?2 AND id<coalesce((SELECT min(id) "
+                                            "FROM messages WHERE queue=?1 AND grp=?2 AND "
+                                            "visible_ms>?3), id+1) ORDER BY id LIMIT ?4",
                                             err);
     if (!rows)
         return -1;
@@ -191,9 +194,11 @@ static int take_round(struct connection *connection, struct reception_job *job, 
                      : pick_standard(connection, r, most, picked, picked_count, err);
     for (int i = 0; result == 0 && i < *picked_count; i++)
         result = take_one(connection, job, &picked[i], err);
-    if (result == 0 && r->settings.is_fifo && *picked_count)
-        result = fifo_refresh(connection, r->queue->id, picked[0].group, err);
-    return result;
+    if (result < 0 || !r->settings.is_fifo || !*picked_count)
+        return result;
+    return fifo_refresh(connection, r->queue->id, picked[0].group, err) < 0
+               ? -1
+               : fifo_to_end(connection, r->queue->id, picked[0].group, err);
 }
 
 /* A retry of the same attempt gets the same messages while they are all still its own. */

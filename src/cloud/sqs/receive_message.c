@@ -26,6 +26,21 @@ static int wants(const json_t *names, const char *name)
     return 0;
 }
 
+/* Names that no attribute can have do not count as asked for. */
+static int asks(const json_t *names)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach(names, i, name)
+    {
+        const char *text = json_string_value(name);
+        if (text && (!strcmp(text, ".*") ||
+                     (*text != '.' && strncmp(text, "AWS.", 4) && strncmp(text, "Amazon.", 7))))
+            return 1;
+    }
+    return 0;
+}
+
 static void put_attributes(json_t *message, const json_t *names, const char *text)
 {
     const char *name;
@@ -36,10 +51,10 @@ static void put_attributes(json_t *message, const json_t *names, const char *tex
         if (wants(names, name))
             json_object_set(some, name, value);
     }
-    if (json_object_size(some) && sqs_attributes_md5(some, digest) == 0) {
+    if (json_object_size(some) && sqs_attributes_md5(some, digest) == 0)
         json_object_set_new(message, "MD5OfMessageAttributes", json_string(digest));
+    if (all && asks(names))
         json_object_set(message, "MessageAttributes", some);
-    }
     json_decref(some);
     json_decref(all);
 }

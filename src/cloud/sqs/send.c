@@ -95,6 +95,23 @@ static int read_attributes(struct outgoing *out)
     return 0;
 }
 
+char *sqs_trace_json(const char *header)
+{
+    json_t *trace =
+        json_pack("{s:{s:s, s:s}}", "AWSTraceHeader", "StringValue", header, "DataType", "String");
+    char *text = trace ? json_dumps(trace, JSON_COMPACT) : NULL;
+    json_decref(trace);
+    return text;
+}
+
+/* A traced request's own header goes along where the message has none. */
+static void read_trace(const struct sqs_call *call, struct outgoing *out)
+{
+    const char *trace = exchange_header(call->x, "X-Amzn-Trace-Id");
+    if (!out->trace && trace)
+        out->message.trace = out->trace = sqs_trace_json(trace);
+}
+
 /* Groups and deduplication ids: printable ASCII without a space. */
 static int check_id(struct outgoing *out, const char *name, const char *text)
 {
@@ -155,6 +172,7 @@ static int read_message(struct sqs_call *call, struct outgoing *out)
                        call->settings.max_bytes);
     }
     out->code = NULL;
+    read_trace(call, out);
     random_uuid(out->uuid);
     out->message.uuid = out->uuid;
     out->message.sender = call->x->identity.access_key_id;

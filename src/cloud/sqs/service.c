@@ -64,6 +64,7 @@ static const struct wire_service wire_service = {
     .target = "AmazonSQS",
     .name_space = "http://queue.amazonaws.com/doc/2012-11-05/",
     .shape_prefix = "com.amazonaws.sqs#",
+    .has_detail = 1,
     .names = names,
     .name_count = sizeof names / sizeof *names,
     .errors = errors,
@@ -151,11 +152,13 @@ const char *sqs_text(const json_t *from, const char *name)
 
 /* -- a request -- */
 
-/* The last two parts of the URL are the account and the name; without QueueUrl the request's own
- * path tells. */
+/* The last two parts of the URL are the account and the name; a name alone will do. Without
+ * QueueUrl the request's own path tells. */
 static struct queue *find_queue(struct sqs_call *call)
 {
     const char *url = sqs_text(call->body, "QueueUrl");
+    if (url && !strchr(url, '/'))
+        return queue_find(call->sqs, url, strlen(url));
     if (!url)
         url = call->x->path;
     const char *name = strrchr(url, '/'), *account = NULL;
@@ -264,14 +267,33 @@ static void run(struct sqs_call *call, const struct operation *operation)
         sqs_finish_call(call, result);
 }
 
+/* A request without any action, to which AWS answers in no protocol. */
+static void refuse_silence(struct exchange *x)
+{
+    static const char text[] = "<UnknownOperationException/>\n";
+    exchange_respond(x, 404, "application/xml", text, sizeof text - 1);
+}
+
+/* What is about no queue is not asked of a queue's own address. */
+static int is_misplaced(const struct sqs_call *call)
+{
+    return call->wire.protocol == WIRE_QUERY && strchr(call->x->path + 1, '/') &&
+           (!strcmp(call->wire.operation, "CreateQueue") ||
+            !strcmp(call->wire.operation, "ListQueues"));
+}
+
 static void handle(void *self, struct exchange *x)
 {
     struct sqs_call call = {.sqs = self, .x = x, .now_ms = x->received_unix_ms};
     if (wire_read(x, &wire_service, &call.wire, &call.err) < 0) {
-        wire_fail(x, &call.wire, "MalformedInput", call.err.message);
+        if (call.wire.protocol == WIRE_QUERY && !x->body.size && !*x->query)
+            refuse_silence(x);
+        else
+            wire_fail(x, &call.wire, "MalformedInput", call.err.message);
         return;
     }
-    const struct operation *operation = WIRE_FIND(operations, call.wire.operation);
+    const struct operation *operation =
+        is_misplaced(&call) ? NULL : WIRE_FIND(operations, call.wire.operation);
     call.body = call.wire.body;
     call.answer = json_object();
     if (operation) {
@@ -299,6 +321,7 @@ static int deliver(void *self, const struct delivery *delivery, struct err *err)
                               .attributes = delivery->attributes,
                               .group = delivery->group_id,
                               .deduplication_id = delivery->deduplication_id,
+                              .trace = delivery->trace ? sqs_trace_json(delivery->trace) : NULL,
                               .sender = "AIDAKENCLOUDKENCLOUD"};
     struct insertion insertion = {.sqs = sqs,
                                   .queue = queue,
@@ -323,6 +346,7 @@ static int deliver(void *self, const struct delivery *delivery, struct err *err)
     }
     if (result == 0)
         result = database_write(sqs->database, messages_insert, &insertion, err);
+    free((char *)(uintptr_t)message.trace);
     queue_drop(sqs, queue);
     return result;
 }

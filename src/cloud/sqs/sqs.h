@@ -162,6 +162,8 @@ struct insertion {
     char (*uuids)[37]; /* as many as messages */
 };
 database_job messages_insert;
+/* What a message has in `trace` when its request or topic was traced; from malloc(). */
+char *sqs_trace_json(const char *header);
 
 /* When the queue's next message becomes visible goes to queue->next_ms; wakes the poller. */
 int messages_refresh(struct connection *connection, struct sqs *sqs, struct queue *queue,
@@ -169,6 +171,9 @@ int messages_refresh(struct connection *connection, struct sqs *sqs, struct queu
 /* The group's next turn, after any change of its messages. */
 int fifo_refresh(struct connection *connection, int64_t queue, const char *group,
                  struct err *err) MUST_USE;
+/* It was received from: the other groups come first now. */
+int fifo_to_end(struct connection *connection, int64_t queue, const char *group,
+                struct err *err) MUST_USE;
 /* 1: a duplicate, `message->id` and `uuid` are the first one's. */
 int fifo_find_duplicate(struct connection *connection, const struct insertion *insertion,
                         struct message *message, char uuid[37], struct err *err);
