@@ -207,8 +207,31 @@ static enum error_form form_of(const struct exchange *x)
     return form == ERROR_FORM_QUERY && exchange_header(x, "X-Amz-Target") ? ERROR_FORM_JSON : form;
 }
 
-static void fill_json(struct exchange *x, struct buf *body, const char *code, const char *message)
+/* Lambda's own errors say whose fault they are; two of them write the message with a capital. */
+static const char *lambda_message_member(const struct exchange *x, const char *code)
 {
+    static const char *const own[] = {
+        "ServiceException",
+        "ResourceNotFoundException",
+        "CodeStorageExceededException",
+        "InvalidParameterValueException",
+        "InvalidRequestContentException",
+        "PolicyLengthExceededException",
+        "PreconditionFailedException",
+        "ProvisionedConcurrencyConfigNotFoundException",
+        "RequestTooLargeException",
+        "ResourceConflictException",
+        "TooManyRequestsException",
+    };
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (x->service && strcmp(x->service->name, "lambda") == 0 && strcmp(code, own[i]) == 0)
+            return i < 2 ? "Message" : "message";
+    return NULL;
+}
+
+static void fill_json(struct exchange *x, struct buf *body, const struct failure *f)
+{
+    const char *code = f->code, *member = lambda_message_member(x, code);
     const char *prefix = x->service ? x->service->error_prefix : NULL;
     json_t *json = json_object();
     if (form_of(x) == ERROR_FORM_JSON) {
@@ -216,7 +239,12 @@ static void fill_json(struct exchange *x, struct buf *body, const char *code, co
         snprintf(type, sizeof type, "%s%s", prefix ? prefix : "", code);
         json_object_set_new(json, "__type", json_string(type));
     }
-    json_object_set_new(json, "message", json_string(message));
+    if (member)
+        json_object_set_new(json, "Type", json_string(f->status < 500 ? "User" : "Service"));
+    for (size_t i = 0; member && i < f->count; i++)
+        if (f->fields[i].value)
+            json_object_set_new(json, f->fields[i].name, json_string(f->fields[i].value));
+    json_object_set_new(json, member ? member : "message", json_string(f->message));
     char *text = json_dumps(json, JSON_COMPACT);
     if (text)
         buf_puts(body, text);
@@ -246,7 +274,7 @@ static void fail_with(struct exchange *x, const struct failure *f)
     else if (form == ERROR_FORM_QUERY)
         fill_query(x, &body, f->code, f->message);
     else
-        fill_json(x, &body, f->code, f->message);
+        fill_json(x, &body, f);
     if (form == ERROR_FORM_JSON)
         add_query_error(x, f->status, f->code);
     if (form == ERROR_FORM_REST_JSON)

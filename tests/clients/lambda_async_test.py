@@ -139,13 +139,16 @@ class AsyncTest(Base):
                      FunctionName="config")
         self.refused("ResourceNotFoundException", self.client.update_function_event_invoke_config,
                      FunctionName="config", MaximumRetryAttempts=1)
-        for wrong in ({"MaximumRetryAttempts": 3}, {"MaximumEventAgeInSeconds": 59},
-                      {"DestinationConfig": {"OnFailure": {"Destination": ARN + "absent"}}},
+        for wrong in ({"MaximumRetryAttempts": 3}, {"MaximumEventAgeInSeconds": 59}):
+            with self.subTest(wrong=wrong):
+                self.refused("ValidationException", put, FunctionName="config", **wrong)
+        for wrong in ({"DestinationConfig": {"OnFailure": {"Destination": ARN + "absent"}}},
                       {"DestinationConfig": {"OnFailure": {"Destination":
                                                            "arn:aws:s3:::bucket"}}}):
             with self.subTest(wrong=wrong):
                 self.refused("InvalidParameterValueException", put, FunctionName="config", **wrong)
-        self.refused("ResourceNotFoundException", put, FunctionName="config", Qualifier="7")
+        self.refused("ResourceNotFoundException", put, FunctionName="config", Qualifier="7",
+                     MaximumRetryAttempts=1)
         self.refused("InvalidParameterValueException", self.client.update_function_configuration,
                      FunctionName="config",
                      DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:000000000000:absent"})

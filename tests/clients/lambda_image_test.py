@@ -279,7 +279,7 @@ class ImageTest(unittest.TestCase):
             self.refused("mageConfig", self.create, ImageConfig=wrong)
         self.refused("ImageUri", self.client.update_function_code, FunctionName=name, ZipFile=b"x")
         self.refused("Zip, Image", self.create, PackageType="Jar", Runtime="provided.al2023",
-                     Handler="h")
+                     Handler="h", code="ValidationException")
 
     def test_a_function_of_a_zip_takes_no_image(self):
         import lambda_functions

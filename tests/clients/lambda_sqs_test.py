@@ -90,16 +90,19 @@ class QueueTest(clouds.Case):
     def test_wrong_mappings_are_refused(self):
         self.create("refused")
         _, arn = self.queue("refused")
-        wrong = [{"BatchSize": 11}, {"BatchSize": 0}, {"MaximumBatchingWindowInSeconds": 301},
-                 {"FunctionResponseTypes": ["x"]}]
+        wrong = [{"BatchSize": 0}, {"MaximumBatchingWindowInSeconds": 301}]
         if self.knows("ScalingConfig"):
             wrong.append({"ScalingConfig": {"MaximumConcurrency": 1}})
         for settings in wrong:
             with self.subTest(settings=settings):
+                self.refused("ValidationException", self.map, arn=arn, function="refused", **settings)
+        for settings in ({"BatchSize": 11}, {"FunctionResponseTypes": ["x"]}):
+            with self.subTest(settings=settings):
                 self.refused("InvalidParameterValueException", self.map, arn=arn,
                              function="refused", **settings)
         self.refused("InvalidParameterValueException", self.map, arn=arn + "x", function="refused")
-        self.refused("ResourceNotFoundException", self.map, arn=arn, function="absent")
+        self.assertEqual("Function does not exist", self.refused(
+            "InvalidParameterValueException", self.map, arn=arn, function="absent"))
         for pattern in ("null", "simple", '{"eventSource": "aws:sqs"}', '{"eventSource": []}'):
             self.assertEqual("Invalid filter pattern definition.", self.refused(
                 "InvalidParameterValueException", self.map, arn=arn, function="refused",

@@ -105,8 +105,8 @@ class LambdaTest(clouds.Case):
         for qualifier in ("1", "live"):
             self.refused("ResourceNotFoundException", self.client.invoke,
                          FunctionName="versions", Qualifier=qualifier)
-        self.refused("InvalidParameterValueException", self.client.invoke,
-                     FunctionName="versions", Qualifier="a b")
+        self.refused("ValidationException", self.client.invoke, FunctionName="versions",
+                     Qualifier="a b")
 
     # The function's life
 
@@ -181,7 +181,7 @@ class LambdaTest(clouds.Case):
                      Principal="apigateway.amazonaws.com")
         self.client.add_permission(StatementId="short", **grant)
         self.refused("PolicyLengthExceededException", self.client.add_permission,
-                     StatementId="s" * 20480, **grant)
+                     StatementId="long", SourceArn="arn:aws:s3:::" + "s" * 20480, **grant)
         policy = json.loads(self.client.get_policy(FunctionName="long-policy")["Policy"])
         self.assertEqual([one["Sid"] for one in policy["Statement"]], ["short"])
 

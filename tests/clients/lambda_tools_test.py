@@ -149,5 +149,144 @@ class CodeFromS3(ToolsCase):
         self.assertEqual(self.invoke("parts", "echo 2"), "2")
 
 
+class Lookups(ToolsCase):
+    """What tools ask for on their way, and the words in which AWS refuses."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.made = cls.client.create_function(FunctionName="f", Role=ROLE, Runtime="provided.al2023",
+                                              Handler="h", Code={"ZipFile": cls.zip})
+
+    def test_what_an_account_without_them_says(self):
+        self.assertEqual(self.client.get_function_code_signing_config(FunctionName="f")["FunctionName"], "f")
+        self.assertEqual(self.client.list_code_signing_configs()["CodeSigningConfigs"], [])
+        self.assertEqual(self.client.list_layers()["Layers"], [])
+        self.assertEqual(self.client.list_layer_versions(LayerName="l")["LayerVersions"], [])
+        self.refused("ResourceNotFoundException", self.client.get_layer_version, LayerName="l",
+                     VersionNumber=1)
+        self.refused("ResourceNotFoundException", self.client.get_function_code_signing_config,
+                     FunctionName="absent")
+
+    def test_how_a_runtime_is_kept_up_to_date(self):
+        if not hasattr(self.client, "get_runtime_management_config"):
+            self.skipTest("this boto3 does not know it")
+        arn = self.made["FunctionArn"]
+        got = self.client.get_runtime_management_config(FunctionName="f")
+        self.assertEqual([got["UpdateRuntimeOn"], got["FunctionArn"]], ["Auto", arn])
+        self.client.put_runtime_management_config(FunctionName="f", UpdateRuntimeOn="FunctionUpdate")
+        got = self.client.get_runtime_management_config(FunctionName="f")
+        self.assertEqual(got["UpdateRuntimeOn"], "FunctionUpdate")
+        self.refused("InvalidParameterValueException", self.client.put_runtime_management_config,
+                     FunctionName="f", UpdateRuntimeOn="Manual", RuntimeVersionArn="arn:aws:lambda:x")
+
+    def test_a_mapping_has_tags(self):
+        self.cloud.client(boto3, "sqs").create_queue(QueueName="tagged")
+        mapping = self.client.create_event_source_mapping(
+            FunctionName="f", EventSourceArn="arn:aws:sqs:us-east-1:000000000000:tagged")
+        arn = f"arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{mapping['UUID']}"
+        self.assertEqual(self.client.list_tags(Resource=arn)["Tags"], {})
+        self.client.tag_resource(Resource=arn, Tags={"a": "b", "c": "d"})
+        self.client.untag_resource(Resource=arn, TagKeys=["a"])
+        self.assertEqual(self.client.list_tags(Resource=arn)["Tags"], {"c": "d"})
+        self.assertNotIn("Tags", self.client.get_event_source_mapping(UUID=mapping["UUID"]))
+        self.refused("ResourceNotFoundException", self.client.list_tags, Resource=arn[:-1])
+        self.assertEqual(
+            self.refused("InvalidParameterValueException", self.client.create_event_source_mapping,
+                         FunctionName="absent",
+                         EventSourceArn="arn:aws:sqs:us-east-1:000000000000:tagged"),
+            "Function does not exist")
+
+    def test_errors_say_whose_fault_they_are(self):
+        from botocore.exceptions import ClientError
+        with self.assertRaises(ClientError) as caught:
+            self.client.get_function(FunctionName="absent")
+        self.assertEqual(caught.exception.response["Type"], "User")
+        self.assertTrue(caught.exception.response["Message"].startswith("Function not found: arn:"))
+        self.create("closed")
+        self.client.put_function_concurrency(FunctionName="closed", ReservedConcurrentExecutions=0)
+        with self.assertRaises(ClientError) as caught:
+            self.client.invoke(FunctionName="closed", Payload=b"1")
+        told = caught.exception.response
+        self.assertEqual([told["Reason"], told["Type"], told["message"], told["Error"]["Code"]],
+                         ["ReservedFunctionConcurrentInvocationLimitExceeded", "User",
+                          "Rate Exceeded.", "TooManyRequestsException"])
+
+    def test_what_the_model_forbids_is_a_validation_error(self):
+        made = {"FunctionName": "wrong", "Role": ROLE, "Runtime": "provided.al2023", "Handler": "h",
+                "Code": {"ZipFile": self.zip}}
+        permission = {"FunctionName": "f", "StatementId": "s", "Action": "lambda:InvokeFunction",
+                      "Principal": "s3.amazonaws.com"}
+        for call, arguments, words in (
+                (self.client.create_function, {**made, "Timeout": 901},
+                 "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less "
+                 "than or equal to 900"),
+                (self.client.create_function, {**made, "MemorySize": 127},
+                 "Value '127' at 'memorySize' failed to satisfy constraint: Member must have value "
+                 "greater than or equal to 128"),
+                (self.client.create_function, {**made, "Role": "r"},
+                 "Value 'r' at 'role' failed to satisfy constraint: Member must satisfy regular "
+                 "expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"),
+                (self.client.create_function, {**made, "Description": "d" * 257},
+                 f"Value '{'d' * 128}' at 'description' failed to satisfy constraint: Member must "
+                 "have length less than or equal to 256"),
+                (self.client.add_permission, {**permission, "Action": "invoke"},
+                 "Value 'invoke' at 'action' failed to satisfy constraint: Member must satisfy regular "
+                 "expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])"),
+                (self.client.add_permission, {**permission, "StatementId": "a b"},
+                 "Value 'a b' at 'statementId' failed to satisfy constraint: Member must satisfy "
+                 "regular expression pattern: ([a-zA-Z0-9-_]+)"),
+                (self.client.put_function_concurrency,
+                 {"FunctionName": "f", "ReservedConcurrentExecutions": -1},
+                 "Value '-1' at 'reservedConcurrentExecutions' failed to satisfy constraint: Member "
+                 "must have value greater than or equal to 0"),
+                (self.client.put_function_event_invoke_config,
+                 {"FunctionName": "f", "MaximumRetryAttempts": 3},
+                 "Value '3' at 'maximumRetryAttempts' failed to satisfy constraint: Member must have "
+                 "value less than or equal to 2"),
+                (self.client.invoke, {"FunctionName": "f", "InvocationType": "Foo"},
+                 "Value 'Foo' at 'invocationType' failed to satisfy constraint: Member must satisfy "
+                 "enum value set: [Event, RequestResponse, DryRun]")):
+            with self.subTest(words=words):
+                self.assertEqual(self.refused("ValidationException", call, **arguments),
+                                 "1 validation error detected: " + words)
+        self.assertIn("at 'functionName' failed to satisfy constraint",
+                      self.refused("ValidationException", self.client.get_function, FunctionName="a b"))
+
+    def test_words_of_other_refusals(self):
+        for call, arguments, words in (
+                (self.client.add_permission,
+                 {"FunctionName": "f", "StatementId": "s", "Action": "lambda:InvokeFunction",
+                  "Principal": "invalid.nonaws.com"},
+                 "The provided principal was invalid. Please check the principal and try again."),
+                (self.client.put_function_event_invoke_config, {"FunctionName": "f"},
+                 "You must specify at least one of error handling or destination setting."),
+                (self.client.put_function_event_invoke_config,
+                 {"FunctionName": "f", "DestinationConfig": {"OnFailure": {
+                     "Destination": self.made["FunctionArn"]}}},
+                 "You can't specify the function as a destination for itself."),
+                (self.client.create_function,
+                 {"FunctionName": "wrong", "Role": ROLE, "Code": {"ZipFile": self.zip}},
+                 "Runtime and Handler are mandatory parameters for functions created with deployment "
+                 "packages.")):
+            with self.subTest(words=words):
+                self.assertEqual(self.refused("InvalidParameterValueException", call, **arguments), words)
+        self.assertEqual(
+            self.refused("ResourceNotFoundException", self.client.remove_permission, FunctionName="f",
+                         StatementId="none"), "No policy is found for: " + self.made["FunctionArn"])
+
+    def test_a_log_group_of_its_own(self):
+        if "LoggingConfig" not in self.client.meta.service_model.operation_model(
+                "CreateFunction").input_shape.members:
+            self.skipTest("this boto3 does not know it")
+        self.create("logs-there", LoggingConfig={"LogGroup": "/my/group"})
+        self.client.invoke(FunctionName="logs-there", Payload=b'"print hello"')
+        logs = self.cloud.client(boto3, "logs")
+        told = clouds.wait_until(lambda: logs.filter_log_events(logGroupName="/my/group")["events"])
+        self.assertIn("START RequestId", "".join(event["message"] for event in told))
+        self.refused("InvalidParameterValueException", self.client.update_function_configuration,
+                     FunctionName="logs-there", LoggingConfig={"LogFormat": "JSON"})
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

@@ -18,6 +18,7 @@
 #endif
 
 enum { MAX_DESCRIPTION_BYTES = 256, MAX_HANDLER_BYTES = 128, MAX_ROLE_BYTES = 512 };
+enum { MAX_LOG_GROUP_BYTES = 512 };
 enum { MAX_IMAGE_TEXTS = 1500, MAX_IMAGE_FOLDER_BYTES = 1000 };
 
 json_t *configuration_create(const char *name, const char *arn)
@@ -36,12 +37,15 @@ json_t *configuration_create(const char *name, const char *arn)
 static int check_integer(const json_t *value, const char *name, long min, long max, struct err *err)
 {
     json_int_t number = json_integer_value(value);
-    if (json_is_integer(value) && number >= min && number <= max)
+    if (!json_is_integer(value))
+        return err_set(err, ERR_INVALID, "%s is a number from %ld to %ld", name, min, max);
+    if (number >= min && number <= max)
         return 0;
     return err_set(err, ERR_INVALID,
-                   "Value at '%s' failed to satisfy constraint: Member must have value between "
-                   "%ld and %ld",
-                   name, min, max);
+                   "1 validation error detected: Value '%lld' at '%s' failed to satisfy "
+                   "constraint: Member must have value %s than or equal to %ld",
+                   (long long)number, name, number < min ? "greater" : "less",
+                   number < min ? min : max);
 }
 
 static int apply_timeout(json_t *configuration, json_t *value, struct err *err)
@@ -72,9 +76,10 @@ static int apply_text(json_t *configuration, const char *name, json_t *value, si
 {
     if (!json_is_string(value) || json_string_length(value) > max)
         return err_set(err, ERR_INVALID,
-                       "Value at '%s' failed to satisfy constraint: Member must be a text of at "
-                       "most %zu bytes",
-                       name, max);
+                       "1 validation error detected: Value '%.128s' at '%c%s' failed to satisfy "
+                       "constraint: Member must have length less than or equal to %zu",
+                       json_is_string(value) ? json_string_value(value) : "", name[0] | 0x20,
+                       name + 1, max);
     return json_object_set(configuration, name, value);
 }
 
@@ -129,8 +134,10 @@ static int apply_role(json_t *configuration, json_t *value, struct err *err)
     if (!role || strncmp(role, "arn:aws", 7) != 0 || !strstr(role, ":iam::") ||
         !strstr(role, ":role/"))
         return err_set(err, ERR_INVALID,
-                       "Value at 'role' failed to satisfy constraint: Member must be the ARN of a "
-                       "role: arn:aws:iam::000000000000:role/NAME");
+                       "1 validation error detected: Value '%.128s' at 'role' failed to satisfy "
+                       "constraint: Member must satisfy regular expression pattern: "
+                       "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+",
+                       role ? role : "");
     return apply_text(configuration, "Role", value, MAX_ROLE_BYTES, err);
 }
 
@@ -216,8 +223,9 @@ static int apply_package_type(json_t *configuration, json_t *value, struct err *
         return 0;
     if (!type || strcmp(type, "Image") != 0)
         return err_set(err, ERR_INVALID,
-                       "Value at 'packageType' failed to satisfy constraint: Member must satisfy "
-                       "enum value set: [Zip, Image]");
+                       "1 validation error detected: Value '%.64s' at 'packageType' failed to "
+                       "satisfy constraint: Member must satisfy enum value set: [Zip, Image]",
+                       type ? type : "");
     json_object_del(configuration, "Handler");
     return json_object_set(configuration, "PackageType", value);
 }
@@ -285,18 +293,28 @@ static int apply_dead_letter(json_t *configuration, json_t *value, struct err *e
     return 0;
 }
 
-/* Text in the function's own group is all there is. */
+static int is_log_group(const json_t *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  ".-_/#";
+    const char *text = json_string_value(name);
+    size_t size = text ? strlen(text) : 0;
+    return size > 0 && size <= MAX_LOG_GROUP_BYTES && strspn(text, letters) == size;
+}
+
+/* Text is all there is. */
 static int apply_logging(json_t *configuration, json_t *value, struct err *err)
 {
     const char *name;
-    json_t *field;
-    const json_t *own = json_object_get(configuration, "LoggingConfig");
+    json_t *field, *own = json_object_get(configuration, "LoggingConfig");
     json_object_foreach(value, name, field)
     {
-        if (!json_equal(field, json_object_get(own, name)))
+        if (strcmp(name, "LogGroup") == 0 && is_log_group(field))
+            json_object_set(own, name, field);
+        else if (!json_equal(field, json_object_get(own, name)))
             return err_set(err, ERR_UNSUPPORTED,
-                           "LoggingConfig.%.64s is not supported: ken cloud logs as Text to "
-                           "/aws/lambda/NAME",
+                           "LoggingConfig.%.64s is not supported: ken cloud logs as Text, to the "
+                           "log group that LogGroup names",
                            name);
     }
     return 0;
@@ -371,9 +389,9 @@ int configuration_check_create(const json_t *request, struct err *err)
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!json_object_get(request, needed[i]))
             return err_set(err, ERR_INVALID,
-                           "Value null at '%s' failed to satisfy constraint: Member must not be "
-                           "null",
-                           needed[i]);
+                           "1 validation error detected: Value null at '%c%s' failed to satisfy "
+                           "constraint: Member must not be null",
+                           needed[i][0] | 0x20, needed[i] + 1);
     if (!configuration_is_image(request) &&
         (!json_object_get(request, "Runtime") || !json_object_get(request, "Handler")))
         return err_set(err, ERR_INVALID,

@@ -71,7 +71,7 @@ void pool_put_first(struct pool *pool, struct instance *instance)
 
 static void throttle(struct manager *m, struct job *job)
 {
-    outcome_refuse(m, job, 429, "TooManyRequestsException", "Rate Exceeded.");
+    outcome_throttle(m, job);
 }
 
 int instance_is_current(const struct instance *instance)
@@ -192,7 +192,7 @@ static void refuse_start(struct manager *m, struct job *job, const struct err *e
                           "Couldn't find valid bootstrap(s): the zip needs an executable file "
                           "\"bootstrap\" at its top");
     else
-        outcome_refuse(m, job, 503, "ServiceException", "The function could not be started");
+        outcome_refuse(job, 503, "ServiceException", "The function could not be started");
 }
 
 static void start_missing(struct manager *m, struct pool *pool)
@@ -259,11 +259,11 @@ void pool_take_job(struct manager *m, struct job *job)
 {
     struct pool *pool = pool_find(m, job->function, 1);
     if (!pool) {
-        outcome_refuse(m, job, 503, "ServiceException", "out of memory");
+        outcome_refuse(job, 503, "ServiceException", "out of memory");
         return;
     }
     if (!pool->function && atomic_load(&job->function->is_retired)) {
-        outcome_refuse(m, job, 404, "ResourceNotFoundException", "The function was deleted");
+        outcome_refuse(job, 404, "ResourceNotFoundException", "The function was deleted");
         return;
     }
     set_function(m, pool, job->function);
@@ -288,11 +288,10 @@ void pool_update(struct manager *m, struct function *function)
     pool_pump(m, pool);
 }
 
-static void refuse_all(struct manager *m, struct pool *pool, int status, const char *type,
-                       const char *message)
+static void refuse_all(struct pool *pool, int status, const char *type, const char *message)
 {
     for (struct job *job; (job = pool_pop(pool));)
-        outcome_refuse(m, job, status, type, message);
+        outcome_refuse(job, status, type, message);
 }
 
 void pool_retire(struct manager *m, struct function *function)
@@ -302,7 +301,7 @@ void pool_retire(struct manager *m, struct function *function)
         return;
     pool->provisioned = 0;
     set_function(m, pool, NULL);
-    refuse_all(m, pool, 404, "ResourceNotFoundException", "The function was deleted");
+    refuse_all(pool, 404, "ResourceNotFoundException", "The function was deleted");
 }
 
 void pool_provision(struct manager *m, struct function *function, size_t instances)
@@ -320,7 +319,7 @@ void pool_provision(struct manager *m, struct function *function, size_t instanc
 void pool_drain(struct manager *m, struct pool *pool, uint64_t until_ns)
 {
     pool->provisioned = 0;
-    refuse_all(m, pool, 503, "ServiceException", "The cloud is being stopped");
+    refuse_all(pool, 503, "ServiceException", "The cloud is being stopped");
     for (struct instance *i = pool->instances; i; i = i->next)
         if (i->state == INSTANCE_BUSY && i->deadline_ns > until_ns)
             i->deadline_ns = until_ns;

@@ -56,9 +56,23 @@ static int check_number(struct exchange *x, const json_t *config, const char *na
     json_int_t number = json_integer_value(value);
     if (!value || (json_is_integer(value) && number >= min && number <= max))
         return 0;
-    exchange_fail(x, "InvalidParameterValueException", "%s is a number from %d to %d", name, min,
-                  max);
+    exchange_fail(x, "ValidationException",
+                  "1 validation error detected: Value '%lld' at '%c%s' failed to satisfy "
+                  "constraint: Member must have value %s than or equal to %d",
+                  (long long)number, name[0] | 0x20, name + 1, number < min ? "greater" : "less",
+                  number < min ? min : max);
     return -1;
+}
+
+/* A function that is its own destination would go round for ever. */
+static int is_own(const struct lambda_change *c, const char *arn, struct err *err)
+{
+    struct function_reference reference;
+    if (strncmp(arn, "arn:aws:lambda:", 15) != 0 ||
+        function_read_reference(arn, &reference, err) < 0 || strcmp(reference.name, c->name) != 0)
+        return 0;
+    err_set(err, ERR_INVALID, "You can't specify the function as a destination for itself.");
+    return 1;
 }
 
 static int check_config(struct lambda_change *c, const json_t *config)
@@ -77,7 +91,8 @@ static int check_config(struct lambda_change *c, const json_t *config)
     }
     for (size_t i = 0; i < 2; i++) {
         const char *arn = lambda_destination(config, names[i]);
-        if (arn && lambda_check_destination(c->lambda, arn, 1, &err) < 0) {
+        if (arn &&
+            (is_own(c, arn, &err) || lambda_check_destination(c->lambda, arn, 1, &err) < 0)) {
             lambda_fail_err(c->x, &err);
             return -1;
         }
@@ -92,6 +107,12 @@ static int store_config(struct lambda_change *c, json_t *config)
 {
     static const char *const fields[] = {"MaximumRetryAttempts", "MaximumEventAgeInSeconds",
                                          "DestinationConfig"};
+    if (json_object_size(c->request) == 0) {
+        json_decref(config);
+        exchange_fail(c->x, "InvalidParameterValueException",
+                      "You must specify at least one of error handling or destination setting.");
+        return -1;
+    }
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         json_t *value = json_object_get(c->request, fields[i]);
         if (value && !json_is_null(value))

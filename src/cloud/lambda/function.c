@@ -72,6 +72,8 @@ static int read_fields(struct function *f)
     f->runtime = runtime ? runtime : "";
     if (!runtime && !f->image)
         return -1;
+    f->log_group = json_string_value(
+        json_object_get(json_object_get(configuration, "LoggingConfig"), "LogGroup"));
     f->urls = json_object_get(f->record, "Urls");
     const json_t *reserved = json_object_get(f->record, "ReservedConcurrency");
     f->reserved = json_is_integer(reserved) ? (long)json_integer_value(reserved) : -1;
@@ -147,7 +149,12 @@ int function_read_reference(const char *text, struct function_reference *out, st
     const char *qualifier = start[size] == ':' ? start + size + 1 : "";
     if (size == 0 || size >= FUNCTION_NAME_BYTES || (start[size] && start[size] != ':') ||
         (start[size] && !function_qualifier_is_valid(qualifier)))
-        return err_set(err, ERR_INVALID, "\"%.100s\" is not the name or ARN of a function", text);
+        return err_set(err, ERR_INVALID,
+                       "1 validation error detected: Value '%.140s' at 'functionName' failed to "
+                       "satisfy constraint: Member must satisfy regular expression pattern: "
+                       "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?"
+                       "(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+                       text);
     memcpy(out->name, start, size);
     out->name[size] = 0;
     snprintf(out->qualifier, sizeof out->qualifier, "%s", qualifier);

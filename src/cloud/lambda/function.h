@@ -44,8 +44,8 @@ struct function {
      * "Code": name of the folder, "Image": of a container image, as image.h has it} and, of $LATEST
      * only and each perhaps absent, "LastVersion": n, "ReservedConcurrency": n, "Tags": {..},
      * "Policies": {QUALIFIER: ..}, "Aliases": {NAME: AliasConfiguration}, "EventInvokeConfigs":
-     * {QUALIFIER: ..}, "Provisioned": {QUALIFIER: ..}, "Urls": {QUALIFIER: ..}. QUALIFIER is
-     * "$LATEST", a version or an alias. */
+     * {QUALIFIER: ..}, "Provisioned": {QUALIFIER: ..}, "Urls": {QUALIFIER: ..},
+     * "Runtimes": {QUALIFIER: ..}. QUALIFIER is "$LATEST", a version or an alias. */
     json_t *record;
     char key[FUNCTION_KEY_BYTES]; /* NAME, or NAME:VERSION of a published version */
     atomic_int ready;             /* instances that are warm; the manager's */
@@ -53,6 +53,7 @@ struct function {
     /* Borrowed from the record: */
     const json_t *configuration;
     const char *name, *version, *arn, *handler, *runtime, *role;
+    const char *log_group;     /* NULL: /aws/lambda/NAME */
     const json_t *environment; /* object of texts, or NULL */
     const json_t *urls;        /* of the record, or NULL */
     const json_t *image;       /* of the record: it is of a container image; NULL: of a zip */

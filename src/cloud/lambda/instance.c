@@ -161,6 +161,15 @@ static int start_parts(struct manager *m, struct instance *instance, struct err 
     return -1;
 }
 
+static void start_output(struct manager *m, struct instance *instance)
+{
+    char group[sizeof "/aws/lambda/" + FUNCTION_NAME_BYTES];
+    const struct function *function = instance->function;
+    snprintf(group, sizeof group, "/aws/lambda/%s", function->name);
+    output_init(&instance->output, m->options.logs,
+                function->log_group ? function->log_group : group, function->version);
+}
+
 struct instance *instance_start(struct manager *m, struct pool *pool, struct err *err)
 {
     struct instance *instance = calloc(1, sizeof *instance);
@@ -173,8 +182,7 @@ struct instance *instance_start(struct manager *m, struct pool *pool, struct err
     instance->function = function_hold(pool->function);
     instance->listen_fd = -1;
     instance->started_ns = clock_monotonic_ns();
-    output_init(&instance->output, m->options.logs, instance->function->name,
-                instance->function->version);
+    start_output(m, instance);
     if (start_parts(m, instance, err) < 0) {
         release(m, instance);
         instance_free(instance);

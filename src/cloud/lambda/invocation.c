@@ -23,9 +23,13 @@ static void reply_log_tail(struct exchange *x, const char *tail)
 
 static void reply_refusal(struct exchange *x, const struct lambda_result *result)
 {
+    const struct error_field reason = {"Reason", result->error_reason};
     if (result->status == 429)
         exchange_reply_header(x, "Retry-After", "1");
-    exchange_fail_status(x, result->status, result->error_type, result->error_message);
+    if (result->error_reason)
+        exchange_fail_fields(x, result->error_type, result->error_message, &reason, 1);
+    else
+        exchange_fail_status(x, result->status, result->error_type, result->error_message);
 }
 
 /* Runs on the manager's thread. */
@@ -160,8 +164,11 @@ void lambda_invoke_function(void *self, struct rest_call *call)
     else if (strcmp(type, "DryRun") == 0)
         exchange_respond(x, 204, NULL, NULL, 0);
     else
-        exchange_fail(x, "InvalidParameterValueException",
-                      "X-Amz-Invocation-Type is RequestResponse, Event or DryRun");
+        exchange_fail(x, "ValidationException",
+                      "1 validation error detected: Value '%.64s' at 'invocationType' failed to "
+                      "satisfy constraint: Member must satisfy enum value set: [Event, "
+                      "RequestResponse, DryRun]",
+                      type);
     lambda_release(&target);
 }
 

@@ -12,7 +12,8 @@ struct lambda_result {
     int status;                 /* as the Invoke API's: 200, or 404, 429, ... when it did not run */
     const char *function_error; /* "Unhandled" or "Handled"; NULL when the function answered */
     const char *error_type,
-        *error_message; /* when it did not run: "ResourceNotFoundException", text */
+        *error_message;       /* when it did not run: "ResourceNotFoundException", text */
+    const char *error_reason; /* of a throttle, or NULL */
     const void *payload;
     size_t payload_bytes;
     const char *log_tail;         /* the last 4 KiB of its output, or NULL */

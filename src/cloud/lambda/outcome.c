@@ -154,11 +154,20 @@ void outcome_init_fail(struct manager *m, struct instance *instance, struct job 
     free(payload);
 }
 
-void outcome_refuse(struct manager *m, struct job *job, int status, const char *type,
-                    const char *message)
+void outcome_refuse(struct job *job, int status, const char *type, const char *message)
 {
-    if (status == 429)
-        put(m, job->function->name, "Throttles", 1, "Count");
     answer(job,
            &(struct lambda_result){.status = status, .error_type = type, .error_message = message});
+}
+
+void outcome_throttle(struct manager *m, struct job *job)
+{
+    put(m, job->function->name, "Throttles", 1, "Count");
+    answer(job, &(struct lambda_result){
+                    .status = 429,
+                    .error_type = "TooManyRequestsException",
+                    .error_message = "Rate Exceeded.",
+                    .error_reason = job->latest->reserved >= 0
+                                        ? "ReservedFunctionConcurrentInvocationLimitExceeded"
+                                        : "ConcurrentInvocationLimitExceeded"});
 }

@@ -8,8 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-void output_init(struct output *output, struct logs *logs, const char *function_name,
-                 const char *version)
+void output_init(struct output *output, struct logs *logs, const char *group, const char *version)
 {
     char id[33];
     struct tm now;
@@ -17,7 +16,7 @@ void output_init(struct output *output, struct logs *logs, const char *function_
     gmtime_r(&seconds, &now);
     random_text(id, 32, RANDOM_HEX);
     *output = (struct output){.logs = logs};
-    snprintf(output->group, sizeof output->group, "/aws/lambda/%s", function_name);
+    snprintf(output->group, sizeof output->group, "%s", group);
     snprintf(output->stream, sizeof output->stream, "%04d/%02d/%02d/[%.20s]%s", now.tm_year + 1900,
              now.tm_mon + 1, now.tm_mday, version, id);
     buf_init(&output->line, OUTPUT_MAX_LINE_BYTES);

@@ -13,15 +13,14 @@ enum {
 
 struct output {
     struct logs *logs; /* NULL: lines go nowhere but the tail */
-    char group[128];   /* "/aws/lambda/NAME" */
+    char group[513];   /* "/aws/lambda/NAME" */
     char stream[96];   /* "2026/11/23/[$LATEST]0123...", the version in brackets */
     struct buf line;   /* not ended yet */
     char tail[OUTPUT_TAIL_BYTES];
     size_t tail_total; /* bytes since the request began */
 };
 
-void output_init(struct output *output, struct logs *logs, const char *function_name,
-                 const char *version);
+void output_init(struct output *output, struct logs *logs, const char *group, const char *version);
 void output_finish(struct output *output);
 
 /* Bytes as they come out of the process. */

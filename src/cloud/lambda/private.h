@@ -170,8 +170,9 @@ void outcome_init_error(struct manager *m, struct instance *instance, struct job
                         const void *payload, size_t size);
 void outcome_init_fail(struct manager *m, struct instance *instance, struct job *job,
                        const char *type, const char *message); /* instance: NULL when none began */
-void outcome_refuse(struct manager *m, struct job *job, int status, const char *type,
-                    const char *message);
+void outcome_refuse(struct job *job, int status, const char *type, const char *message);
+/* 429: no room, of what is reserved for the function or of all. */
+void outcome_throttle(struct manager *m, struct job *job);
 void outcome_started(struct manager *m, struct instance *instance);
 
 #endif

@@ -40,7 +40,11 @@ static int read_reference(const char *text, const char *qualifier, struct functi
     if (!qualifier || !*qualifier)
         return 0;
     if (!function_qualifier_is_valid(qualifier))
-        return err_set(err, ERR_INVALID, "\"%.128s\" is not a version or an alias", qualifier);
+        return err_set(err, ERR_INVALID,
+                       "1 validation error detected: Value '%.128s' at 'qualifier' failed to "
+                       "satisfy constraint: Member must satisfy regular expression pattern: "
+                       "(|[a-zA-Z0-9$_-]+)",
+                       qualifier);
     if (*out->qualifier && strcmp(out->qualifier, qualifier) != 0)
         return err_set(err, ERR_INVALID,
                        "The derived qualifier from the function name does not match the specified "

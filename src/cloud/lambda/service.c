@@ -17,6 +17,8 @@
 #define MAPPING_MEMBERS                                                                            \
     "Enabled BatchSize MaximumBatchingWindowInSeconds FunctionResponseTypes ScalingConfig "        \
     "FilterCriteria"
+#define LAYERS "/2018-10-31/layers"
+#define RUNTIME_MANAGEMENT "/2021-07-20/functions/{}/runtime-management-config"
 #define FUNCTION_URL "/2021-10-31/functions/{}/url"
 #define EVENT_CONFIG_MEMBERS "MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig"
 #define SETTINGS                                                                                   \
@@ -76,7 +78,7 @@ static const struct rest_operation operations[] = {
     {"DeleteFunctionUrlConfig", "DELETE", FUNCTION_URL, lambda_delete_url, NULL},
     {"ListFunctionUrlConfigs", "GET", FUNCTION_URL "s", lambda_list_urls, NULL},
     {"CreateEventSourceMapping", "POST", MAPPINGS, lambda_create_mapping,
-     "EventSourceArn FunctionName " MAPPING_MEMBERS},
+     "EventSourceArn FunctionName Tags " MAPPING_MEMBERS},
     {"ListEventSourceMappings", "GET", MAPPINGS, lambda_list_mappings, NULL},
     {"GetEventSourceMapping", "GET", MAPPINGS "/{}", lambda_get_mapping, NULL},
     {"UpdateEventSourceMapping", "PUT", MAPPINGS "/{}", lambda_update_mapping,
@@ -86,12 +88,33 @@ static const struct rest_operation operations[] = {
     {"UntagResource", "DELETE", "/2017-03-31/tags/{*}", lambda_untag, NULL},
     {"ListTags", "GET", "/2017-03-31/tags/{*}", lambda_list_tags, NULL},
     {"GetAccountSettings", "GET", "/2016-08-19/account-settings", lambda_account_settings, NULL},
+    {"GetFunctionCodeSigningConfig", "GET", "/2020-06-30/functions/{}/code-signing-config",
+     lambda_get_code_signing, NULL},
+    {"ListCodeSigningConfigs", "GET", "/2020-04-22/code-signing-configs", lambda_list_code_signing,
+     NULL},
+    {"ListLayers", "GET", LAYERS, lambda_list_layers, NULL},
+    {"ListLayerVersions", "GET", LAYERS "/{}/versions", lambda_list_layer_versions, NULL},
+    {"GetLayerVersion", "GET", LAYERS "/{}/versions/{}", lambda_get_layer_version, NULL},
+    {"GetRuntimeManagementConfig", "GET", RUNTIME_MANAGEMENT, lambda_get_runtime_management, NULL},
+    {"PutRuntimeManagementConfig", "PUT", RUNTIME_MANAGEMENT, lambda_put_runtime_management,
+     "UpdateRuntimeOn"},
+    {"GetFunctionRecursionConfig", "GET", "/2024-08-31/functions/{}/recursion-config",
+     lambda_get_recursion, NULL},
     {0},
 };
 
+/* What AWS's model of the operation forbids has a code of its own. */
+static int is_validation(const struct err *err)
+{
+    static const char words[] = "1 validation error detected: ";
+    return err->code == ERR_INVALID && strncmp(err->message, words, sizeof words - 1) == 0;
+}
+
 void lambda_fail_err(struct exchange *x, const struct err *err)
 {
-    if (err->code == ERR_TOO_BIG || err->code == ERR_INVALID || err->code == ERR_UNSUPPORTED)
+    if (is_validation(err))
+        exchange_fail(x, "ValidationException", "%s", err->message);
+    else if (err->code == ERR_TOO_BIG || err->code == ERR_INVALID || err->code == ERR_UNSUPPORTED)
         exchange_fail(x, "InvalidParameterValueException", "%s", err->message);
     else if (err->code == ERR_NOT_FOUND)
         lambda_fail_resource(x, err->message);
@@ -240,7 +263,7 @@ static int authorize(struct lambda *lambda, struct rest_call *call)
     const char *arn = "*", *first = call->parameters[0];
     if (strstr(call->operation->path, "/tags/"))
         arn = first;
-    else if (first)
+    else if (first && strstr(call->operation->path, MAPPINGS))
         arn = arena_printf(&call->x->arena, "arn:aws:lambda:%s:%s:event-source-mapping:%.64s",
                            lambda->cloud->region, lambda->cloud->account_id, first);
     return exchange_authorize(call->x, action, arn ? arn : "*");

@@ -32,8 +32,8 @@ lambda_operation lambda_create_function, lambda_get_function, lambda_get_configu
     lambda_list_functions, lambda_delete_function, lambda_update_code, lambda_update_configuration;
 /* settings.c */
 lambda_operation lambda_add_permission, lambda_get_policy, lambda_remove_permission,
-    lambda_put_concurrency, lambda_get_concurrency, lambda_delete_concurrency, lambda_tag,
-    lambda_untag, lambda_list_tags, lambda_account_settings;
+    lambda_put_concurrency, lambda_get_concurrency, lambda_delete_concurrency,
+    lambda_account_settings;
 /* versions.c */
 lambda_operation lambda_publish_version, lambda_list_versions, lambda_create_alias,
     lambda_get_alias, lambda_update_alias, lambda_delete_alias, lambda_list_aliases;
@@ -48,6 +48,12 @@ lambda_operation lambda_create_url, lambda_get_url, lambda_update_url, lambda_de
 /* sources.c */
 lambda_operation lambda_create_mapping, lambda_get_mapping, lambda_update_mapping,
     lambda_delete_mapping, lambda_list_mappings;
+/* tags.c */
+lambda_operation lambda_tag, lambda_untag, lambda_list_tags;
+/* lookups.c */
+lambda_operation lambda_list_layers, lambda_list_layer_versions, lambda_get_layer_version,
+    lambda_list_code_signing, lambda_get_code_signing, lambda_get_runtime_management,
+    lambda_put_runtime_management, lambda_get_recursion;
 /* invocation.c */
 lambda_operation lambda_invoke_function;
 

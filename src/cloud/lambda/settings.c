@@ -1,10 +1,9 @@
 #include "cloud/lambda/service.h"
-#include "cloud/query.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_POLICY_BYTES = 20480, MAX_TAGS = 50 };
+enum { MAX_POLICY_BYTES = 20480 };
 
 /* Permissions. */
 
@@ -12,7 +11,7 @@ static json_t *make_principal(const char *principal, const char *account_id)
 {
     if (strcmp(principal, "*") == 0)
         return json_string(principal);
-    if (strstr(principal, ".amazonaws.com"))
+    if (strstr(principal, ".amazonaws.com") || strstr(principal, ".amazon.com"))
         return json_pack("{s:s}", "Service", principal);
     if (strlen(principal) == strlen(account_id) &&
         strspn(principal, "0123456789") == strlen(account_id))
@@ -97,6 +96,32 @@ static const json_t *revised(const json_t *record, const char *qualifier)
     return alias ? alias : json_object_get(record, "Configuration");
 }
 
+static int fail_pattern(struct lambda_change *c, const char *member, const char *value,
+                        const char *pattern)
+{
+    exchange_fail(c->x, "ValidationException",
+                  "1 validation error detected: Value '%.128s' at '%s' failed to satisfy "
+                  "constraint: Member must satisfy regular expression pattern: %s",
+                  value, member, pattern);
+    return -1;
+}
+
+static int is_word(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-_";
+    return *text && strlen(text) <= 100 && strspn(text, letters) == strlen(text);
+}
+
+/* Anybody, a service, an account's number, or whom an ARN names. */
+static int is_principal(const char *text)
+{
+    return strcmp(text, "*") == 0 || strstr(text, ".amazonaws.com") ||
+           strstr(text, ".amazon.com") ||
+           (strlen(text) == 12 && strspn(text, "0123456789") == 12) ||
+           (strncmp(text, "arn:", 4) == 0 && (strstr(text, ":iam::") || strstr(text, ":sts::")));
+}
+
 static int check_permission(struct lambda_change *c)
 {
     static const char *const needed[] = {"StatementId", "Action", "Principal"};
@@ -107,11 +132,16 @@ static int check_permission(struct lambda_change *c)
             return -1;
         }
     const char *action = json_string_value(json_object_get(c->request, "Action"));
-    if (strncmp(action, "lambda:", 7) != 0 && strcmp(action, "*") != 0) {
+    const char *id = json_string_value(json_object_get(c->request, "StatementId"));
+    const char *principal = json_string_value(json_object_get(c->request, "Principal"));
+    if (strncmp(action, "lambda:", 7) != 0 && strcmp(action, "*") != 0)
+        return fail_pattern(c, "action", action, "(lambda:[*]|lambda:[a-zA-Z]+|[*])");
+    if (!is_word(id))
+        return fail_pattern(c, "statementId", id, "([a-zA-Z0-9-_]+)");
+    if (!is_principal(principal)) {
         exchange_fail(c->x, "InvalidParameterValueException",
-                      "Value '%.64s' at 'action' failed to satisfy constraint: Member must satisfy "
-                      "regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])",
-                      action);
+                      "The provided principal was invalid. Please check the principal and try "
+                      "again.");
         return -1;
     }
     if (strcmp(c->qualifier, "$LATEST") == 0) {
@@ -159,10 +189,12 @@ static int remove_permission(struct lambda_change *c)
     if (revision)
         json_object_set_new(c->request, "RevisionId", json_string(revision));
     if (at == json_array_size(statements)) {
+        char arn[FUNCTION_ARN_BYTES];
+        lambda_function_arn(c->lambda, c->name, c->qualifier, arn);
         lambda_fail_resource(c->x, arena_printf(&c->x->arena,
                                                 at ? "Statement %s is not found in resource policy."
                                                    : "No policy is found for: %s",
-                                                at ? c->call->parameters[1] : c->name));
+                                                at ? c->call->parameters[1] : arn));
         return -1;
     }
     json_array_remove(statements, at);
@@ -205,10 +237,18 @@ static int put_concurrency(struct lambda_change *c)
 {
     json_t *value = json_object_get(c->request, "ReservedConcurrentExecutions");
     json_int_t count = json_integer_value(value);
-    if (!json_is_integer(value) || count < 0 || count > MANAGER_MAX_INSTANCES) {
+    if (!json_is_integer(value) || count < 0) {
+        exchange_fail(c->x, "ValidationException",
+                      "1 validation error detected: Value '%lld' at 'reservedConcurrentExecutions' "
+                      "failed to satisfy constraint: Member must have value greater than or equal "
+                      "to 0",
+                      (long long)count);
+        return -1;
+    }
+    if (count > MANAGER_MAX_INSTANCES) {
         exchange_fail(c->x, "InvalidParameterValueException",
-                      "ReservedConcurrentExecutions is a number from 0 to %d",
-                      MANAGER_MAX_INSTANCES);
+                      "Specified ReservedConcurrentExecutions for function decreases account's "
+                      "UnreservedConcurrentExecution below its minimum value of [0].");
         return -1;
     }
     json_object_set(c->record, "ReservedConcurrency", value);
@@ -268,84 +308,4 @@ void lambda_account_settings(void *self, struct rest_call *call)
                          "ConcurrentExecutions", MANAGER_MAX_INSTANCES,
                          "UnreservedConcurrentExecutions", unreserved, "AccountUsage",
                          "TotalCodeSize", bytes, "FunctionCount", functions));
-}
-
-/* Tags */
-
-static int are_texts(const json_t *object)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
-    {
-        if (!json_is_string(value))
-            return 0;
-    }
-    return json_is_object(object);
-}
-
-/* Tags are of functions, and the request has some. */
-static int check_tagging(struct lambda_change *c, int has_some)
-{
-    if (*c->qualifier)
-        exchange_fail(c->x, "InvalidParameterValueException",
-                      "Tags on function aliases and versions are not supported. Please specify a "
-                      "function ARN.");
-    else if (!has_some)
-        exchange_fail(c->x, "InvalidParameterValueException",
-                      "An error occurred and the request cannot be processed.");
-    else
-        return 0;
-    return -1;
-}
-
-static int tag(struct lambda_change *c)
-{
-    if (check_tagging(c, json_object_size(json_object_get(c->request, "Tags")) > 0) < 0)
-        return -1;
-    json_t *given = json_object_get(c->request, "Tags"), *tags = json_object_get(c->record, "Tags");
-    if (!tags) {
-        tags = json_object();
-        json_object_set_new(c->record, "Tags", tags);
-    }
-    if (are_texts(given) && json_object_update(tags, given) == 0 &&
-        json_object_size(tags) <= MAX_TAGS)
-        return 0;
-    exchange_fail(c->x, "InvalidParameterValueException", "Tags is an object of at most %d texts",
-                  MAX_TAGS);
-    return -1;
-}
-
-static int untag(struct lambda_change *c)
-{
-    struct query_pair pair;
-    if (check_tagging(c, 1) < 0)
-        return -1;
-    for (const char *at = c->x->query; query_next(&at, &pair);) {
-        const char *name = exchange_decode(c->x, pair.name, pair.name_size, 1);
-        const char *key = exchange_decode(c->x, pair.value, pair.value_size, 1);
-        if (name && key && strcmp(name, "tagKeys") == 0)
-            json_object_del(json_object_get(c->record, "Tags"), key);
-    }
-    return 0;
-}
-
-void lambda_tag(void *self, struct rest_call *call)
-{
-    lambda_run_change(self, call, tag);
-}
-
-void lambda_untag(void *self, struct rest_call *call)
-{
-    lambda_run_change(self, call, untag);
-}
-
-void lambda_list_tags(void *self, struct rest_call *call)
-{
-    struct function *function = lambda_find(self, call);
-    if (!function)
-        return;
-    json_t *tags = json_object_get(function->record, "Tags");
-    rest_reply(call->x, 200, json_pack("{s:o}", "Tags", tags ? json_incref(tags) : json_object()));
-    function_release(function);
 }

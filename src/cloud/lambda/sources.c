@@ -33,8 +33,13 @@ static int check_number(struct exchange *x, const json_t *mapping, const char *n
     if (!value || (json_is_integer(value) && json_integer_value(value) >= range[0] &&
                    json_integer_value(value) <= range[1]))
         return 0;
-    exchange_fail(x, "InvalidParameterValueException", "%s is a number from %ld to %ld", name,
-                  range[0], range[1]);
+    json_int_t number = json_integer_value(value);
+    exchange_fail(x, "ValidationException",
+                  "1 validation error detected: Value '%lld' at '%s%c%s' failed to satisfy "
+                  "constraint: Member must have value %s than or equal to %ld",
+                  (long long)number, range[0] == MIN_CONCURRENCY ? "scalingConfig." : "",
+                  name[0] | 0x20, name + 1, number < range[0] ? "greater" : "less",
+                  number < range[0] ? range[0] : range[1]);
     return -1;
 }
 
@@ -94,6 +99,8 @@ static int take_function(struct lambda *lambda, struct exchange *x, const json_t
     const char *name = json_string_value(json_object_get(request, "FunctionName"));
     if (lambda_resolve(lambda, name ? name : text(mapping, "FunctionArn"), NULL, &target, &err) <
         0) {
+        if (err.code == ERR_NOT_FOUND)
+            return refuse(x, "Function does not exist");
         lambda_fail_err(x, &err);
         return -1;
     }
@@ -125,6 +132,7 @@ static void take_settings(json_t *mapping, const json_t *request)
 
 static void answer(struct exchange *x, int status, const char *state, json_t *mapping)
 {
+    json_object_del(mapping, "Tags"); /* ListTags has them */
     if (state)
         json_object_set_new(mapping, "State", json_string(state));
     rest_reply(x, status, mapping);
@@ -167,6 +175,8 @@ static json_t *new_mapping(struct lambda *lambda, struct exchange *x, const json
                   json_sprintf("arn:aws:lambda:%s:%s:event-source-mapping:%s",
                                lambda->cloud->region, lambda->cloud->account_id, uuid));
     take_settings(mapping, request);
+    if (json_object_size(json_object_get(request, "Tags")))
+        json_object_set(mapping, "Tags", json_object_get(request, "Tags"));
     if (take_function(lambda, x, request, mapping) == 0)
         return mapping;
     json_decref(mapping);
@@ -283,6 +293,7 @@ void lambda_list_mappings(void *self, struct rest_call *call)
                       function_read_reference(text(mapping, "FunctionArn"), &own, &err) == 0 &&
                       strcmp(own.name, wanted.name) == 0 &&
                       (!*wanted.qualifier || strcmp(own.qualifier, wanted.qualifier) == 0);
+        json_object_del(mapping, "Tags");
         if (matches)
             json_array_append(some, mapping);
     }

@@ -322,8 +322,8 @@ static int update_alias(struct lambda_change *c)
 
 int lambda_forget_qualifier(json_t *record, const char *qualifier)
 {
-    static const char *const fields[] = {"Aliases", "Policies", "EventInvokeConfigs", "Provisioned",
-                                         "Urls"};
+    static const char *const fields[] = {"Aliases",     "Policies", "EventInvokeConfigs",
+                                         "Provisioned", "Urls",     "Runtimes"};
     int found = 0;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         found |= json_object_del(json_object_get(record, fields[i]), qualifier) == 0;
