@@ -1,5 +1,7 @@
 #include "cloud/checksum.h"
 
+#include "base/crc32c.h"
+
 #include <endian.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -24,7 +26,6 @@ static const struct {
 
 struct checksums {
     uint64_t tables[CHECKSUM_CRC64NVME + 1][SLICES][256];
-    int has_crc32c;
 };
 
 const char *checksum_name(enum checksum_kind kind)
@@ -68,37 +69,6 @@ static void fill_tables(uint64_t tables[SLICES][256], uint64_t polynomial)
             tables[slice][i] = (tables[slice - 1][i] >> 8) ^ tables[0][tables[slice - 1][i] & 0xff];
 }
 
-#ifdef __x86_64__
-static int cpu_has_crc32c(void)
-{
-    return __builtin_cpu_supports("sse4.2");
-}
-
-__attribute__((target("sse4.2"))) static uint64_t cpu_crc32c(uint64_t crc, const unsigned char *p,
-                                                             size_t size)
-{
-    for (; size >= 8; p += 8, size -= 8) {
-        uint64_t word;
-        memcpy(&word, p, sizeof word);
-        crc = __builtin_ia32_crc32di(crc, word);
-    }
-    for (; size; p++, size--)
-        crc = __builtin_ia32_crc32qi((uint32_t)crc, *p);
-    return crc;
-}
-#else
-static int cpu_has_crc32c(void)
-{
-    return 0;
-}
-
-static uint64_t cpu_crc32c(uint64_t crc, const unsigned char *p, size_t size)
-{
-    (void)p, (void)size;
-    return crc;
-}
-#endif
-
 struct checksums *checksums_create(struct err *err)
 {
     struct checksums *checksums = malloc(sizeof *checksums);
@@ -108,7 +78,6 @@ struct checksums *checksums_create(struct err *err)
     }
     for (int kind = CHECKSUM_CRC32; kind <= CHECKSUM_CRC64NVME; kind++)
         fill_tables(checksums->tables[kind], kinds[kind].polynomial);
-    checksums->has_crc32c = cpu_has_crc32c();
     return checksums;
 }
 
@@ -138,12 +107,9 @@ uint64_t checksum_crc(const struct checksums *checksums, enum checksum_kind kind
                       const void *data, size_t size)
 {
     uint64_t all = kind == CHECKSUM_CRC64NVME ? UINT64_MAX : UINT32_MAX;
-    crc ^= all;
-    if (kind == CHECKSUM_CRC32C && checksums->has_crc32c)
-        crc = cpu_crc32c(crc, data, size);
-    else
-        crc = sliced(checksums->tables[kind], crc, data, size);
-    return crc ^ all;
+    if (kind == CHECKSUM_CRC32C && crc32c_is_fast())
+        return crc32c((uint32_t)crc, data, size);
+    return sliced(checksums->tables[kind], crc ^ all, data, size) ^ all;
 }
 
 /* Product of two polynomials modulo the CRC's own; reflected, so that the highest bit is x^0. */

@@ -1,7 +1,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/crc32c.h"
+#include "base/file_sum.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -124,6 +125,56 @@ static void file_write_replaces_the_whole_file(void **state)
     assert_int_equal(file_remove_tree(folder, &err), 0);
     assert_int_equal(access(folder, F_OK), -1);
     assert_int_equal(file_remove_tree(folder, &err), 0);
+}
+
+static int read_summed(const char *path, struct buf *out, struct err *err)
+{
+    buf_init(out, 20);
+    return file_read_summed(path, out, err);
+}
+
+static void a_changed_byte_of_a_summed_file_is_found(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct buf whole, text;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/ken-base-test-%d", (int)getpid());
+    assert_int_equal(file_write_summed(path, "{\"a\": \"some text\"}", 18, 0600, &err), 0);
+    assert_int_equal(read_summed(path, &text, &err), 0);
+    assert_string_equal(text.data, "{\"a\": \"some text\"}");
+    buf_finish(&text);
+    buf_init(&whole, 100);
+    assert_int_equal(file_read(path, &whole, &err), 0);
+    for (size_t i = 0; i < whole.size; i++) {
+        whole.data[i] ^= 1;
+        assert_int_equal(file_write(path, whole.data, whole.size, 0600, &err), 0);
+        int is_read = read_summed(path, &text, &err) == 0; /* then as JSON, which this is not */
+        assert_true(!is_read || text.size == whole.size);
+        assert_true(is_read || err.code == ERR_CORRUPT || err.code == ERR_TOO_BIG);
+        whole.data[i] ^= 1;
+        buf_finish(&text);
+    }
+    buf_finish(&whole);
+    assert_int_equal(file_write(path, "{}", 2, 0600, &err), 0);
+    assert_int_equal(read_summed(path, &text, &err), 0);
+    assert_string_equal(text.data, "{}");
+    buf_finish(&text);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* RFC 3720, B.4 */
+static void crc32c_is_the_rfcs(void **state)
+{
+    (void)state;
+    unsigned char data[32] = {0};
+    assert_int_equal(crc32c(0, data, sizeof data), 0x8a9136aa);
+    memset(data, 0xff, sizeof data);
+    assert_int_equal(crc32c(0, data, sizeof data), 0x62a8ab43);
+    for (unsigned i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)i;
+    assert_int_equal(crc32c(0, data, sizeof data), 0x46dd794e);
+    assert_int_equal(crc32c(crc32c(0, data, 13), data + 13, sizeof data - 13), 0x46dd794e);
 }
 
 static void file_write_fails_where_the_folder_is_absent(void **state)
@@ -295,6 +346,8 @@ int main(void)
         cmocka_unit_test(arena_gives_aligned_zeroed_separate_memory),
         cmocka_unit_test(buf_stops_at_its_limit_and_stays_failed),
         cmocka_unit_test(file_write_replaces_the_whole_file),
+        cmocka_unit_test(a_changed_byte_of_a_summed_file_is_found),
+        cmocka_unit_test(crc32c_is_the_rfcs),
         cmocka_unit_test(file_write_fails_where_the_folder_is_absent),
         cmocka_unit_test(a_place_to_write_is_checked_and_left_as_it_was),
         cmocka_unit_test(file_write_replaces_no_folder_and_no_device),

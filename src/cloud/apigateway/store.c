@@ -1,6 +1,6 @@
 #include "cloud/apigateway/store.h"
 
-#include "base/file.h"
+#include "base/file_sum.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -48,7 +48,7 @@ static int write_document(const char *path, const json_t *document, struct err *
     int result =
         strlen(text) > STORE_MAX_DOCUMENT_BYTES
             ? err_set(err, ERR_TOO_BIG, "keep API: larger than %zu bytes", STORE_MAX_DOCUMENT_BYTES)
-            : file_write(path, text, strlen(text), 0600, err);
+            : file_write_summed(path, text, strlen(text), 0600, err);
     free(text);
     return result;
 }
@@ -135,7 +135,7 @@ static json_t *read_document(const char *path, struct err *err)
     struct buf text;
     buf_init(&text, STORE_MAX_DOCUMENT_BYTES);
     json_t *document = NULL;
-    if (file_read(path, &text, err) == 0) {
+    if (file_read_summed(path, &text, err) == 0) {
         document = json_loadb(text.data ? text.data : "", text.size, 0, NULL);
         if (!document)
             err_set(err, ERR_CORRUPT, "read %s: not JSON", path);

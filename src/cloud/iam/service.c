@@ -1,4 +1,4 @@
-#include "base/file.h"
+#include "base/file_sum.h"
 #include "cloud/access.h"
 #include "cloud/errors.h"
 #include "cloud/form.h"
@@ -84,7 +84,7 @@ static int store(struct iam_call *call)
     struct err err = {0};
     struct iam *iam = call->iam;
     char *text = json_dumps(call->state, JSON_INDENT(1));
-    int result = text ? file_write(iam->path, text, strlen(text), 0600, &err)
+    int result = text ? file_write_summed(iam->path, text, strlen(text), 0600, &err)
                       : err_set(&err, ERR_NO_MEMORY, "keep users and roles: no memory");
     free(text);
     if (result == 0) {
@@ -115,7 +115,7 @@ static json_t *load(const char *path, struct err *err)
         return new_state();
     buf_init(&text, IAM_MAX_FILE_BYTES);
     json_t *state = NULL;
-    if (file_read(path, &text, err) == 0) {
+    if (file_read_summed(path, &text, err) == 0) {
         state = json_loadb(text.data ? text.data : "", text.size, 0, NULL);
         if (!is_state(state)) {
             json_decref(state);

@@ -1,6 +1,6 @@
 #include "cloud/lambda/mapping_parts.h"
 
-#include "base/file.h"
+#include "base/file_sum.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ const char *mapping_text(const json_t *object, const char *name)
 static int store(struct mappings *m, json_t *all, struct err *err)
 {
     char *dump = json_dumps(all, JSON_INDENT(1));
-    int result = dump ? file_write(m->path, dump, strlen(dump), 0600, err)
+    int result = dump ? file_write_summed(m->path, dump, strlen(dump), 0600, err)
                       : err_set(err, ERR_NO_MEMORY, "keep mappings: no memory");
     free(dump);
     if (result < 0) {
@@ -108,7 +108,7 @@ static int load(struct mappings *m, struct err *err)
         return 0;
     }
     buf_init(&data, MAX_FILE_BYTES);
-    if (file_read(m->path, &data, err) == 0) {
+    if (file_read_summed(m->path, &data, err) == 0) {
         m->all = json_loadb(data.data ? data.data : "", data.size, 0, NULL);
         if (!json_is_object(m->all))
             err_set(err, ERR_CORRUPT, "read %s: not JSON", m->path);
