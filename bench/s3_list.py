@@ -1,7 +1,6 @@
 """A page of a list, by the size of the bucket: rows are put straight into the database of a stopped cloud, then
 listed through it. Prints the least of seven times. s3_list.py KEN [OBJECTS]"""
 import os
-import sqlite3
 import sys
 import time
 import urllib.request
@@ -23,15 +22,13 @@ def key(number):
 
 def fill(folder, objects):
     """So many objects, and a third of them with an older version or a marker behind."""
-    database = sqlite3.connect(os.path.join(folder, "s3", "meta.db"))
-    with database:
+    with clouds.edited(os.path.join(folder, "s3", "meta.db")) as database:
         database.executemany(f"INSERT OR IGNORE INTO objects({COLUMNS}) VALUES({VALUES})",
                              ((key(i),) for i in range(objects)))
         database.executemany(
             f"INSERT OR IGNORE INTO history({COLUMNS}, version, sequence, marker)"
             f" VALUES({VALUES}, 'v' || ?, ?, ?)",
             ((key(i), i, i, i % 2) for i in range(objects // 3)))
-    database.close()
 
 
 def least_ms(s3, operation, **arguments):

@@ -3,7 +3,6 @@ import datetime
 import json
 import os
 import signal
-import sqlite3
 import sys
 import unittest
 
@@ -138,13 +137,11 @@ class AlarmsTest(clouds.Case):
         self.watch.set_alarm_state(AlarmName="late", StateValue="ALARM", StateReason="x")
         self.watch.enable_alarm_actions(AlarmNames=["late"])
         self.cloud.stop(signal.SIGKILL)
-        database = sqlite3.connect(os.path.join(self.cloud.folder, "alarms.sqlite"))
-        with database:
+        with clouds.edited(os.path.join(self.cloud.folder, "alarms.sqlite")) as database:
             document, = database.execute("SELECT document FROM alarms WHERE name='late'").fetchone()
             database.execute("UPDATE alarms SET document=? WHERE name='late'",
                              [json.dumps({**json.loads(document), "StateValue": "ALARM",
                                           "pending": "OK"})])
-        database.close()
         self.cloud.start()
         self.connect()
         sqs = self.cloud.client(boto3, "sqs")

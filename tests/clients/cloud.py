@@ -3,10 +3,13 @@
 Used as a module by the tests in Python, and as a program by the others:
     cloud.py KEN COMMAND...     runs COMMAND with the AWS_* variables of a fresh cloud
 """
+import contextlib
 import json
 import os
+import pathlib
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -124,7 +127,6 @@ class Case(unittest.TestCase):
 
 def object_files(folder):
     """The files of S3's objects and parts, and those that its rows name: the same, or something is wrong."""
-    import sqlite3
     objects = os.path.join(folder, "s3", "objects")
     database = sqlite3.connect(os.path.join(folder, "s3", "meta.db"))
     rows = {file for table in ("objects", "history", "parts")
@@ -133,6 +135,38 @@ def object_files(folder):
     files = {os.path.relpath(os.path.join(at, name), objects) for at, _, names in os.walk(objects)
              for name in names}
     return files, rows
+
+
+def crc32c(data):
+    """As the cloud has it at the end of each page of a database."""
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82f63b78 if value & 1 else 0)
+        table.append(value)
+    crc = 0xffffffff
+    for byte in data:
+        crc = crc >> 8 ^ table[(crc ^ byte) & 255]
+    return crc ^ 0xffffffff
+
+
+@contextlib.contextmanager
+def edited(path):
+    """The database of a cloud that is stopped, to be changed behind its back: SQLite alone, which closes it here, knows nothing
+    of the pages' sums (src/cloud/sqlite/sums.h)."""
+    before = pathlib.Path(path).read_bytes()
+    database = sqlite3.connect(path)
+    with database:
+        yield database
+    database.close()
+    page_bytes, sum_bytes = 8192, 4
+    with open(path, "r+b") as file:
+        whole = file.read()
+        for at in range(0, len(whole), page_bytes):
+            page = whole[at:at + page_bytes]
+            if page != before[at:at + page_bytes]:
+                file.seek(at + page_bytes - sum_bytes)
+                file.write(crc32c(at.to_bytes(8, "little") + page[:-sum_bytes]).to_bytes(4, "little"))
 
 
 def wait_until(condition, seconds=10):

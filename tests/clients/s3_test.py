@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import signal
-import sqlite3
 import sys
 import unittest
 import urllib.error
@@ -653,8 +652,7 @@ class PersistenceTest(unittest.TestCase):
             s3.put_object(Bucket="keeps", Key="k", Body=body)
             upload = s3.create_multipart_upload(Bucket="keeps", Key="u")["UploadId"]
             cloud.stop()
-            database = sqlite3.connect(os.path.join(cloud.folder, "s3", "meta.db"))
-            with database:  # as older programs left it
+            with clouds.edited(os.path.join(cloud.folder, "s3", "meta.db")) as database:  # as older programs left it
                 for table, columns in [("buckets", ["versioning"]), ("uploads", ["tags", "acl"]),
                                        ("objects", ["version", "sequence", "tags", "acl", "parts"])]:
                     for column in columns:
@@ -662,7 +660,6 @@ class PersistenceTest(unittest.TestCase):
                 for table in ["history", "configs", "contents", "outbox"]:
                     database.execute(f"DROP TABLE {table}")
                 database.execute("DROP INDEX uploads_by_key")
-            database.close()
             cloud.start()
             s3 = cloud.client(boto3, "s3")
             s3.put_bucket_versioning(Bucket="keeps", VersioningConfiguration={"Status": "Enabled"})
@@ -702,11 +699,9 @@ class PersistenceTest(unittest.TestCase):
             s3.create_bucket(Bucket="keeps")
             s3.put_object(Bucket="keeps", Key="k", Body=b"a small object")
             cloud.stop()
-            database = sqlite3.connect(os.path.join(cloud.folder, "s3", "meta.db"))
-            with database:
+            with clouds.edited(os.path.join(cloud.folder, "s3", "meta.db")) as database:
                 self.assertEqual(database.execute(
                     "UPDATE contents SET data=CAST('a smell object' AS BLOB)").rowcount, 1)
-            database.close()
             cloud.start()
             s3 = cloud.client(boto3, "s3")
             for call, more in [(s3.get_object, {"Key": "k"}),

@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "cloud/sqlite/database.h"
+#include "cloud/sqlite/sums.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -67,7 +68,8 @@ static void write_rows(int count)
 static void fold_whole_log(void)
 {
     sqlite3 *handle;
-    assert_int_equal(sqlite3_open(hook.path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(hook.path, &handle, SQLITE_OPEN_READWRITE, SUMS_FILE_SYSTEM),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_exec(handle, "PRAGMA wal_checkpoint(PASSIVE)", NULL, NULL, NULL),
                      SQLITE_OK);
     assert_int_equal(sqlite3_close(handle), SQLITE_OK);

@@ -1,5 +1,7 @@
 #include "cloud/sqlite/connection.h"
 
+#include "cloud/sqlite/sums.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +10,14 @@ enum { BUSY_TIMEOUT_MS = 10000 };
 int connection_fail(struct connection *connection, const char *what, struct err *err)
 {
     int code = sqlite3_errcode(connection->handle);
-    enum err_code kind = code == SQLITE_FULL      ? ERR_NO_SPACE
-                         : code == SQLITE_NOMEM   ? ERR_NO_MEMORY
-                         : code == SQLITE_CORRUPT ? ERR_CORRUPT
-                                                  : ERR_IO;
-    return err_set(err, kind, "%s: %s", what, sqlite3_errmsg(connection->handle));
+    int is_damaged =
+        code == SQLITE_CORRUPT || sqlite3_extended_errcode(connection->handle) == SQLITE_IOERR_DATA;
+    enum err_code kind = code == SQLITE_FULL    ? ERR_NO_SPACE
+                         : code == SQLITE_NOMEM ? ERR_NO_MEMORY
+                         : is_damaged           ? ERR_CORRUPT
+                                                : ERR_IO;
+    return err_set(err, kind, "%s: %s", what,
+                   is_damaged ? "the database is damaged" : sqlite3_errmsg(connection->handle));
 }
 
 int connection_exec(struct connection *connection, const char *sql, struct err *err)
@@ -39,6 +44,19 @@ void connection_close(struct connection *connection)
     free(connection);
 }
 
+static int open_file(struct connection *connection, const char *path, int writer, struct err *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
+    if (sums_prepare(err) < 0)
+        return -1;
+    if (sqlite3_open_v2(path, &connection->handle, flags, SUMS_FILE_SYSTEM) != SQLITE_OK)
+        return err_set(err, ERR_IO, "open %s: %s", path, sqlite3_errmsg(connection->handle));
+    if (writer)
+        sums_want(connection->handle);
+    sqlite3_busy_timeout(connection->handle, BUSY_TIMEOUT_MS);
+    return 0;
+}
+
 struct connection *connection_open(const char *path, int writer, const char *synchronous,
                                    struct err *err)
 {
@@ -47,13 +65,10 @@ struct connection *connection_open(const char *path, int writer, const char *syn
         err_set(err, ERR_NO_MEMORY, "open %s: out of memory", path);
         return NULL;
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
-    if (sqlite3_open_v2(path, &connection->handle, flags, NULL) != SQLITE_OK) {
-        err_set(err, ERR_IO, "open %s: %s", path, sqlite3_errmsg(connection->handle));
+    if (open_file(connection, path, writer, err) < 0) {
         connection_close(connection);
         return NULL;
     }
-    sqlite3_busy_timeout(connection->handle, BUSY_TIMEOUT_MS);
     char setup[256];
     sqlite3_snprintf(sizeof setup, setup,
                      "PRAGMA synchronous=%s; PRAGMA page_size=%d; PRAGMA journal_mode=WAL; "
