@@ -140,7 +140,25 @@ static int digest_file(int fd, char out[ECR_DIGEST_BYTES], size_t *size, struct 
     }
     EVP_MD_CTX_free(context);
     free(chunk);
-    return got == 0 ? 0 : err_set_errno(err, "read an upload");
+    return got == 0 ? 0 : err_set_errno(err, "digest a blob");
+}
+
+int ecr_blob_open(const struct ecr *ecr, const char *digest, struct err *err)
+{
+    char path[PATH_MAX], is[ECR_DIGEST_BYTES];
+    size_t size;
+    if (ecr_blob_path(ecr, digest, path) < 0)
+        return err_set(err, ERR_TOO_BIG, "open a blob: the path is too long");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return err_set_errno(err, "open a blob");
+    int result = digest_file(fd, is, &size, err);
+    if (result == 0 && strcmp(is, digest) != 0)
+        result = err_set(err, ERR_CORRUPT, "open blob %s: it is damaged", digest);
+    if (result == 0)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 /* From uploads/ to blobs/ab/.., on the disk when it returns. */

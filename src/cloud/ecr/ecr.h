@@ -48,6 +48,9 @@ void ecr_digest(const void *data, size_t size, char out[ECR_DIGEST_BYTES]);
 /* -- blobs.c: the files -- */
 
 int ecr_blob_path(const struct ecr *ecr, const char *digest, char out[PATH_MAX]);
+/* A blob for reading, after all of it was compared with its digest: ERR_CORRUPT when the disk has
+ * changed it. Takes a second for 1 to 2 GB. Returns the file or -1. */
+int ecr_blob_open(const struct ecr *ecr, const char *digest, struct err *err);
 /* An upload is its repository's alone. Its id comes from clients, too. */
 struct ecr_upload {
     const char *repository, *id;

@@ -1,8 +1,5 @@
 #include "cloud/ecr/image.h"
 
-#include "base/file.h"
-
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,52 +65,51 @@ static int unsupported(struct err *err, const char *what)
     return err_set(err, ERR_UNSUPPORTED, "open image: the type of its %s is not supported", what);
 }
 
-/* The file of a blob that the repository has. */
-static int find_file(struct ecr *ecr, const char *repository, const json_t *descriptor,
-                     char path[PATH_MAX], struct err *err)
+/* A blob that the repository has, as it was pushed. Returns the file or -1. */
+static int open_part(struct ecr *ecr, const char *repository, const json_t *descriptor,
+                     size_t *size, struct err *err)
 {
-    size_t size;
     const char *digest = json_string_value(json_object_get(descriptor, "digest"));
-    if (!digest || !ecr_is_digest(digest) || ecr_blob_path(ecr, digest, path) < 0)
+    if (!digest || !ecr_is_digest(digest))
         return err_set(err, ERR_CORRUPT, "open image: a part has no digest");
-    return ecr_find_blob(ecr, repository, digest, &size, err);
+    return ecr_find_blob(ecr, repository, digest, size, err) < 0 ? -1
+                                                                 : ecr_blob_open(ecr, digest, err);
 }
 
 static int read_config(struct ecr *ecr, const char *repository, const json_t *descriptor,
                        struct ecr_image *out, struct err *err)
 {
-    char path[PATH_MAX];
-    struct buf text;
+    size_t size;
     if (!is_one_of(json_string_value(json_object_get(descriptor, "mediaType")), config_types))
         return unsupported(err, "config");
-    if (find_file(ecr, repository, descriptor, path, err) < 0)
+    int fd = open_part(ecr, repository, descriptor, &size, err);
+    if (fd < 0)
         return -1;
-    buf_init(&text, ECR_IMAGE_MAX_CONFIG_BYTES);
-    int result = file_read(path, &text, err);
-    if (result == 0) {
-        out->config = json_loadb(text.data ? text.data : "", text.size, 0, NULL);
-        if (!json_is_object(out->config))
-            result = err_set(err, ERR_UNSUPPORTED, "open image: its config is no JSON object");
-    }
-    buf_finish(&text);
+    int result = size > ECR_IMAGE_MAX_CONFIG_BYTES
+                     ? err_set(err, ERR_TOO_BIG, "open image: its config is larger than %d bytes",
+                               ECR_IMAGE_MAX_CONFIG_BYTES)
+                     : 0;
+    if (result == 0)
+        out->config = json_loadfd(fd, 0, NULL);
+    if (result == 0 && !json_is_object(out->config))
+        result = err_set(err, ERR_UNSUPPORTED, "open image: its config is no JSON object");
+    close(fd);
     return result;
 }
 
 static int open_layers(struct ecr *ecr, const char *repository, const json_t *layers,
                        struct ecr_image *out, struct err *err)
 {
-    char path[PATH_MAX];
+    size_t size;
     if (json_array_size(layers) > ECR_IMAGE_MAX_LAYERS)
         return err_set(err, ERR_TOO_BIG, "open image: more than %d layers", ECR_IMAGE_MAX_LAYERS);
     for (size_t i = 0; i < json_array_size(layers); i++) {
         const json_t *layer = json_array_get(layers, i);
         if (!is_one_of(json_string_value(json_object_get(layer, "mediaType")), layer_types))
             return unsupported(err, "layer");
-        if (find_file(ecr, repository, layer, path, err) < 0)
-            return -1;
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        int fd = open_part(ecr, repository, layer, &size, err);
         if (fd < 0)
-            return err_set_errno(err, "open image: a layer");
+            return err_wrap(err, "open image");
         out->layers[out->layer_count++] = fd;
     }
     return 0;

@@ -45,19 +45,15 @@ static int read_range(struct oci_call *call, size_t size, size_t *from, size_t *
 
 static void send_blob(struct oci_call *call, size_t size)
 {
-    char path[PATH_MAX];
     size_t from, count;
     int partial = read_range(call, size, &from, &count);
-    int fd = partial < 0 || ecr_blob_path(call->ecr, call->reference, path) < 0
-                 ? -1
-                 : open(path, O_RDONLY | O_CLOEXEC);
     if (partial < 0) {
         oci_reply_header(call, "Content-Range", "bytes */%zu", size);
         oci_fail(call, 416, "SIZE_INVALID", "The range lies outside of the blob.");
         return;
     }
+    int fd = ecr_blob_open(call->ecr, call->reference, &call->err);
     if (fd < 0) {
-        err_set_errno(&call->err, "open a blob");
         exchange_fail_err(call->x, &call->err);
         return;
     }
