@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/lambda/code_sum.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,34 @@ struct code *code_create(const char *folder)
         return NULL;
     }
     code->references = 1;
+    pthread_mutex_init(&code->check, NULL);
     return code;
+}
+
+/* CODE_UNKNOWN: they cannot be read just now. */
+static enum code_state check_files(const char *folder, struct err *err)
+{
+    const char *dash = strrchr(folder, '-'), *slash = strrchr(folder, '/');
+    uint64_t sum;
+    if (!dash || dash < slash)
+        return CODE_WHOLE;
+    if (code_sum(folder, &sum, err) < 0)
+        return CODE_UNKNOWN;
+    return sum == strtoull(dash + 1, NULL, 16) ? CODE_WHOLE : CODE_DAMAGED;
+}
+
+int code_check(struct code *code, struct err *err)
+{
+    if (atomic_load(&code->state) == CODE_WHOLE)
+        return 0;
+    pthread_mutex_lock(&code->check);
+    if (atomic_load(&code->state) == CODE_UNKNOWN)
+        atomic_store(&code->state, check_files(code->folder, err));
+    int state = atomic_load(&code->state);
+    pthread_mutex_unlock(&code->check);
+    if (state == CODE_DAMAGED)
+        err_set(err, ERR_CORRUPT, "start a function: the code in %s is damaged", code->folder);
+    return state == CODE_WHOLE ? 0 : -1;
 }
 
 struct code *code_hold(struct code *code)
@@ -33,6 +61,7 @@ void code_release(struct code *code)
         return;
     if (atomic_load(&code->is_obsolete) && file_remove_tree(code->folder, &err) < 0)
         log_line(LOG_WARN, "lambda: %s", err.message);
+    pthread_mutex_destroy(&code->check);
     free(code->folder);
     free(code);
 }

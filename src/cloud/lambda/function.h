@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,9 +29,15 @@ enum {
 struct code {
     atomic_int references;
     atomic_int is_obsolete; /* the folder goes with the last reference */
-    char *folder;           /* absolute */
+    atomic_int state;       /* enum code_state */
+    pthread_mutex_t check;
+    char *folder; /* absolute; ends in "-" and the sum of its files, 16 hex digits: code_sum.h */
 };
+enum code_state { CODE_UNKNOWN, CODE_WHOLE, CODE_DAMAGED };
 struct code *code_create(const char *folder);
+/* ERR_CORRUPT when the files are not what was unpacked. Reads all of them, the first time; what an
+ * older program has kept without a sum is taken as it is. */
+int code_check(struct code *code, struct err *err) MUST_USE;
 struct code *code_hold(struct code *code);
 void code_release(struct code *code); /* NULL is fine */
 

@@ -135,17 +135,28 @@ void job_destroy(struct job *job)
     free(job);
 }
 
+static void refuse(const struct manager_request *request, int status, const char *message)
+{
+    request->done(request->context, &(struct lambda_result){.status = status,
+                                                            .error_type = "ServiceException",
+                                                            .error_message = message});
+}
+
 void manager_invoke(struct manager *m, const struct manager_request *request)
 {
+    struct err err = {0};
+    if (code_check(request->function->code, &err) < 0) {
+        log_line(LOG_ERROR, "lambda: %s", err.message);
+        refuse(request, 500, "The function's code is damaged or cannot be read.");
+        return;
+    }
     struct message *message = calloc(1, sizeof *message);
     struct job *job = job_create(m, request);
     if (!message || !job) {
         free(message);
         if (job)
             job_destroy(job);
-        request->done(request->context, &(struct lambda_result){.status = 503,
-                                                                .error_type = "ServiceException",
-                                                                .error_message = "out of memory"});
+        refuse(request, 503, "out of memory");
         return;
     }
     message->kind = MESSAGE_INVOKE;

@@ -66,8 +66,8 @@ struct manager_request {
     lambda_done *done;
     void *context;
 };
-/* `done` is called exactly once, from the manager's thread, or from this call when memory is out.
- */
+/* `done` is called exactly once, from the manager's thread, or from this call when memory is out
+ * or the function's code is damaged. */
 void manager_invoke(struct manager *manager, const struct manager_request *request);
 
 /* `function` replaces what ran under its name: idle instances of the older one end now, busy ones

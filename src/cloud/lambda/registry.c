@@ -1,8 +1,9 @@
 #include "cloud/lambda/registry.h"
 
-#include "base/file.h"
+#include "base/file_sum.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "cloud/lambda/code_sum.h"
 #include "cloud/lambda/zip.h"
 
 #include <dirent.h>
@@ -131,22 +132,41 @@ struct function **registry_list(struct registry *r, size_t *count)
 
 /* Files */
 
-struct code *registry_make(struct registry *r, registry_fill *fill, void *context,
-                           char id[REGISTRY_ID_BYTES], struct err *err)
+/* Fill a new folder, name it after the sum of what is in it, and bring it to the disk. */
+static int make_folder(struct registry *r, registry_fill *fill, void *context,
+                       char id[REGISTRY_ID_BYTES], char folder[PATH_MAX], struct err *err)
 {
-    char folder[PATH_MAX];
-    random_text(id, REGISTRY_ID_BYTES - 1, RANDOM_HEX);
-    if (join(folder, r->code, id, "", err) < 0 || fill(context, folder, err) < 0)
-        return NULL;
+    char fresh[PATH_MAX];
+    uint64_t sum;
+    random_text(id, REGISTRY_RANDOM_BYTES, RANDOM_HEX);
+    if (join(fresh, r->code, id, "", err) < 0 || fill(context, fresh, err) < 0)
+        return -1;
+    snprintf(folder, PATH_MAX, "%s", fresh); /* to be removed after a failure */
+    if (code_sum(fresh, &sum, err) < 0)
+        return -1;
+    snprintf(id + REGISTRY_RANDOM_BYTES, REGISTRY_ID_BYTES - REGISTRY_RANDOM_BYTES, "-%016llx",
+             (unsigned long long)sum);
+    if (join(folder, r->code, id, "", err) < 0)
+        return -1;
+    if (rename(fresh, folder) < 0)
+        return err_set_errno(err, "keep function: name %s", folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int synced = fd >= 0 ? syncfs(fd) : -1;
     if (fd >= 0)
         close(fd);
-    if (synced < 0)
-        err_set_errno(err, "keep function: sync %s", folder);
-    struct code *code = synced < 0 ? NULL : code_create(folder);
+    return synced < 0 ? err_set_errno(err, "keep function: sync %s", folder) : 0;
+}
+
+struct code *registry_make(struct registry *r, registry_fill *fill, void *context,
+                           char id[REGISTRY_ID_BYTES], struct err *err)
+{
+    char folder[PATH_MAX] = "";
+    int made = make_folder(r, fill, context, id, folder, err);
+    struct code *code = made < 0 ? NULL : code_create(folder);
     struct err ignored;
-    if (!code && file_remove_tree(folder, &ignored) < 0)
+    if (code)
+        atomic_store(&code->state, CODE_WHOLE);
+    else if (*folder && file_remove_tree(folder, &ignored) < 0)
         log_line(LOG_WARN, "lambda: %s", ignored.message);
     return code;
 }
@@ -194,7 +214,7 @@ static int write_record(struct registry *r, const struct function *function, str
                      ? err_set(err, ERR_TOO_BIG, "keep function: its record is too large")
                      : join(path, r->functions, function->key, ".json", err);
     if (result == 0)
-        result = file_write(path, text, strlen(text), 0600, err);
+        result = file_write_summed(path, text, strlen(text), 0600, err);
     free(text);
     return result;
 }
@@ -327,7 +347,7 @@ static int load_record(struct registry *r, const char *file, struct err *err)
     if (join(path, r->functions, file, "", err) < 0)
         return -1;
     buf_init(&text, REGISTRY_MAX_RECORD_BYTES);
-    if (file_read(path, &text, err) < 0) {
+    if (file_read_summed(path, &text, err) < 0) {
         buf_finish(&text);
         return -1;
     }

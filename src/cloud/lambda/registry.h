@@ -28,9 +28,9 @@ struct function *registry_find_url(struct registry *registry, const char *id,
 /* All, versions too, sorted by key, each held; a malloc()ed array. */
 struct function **registry_list(struct registry *registry, size_t *count);
 
-/* Unpack a zip into a new folder. Its name, for the record's "Code", goes into `id`. Unless a
- * record takes it, registry_drop() it. */
-enum { REGISTRY_ID_BYTES = 33 };
+/* Unpack a zip into a new folder. Its name, for the record's "Code", goes into `id`: random digits
+ * and the sum of the files (code_sum.h). Unless a record takes it, registry_drop() it. */
+enum { REGISTRY_RANDOM_BYTES = 32, REGISTRY_ID_BYTES = REGISTRY_RANDOM_BYTES + 18 };
 struct code *registry_unpack(struct registry *registry, const void *zip, size_t size,
                              char id[REGISTRY_ID_BYTES], struct err *err);
 
