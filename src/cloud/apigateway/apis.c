@@ -23,15 +23,13 @@ static json_t *make_api(const struct work *work, const char *id, const char *roo
         "{s:s, s:O, s:O*, s:O*, s:o, s:s, s:{s:[s]}, s:b, s:s, s:o, s:O*}", "id", id, "name",
         json_object_get(request, "name"), "description", json_object_get(request, "description"),
         "version", json_object_get(request, "version"), "createdDate", work_now(), "apiKeySource",
-        "HEADER", "endpointConfiguration", "types", "REGIONAL", "disableExecuteApiEndpoint", 0,
+        "HEADER", "endpointConfiguration", "types", "EDGE", "disableExecuteApiEndpoint", 0,
         "rootResourceId", root_id, "binaryMediaTypes",
         json_is_array(types) ? json_incref(types) : json_array(), "policy",
         json_object_get(request, "policy"));
     json_t *endpoint = json_object_get(request, "endpointConfiguration");
     if (json_is_object(endpoint))
         json_object_set(api, "endpointConfiguration", endpoint);
-    if (json_is_object(json_object_get(request, "tags")))
-        json_object_set(api, "tags", json_object_get(request, "tags"));
     return api;
 }
 
@@ -47,12 +45,35 @@ static int media_types_are_texts(const json_t *types)
     return 1;
 }
 
+/* They all answer at the same place; private ones would need a network of their own. */
+static int check_endpoint(struct work *work, const json_t *api)
+{
+    size_t i;
+    json_t *type;
+    const json_t *types = json_object_get(json_object_get(api, "endpointConfiguration"), "types");
+    json_array_foreach(types, i, type)
+    {
+        const char *text = json_string_value(type);
+        if (text && (strcmp(text, "EDGE") == 0 || strcmp(text, "REGIONAL") == 0))
+            continue;
+        work_fail(work, "BadRequestException",
+                  "Endpoint type %.32s is not supported: ken cloud has EDGE and REGIONAL",
+                  text ? text : "(none)");
+        return -1;
+    }
+    return 0;
+}
+
 void apigateway_create_api(void *self, struct rest_call *call)
 {
     struct work *work = self;
     char id[WORK_ID_BYTES], root_id[WORK_ID_BYTES];
     const char *name = work_text(work, "name"), *source = work_text(work, "apiKeySource");
     (void)call;
+    if (exchange_query(work->x, "mode")) {
+        work_fail(work, "BadRequestException", "ImportRestApi is not supported");
+        return;
+    }
     if (!name || !*name || strlen(name) > MAX_NAME_BYTES) {
         work_fail(work, "BadRequestException", "Invalid API name specified");
         return;
@@ -66,6 +87,10 @@ void apigateway_create_api(void *self, struct rest_call *call)
     work_make_id(id);
     work_make_id(root_id);
     json_t *api = make_api(work, id, root_id);
+    if (check_endpoint(work, api) < 0 || work_take_tags(work, api) < 0) {
+        json_decref(api);
+        return;
+    }
     work->api = json_pack("{s:O, s:o, s:{}, s:{}, s:{}}", "api", api, "resources",
                           root_resource(root_id), "validators", "deployments", "stages");
     work->changes_api = 1;
@@ -146,11 +171,16 @@ void apigateway_update_api(void *self, struct rest_call *call)
                                           "policy",
                                           "minimumCompressionSize",
                                           "disableExecuteApiEndpoint",
+                                          "endpointConfiguration",
                                           NULL};
     struct work *work = self;
     (void)call;
-    if (work_open_api(work) == 0)
-        patch(work, json_object_get(work->api, "api"), allowed);
+    if (work_open_api(work) < 0)
+        return;
+    json_t *api = json_object_get(work->api, "api");
+    patch(work, api, allowed);
+    if (!work->has_failed)
+        work->has_failed = check_endpoint(work, api) < 0;
 }
 
 /* Resources */
@@ -214,7 +244,8 @@ static int is_variable(const char *part)
 }
 
 /* A parent has one child of a name, one {parameter} and one {parameter+}. */
-static int check_siblings(struct work *work, const json_t *resources, const char *part)
+static int check_siblings(struct work *work, const json_t *resources, const char *above,
+                          const char *part)
 {
     const char *id;
     json_t *other;
@@ -222,7 +253,7 @@ static int check_siblings(struct work *work, const json_t *resources, const char
     {
         const char *parent = json_string_value(json_object_get(other, "parentId"));
         const char *name = json_string_value(json_object_get(other, "pathPart"));
-        if (!parent || strcmp(parent, work->call->parameters[1]) != 0)
+        if (!parent || strcmp(parent, above) != 0)
             continue;
         if (strcmp(name, part) == 0) {
             work_fail(work, "ConflictException",
@@ -240,6 +271,11 @@ static int check_siblings(struct work *work, const json_t *resources, const char
     return 0;
 }
 
+static json_t *join_path(const char *above, const char *part)
+{
+    return json_sprintf("%s/%s", strcmp(above, "/") ? above : "", part);
+}
+
 void apigateway_create_resource(void *self, struct rest_call *call)
 {
     struct work *work = self;
@@ -255,7 +291,7 @@ void apigateway_create_resource(void *self, struct rest_call *call)
                   "and curly braces at the beginning and the end.");
         return;
     }
-    if (check_siblings(work, resources, part) < 0)
+    if (check_siblings(work, resources, call->parameters[1], part) < 0)
         return;
     if (json_object_size(resources) >= STORE_MAX_RESOURCES) {
         work_fail(work, "LimitExceededException", "Maximum number of resources for this API is %d",
@@ -264,13 +300,58 @@ void apigateway_create_resource(void *self, struct rest_call *call)
     }
     const char *above = json_string_value(json_object_get(parent, "path"));
     work_make_id(id);
-    json_t *resource =
-        json_pack("{s:s, s:s, s:s, s:o}", "id", id, "parentId", call->parameters[1], "pathPart",
-                  part, "path", json_sprintf("%s/%s", strcmp(above, "/") ? above : "", part));
+    json_t *resource = json_pack("{s:s, s:s, s:s, s:o}", "id", id, "parentId", call->parameters[1],
+                                 "pathPart", part, "path", join_path(above, part));
     json_object_set(resources, id, resource);
     work->changes_api = 1;
     work->status = 201;
     work->reply = resource;
+}
+
+/* The paths of all that is below, whose parents' are right. */
+static void renew_paths(json_t *resources, const json_t *parent)
+{
+    const char *id, *own = json_string_value(json_object_get(parent, "id"));
+    json_t *resource;
+    json_object_foreach(resources, id, resource)
+    {
+        const char *above = json_string_value(json_object_get(resource, "parentId"));
+        if (!above || strcmp(above, own) != 0)
+            continue;
+        json_object_set_new(resource, "path",
+                            join_path(json_string_value(json_object_get(parent, "path")),
+                                      json_string_value(json_object_get(resource, "pathPart"))));
+        renew_paths(resources, resource);
+    }
+}
+
+/* The part of its path; it stays below the same parent. */
+void apigateway_update_resource(void *self, struct rest_call *call)
+{
+    static const char *const allowed[] = {"pathPart", NULL};
+    struct work *work = self;
+    (void)call;
+    json_t *resource = work_open_api(work) == 0 ? find_resource(work) : NULL;
+    if (!resource)
+        return;
+    json_t *resources = json_object_get(work->api, "resources");
+    const json_t *parent =
+        json_object_get(resources, json_string_value(json_object_get(resource, "parentId")));
+    json_t *changed = json_copy(resource);
+    patch(work, changed, allowed);
+    const char *part = json_string_value(json_object_get(changed, "pathPart"));
+    json_object_del(resources, work->call->parameters[1]);
+    if (!work->has_failed && (!parent || !part || !path_part_is_valid(part)))
+        work_fail(work, "BadRequestException", "Invalid path part specified");
+    if (!work->has_failed &&
+        check_siblings(work, resources, json_string_value(json_object_get(parent, "id")), part) ==
+            0) {
+        json_object_set_new(changed, "path",
+                            join_path(json_string_value(json_object_get(parent, "path")), part));
+        json_object_set(resources, work->call->parameters[1], changed);
+        renew_paths(resources, changed);
+    }
+    json_decref(changed);
 }
 
 /* A resource one of whose ancestors is gone goes too. */

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "cloud/apigateway/method_settings.h"
 #include "cloud/apigateway/target.h"
 
 #include <stdio.h>
@@ -38,6 +39,22 @@ static int check_key(struct execution *e, struct exchange *x, struct target *t)
         !throttle_take(e->throttle, bucket, t->pass.rate, t->pass.burst, clock_monotonic_ns()))
         return target_refuse(x, t, 429, "Too Many Requests");
     return 0;
+}
+
+/* What the stage lets everybody together do with a method. */
+static int check_rate(struct execution *e, struct exchange *x, struct target *t)
+{
+    char bucket[THROTTLE_KEY_BYTES];
+    struct method_rate limit =
+        method_settings_rate(t->stage->stage, target_text(t->match.resource, "path"),
+                             target_text(t->method, "httpMethod"));
+    if (limit.rate <= 0)
+        return 0;
+    snprintf(bucket, sizeof bucket, "%.12s %.20s %.12s %.8s", t->api_id, t->stage->name,
+             target_text(t->match.resource, "id"), target_text(t->method, "httpMethod"));
+    if (throttle_take(e->throttle, bucket, limit.rate, limit.burst, clock_monotonic_ns()))
+        return 0;
+    return target_refuse(x, t, 429, "Too Many Requests");
 }
 
 static int has_parameter(const struct exchange *x, const struct target *t, const char *name)
@@ -118,12 +135,28 @@ static int answer_mock(struct exchange *x, struct target *t)
     return -1;
 }
 
+/* The integration's URI with the stage's variables in it. NULL: one is missing, or no memory. */
+static const char *expand_uri(struct exchange *x, const struct target *t)
+{
+    static const char mark[] = "${stageVariables.";
+    const char *uri = target_text(t->integration, "uri"), *found;
+    const json_t *variables = json_object_get(t->stage->stage, "variables");
+    for (int i = 0; uri && i < 16 && (found = strstr(uri, mark)); i++) {
+        const char *name = found + sizeof mark - 1, *end = strchr(name, '}');
+        const char *key = end ? arena_copy(&x->arena, name, (size_t)(end - name)) : NULL;
+        const char *value = key ? json_string_value(json_object_get(variables, key)) : NULL;
+        uri = value ? arena_printf(&x->arena, "%.*s%s%s", (int)(found - uri), uri, value, end + 1)
+                    : NULL;
+    }
+    return uri;
+}
+
 static int invoke(struct execution *e, struct exchange *x, struct target *t)
 {
     char function[512];
     size_t size = 0;
     struct event_request request;
-    const char *name = gateway_function(target_text(t->integration, "uri"), &size);
+    const char *uri = expand_uri(x, t), *name = uri ? gateway_function(uri, &size) : NULL;
     if (!name || size >= sizeof function)
         return target_refuse(x, t, 500, "Internal server error");
     memcpy(function, name, size);
@@ -146,7 +179,7 @@ int execute_rest(struct execution *e, struct exchange *x, struct target *t)
     t->label = "ApiName";
     t->name = target_text(json_object_get(t->stage->api, "api"), "name");
     if (find_method(x, t) < 0 || check_identity(e, x, t) < 0 || check_key(e, x, t) < 0 ||
-        target_read_query(x, t) < 0 || check_parameters(x, t) < 0)
+        check_rate(e, x, t) < 0 || target_read_query(x, t) < 0 || check_parameters(x, t) < 0)
         return -1;
     return strcmp(target_text(t->integration, "type"), "MOCK") == 0 ? answer_mock(x, t)
                                                                     : invoke(e, x, t);

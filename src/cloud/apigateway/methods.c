@@ -1,15 +1,11 @@
+#include "cloud/apigateway/methods.h"
+
 #include "cloud/apigateway/patch.h"
-#include "cloud/apigateway/service.h"
 
 #include <stdint.h>
 #include <string.h>
 
 enum { MAX_TIMEOUT_MS = 29000, MIN_TIMEOUT_MS = 50, MAX_REQUEST_PARAMETERS = 100 };
-
-/* What a call names. Parameters: API, resource, HTTP method, status. */
-struct target {
-    json_t *resource, *methods, *method, *integration;
-};
 
 static json_t *not_found(struct work *work, const char *what)
 {
@@ -17,11 +13,10 @@ static json_t *not_found(struct work *work, const char *what)
     return NULL;
 }
 
-/* Opens the API and finds the method; `needs_integration` too. -1: the error is answered. */
-static int find_target(struct work *work, int needs_method, int needs_integration,
-                       struct target *out)
+int methods_find(struct work *work, int needs_method, int needs_integration,
+                 struct method_place *out)
 {
-    *out = (struct target){0};
+    *out = (struct method_place){0};
     if (work_open_api(work) < 0)
         return -1;
     const char *const *parameters = work->call->parameters;
@@ -44,7 +39,7 @@ static int find_target(struct work *work, int needs_method, int needs_integratio
     return 0;
 }
 
-static void answer_change(struct work *work, int status, const json_t *value)
+void methods_answer(struct work *work, int status, const json_t *value)
 {
     work->changes_api = 1;
     work->status = status;
@@ -116,8 +111,8 @@ static int check_method(struct work *work)
 void apigateway_put_method(void *self, struct rest_call *call)
 {
     struct work *work = self;
-    struct target target;
-    if (find_target(work, 0, 0, &target) < 0 || check_method(work) < 0)
+    struct method_place target;
+    if (methods_find(work, 0, 0, &target) < 0 || check_method(work) < 0)
         return;
     if (target.method) {
         work_fail(work, "ConflictException", "Method already exists for this resource");
@@ -136,23 +131,23 @@ void apigateway_put_method(void *self, struct rest_call *call)
         json_object_set_new(target.resource, "resourceMethods", target.methods);
     }
     json_object_set_new(target.methods, call->parameters[2], method);
-    answer_change(work, 201, method);
+    methods_answer(work, 201, method);
 }
 
 void apigateway_get_method(void *self, struct rest_call *call)
 {
     struct work *work = self;
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(work, 1, 0, &target) == 0)
+    if (methods_find(work, 1, 0, &target) == 0)
         work->reply = json_incref(target.method);
 }
 
 void apigateway_delete_method(void *self, struct rest_call *call)
 {
     struct work *work = self;
-    struct target target;
-    if (find_target(work, 1, 0, &target) < 0)
+    struct method_place target;
+    if (methods_find(work, 1, 0, &target) < 0)
         return;
     json_object_del(target.methods, call->parameters[2]);
     work->changes_api = 1;
@@ -177,15 +172,15 @@ void apigateway_update_method(void *self, struct rest_call *call)
                                           "requestParameters", "requestValidatorId",
                                           "operationName",     NULL};
     struct work *work = self;
-    struct target target;
+    struct method_place target;
     struct err err = {0};
     (void)call;
-    if (find_target(work, 1, 0, &target) < 0)
+    if (methods_find(work, 1, 0, &target) < 0)
         return;
     if (patch_apply(target.method, work->request, allowed, &err) < 0)
         work_fail_err(work, &err);
     else if (check_patched(work, target.method) == 0)
-        answer_change(work, 200, target.method);
+        methods_answer(work, 200, target.method);
 }
 
 /* Integrations */
@@ -207,7 +202,7 @@ static int check_proxy(struct work *work)
     const char *uri = work_text(work, "uri"), *method = work_text(work, "httpMethod");
     if (!method)
         method = work_text(work, "integrationHttpMethod");
-    if (!uri || !gateway_function(uri, &size))
+    if (!uri || (!gateway_function(uri, &size) && !strstr(uri, "${stageVariables.")))
         work_fail(work, "BadRequestException",
                   "Invalid ARN specified in the request: the uri of a function is "
                   "arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations");
@@ -244,7 +239,7 @@ static int check_mock(struct work *work)
     return 0;
 }
 
-static int check_integration(struct work *work)
+int methods_check_integration(struct work *work)
 {
     static const char *const refused[] = {"connectionType", "connectionId", "requestParameters",
                                           "tlsConfig"};
@@ -290,30 +285,30 @@ static json_t *make_integration(const struct work *work)
 void apigateway_put_integration(void *self, struct rest_call *call)
 {
     struct work *work = self;
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(work, 1, 0, &target) < 0 || check_integration(work) < 0)
+    if (methods_find(work, 1, 0, &target) < 0 || methods_check_integration(work) < 0)
         return;
     json_t *integration = make_integration(work);
     json_object_set_new(target.method, "methodIntegration", integration);
-    answer_change(work, 201, integration);
+    methods_answer(work, 201, integration);
 }
 
 void apigateway_get_integration(void *self, struct rest_call *call)
 {
     struct work *work = self;
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(work, 1, 1, &target) == 0)
+    if (methods_find(work, 1, 1, &target) == 0)
         work->reply = json_incref(target.integration);
 }
 
 void apigateway_delete_integration(void *self, struct rest_call *call)
 {
     struct work *work = self;
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(work, 1, 1, &target) < 0)
+    if (methods_find(work, 1, 1, &target) < 0)
         return;
     json_object_del(target.method, "methodIntegration");
     work->changes_api = 1;
@@ -343,10 +338,10 @@ static void put_response(struct work *work, json_t *holder, const char *field)
     json_t *response = json_deep_copy(work->request);
     json_object_set_new(response, "statusCode", json_string(status));
     json_object_set_new(responses, status, response);
-    answer_change(work, 201, response);
+    methods_answer(work, 201, response);
 }
 
-static json_t *find_response(struct work *work, const json_t *holder, const char *field)
+json_t *methods_find_response(struct work *work, const json_t *holder, const char *field)
 {
     json_t *response = json_object_get(json_object_get(holder, field), work->call->parameters[3]);
     return response ? response : not_found(work, "Response status code");
@@ -354,47 +349,44 @@ static json_t *find_response(struct work *work, const json_t *holder, const char
 
 static void get_response(struct work *work, const json_t *holder, const char *field)
 {
-    work->reply = json_incref(find_response(work, holder, field));
+    work->reply = json_incref(methods_find_response(work, holder, field));
 }
 
 static void delete_response(struct work *work, json_t *holder, const char *field)
 {
-    if (!find_response(work, holder, field))
+    if (!methods_find_response(work, holder, field))
         return;
     json_object_del(json_object_get(holder, field), work->call->parameters[3]);
     work->changes_api = 1;
     work->status = 204;
 }
 
-#define METHOD_RESPONSES "methodResponses"
-#define INTEGRATION_RESPONSES "integrationResponses"
-
 void apigateway_put_method_response(void *self, struct rest_call *call)
 {
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(self, 1, 0, &target) == 0)
+    if (methods_find(self, 1, 0, &target) == 0)
         put_response(self, target.method, METHOD_RESPONSES);
 }
 
 void apigateway_get_method_response(void *self, struct rest_call *call)
 {
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(self, 1, 0, &target) == 0)
+    if (methods_find(self, 1, 0, &target) == 0)
         get_response(self, target.method, METHOD_RESPONSES);
 }
 
 void apigateway_delete_method_response(void *self, struct rest_call *call)
 {
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(self, 1, 0, &target) == 0)
+    if (methods_find(self, 1, 0, &target) == 0)
         delete_response(self, target.method, METHOD_RESPONSES);
 }
 
 /* What MOCK can give: headers that are constants in quotes, a body without expressions. */
-static int check_mock_response(struct work *work)
+int methods_check_mock_response(struct work *work)
 {
     const char *name;
     json_t *value;
@@ -428,24 +420,24 @@ static int check_mock_response(struct work *work)
 
 void apigateway_put_integration_response(void *self, struct rest_call *call)
 {
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(self, 1, 1, &target) == 0 && check_mock_response(self) == 0)
+    if (methods_find(self, 1, 1, &target) == 0 && methods_check_mock_response(self) == 0)
         put_response(self, target.integration, INTEGRATION_RESPONSES);
 }
 
 void apigateway_get_integration_response(void *self, struct rest_call *call)
 {
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(self, 1, 1, &target) == 0)
+    if (methods_find(self, 1, 1, &target) == 0)
         get_response(self, target.integration, INTEGRATION_RESPONSES);
 }
 
 void apigateway_delete_integration_response(void *self, struct rest_call *call)
 {
-    struct target target;
+    struct method_place target;
     (void)call;
-    if (find_target(self, 1, 1, &target) == 0)
+    if (methods_find(self, 1, 1, &target) == 0)
         delete_response(self, target.integration, INTEGRATION_RESPONSES);
 }

@@ -73,6 +73,8 @@ void apigateway_create_key(void *self, struct rest_call *call)
                             !json_is_false(enabled), "createdDate", work_now(), "lastUpdatedDate",
                             work_now(), "stageKeys");
     json_object_set_new(keys_of(work), id, key);
+    if (work_take_tags(work, key) < 0)
+        return;
     work->changes_plans = 1;
     work->status = 201;
     work->reply = json_incref(key);
@@ -216,6 +218,8 @@ void apigateway_create_plan(void *self, struct rest_call *call)
                              "apiStages", stages ? json_incref(stages) : json_array(), "throttle",
                              json_object_get(work->request, "throttle"), "keys");
     json_object_set_new(plans_of(work), id, plan);
+    if (work_take_tags(work, plan) < 0)
+        return;
     work->changes_plans = 1;
     work->status = 201;
     work->reply = work_without(plan, without_keys);

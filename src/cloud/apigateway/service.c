@@ -16,14 +16,6 @@
 
 enum { LIST_DEFAULT = 25, LIST_MAX = 500 };
 
-static void get_account(void *self, struct rest_call *call)
-{
-    struct work *work = self;
-    (void)call;
-    work->reply =
-        json_pack("{s:{s:i, s:f}}", "throttleSettings", "burstLimit", 5000, "rateLimit", 10000.0);
-}
-
 /* The answers that the gateway gives by itself are AWS's defaults. */
 static void refuse_gateway_response(void *self, struct rest_call *call)
 {
@@ -89,7 +81,7 @@ static const struct rest_operation operations[] = {
     {"GetDeployment", "GET", API "/deployments/{}", apigateway_get_deployment, NULL},
     {"DeleteDeployment", "DELETE", API "/deployments/{}", apigateway_delete_deployment, NULL},
     {"CreateStage", "POST", API "/stages", apigateway_create_stage,
-     "stageName deploymentId description variables"},
+     "stageName deploymentId description variables tags cacheClusterEnabled tracingEnabled"},
     {"GetStages", "GET", API "/stages", apigateway_list_stages, NULL},
     {"GetStage", "GET", API "/stages/{}", apigateway_get_stage, NULL},
     {"DeleteStage", "DELETE", API "/stages/{}", apigateway_delete_stage, NULL},
@@ -113,7 +105,35 @@ static const struct rest_operation operations[] = {
     {"DeleteUsagePlanKey", "DELETE", "/usageplans/{}/keys/{}", apigateway_delete_plan_key, NULL},
     {"PutGatewayResponse", "PUT", API "/gatewayresponses/{}", refuse_gateway_response, NULL},
     {"GetGatewayResponses", "GET", API "/gatewayresponses", list_gateway_responses, NULL},
-    {"GetAccount", "GET", "/account", get_account, NULL},
+    {"GetAccount", "GET", "/account", apigateway_get_account, NULL},
+    {"UpdateAccount", "PATCH", "/account", apigateway_update_account, "patchOperations"},
+    {"UpdateResource", "PATCH", RESOURCE, apigateway_update_resource, "patchOperations"},
+    {"UpdateIntegration", "PATCH", METHOD "/integration", apigateway_update_integration,
+     "patchOperations"},
+    {"UpdateMethodResponse", "PATCH", METHOD "/responses/{}", apigateway_update_method_response,
+     "patchOperations"},
+    {"UpdateIntegrationResponse", "PATCH", METHOD "/integration/responses/{}",
+     apigateway_update_integration_response, "patchOperations"},
+    {"UpdateDeployment", "PATCH", API "/deployments/{}", apigateway_update_deployment,
+     "patchOperations"},
+    {"TagResource", "PUT", "/tags/{*}", apigateway_tag, "tags"},
+    {"UntagResource", "DELETE", "/tags/{*}", apigateway_untag, NULL},
+    {"GetTags", "GET", "/tags/{*}", apigateway_get_tags, NULL},
+    {"GetModels", "GET", API "/models", apigateway_list_models, NULL},
+    {"GetModel", "GET", API "/models/{}", apigateway_get_model, NULL},
+    {"GetAuthorizers", "GET", API "/authorizers", apigateway_list_nothing_of_api, NULL},
+    {"GetAuthorizer", "GET", API "/authorizers/{}", apigateway_no_authorizer, NULL},
+    {"GetDocumentationParts", "GET", API "/documentation/parts", apigateway_list_nothing_of_api,
+     NULL},
+    {"GetDocumentationVersions", "GET", API "/documentation/versions",
+     apigateway_list_nothing_of_api, NULL},
+    {"GetDomainNames", "GET", "/domainnames", apigateway_list_nothing, NULL},
+    {"GetDomainName", "GET", "/domainnames/{}", apigateway_no_domain, NULL},
+    {"GetBasePathMappings", "GET", "/domainnames/{}/basepathmappings", apigateway_no_domain, NULL},
+    {"GetBasePathMapping", "GET", "/domainnames/{}/basepathmappings/{}", apigateway_no_domain,
+     NULL},
+    {"GetVpcLinks", "GET", "/vpclinks", apigateway_list_nothing, NULL},
+    {"GetClientCertificates", "GET", "/clientcertificates", apigateway_list_nothing, NULL},
     {0},
 };
 

@@ -57,14 +57,17 @@ json_t *work_page(struct work *work, const json_t *values, const char *const *hi
 /* {"item": [..]} with the values of an object, from ?position on and at most ?limit. */
 json_t *work_list(struct work *work, const json_t *values, const char *const *hidden);
 
+/* tags.c: the request's "tags" into the holder's. -1: the error is answered. */
+int work_take_tags(struct work *work, json_t *holder) MUST_USE;
+
 typedef void apigateway_operation(void *self, struct rest_call *call);
 
 /* apis.c */
 apigateway_operation apigateway_create_api, apigateway_list_apis, apigateway_get_api,
     apigateway_delete_api, apigateway_update_api, apigateway_list_resources,
     apigateway_get_resource, apigateway_create_resource, apigateway_delete_resource,
-    apigateway_create_validator, apigateway_list_validators, apigateway_get_validator,
-    apigateway_delete_validator;
+    apigateway_update_resource, apigateway_create_validator, apigateway_list_validators,
+    apigateway_get_validator, apigateway_delete_validator;
 /* methods.c */
 apigateway_operation apigateway_put_method, apigateway_get_method, apigateway_delete_method,
     apigateway_update_method, apigateway_put_integration, apigateway_get_integration,
@@ -75,6 +78,15 @@ apigateway_operation apigateway_put_method, apigateway_get_method, apigateway_de
 apigateway_operation apigateway_create_deployment, apigateway_list_deployments,
     apigateway_get_deployment, apigateway_delete_deployment, apigateway_create_stage,
     apigateway_list_stages, apigateway_get_stage, apigateway_delete_stage, apigateway_update_stage;
+/* updates.c */
+apigateway_operation apigateway_update_integration, apigateway_update_method_response,
+    apigateway_update_integration_response, apigateway_update_deployment;
+/* tags.c */
+apigateway_operation apigateway_tag, apigateway_untag, apigateway_get_tags;
+/* lookups.c */
+apigateway_operation apigateway_get_account, apigateway_update_account, apigateway_list_nothing,
+    apigateway_list_nothing_of_api, apigateway_no_domain, apigateway_no_authorizer,
+    apigateway_list_models, apigateway_get_model;
 /* plans.c */
 apigateway_operation apigateway_create_key, apigateway_list_keys, apigateway_get_key,
     apigateway_delete_key, apigateway_update_key, apigateway_create_plan, apigateway_list_plans,

@@ -1,3 +1,4 @@
+#include "cloud/apigateway/method_settings.h"
 #include "cloud/apigateway/patch.h"
 #include "cloud/apigateway/service.h"
 
@@ -162,13 +163,24 @@ void apigateway_delete_deployment(void *self, struct rest_call *call)
 
 /* Stages */
 
+static int check_options(struct work *work, const json_t *stage)
+{
+    static const char *const refused[] = {"cacheClusterEnabled", "tracingEnabled"};
+    for (size_t i = 0; i < 2; i++)
+        if (json_is_true(json_object_get(stage, refused[i]))) {
+            work_fail(work, "BadRequestException", "%s is not supported", refused[i]);
+            return -1;
+        }
+    return 0;
+}
+
 void apigateway_create_stage(void *self, struct rest_call *call)
 {
     struct work *work = self;
     const char *name = work_text(work, "stageName");
     const char *deployment = work_text(work, "deploymentId");
     (void)call;
-    if (work_open_api(work) < 0)
+    if (work_open_api(work) < 0 || check_options(work, work->request) < 0)
         return;
     if (!deployment || !json_object_get(json_object_get(work->api, "deployments"), deployment)) {
         work_fail(work, "BadRequestException", "Deployment id does not exist");
@@ -181,7 +193,7 @@ void apigateway_create_stage(void *self, struct rest_call *call)
     json_t *stage =
         add_stage(work, name ? name : "", deployment, json_object_get(work->request, "variables"),
                   json_object_get(work->request, "description"));
-    if (!stage)
+    if (!stage || work_take_tags(work, stage) < 0)
         return;
     work->changes_api = 1;
     work->status = 201;
@@ -192,9 +204,19 @@ void apigateway_create_stage(void *self, struct rest_call *call)
 void apigateway_list_stages(void *self, struct rest_call *call)
 {
     struct work *work = self;
+    const char *name, *wanted = exchange_query(work->x, "deploymentId");
+    json_t *stage, *found = json_object();
     (void)call;
-    if (work_open_api(work) == 0)
-        work->reply = work_list(work, json_object_get(work->api, "stages"), NULL);
+    if (work_open_api(work) == 0) {
+        json_object_foreach(json_object_get(work->api, "stages"), name, stage)
+        {
+            const char *own = json_string_value(json_object_get(stage, "deploymentId"));
+            if (!wanted || (own && strcmp(own, wanted) == 0))
+                json_object_set(found, name, stage);
+        }
+        work->reply = work_list(work, found, NULL);
+    }
+    json_decref(found);
 }
 
 static json_t *find_stage(struct work *work)
@@ -227,17 +249,23 @@ void apigateway_delete_stage(void *self, struct rest_call *call)
 
 void apigateway_update_stage(void *self, struct rest_call *call)
 {
-    static const char *const allowed[] = {"deploymentId", "description", "variables", NULL};
+    static const char *const allowed[] = {"deploymentId",        "description",    "variables",
+                                          "cacheClusterEnabled", "tracingEnabled", NULL};
     struct work *work = self;
     struct err err = {0};
     (void)call;
     json_t *stage = find_stage(work);
     if (!stage)
         return;
-    if (patch_apply(stage, work->request, allowed, &err) < 0) {
+    json_t *others = method_settings_patch(stage, work->request, &err);
+    int result = others ? patch_apply(stage, others, allowed, &err) : -1;
+    json_decref(others);
+    if (result < 0) {
         work_fail_err(work, &err);
         return;
     }
+    if (check_options(work, stage) < 0)
+        return;
     const char *deployment = json_string_value(json_object_get(stage, "deploymentId"));
     if (!deployment || !json_object_get(json_object_get(work->api, "deployments"), deployment)) {
         work_fail(work, "BadRequestException", "Deployment id does not exist");

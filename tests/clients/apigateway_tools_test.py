@@ -1,0 +1,242 @@
+"""API Gateway as deployment tools use it: what they look up, tag and change piece by piece.
+apigateway_tools_test.py KEN FUNCTION"""
+import json
+import sys
+import unittest
+import urllib.error
+import urllib.request
+
+import cloud as clouds
+import lambda_functions as functions
+
+try:
+    import boto3
+except ImportError:
+    clouds.skip("no boto3 for " + sys.executable)
+
+ROLE = "arn:aws:iam::000000000000:role/test"
+MOCK = {"type": "MOCK", "requestTemplates": {"application/json": '{"statusCode": 200}'}}
+# Answers with its own ARN.
+WHO = r"""#!/usr/bin/python3
+import http.client, json, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+base = "/2018-06-01/runtime/invocation/"
+while True:
+    api.request("GET", base + "next")
+    reply = api.getresponse()
+    reply.read()
+    answer = {"statusCode": 200, "body": reply.headers["Lambda-Runtime-Invoked-Function-Arn"]}
+    api.request("POST", base + reply.headers["Lambda-Runtime-Aws-Request-Id"] + "/response",
+                json.dumps(answer).encode())
+    api.getresponse().read()
+"""
+
+
+class ToolsTest(clouds.Case):
+    clients = {"client": "apigateway", "lambdas": "lambda"}
+
+    def setUp(self):
+        made = self.client.create_rest_api(name="tools", tags={"a": "b"})
+        self.api = made["id"]
+        self.arn = f"arn:aws:apigateway:us-east-1::/restapis/{self.api}"
+        self.root = self.client.get_resources(restApiId=self.api)["items"][0]["id"]
+
+    def tearDown(self):
+        self.client.delete_rest_api(restApiId=self.api)
+
+    def resource(self, part, parent=None):
+        return self.client.create_resource(restApiId=self.api, parentId=parent or self.root,
+                                           pathPart=part)["id"]
+
+    def mock(self, resource, method="GET"):
+        names = {"restApiId": self.api, "resourceId": resource, "httpMethod": method}
+        self.client.put_method(authorizationType="NONE", **names)
+        self.client.put_integration(**names, **MOCK)
+        self.client.put_method_response(statusCode="200", **names)
+        self.client.put_integration_response(statusCode="200",
+                                             responseTemplates={"application/json": "fine"}, **names)
+        return names
+
+    def deploy(self, stage="prod", **more):
+        return self.client.create_deployment(restApiId=self.api, stageName=stage, **more)["id"]
+
+    def get(self, path, stage="prod"):
+        url = f"{self.cloud.endpoint}/restapis/{self.api}/{stage}/_user_request_/{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=60) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    @staticmethod
+    def replace(path, value):
+        return [{"op": "replace", "path": path, "value": value}]
+
+    def test_an_api_is_edge_optimised_unless_told_otherwise(self):
+        api = self.client.get_rest_api(restApiId=self.api)
+        self.assertEqual(api["endpointConfiguration"]["types"], ["EDGE"])
+        changed = self.client.update_rest_api(restApiId=self.api, patchOperations=self.replace(
+            "/endpointConfiguration/types/EDGE", "REGIONAL"))
+        self.assertEqual(changed["endpointConfiguration"]["types"], ["REGIONAL"])
+        self.refused("BadRequestException", self.client.update_rest_api, restApiId=self.api,
+                     patchOperations=self.replace("/endpointConfiguration/types/REGIONAL", "PRIVATE"))
+        self.refused("BadRequestException", self.client.create_rest_api, name="p",
+                     endpointConfiguration={"types": ["PRIVATE"]})
+        self.assertIn("ImportRestApi", self.refused("BadRequestException", self.client.import_rest_api,
+                                                    body=b"{}"))
+
+    def test_tags_of_all_that_has_some(self):
+        self.mock(self.resource("x"))
+        deployment = self.deploy()
+        self.client.create_stage(restApiId=self.api, stageName="tagged", deploymentId=deployment,
+                                 tags={"s": "t"})
+        key = self.client.create_api_key(name="k", tags={"k": "v"})["id"]
+        plan = self.client.create_usage_plan(name="p", tags={"p": "q"})["id"]
+        account = "arn:aws:apigateway:us-east-1::"
+        for arn, tags in ((self.arn, {"a": "b"}), (self.arn + "/stages/tagged", {"s": "t"}),
+                          (self.arn + "/stages/prod", {}), (f"{account}/apikeys/{key}", {"k": "v"}),
+                          (f"{account}/usageplans/{plan}", {"p": "q"})):
+            with self.subTest(arn=arn):
+                self.assertEqual(self.client.get_tags(resourceArn=arn)["tags"], tags)
+                self.client.tag_resource(resourceArn=arn, tags={"new": "one", "two": "2"})
+                self.client.untag_resource(resourceArn=arn, tagKeys=["two", *tags])
+                self.assertEqual(self.client.get_tags(resourceArn=arn)["tags"], {"new": "one"})
+        self.assertEqual(self.client.get_stage(restApiId=self.api, stageName="tagged")["tags"],
+                         {"new": "one"})
+        for arn in (self.arn[:-1], self.arn + "/stages/none", f"{account}/apikeys/none",
+                    f"{account}/clouds/x", "arn:aws:s3:::b"):
+            self.refused("NotFoundException", self.client.get_tags, resourceArn=arn)
+        self.client.delete_usage_plan(usagePlanId=plan)
+
+    def test_what_nobody_has_here(self):
+        c, api = self.client, {"restApiId": self.api}
+        for call, names in ((c.get_authorizers, api), (c.get_documentation_parts, api),
+                            (c.get_domain_names, {}), (c.get_vpc_links, {}),
+                            (c.get_client_certificates, {})):
+            self.assertEqual(call(**names)["items"], [])
+        self.assertEqual({model["name"] for model in c.get_models(**api)["items"]}, {"Empty", "Error"})
+        self.assertEqual(c.get_model(modelName="Empty", **api)["contentType"], "application/json")
+        for call, names, words in (
+                (c.get_domain_name, {"domainName": "x.example"}, "Invalid domain name identifier specified"),
+                (c.get_base_path_mappings, {"domainName": "x.example"},
+                 "Invalid domain name identifier specified"),
+                (c.get_model, {"modelName": "Mine", **api}, "Invalid Model Name specified: Mine"),
+                (c.get_authorizer, {"authorizerId": "abc", **api},
+                 "Invalid Authorizer identifier specified"),
+                (c.get_authorizers, {"restApiId": "none"},
+                 "Invalid API identifier specified 000000000000:none")):
+            self.assertEqual(self.refused("NotFoundException", call, **names), words)
+
+    def test_the_account(self):
+        self.assertNotIn("cloudwatchRoleArn", self.client.get_account())
+        self.client.update_account(patchOperations=self.replace("/cloudwatchRoleArn", ROLE))
+        account = self.client.get_account()
+        self.assertEqual([account["cloudwatchRoleArn"], account["apiKeyVersion"],
+                          account["throttleSettings"]["burstLimit"]], [ROLE, "4", 5000])
+        self.client.update_account(patchOperations=self.replace("/cloudwatchRoleArn", ""))
+        self.assertNotIn("cloudwatchRoleArn", self.client.get_account())
+
+    def test_a_resource_moves_with_all_below_it(self):
+        pets, dogs = self.resource("pets"), self.resource("dogs")
+        below = self.resource("{id}", pets)
+        self.mock(self.resource("toys", below))
+        self.assertIn("already has this name", self.refused(
+            "ConflictException", self.client.update_resource, restApiId=self.api, resourceId=dogs,
+            patchOperations=self.replace("/pathPart", "pets")))
+        self.refused("BadRequestException", self.client.update_resource, restApiId=self.api,
+                     resourceId=self.root, patchOperations=self.replace("/pathPart", "x"))
+        changed = self.client.update_resource(restApiId=self.api, resourceId=pets,
+                                              patchOperations=self.replace("/pathPart", "animals"))
+        self.assertEqual(changed["path"], "/animals")
+        paths = {one["path"] for one in self.client.get_resources(restApiId=self.api)["items"]}
+        self.assertEqual(paths, {"/", "/dogs", "/animals", "/animals/{id}", "/animals/{id}/toys"})
+        self.deploy()
+        self.assertEqual(self.get("animals/7/toys"), (200, "fine"))
+
+    def test_parts_of_methods_are_patched(self):
+        names = self.mock(self.resource("x"))
+        changed = self.client.update_integration(
+            **names, patchOperations=self.replace("/timeoutInMillis", "1500"))
+        self.assertEqual(changed["timeoutInMillis"], 1500)
+        self.refused("BadRequestException", self.client.update_integration, **names,
+                     patchOperations=self.replace("/timeoutInMillis", "49"))
+        self.refused("BadRequestException", self.client.update_integration, **names,
+                     patchOperations=self.replace("/nosuch", "49"))
+        header = "method.response.header.X-Who"
+        changed = self.client.update_method_response(statusCode="200", **names, patchOperations=[
+            {"op": "add", "path": "/responseParameters/" + header, "value": "true"}])
+        self.assertEqual(changed["responseParameters"], {header: True})
+        changed = self.client.update_integration_response(statusCode="200", **names, patchOperations=[
+            {"op": "add", "path": "/responseParameters/" + header, "value": "'me'"}])
+        self.assertEqual(changed["responseParameters"], {header: "'me'"})
+        self.refused("BadRequestException", self.client.update_integration_response, statusCode="200",
+                     **names, patchOperations=[{"op": "add", "value": "$x",
+                                                "path": "/responseTemplates/application~1json"}])
+        self.refused("NotFoundException", self.client.update_method_response, statusCode="404", **names,
+                     patchOperations=[])
+        deployment = self.deploy()
+        changed = self.client.update_deployment(restApiId=self.api, deploymentId=deployment,
+                                                patchOperations=self.replace("/description", "d"))
+        self.assertEqual(changed["description"], "d")
+        self.assertNotIn("resources", changed)
+        self.assertEqual(len(self.client.get_stages(restApiId=self.api,
+                                                    deploymentId=deployment)["item"]), 1)
+        self.assertEqual(self.client.get_stages(restApiId=self.api, deploymentId="other")["item"], [])
+
+    def test_a_stage_throttles_a_method_or_all(self):
+        self.mock(self.resource("x"))
+        self.mock(self.resource("y"))
+        self.deploy()
+
+        def patch(*operations):
+            return self.client.update_stage(restApiId=self.api, stageName="prod", patchOperations=[
+                {"op": "replace", "path": path, "value": value} for path, value in operations])
+        for path in ("/*/*/logging/loglevel", "/*/*/caching/enabled", "/tracingEnabled",
+                     "/*/*/metrics/enabled", "/x/GET/throttling/other"):
+            with self.assertRaises(self.client.exceptions.BadRequestException):
+                patch((path, "true"))
+        settings = patch(("/~1x/GET/throttling/rateLimit", "0.001"),
+                         ("/~1x/GET/throttling/burstLimit", "2"),
+                         ("/*/*/logging/loglevel", "OFF"))["methodSettings"]
+        self.assertEqual([settings["x/GET"]["throttlingBurstLimit"],
+                          settings["x/GET"]["throttlingRateLimit"],
+                          settings["*/*"]["loggingLevel"]], [2, 0.001, "OFF"])
+        self.assertEqual([self.get("x")[0] for _ in range(4)], [200, 200, 429, 429])
+        self.assertEqual(self.get("x")[1], '{"message":"Too Many Requests"}')
+        self.assertEqual([self.get("y")[0] for _ in range(4)], [200] * 4)
+        patch(("/*/*/throttling/rateLimit", "0.001"), ("/*/*/throttling/burstLimit", "1"))
+        self.assertEqual([self.get("y")[0] for _ in range(2)], [200, 429])
+        left = self.client.update_stage(restApiId=self.api, stageName="prod", patchOperations=[
+            {"op": "remove", "path": "/~1x/GET"}, {"op": "remove", "path": "/*/*"}])["methodSettings"]
+        self.assertEqual(left, {})
+        self.assertEqual([self.get("y")[0] for _ in range(3)], [200] * 3)
+
+    def test_a_stage_variable_names_the_alias(self):
+        arn = self.lambdas.create_function(
+            FunctionName="who", Role=ROLE, Runtime="provided.al2023", Handler="h",
+            Code={"ZipFile": functions.make_zip({"bootstrap": (WHO, 0o755)})}, Publish=True)["FunctionArn"]
+        self.assertTrue(arn.endswith(":who:1"))
+        for alias in ("blue", "green"):
+            self.lambdas.create_alias(FunctionName="who", Name=alias, FunctionVersion="1")
+            self.lambdas.add_permission(FunctionName="who", Qualifier=alias, StatementId="api",
+                                        Action="lambda:InvokeFunction",
+                                        Principal="apigateway.amazonaws.com")
+        names = {"restApiId": self.api, "resourceId": self.resource("who"), "httpMethod": "GET"}
+        self.client.put_method(authorizationType="NONE", **names)
+        self.client.put_integration(
+            type="AWS_PROXY", integrationHttpMethod="POST", **names,
+            uri="arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:"
+                "000000000000:function:who:${stageVariables.alias}/invocations")
+        for stage in ("blue", "green", "none"):
+            self.deploy(stage, variables={"alias": stage})
+        self.deploy("empty")
+        for stage in ("blue", "green"):
+            status, body = self.get("who", stage)
+            self.assertEqual((status, body.rsplit(":", 1)[-1]), (200, stage))
+        for stage in ("none", "empty"):
+            self.assertEqual(self.get("who", stage), (500, '{"message":"Internal server error"}'))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
