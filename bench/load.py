@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import architectures as bench  # noqa: E402
+import children  # noqa: E402
 
 
 class Loaded(bench.System):
@@ -33,11 +34,11 @@ class Loaded(bench.System):
         bench.run([sys.executable, "-c", code], self.environment)
 
     def load(self, frames, way, seconds, devices, rate=2):
-        done = subprocess.run(
+        done = children.run(
             [os.path.join(self.build, "bench", "bench_load"), "--deployment", self.deployment,
              "--frames", frames, "--expect", "person-a", "--architecture", way, "--seconds",
              str(seconds), "--devices", str(devices), "--rate", str(rate), "--retry", "60"],
-            env=self.environment, stdout=subprocess.PIPE, text=True, check=False,
+            env=self.environment, stdout=subprocess.PIPE, text=True,
             timeout=seconds + 180)
         if not done.stdout:
             raise RuntimeError("bench_load failed")
@@ -55,6 +56,7 @@ def main():
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--build", default=os.path.join(bench.ROOT, "build", "release"))
     options = parser.parse_args()
+    children.end_by_sigterm()
     build = os.path.abspath(options.build)
     folder = os.path.join(bench.ROOT, "build", "bench", "load")
     os.makedirs(folder, exist_ok=True)

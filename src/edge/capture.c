@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 /* Two seconds at 30 frames a second: room for a slow fragment, not for a dead disk. */
 enum { RECORDER_QUEUE_FRAMES = 60 };
@@ -260,6 +261,7 @@ int capture_all(struct capture *capture, struct err *err)
     const struct edge_listener *listener = run->listener;
     struct frame frame;
     int result;
+    prctl(PR_SET_TIMERSLACK, 1ul); /* a file's frame counts from when it was due */
     capture->start_unix_ms = clock_unix_ms();
     while ((result = source_read(capture->source, &frame, err)) > 0) {
         tell_status(capture);

@@ -58,7 +58,7 @@ static int leave_room(const char *folder, struct err *err)
 }
 
 /* A copy in the work folder, so that a frame that cannot be delivered is not gone. Without fsync:
- * it is short-lived, and the answer would wait for the disk. */
+ * most are short-lived, and the answer would wait for the disk. */
 static int save(const struct delivery *delivery, const struct buf *encoded, struct err *err)
 {
     int fd = open(delivery->path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -73,10 +73,12 @@ static int save(const struct delivery *delivery, const struct buf *encoded, stru
 }
 
 /* A full disk costs the copies, not the recognition. */
-static void save_or_say(struct worker *worker, struct delivery *delivery)
+void deliver_keep(struct worker *worker, struct delivery *delivery)
 {
     struct err err = {0};
     struct edge_run *run = worker->run;
+    if (delivery->saved || delivery->frame.bytes == 0)
+        return;
     delivery->saved =
         leave_room(run->options->work, &err) == 0 && save(delivery, &worker->encoded, &err) == 0;
     pthread_mutex_lock(&run->lock);
@@ -147,6 +149,8 @@ static int persist(struct worker *worker, struct delivery *delivery,
             edge_note_success(run);
             return 0;
         }
+        if (!run->spool) /* which is a better place */
+            deliver_keep(worker, delivery);
         if (!uplink_may_pass(err) || atomic_load(&run->cloud_gone) || !retry_wait(&retry)) {
             edge_note_failure(run, err);
             return -1;
@@ -161,17 +165,13 @@ static int open_uplink(struct worker *worker, struct err *err)
     return worker->uplink ? 0 : -1;
 }
 
-static int encode_and_save(struct worker *worker, const struct image *image,
-                           struct delivery *delivery, struct err *err)
+static int encode_timed(struct worker *worker, const struct image *image, struct delivery *delivery,
+                        struct err *err)
 {
-    double *stage_ms = delivery->frame.stage_ms;
     uint64_t start_ns = clock_monotonic_ns();
     if (encode(worker, image, &delivery->frame, err) < 0)
         return -1;
-    stage_ms[STAGE_encode] += clock_ms_since(start_ns);
-    start_ns = clock_monotonic_ns();
-    save_or_say(worker, delivery);
-    stage_ms[STAGE_save] = clock_ms_since(start_ns);
+    delivery->frame.stage_ms[STAGE_encode] += clock_ms_since(start_ns);
     return 0;
 }
 
@@ -197,7 +197,7 @@ static int by_cloud(struct worker *worker, const struct image *image, struct del
                     struct err *err)
 {
     int to_bucket = worker->run->options->architecture == EDGE_FRAME_TO_BUCKET;
-    if (encode_and_save(worker, image, delivery, err) < 0 || wait_for_cloud(worker->run, err) < 0 ||
+    if (encode_timed(worker, image, delivery, err) < 0 || wait_for_cloud(worker->run, err) < 0 ||
         open_uplink(worker, err) < 0 || (to_bucket && upload_first(worker, delivery, err) < 0))
         return -1;
     uint64_t start_ns = clock_monotonic_ns();
@@ -246,8 +246,7 @@ int deliver_archive(struct worker *worker, const struct edge_job *job, struct de
                     struct err *err)
 {
     struct image image;
-    if (convert(worker, job, &image, err) < 0 ||
-        encode_and_save(worker, &image, delivery, err) < 0 ||
+    if (convert(worker, job, &image, err) < 0 || encode_timed(worker, &image, delivery, err) < 0 ||
         wait_for_cloud(worker->run, err) < 0 || open_uplink(worker, err) < 0)
         return -1;
     return persist(worker, delivery, upload, err);

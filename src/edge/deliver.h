@@ -33,6 +33,8 @@ int deliver_archive(struct worker *worker, const struct edge_job *job, struct de
 /* Answer a frame here that the cloud did not. */
 int deliver_here(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
                  struct err *err) MUST_USE;
+/* A copy of the encoded frame into the work folder, if there is none yet. */
+void deliver_keep(struct worker *worker, struct delivery *delivery);
 /* Only encode it. */
 int deliver_encode(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
                    struct err *err) MUST_USE;

@@ -6,7 +6,6 @@
 #define STAGE_LIST(X)                                                                              \
     X(wait)              /* captured, until a worker takes it */                                   \
     X(encode)            /* to RGB, to PNG or JPEG */                                              \
-    X(save)              /* into the work folder */                                                \
     X(upload)            /* PUT to the frame bucket */                                             \
     X(gateway_and_queue) /* GET sent, until the function starts on it */                           \
     X(fetch)             /* the function's own stages, as it reports them */                       \

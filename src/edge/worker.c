@@ -57,6 +57,7 @@ static void archive(struct worker *worker, const struct edge_job *job, struct de
         pthread_mutex_unlock(&run->lock);
         return;
     }
+    deliver_keep(worker, delivery);
     pthread_mutex_lock(&run->lock);
     run->totals.unarchived++;
     run->totals.kept += (uint64_t)delivery->saved;
@@ -102,6 +103,8 @@ static void handle(struct worker *worker, const struct edge_job *job)
     } else {
         make_do(worker, job, &delivery, &err);
         delivery.frame.lost_because = delivery.frame.answer ? NULL : err.message;
+        if (!delivery.frame.answer && !delivery.frame.queued)
+            deliver_keep(worker, &delivery);
     }
     if (delivery.frame.answer)
         delivery.frame.verdict = answer_verdict(&delivery.answer, worker->run->options->expect);

@@ -70,9 +70,11 @@ static int set_up(struct converter *converter, const AVFrame *picture, struct er
 {
     size_t size = (size_t)picture->width * 3 * (size_t)picture->height;
     sws_freeContext(converter->context);
+    /* Without SWS_ACCURATE_RND, which costs eight times as much: a picture of 4:2:0 comes within 3
+     * of the formula's values, with each 2x2 pixels' colour as it is rather than interpolated. */
     converter->context = sws_getContext(
         picture->width, picture->height, (enum AVPixelFormat)picture->format, picture->width,
-        picture->height, AV_PIX_FMT_RGB24, SWS_BILINEAR | SWS_ACCURATE_RND, NULL, NULL, NULL);
+        picture->height, AV_PIX_FMT_RGB24, SWS_BILINEAR, NULL, NULL, NULL);
     if (!converter->context)
         return err_set(err, ERR_UNSUPPORTED, "convert picture: no way from %s to RGB",
                        av_get_pix_fmt_name((enum AVPixelFormat)picture->format));
