@@ -15,8 +15,9 @@ NAMES = sys.argv[3:]
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 60
 del sys.argv[2:]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "e2e"))
+import children
 from memory import together
-from whole_way import BUILD, Cloud, PHOTOS, ROOT  # takes the build folder off the command line, or skips
+from whole_way import BUILD, Cloud, ROOT, deploy_person  # takes the build folder off the command line, or skips
 
 SETTLE_S = 5
 MAX_PERCENT, MAX_MB = 10, 60
@@ -58,7 +59,7 @@ def measure(cloud, options):
     command = [BUILD / "ken-edge", "--video", "v4l2:/dev/video-ken", "--width", "640", "--height", "480", "--fps", "30", "--json",
                "--offline", "500", "--work", "work", "--segment", "1", "--keep-mb", "50", *options]
     with open(cloud.folder / "out", "w") as out:
-        device = subprocess.Popen([*map(str, command)], env=environment, cwd=cloud.folder, stdout=out, stderr=out)
+        device = children.start([*map(str, command)], env=environment, cwd=cloud.folder, stdout=out, stderr=out)
     try:
         time.sleep(SETTLE_S)
         camera = capturing(device.pid)
@@ -91,15 +92,13 @@ def measure(cloud, options):
 
 def prepare(cloud):
     cloud.start()
-    (cloud.folder / "photos" / "person-a").mkdir(parents=True)
-    shutil.copy(PHOTOS / "franck_01829.jpg", cloud.folder / "photos" / "person-a")
-    cloud.ken("train", "photos", "-o", "gallery.ken", "-q")
-    cloud.ken("deploy", "--gallery", "gallery.ken", "--auth", "key")
+    deploy_person(cloud)
     subprocess.run([BUILD / "tests" / "camera" / "bench_camera",
                     "--make", cloud.folder], check=True)
 
 
 def main():
+    children.end_by_sigterm()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-device-"))
     cloud, results, passed = Cloud(folder), {}, True
     try:

@@ -3,14 +3,11 @@
 and a recording an hour; then the network is back. usage: device_day.py BUILD_FOLDER. Skipped (77) as whole_way.py is."""
 import collections
 import json
-import pathlib
-import shutil
 import signal
 import subprocess
-import tempfile
 import unittest
 
-from whole_way import Cloud, KEN, PHOTOS  # takes the build folder off the command line, or skips
+from whole_way import InCloud, KEN, deploy_person  # takes the build folder off the command line, or skips
 from proxy import Proxy
 
 HOURS, EVERY = 12, 60  # a run; at a picture every two seconds
@@ -18,26 +15,13 @@ FRAMES = HOURS * 1800 // EVERY
 LONG_S = 400
 
 
-class Day(unittest.TestCase):
+class Day(InCloud):
     @classmethod
-    def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-day-"))
-        cls.cloud = Cloud(cls.folder)
-        cls.cloud.start()
-        (cls.folder / "photos" / "person-a").mkdir(parents=True)
-        shutil.copy(PHOTOS / "franck_01829.jpg", cls.folder / "photos" / "person-a")
-        cls.cloud.ken("train", "photos", "-o", "gallery.ken", "-q")
-        cls.cloud.ken("deploy", "--gallery", "gallery.ken", "--auth", "key")
+    def prepare(cls):
+        deploy_person(cls.cloud)
         # the buckets behind a proxy that counts what is stored, the API directly
         cls.proxy = Proxy(cls.cloud.endpoint)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.proxy.close()
-        if cls.cloud.process.poll() is None:
-            cls.cloud.stop()
-        cls.cloud.log.close()
-        shutil.rmtree(cls.folder, ignore_errors=True)
+        cls.addClassCleanup(cls.proxy.close)
 
     def run_device(self, work, *options):
         """Lines of a run, and how it ended."""

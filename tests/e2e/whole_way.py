@@ -100,6 +100,42 @@ class Cloud:
         return done
 
 
+def deploy_person(cloud, video=None, people=()):
+    """Train a gallery of person-a from one photo, or from the first seconds of a video, and deploy everything."""
+    if video:
+        cloud.ken("frames", video, "-o", "photos/person-a", "--seconds", 3)
+    else:
+        (cloud.folder / "photos" / "person-a").mkdir(parents=True)
+        shutil.copy(PHOTOS / "franck_01829.jpg", cloud.folder / "photos" / "person-a")
+    cloud.ken("train", "photos", "-o", "gallery.ken", "-q")
+    cloud.ken("deploy", "--gallery", "gallery.ken", "--auth", "key")
+    if people:
+        (cloud.folder / "people.json").write_text(json.dumps(people))
+        cloud.ken("people", "import", "people.json")
+
+
+class InCloud(unittest.TestCase):
+    """Tests with a cloud of their own, in a folder of their own; `prepare` is theirs."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-e2e-"))
+        cls.cloud = Cloud(cls.folder)
+        cls.cloud.start()
+        cls.prepare()
+
+    @classmethod
+    def prepare(cls):
+        deploy_person(cls.cloud)
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.cloud.process.poll() is None:
+            cls.cloud.stop()
+        cls.cloud.log.close()
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+
 def lay_out_photos(folder):
     """Two people to enrol: one with a record, one without; and what is sent later."""
     for name, files in {"person-a": ["franck_01829.jpg", "franck_02045.jpg", "franck_02159.jpg"],
@@ -109,12 +145,9 @@ def lay_out_photos(folder):
             shutil.copy(PHOTOS / file, folder / name / file)
 
 
-class WholeWay(unittest.TestCase):
+class WholeWay(InCloud):
     @classmethod
-    def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ken-e2e-"))
-        cls.cloud = Cloud(cls.folder)
-        cls.cloud.start()
+    def prepare(cls):
         lay_out_photos(cls.folder / "photos")
         cls.cloud.ken("train", cls.folder / "photos", "-o", cls.folder / "gallery.ken")
         cls.cloud.ken("deploy", "--gallery", cls.folder / "gallery.ken", "--auth", "key",
@@ -123,13 +156,6 @@ class WholeWay(unittest.TestCase):
         people = [{"id": 1, "name": "person-a", "major": "Optics", "year": "2027"}]
         (cls.folder / "people.json").write_text(json.dumps(people))
         cls.cloud.ken("people", "import", cls.folder / "people.json")
-
-    @classmethod
-    def tearDownClass(cls):
-        if cls.cloud.process.poll() is None:
-            cls.cloud.stop()
-        cls.cloud.log.close()
-        shutil.rmtree(cls.folder, ignore_errors=True)
 
     def put(self, key, data):
         self.cloud.client("s3").put_object(Bucket=self.deployment["frames_bucket"], Key=key, Body=data)
