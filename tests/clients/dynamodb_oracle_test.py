@@ -110,7 +110,9 @@ def ask(client, operation, parameters):
         return sorted_sets(answer)
     except ClientError as error:
         found = error.response["Error"]
-        return found["Code"], found.get("Message", "")
+        # AWS calls what is wrong with a write's request a validation error; DynamoDB Local says it bare.
+        bare = re.sub("^1 validation error detected: (?!Value)", "", found.get("Message", ""))
+        return found["Code"], bare
 
 
 class Generator:

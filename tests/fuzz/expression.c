@@ -21,7 +21,7 @@ static void run(const char *text, struct arena *arena, const json_t *item_json, 
     struct value item, changed;
     struct update update;
     struct projection projection;
-    if (substitutions_init(&s, names, values, arena, &err) < 0 ||
+    if (substitutions_init(&s, names, values, VALUE_OLDER, arena, &err) < 0 ||
         item_from_json(item_json, &item, arena, &err) < 0)
         abort();
     struct node *node = condition_parse(&s, "ConditionExpression", text, &err);

@@ -37,8 +37,9 @@ static int set_up(void **state)
     f->names = json_loads(NAMES, 0, NULL);
     f->values = json_loads(VALUES, 0, NULL);
     assert_int_equal(item_from_json(f->item, &f->map, &f->arena, &err), 0);
-    assert_int_equal(substitutions_init(&f->substitutions, f->names, f->values, &f->arena, &err),
-                     0);
+    assert_int_equal(
+        substitutions_init(&f->substitutions, f->names, f->values, VALUE_OLDER, &f->arena, &err),
+        0);
     *state = f;
     return 0;
 }

@@ -264,7 +264,8 @@ static void every_operation_asks_for_access_to_what_it_touches(void **state)
     snprintf(body, sizeof body, "{\"RequestItems\":{\"mmm\":[{\"DeleteRequest\":{\"Key\":%s}}]}}",
              key);
     asks(f, "BatchWriteItem", body, "dynamodb:BatchWriteItem " ARN "mmm");
-    asks(f, "TagResource", "{\"ResourceArn\":\"" ARN "zzz\",\"Tags\":[]}",
+    asks(f, "TagResource",
+         "{\"ResourceArn\":\"" ARN "zzz\",\"Tags\":[{\"Key\":\"k\",\"Value\":\"v\"}]}",
          "dynamodb:TagResource " ARN "zzz");
 }
 

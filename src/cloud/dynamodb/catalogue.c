@@ -125,6 +125,7 @@ static struct table *find(struct request *r, const char *action, const char *giv
                           const char *index)
 {
     const char *name = name_of(r->service, given);
+    r->looked_up = 1;
     if (name && request_authorize(r, action, name, index) < 0)
         return NULL;
     struct table *table = name ? catalogue_get(r->service, name) : NULL;

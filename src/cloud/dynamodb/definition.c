@@ -167,6 +167,15 @@ static int check_units(struct request *r, const char *name, int64_t units)
                                    (long long)units, name);
 }
 
+int definition_check_throughput(struct request *r, const json_t *throughput)
+{
+    static const char *const names[] = {"ReadCapacityUnits", "WriteCapacityUnits"};
+    for (size_t i = 0; i < 2; i++)
+        if (check_units(r, names[i], json_integer_value(json_object_get(throughput, names[i]))) < 0)
+            return -1;
+    return 0;
+}
+
 int definition_read_throughput(struct request *r, int64_t *reads, int64_t *writes, int *on_demand)
 {
     static const char *const modes[] = {"PROVISIONED", "PAY_PER_REQUEST", NULL};
@@ -176,8 +185,7 @@ int definition_read_throughput(struct request *r, int64_t *reads, int64_t *write
         return -1;
     *reads = json_integer_value(json_object_get(throughput, "ReadCapacityUnits"));
     *writes = json_integer_value(json_object_get(throughput, "WriteCapacityUnits"));
-    if (check_units(r, "ReadCapacityUnits", *reads) < 0 ||
-        check_units(r, "WriteCapacityUnits", *writes) < 0)
+    if (definition_check_throughput(r, throughput) < 0)
         return -1;
     if (*on_demand && throughput)
         return err_set(&r->err, ERR_INVALID,

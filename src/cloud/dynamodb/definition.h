@@ -7,6 +7,7 @@
  * (without status, sizes and counts); NULL when the request is wrong. */
 json_t *definition_make(struct request *r, const char *name);
 json_t *definition_throughput(int64_t reads, int64_t writes);
+int definition_check_throughput(struct request *r, const json_t *throughput) MUST_USE;
 /* BillingMode and ProvisionedThroughput of the request. */
 int definition_read_throughput(struct request *r, int64_t *reads, int64_t *writes,
                                int *on_demand) MUST_USE;

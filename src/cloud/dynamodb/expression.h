@@ -31,7 +31,7 @@ struct substitutions {
 
 /* From ExpressionAttributeNames and ExpressionAttributeValues, either may be NULL. */
 int substitutions_init(struct substitutions *s, const json_t *names, const json_t *values,
-                       struct arena *arena, struct err *err) MUST_USE;
+                       enum value_layer layer, struct arena *arena, struct err *err) MUST_USE;
 /* After all expressions are parsed: those that none used are an error. */
 int substitutions_check_used(const struct substitutions *s, struct err *err) MUST_USE;
 

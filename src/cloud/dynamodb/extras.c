@@ -39,23 +39,59 @@ int describe_continuous_backups(struct request *r)
                     "\"DISABLED\"}}}");
 }
 
-/* The table that ResourceArn names. */
+/* "a:b:c:d:e:f/g" in form. */
+static int is_arn(const char *text)
+{
+    int parts = 0;
+    for (; parts < 5; parts++) {
+        const char *end = strchr(text, ':');
+        if (!end || end == text)
+            return 0;
+        text = end + 1;
+    }
+    const char *slash = strrchr(text, '/');
+    return slash && slash > text && slash[1];
+}
+
+/* "arn:aws:dynamodb:REGION:ACCOUNT:table/NAME" */
+static int is_table_arn(const char *arn)
+{
+    const char *name = strstr(arn, ":table/");
+    return !strncmp(arn, "arn:aws:dynamodb:", 17) && name && strlen(name + 7) >= 3 &&
+           !strchr(name + 7, '/');
+}
+
+static int deny_tags(struct request *r, const char *arn)
+{
+    const char *who = r->exchange->identity.arn;
+    r->error_type = "com.amazon.coral.service#AccessDeniedException";
+    return err_set(&r->err, ERR_DENIED,
+                   "User: %.100s is not authorized to perform: %s on resource: %.255s",
+                   who ? who : "anonymous", r->action, *arn ? arn : "*");
+}
+
+/* ResourceArn and the list beside it (`list` NULL: none), in AWS's order. */
+static int check_tag_request(struct request *r, const char *list, const char *when_empty)
+{
+    const char *arn = json_string_value(json_object_get(r->body, "ResourceArn"));
+    const json_t *given = list ? json_object_get(r->body, list) : NULL;
+    if (!arn)
+        return err_set(&r->err, ERR_INVALID, "Invalid TableArn");
+    if (!is_arn(arn))
+        return deny_tags(r, arn);
+    if (list && !json_is_array(given))
+        return fail_constraint(r, NULL, list, "Member must not be null");
+    if (!is_table_arn(arn))
+        return err_set(&r->err, ERR_INVALID,
+                       "Invalid TableArn: Invalid ResourceArn provided as input %.255s", arn);
+    return list && !json_array_size(given) ? err_set(&r->err, ERR_INVALID, "%s", when_empty) : 0;
+}
+
 static struct table *tagged_table(struct request *r)
 {
-    const char *arn;
-    if (param_string(r, "ResourceArn", &arn) < 0)
-        return NULL;
-    if (!arn) {
-        fail_constraint(r, NULL, "ResourceArn", "Member must not be null");
-        return NULL;
-    }
-    struct table *table = NULL;
-    if (strncmp(arn, "arn:aws:dynamodb:", 17) || !strstr(arn, ":table/"))
-        err_set(&r->err, ERR_INVALID,
-                "Invalid TableArn: Invalid ResourceArn provided as input %.255s", arn);
-    else
-        table = request_find_table(r, arn);
-    if (!table && r->err.code == ERR_NOT_FOUND)
+    const char *arn = json_string_value(json_object_get(r->body, "ResourceArn"));
+    struct table *table = request_find_table(r, arn);
+    if (!table && r->err.code == ERR_NOT_FOUND && strcmp(r->operation, "UntagResource"))
         err_set(&r->err, ERR_NOT_FOUND,
                 "Requested resource not found: ResourcArn: %.255s not found", arn);
     return table;
@@ -113,13 +149,11 @@ static int run_tags(struct connection *connection, void *context, struct err *er
 
 static int change_tags(struct request *r, const char *list, const char *when_empty)
 {
-    struct table *table = tagged_table(r);
+    struct table *table = check_tag_request(r, list, when_empty) < 0 ? NULL : tagged_table(r);
     if (!table)
         return -1;
     struct tags_job job = {.request = r, .table = table};
-    int result = json_array_size(json_object_get(r->body, list))
-                     ? database_write(r->service->database, run_tags, &job, &r->err)
-                     : err_set(&r->err, ERR_INVALID, "%s", when_empty);
+    int result = database_write(r->service->database, run_tags, &job, &r->err);
     json_decref(job.tags);
     table_release(table);
     return result;
@@ -137,7 +171,7 @@ int untag_resource(struct request *r)
 
 int list_tags_of_resource(struct request *r)
 {
-    struct table *table = tagged_table(r);
+    struct table *table = check_tag_request(r, NULL, NULL) < 0 ? NULL : tagged_table(r);
     if (!table)
         return -1;
     struct tags_job job = {.request = r, .table = table};

@@ -143,7 +143,7 @@ static int write_item(struct request *r, enum write_type type, unsigned uses)
         read_write_params(r, &w, uses) < 0)
         return -1;
     if (type == WRITE_PUT && item_size(&w.write.item) > ITEM_MAX_BYTES)
-        return err_set(&r->err, ERR_INVALID, "Item size has exceeded the maximum allowed size");
+        return err_set(&r->err, ERR_TOO_BIG, "Item size has exceeded the maximum allowed size");
     w.write.counts_units = w.capacity != CAPACITY_NONE;
     w.write.alone = 1;
     w.write.table = request_find_table(r, name);

@@ -5,12 +5,6 @@
 
 /* A KeyConditionExpression (or KeyConditions, which look the same here) to a range of keys. */
 
-/* What a KeyConditionExpression says of one key attribute. */
-struct key_condition {
-    enum node_type type;
-    const struct value *values[2];
-};
-
 #define KEY_CONDITION "KeyConditionExpression"
 
 static int refuse_condition(struct request *r, const char *format, const char *what)
@@ -53,12 +47,10 @@ static enum node_type mirrored(enum node_type type)
                              : type;
 }
 
-/* `attribute OP value`, either way round, to the name and the condition. */
-static int read_predicate(struct request *r, const struct node *node, const char **name,
-                          struct key_condition *out)
+/* `attribute OP value`, either way round. */
+static int read_predicate(struct request *r, const struct node *node, struct key_condition *out)
 {
     *out = (struct key_condition){.type = node->type};
-    *name = NULL;
     for (size_t i = 0, values = 0; i < node->count; i++) {
         const struct node *arg = node->args[i];
         if (arg->type == NODE_SIZE)
@@ -69,14 +61,14 @@ static int read_predicate(struct request *r, const struct node *node, const char
                 out->values[values++] = arg->value;
             continue;
         }
-        if (*name)
+        if (out->name)
             return err_set(&r->err, ERR_INVALID,
                            "Invalid condition in " KEY_CONDITION
                            ": Multiple attribute names used in one condition");
         if (arg->path.count > 1)
             return err_set(&r->err, ERR_INVALID,
                            KEY_CONDITION "s cannot have conditions on nested attributes");
-        *name = arg->path.steps[0].name;
+        out->name = arg->path.steps[0].name;
         if (i && (node->type == NODE_BETWEEN || node->type == NODE_BEGINS_WITH))
             return refuse_condition(r, "Invalid condition in " KEY_CONDITION ": ",
                                     node->type == NODE_BETWEEN
@@ -87,45 +79,45 @@ static int read_predicate(struct request *r, const struct node *node, const char
         if (i)
             out->type = mirrored(node->type);
     }
-    if (!*name)
+    if (!out->name)
         return err_set(&r->err, ERR_INVALID,
                        "Invalid condition in " KEY_CONDITION ": No key attribute specified");
     return 0;
 }
 
-struct key_conditions {
-    const char *names[2];
-    struct key_condition conditions[2];
-    size_t count;
-};
+static const struct key_condition *condition_on(const struct key_conditions *conditions,
+                                                const char *name)
+{
+    for (size_t i = 0; i < conditions->count && i < 2; i++)
+        if (!strcmp(conditions->all[i].name, name))
+            return &conditions->all[i];
+    return NULL;
+}
 
 static int collect(struct request *r, const struct node *node, struct key_conditions *out)
 {
-    const char *refused = refused_operator(node->type), *name;
+    const char *refused = refused_operator(node->type);
     struct key_condition condition;
     if (node->type == NODE_AND)
         return collect(r, node->args[0], out) < 0 ? -1 : collect(r, node->args[1], out);
     if (refused)
         return refuse_condition(r, "Invalid operator used in " KEY_CONDITION ": ", refused);
-    if (read_predicate(r, node, &name, &condition) < 0)
+    if (read_predicate(r, node, &condition) < 0)
         return -1;
-    for (size_t i = 0; i < out->count; i++)
-        if (!strcmp(out->names[i], name))
-            return err_set(&r->err, ERR_INVALID,
-                           KEY_CONDITION "s must only contain one condition per key");
-    if (out->count == 2)
-        return err_set(&r->err, ERR_INVALID, "Conditions can be of length 1 or 2 only");
-    out->names[out->count] = name;
-    out->conditions[out->count++] = condition;
+    if (condition_on(out, condition.name))
+        return err_set(&r->err, ERR_INVALID,
+                       "Invalid " KEY_CONDITION ": " KEY_CONDITION
+                       "s must only contain one condition per key");
+    if (out->count++ < 2)
+        out->all[out->count - 1] = condition;
     return 0;
 }
 
-static const struct key_condition *condition_on(const struct key_conditions *all, const char *name)
+int page_read_conditions(struct request *r, struct page *page)
 {
-    for (size_t i = 0; i < all->count; i++)
-        if (!strcmp(all->names[i], name))
-            return &all->conditions[i];
-    return NULL;
+    if (page->expressions.unindexable)
+        return 0; /* said once the table is known */
+    return collect(r, page->expressions.key_condition, &page->conditions);
 }
 
 static int check_condition(struct request *r, const struct key_part *part,
@@ -185,23 +177,36 @@ static int set_range(struct request *r, struct page *page, const struct value *h
     return 0;
 }
 
+/* Every condition is on a part of the key, and the first part is there. */
+static int check_parts(struct request *r, const struct page *page)
+{
+    const struct key_conditions *conditions = &page->conditions;
+    const struct key_schema *keys = page->keys;
+    if (conditions->count > 2)
+        return err_set(&r->err, ERR_INVALID,
+                       "The number of query conditions (%zu) exceeds the number of key attributes "
+                       "defined in the schema (%zu)",
+                       conditions->count, keys->count);
+    for (size_t i = 0; i < keys->count && i < conditions->count; i++)
+        if (!condition_on(conditions, keys->parts[i].name))
+            return err_set(&r->err, ERR_INVALID, "Query condition missed key schema element: %s",
+                           keys->parts[i].name);
+    return conditions->count > keys->count
+               ? err_set(&r->err, ERR_INVALID, "Query key condition not supported")
+               : 0;
+}
+
 int page_set_keys(struct request *r, struct page *page)
 {
-    struct key_conditions all = {0};
-    if (collect(r, page->expressions.key_condition, &all) < 0)
+    if (page->expressions.unindexable)
+        return err_set(&r->err, ERR_INVALID,
+                       "Attempted conditional constraint is not an indexable operation");
+    if (check_parts(r, page) < 0)
         return -1;
     const struct key_part *hash = &page->keys->parts[0], *range = &page->keys->parts[1];
-    const struct key_condition *on_hash = condition_on(&all, hash->name), *on_range = NULL;
-    if (page->keys->count > 1)
-        on_range = condition_on(&all, range->name);
-    if (!on_hash)
-        return err_set(&r->err, ERR_INVALID, "Query condition missed key schema element: %s",
-                       hash->name);
-    if (all.count == 2 && !on_range)
-        return page->keys->count > 1
-                   ? err_set(&r->err, ERR_INVALID, "Query condition missed key schema element: %s",
-                             range->name)
-                   : err_set(&r->err, ERR_INVALID, "Query key condition not supported");
+    const struct key_condition *on_hash = condition_on(&page->conditions, hash->name);
+    const struct key_condition *on_range =
+        page->keys->count > 1 ? condition_on(&page->conditions, range->name) : NULL;
     if (on_hash->type != NODE_EQ)
         return err_set(&r->err, ERR_INVALID, "Query key condition not supported");
     if (check_condition(r, hash, on_hash) < 0 ||

@@ -160,8 +160,8 @@ static int read_operands(struct request *r, const json_t *list, const json_t *on
     if (!out->values)
         return no_memory(r);
     for (size_t i = 0; i < out->count; i++)
-        if (value_from_json(one ? one : json_array_get(list, i), &out->values[i], r->arena,
-                            &r->err) < 0)
+        if (value_read(one ? one : json_array_get(list, i), &out->values[i], r->layer, r->arena,
+                       &r->err) < 0)
             return -1;
     return 0;
 }
@@ -299,10 +299,9 @@ static int read_conditions(struct request *r, const json_t *from, const json_t *
     return 0;
 }
 
-static int read_key_conditions(struct request *r, const json_t *map, struct node **out)
+static int read_key_conditions(struct request *r, const json_t *map, struct expressions *out)
 {
-    if (!json_object_size(map) || json_object_size(map) > 2)
-        return err_set(&r->err, ERR_INVALID, "Conditions can be of length 1 or 2 only");
+    struct node **all = &out->key_condition;
     for (void *at = json_object_iter((json_t *)map); at;
          at = json_object_iter_next((json_t *)map, at)) {
         const json_t *json = json_object_iter_value(at);
@@ -310,14 +309,14 @@ static int read_key_conditions(struct request *r, const json_t *map, struct node
         if (!node)
             return -1;
         const char *name = json_string_value(json_object_get(json, "ComparisonOperator"));
-        if (!find_comparison(name)->indexable)
-            return err_set(&r->err, ERR_INVALID,
-                           "Attempted conditional constraint is not an indexable operation");
-        *out = *out ? join(r, NODE_AND, *out, node) : node;
-        if (!*out)
+        out->unindexable |= !find_comparison(name)->indexable;
+        *all = *all ? join(r, NODE_AND, *all, node) : node;
+        if (!*all)
             return no_memory(r);
     }
-    return 0;
+    return json_object_size(map) && json_object_size(map) <= 2
+               ? 0
+               : err_set(&r->err, ERR_INVALID, "Conditions can be of length 1 or 2 only");
 }
 
 static int read_projection(struct request *r, const json_t *names, struct expressions *out)
@@ -413,7 +412,7 @@ int legacy_parse(struct request *r, const json_t *from, unsigned uses, struct ex
     const json_t *updates = uses & USES_UPDATE ? get(from, "AttributeUpdates") : NULL;
     const json_t *expected = uses & USES_CONDITION ? get(from, "Expected") : NULL;
     const json_t *filter = uses & USES_FILTER ? get(from, "QueryFilter") : NULL;
-    const json_t *keys = uses & USES_KEY_CONDITION ? get(from, "KeyConditions") : NULL;
+    int list_first = !(uses & USES_KEY_CONDITION); /* of all but Query */
     if (!filter && (uses & USES_FILTER))
         filter = get(from, "ScanFilter");
     out->legacy = filter != NULL;
@@ -422,9 +421,14 @@ int legacy_parse(struct request *r, const json_t *from, unsigned uses, struct ex
                        INVALID "ConditionalOperator cannot be used without Filter or Expected");
     if ((updates && read_updates(r, updates, out) < 0) ||
         (expected && read_conditions(r, from, expected, read_expected, &out->condition) < 0) ||
-        (filter && read_conditions(r, from, filter, read_condition, &out->filter) < 0) ||
-        (get_list && read_projection(r, get_list, out) < 0) ||
-        (keys && read_key_conditions(r, keys, &out->key_condition) < 0))
+        (get_list && list_first && read_projection(r, get_list, out) < 0) ||
+        (filter && read_conditions(r, from, filter, read_condition, &out->filter) < 0))
         return -1;
-    return 0;
+    return get_list && !list_first ? read_projection(r, get_list, out) : 0;
+}
+
+int legacy_parse_keys(struct request *r, struct expressions *out)
+{
+    const json_t *keys = get(r->body, "KeyConditions");
+    return keys ? read_key_conditions(r, keys, out) : 0;
 }

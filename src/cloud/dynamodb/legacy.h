@@ -14,5 +14,7 @@ int legacy_check_mixed(struct request *r, const json_t *from, unsigned uses) MUS
 /* Reads those that `uses` allows into `out`; nothing given: nothing changed. */
 int legacy_parse(struct request *r, const json_t *from, unsigned uses,
                  struct expressions *out) MUST_USE;
+/* The request's KeyConditions, which AWS looks at behind the expressions. */
+int legacy_parse_keys(struct request *r, struct expressions *out) MUST_USE;
 
 #endif

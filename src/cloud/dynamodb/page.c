@@ -42,13 +42,32 @@ static int read_limit(struct request *r, struct page *page)
                    "Member must have value greater than or equal to 1");
 }
 
+/* AWS says of most errors in ExclusiveStartKey that they are there. */
+static int read_start(struct request *r, struct page *page)
+{
+    const json_t *json = json_object_get(r->body, "ExclusiveStartKey");
+    if (!json_is_object(json) || item_read(json, &page->start, r->layer, r->arena, &r->err) == 0)
+        return 0;
+    const char *text = r->err.message;
+    if (r->err.code == ERR_INVALID && !strstr(text, "contains duplicates") &&
+        !strstr(text, "number set") && !strstr(text, "numeric value") &&
+        !strstr(text, "significant digits") && !strstr(text, "number with magnitude"))
+        r->message = arena_printf(r->arena, "The provided starting key is invalid: %s", text);
+    return -1;
+}
+
+int page_begin(struct request *r, struct page *page, unsigned uses)
+{
+    return read_limit(r, page) < 0 || param_flag(r, "ConsistentRead", &page->consistent) < 0 ||
+                   param_capacity(r, &page->capacity) < 0 ||
+                   expressions_begin(r, r->body, uses, &page->expressions) < 0
+               ? -1
+               : read_start(r, page);
+}
+
 int page_read(struct request *r, struct page *page, unsigned uses)
 {
-    if (read_limit(r, page) < 0 || param_flag(r, "ConsistentRead", &page->consistent) < 0 ||
-        param_capacity(r, &page->capacity) < 0 ||
-        expressions_parse(r, r->body, uses, &page->expressions) < 0)
-        return -1;
-    return read_select(r, page);
+    return expressions_finish(r, r->body, uses, &page->expressions) < 0 ? -1 : read_select(r, page);
 }
 
 static int find_index(struct request *r, struct page *page)
@@ -146,24 +165,20 @@ static int compare_keys(const struct key *a, const struct key *b)
 /* Go on behind ExclusiveStartKey: the range begins (or, backward, ends) there. */
 int page_start(struct request *r, struct page *page, int is_query)
 {
-    const json_t *json;
-    struct value start;
+    const struct value *start = &page->start;
     struct key key;
-    if (param_object(r, "ExclusiveStartKey", &json) < 0)
-        return -1;
-    if (!json)
+    if (!json_is_object(json_object_get(r->body, "ExclusiveStartKey")))
         return 0;
-    if (item_from_json(json, &start, r->arena, &r->err) < 0 ||
-        check_start(r, page, &start, is_query) < 0)
+    if (check_start(r, page, start, is_query) < 0)
         return -1;
     int made = page->index
-                   ? table_index_key(page->table, page->index, &start, &key, r->arena, &r->err)
-                   : table_key(page->table, &start, &key, r->arena, &r->err);
+                   ? table_index_key(page->table, page->index, start, &key, r->arena, &r->err)
+                   : table_key(page->table, start, &key, r->arena, &r->err);
     if (made < 0)
         return -1;
     if (compare_keys(&key, &page->low) < 0 ||
         (page->high.size && compare_keys(&key, &page->high) >= 0))
-        return outside(r, page, &start, is_query);
+        return outside(r, page, start, is_query);
     if (page->backward) {
         page->high = key;
         return 0;

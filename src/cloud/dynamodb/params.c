@@ -116,7 +116,13 @@ int param_item(struct request *r, const char *name, struct value *out)
         return -1;
     if (!json)
         return fail_constraint(r, NULL, name, "Member must not be null");
-    return item_from_json(json, out, r->arena, &r->err);
+    return request_read_item(r, json, out);
+}
+
+int request_read_item(struct request *r, const json_t *json, struct value *out)
+{
+    return item_check_names(json, &r->err) < 0 ? -1
+                                               : item_read(json, out, r->layer, r->arena, &r->err);
 }
 
 int request_own(struct request *r, json_t *json)
@@ -187,13 +193,17 @@ static int check_needed(struct request *r, const json_t *from, unsigned uses)
     if (json_is_object(json_object_get(from, "ExpressionAttributeNames")) && !given)
         return err_set(&r->err, ERR_INVALID,
                        "ExpressionAttributeNames can only be specified when using expressions");
-    if (json_is_object(json_object_get(from, "ExpressionAttributeValues")) &&
-        !(given & ~(unsigned)USES_PROJECTION))
-        return err_set(&r->err, ERR_INVALID,
-                       "ExpressionAttributeValues can only be specified when using expressions: %s "
-                       "%s null",
-                       list, listed > 1 ? "are" : "is");
-    return 0;
+    if (!json_is_object(json_object_get(from, "ExpressionAttributeValues")) ||
+        (given & ~(unsigned)USES_PROJECTION))
+        return 0;
+    if ((uses & USES_CONDITION) && r->layer == VALUE_CURRENT)
+        list[0] = 0;
+    return err_set(&r->err, ERR_INVALID,
+                   "ExpressionAttributeValues can only be specified when using expressions%s%s%s",
+                   *list ? ": " : "", list,
+                   !*list       ? ""
+                   : listed > 1 ? " are null"
+                                : " is null");
 }
 
 static const json_t *object_or_null(const json_t *from, const char *name)
@@ -202,14 +212,25 @@ static const json_t *object_or_null(const json_t *from, const char *name)
     return json_is_null(json) ? NULL : json;
 }
 
+int expressions_begin(struct request *r, const json_t *from, unsigned uses, struct expressions *out)
+{
+    *out = (struct expressions){0};
+    return legacy_check_mixed(r, from, uses) < 0 || check_needed(r, from, uses) < 0
+               ? -1
+               : legacy_parse(r, from, uses, out);
+}
+
 int expressions_parse(struct request *r, const json_t *from, unsigned uses, struct expressions *out)
 {
+    return expressions_begin(r, from, uses, out) < 0 ? -1 : expressions_finish(r, from, uses, out);
+}
+
+int expressions_finish(struct request *r, const json_t *from, unsigned uses,
+                       struct expressions *out)
+{
     struct substitutions *s = &out->substitutions;
-    *out = (struct expressions){0};
-    if (legacy_check_mixed(r, from, uses) < 0 || check_needed(r, from, uses) < 0 ||
-        legacy_parse(r, from, uses, out) < 0 ||
-        substitutions_init(s, object_or_null(from, "ExpressionAttributeNames"),
-                           object_or_null(from, "ExpressionAttributeValues"), r->arena,
+    if (substitutions_init(s, object_or_null(from, "ExpressionAttributeNames"),
+                           object_or_null(from, "ExpressionAttributeValues"), r->layer, r->arena,
                            &r->err) < 0)
         return -1;
     const json_t *update = json_object_get(from, "UpdateExpression");

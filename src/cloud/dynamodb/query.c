@@ -1,3 +1,4 @@
+#include "cloud/dynamodb/legacy.h"
 #include "cloud/dynamodb/page.h"
 
 #include <string.h>
@@ -76,20 +77,31 @@ static int run_query(struct request *r, struct page *page)
     return page_answer(r, page);
 }
 
+enum { USES = USES_KEY_CONDITION | USES_FILTER | USES_PROJECTION };
+
+static int read_query(struct request *r, struct page *page)
+{
+    const json_t *conditions = json_object_get(r->body, "KeyConditions");
+    const json_t *expression = json_object_get(r->body, "KeyConditionExpression");
+    int forward;
+    if (page_begin(r, page, USES) < 0 || param_flag(r, "ScanIndexForward", &forward) < 0)
+        return -1;
+    page->backward = json_is_false(json_object_get(r->body, "ScanIndexForward"));
+    if (!json_is_object(conditions) && !json_is_string(expression))
+        return err_set(&r->err, ERR_INVALID,
+                       "Either the KeyConditions or KeyConditionExpression parameter must be "
+                       "specified in the request.");
+    if (page_read(r, page, USES) < 0 || legacy_parse_keys(r, &page->expressions) < 0)
+        return -1;
+    return page_read_conditions(r, page);
+}
+
 int query(struct request *r)
 {
     struct page page = {0};
     const char *name;
-    int forward;
-    if (param_table_name(r, NULL, &name) < 0 ||
-        page_read(r, &page, USES_KEY_CONDITION | USES_FILTER | USES_PROJECTION) < 0 ||
-        param_flag(r, "ScanIndexForward", &forward) < 0)
+    if (param_table_name(r, NULL, &name) < 0 || read_query(r, &page) < 0)
         return -1;
-    page.backward = json_is_false(json_object_get(r->body, "ScanIndexForward"));
-    if (!page.expressions.key_condition)
-        return err_set(&r->err, ERR_INVALID,
-                       "Either the KeyConditions or KeyConditionExpression parameter must be "
-                       "specified in the request.");
     struct table *table = request_find_table(r, name);
     if (!table)
         return -1;

@@ -39,8 +39,10 @@ struct request {
         struct owned_json *next;
     } * owned; /* released with the request */
     int64_t now_ms;
-    int answered; /* access was denied, and the denial is answered */
-    int stale;    /* a table changed on the way: the request begins anew */
+    enum value_layer layer; /* in which AWS reads this operation's values */
+    int looked_up;          /* a table: from here on it is not the request that is wrong */
+    int answered;           /* access was denied, and the denial is answered */
+    int stale;              /* a table changed on the way: the request begins anew */
 };
 
 /* An operation: 0 with the answer in `out`, or -1 with err. */
@@ -59,6 +61,8 @@ int param_array(struct request *r, const char *name, const json_t **out) MUST_US
 /* One of `values` (ends with NULL) as its index; the first is the default. */
 int param_choice(struct request *r, const char *name, const char *const *values, int *out) MUST_USE;
 int param_item(struct request *r, const char *name, struct value *out) MUST_USE; /* required */
+/* Attributes of a request, an item or a key. */
+int request_read_item(struct request *r, const json_t *json, struct value *out) MUST_USE;
 int fail_constraint(struct request *r, const char *value, const char *name, const char *constraint);
 int request_own(struct request *r, json_t *json) MUST_USE;
 void request_release_owned(struct request *r);
@@ -113,7 +117,8 @@ struct expressions {
     struct projection projection;
     struct update update;
     int has_projection, has_update;
-    int legacy; /* the filter came as QueryFilter or ScanFilter */
+    int legacy;      /* the filter came as QueryFilter or ScanFilter */
+    int unindexable; /* a comparison of KeyConditions that no index can do */
 };
 enum {
     USES_CONDITION = 1,
@@ -124,6 +129,12 @@ enum {
 };
 int expressions_parse(struct request *r, const json_t *from, unsigned uses,
                       struct expressions *out) MUST_USE;
+/* The same in two steps, between which Query and Scan look at other parameters: what goes with
+ * what, and the parameters from before there were expressions; then the expressions. */
+int expressions_begin(struct request *r, const json_t *from, unsigned uses,
+                      struct expressions *out) MUST_USE;
+int expressions_finish(struct request *r, const json_t *from, unsigned uses,
+                       struct expressions *out) MUST_USE;
 
 /* ReturnConsumedCapacity: what a request used of one table and its indexes. */
 enum capacity_detail { CAPACITY_NONE, CAPACITY_TOTAL, CAPACITY_INDEXES };

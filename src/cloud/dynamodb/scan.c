@@ -47,7 +47,8 @@ int scan(struct request *r)
     struct page page = {0};
     const char *name;
     if (param_table_name(r, NULL, &name) < 0 ||
-        page_read(r, &page, USES_FILTER | USES_PROJECTION) < 0 || set_segment(r, &page) < 0)
+        page_begin(r, &page, USES_FILTER | USES_PROJECTION) < 0 || set_segment(r, &page) < 0 ||
+        page_read(r, &page, USES_FILTER | USES_PROJECTION) < 0)
         return -1;
     struct table *table = request_find_table(r, name);
     if (!table)

@@ -25,28 +25,30 @@ static const char schema[] =
 static const struct operation {
     const char *action; /* to be allowed */
     operation_run *run;
+    enum value_layer layer;
+    int enveloped; /* what is wrong with the request itself is a "validation error" by its text */
 } operations[] = {
-    {"dynamodb:BatchGetItem", batch_get_item},
+    {"dynamodb:BatchGetItem", batch_get_item, VALUE_CURRENT},
     {"dynamodb:BatchWriteItem", batch_write_item},
     {"dynamodb:CreateTable", create_table},
-    {"dynamodb:DeleteItem", delete_item},
+    {"dynamodb:DeleteItem", delete_item, VALUE_CURRENT, 1},
     {"dynamodb:DeleteTable", delete_table},
     {"dynamodb:DescribeContinuousBackups", describe_continuous_backups},
     {"dynamodb:DescribeEndpoints", describe_endpoints},
     {"dynamodb:DescribeLimits", describe_limits},
     {"dynamodb:DescribeTable", describe_table},
     {"dynamodb:DescribeTimeToLive", describe_time_to_live},
-    {"dynamodb:GetItem", get_item},
+    {"dynamodb:GetItem", get_item, VALUE_CURRENT},
     {"dynamodb:ListTables", list_tables},
     {"dynamodb:ListTagsOfResource", list_tags_of_resource},
-    {"dynamodb:PutItem", put_item},
-    {"dynamodb:Query", query},
+    {"dynamodb:PutItem", put_item, VALUE_CURRENT, 1},
+    {"dynamodb:Query", query, VALUE_CURRENT},
     {"dynamodb:Scan", scan},
     {"dynamodb:TagResource", tag_resource},
     {"dynamodb:TransactGetItems", transact_get_items},
     {"dynamodb:TransactWriteItems", transact_write_items},
     {"dynamodb:UntagResource", untag_resource},
-    {"dynamodb:UpdateItem", update_item},
+    {"dynamodb:UpdateItem", update_item, VALUE_CURRENT, 1},
     {"dynamodb:UpdateTable", update_table},
     {"dynamodb:UpdateTimeToLive", update_time_to_live},
 };
@@ -125,7 +127,8 @@ static void respond_error(struct exchange *x, int status, const char *type, cons
     struct buf out;
     buf_init(&out, REQUEST_MAX_OUT_BYTES);
     buf_printf(&out, "{\"__type\":\"%s\",\"%s\":", type,
-               strstr(type, "SerializationException") ? "Message" : "message");
+               strstr(type, "SerializationException") || strstr(type, "AccessDenied") ? "Message"
+                                                                                      : "message");
     json_write_string(&out, message, strlen(message));
     buf_printf(&out, "%s}", extra ? extra : "");
     respond(x, status, out.data, out.size);
@@ -155,7 +158,8 @@ static void fail(struct exchange *x, const struct request *r)
             type = failures[i].type;
     int status = type || r->error_type ? 400 : 500;
     if (r->error_type) {
-        snprintf(named, sizeof named, DYNAMODB "%s", r->error_type);
+        snprintf(named, sizeof named, "%s%s", strchr(r->error_type, '#') ? "" : DYNAMODB,
+                 r->error_type);
         type = named;
     } else if (!type) {
         log_line(LOG_ERROR, "dynamodb: %s", r->err.message);
@@ -165,11 +169,20 @@ static void fail(struct exchange *x, const struct request *r)
     respond_error(x, status, type, message, r->error_extra);
 }
 
+static void put_into_envelope(struct request *r)
+{
+    const char *message = r->message ? r->message : r->err.message;
+    if (r->err.code != ERR_INVALID || r->looked_up || r->error_type ||
+        strstr(message, " detected: ") || strstr(message, "arameter is not supported by ken"))
+        return;
+    r->message = arena_printf(r->arena, "1 validation error detected: %s", message);
+}
+
 /* A wrong JSON type inside an attribute value comes before every other complaint. */
 static void prefer_types(struct request *r, const struct shape *shape)
 {
     struct err err = {0};
-    if (r->err.code != ERR_INVALID || shape_check_values(shape, r->body, &err) == 0)
+    if (r->err.code == ERR_DENIED || shape_check_values(shape, r->body, &err) == 0)
         return;
     r->err = err;
     r->message = r->error_type = r->error_extra = NULL;
@@ -182,7 +195,7 @@ static int run_operation(struct request *r, const struct operation *operation)
 {
     int result = -1;
     for (int i = 0; i < MAX_ATTEMPTS; i++) {
-        r->stale = 0;
+        r->stale = r->looked_up = 0;
         buf_clear(&r->out);
         result = operation->run(r);
         if (result == 0 || !r->stale)
@@ -199,6 +212,7 @@ static void run(struct dynamodb *service, struct exchange *x, const struct opera
                         .exchange = x,
                         .action = operation->action,
                         .operation = operation->action + ACTION_PREFIX,
+                        .layer = operation->layer,
                         .arena = &x->arena,
                         .body = body,
                         .now_ms = x->received_unix_ms ? x->received_unix_ms : clock_unix_ms()};
@@ -212,6 +226,8 @@ static void run(struct dynamodb *service, struct exchange *x, const struct opera
         result = err_set(&r.err, ERR_NO_MEMORY, "answer: out of memory");
     if (result < 0 && !r.answered) {
         prefer_types(&r, shape);
+        if (operation->enveloped)
+            put_into_envelope(&r);
         fail(x, &r);
     } else if (!r.answered) {
         respond(x, 200, r.out.data, r.out.size);

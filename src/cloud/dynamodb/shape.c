@@ -1,10 +1,10 @@
 #include "cloud/dynamodb/shape.h"
 
 #include "base/buf.h"
-#include "cloud/dynamodb/value.h"
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_ERRORS = 10, MAX_PATH_BYTES = 512, MAX_DUMP_BYTES = 256 * 1024 };
@@ -16,54 +16,7 @@ struct check {
     struct err *err;
 };
 
-static int is_present(const json_t *json)
-{
-    return json && !json_is_null(json);
-}
-
-static int wrong_type(struct err *err, const char *text)
-{
-    return err_set(err, ERR_CORRUPT, "%s", text);
-}
-
-static const char *java_type(enum shape_type type)
-{
-    return type == SHAPE_STRING    ? "String"
-           : type == SHAPE_FLAG    ? "Boolean"
-           : type == SHAPE_INTEGER ? "Integer"
-                                   : "Long";
-}
-
-static const char *scalar_token(const json_t *json)
-{
-    return json_is_true(json)      ? "TRUE_VALUE"
-           : json_is_false(json)   ? "FALSE_VALUE"
-           : json_is_string(json)  ? "STRING_VALUE"
-           : json_is_integer(json) ? "NUMBER_VALUE"
-                                   : "DECIMAL_VALUE";
-}
-
-static int check_scalar_type(const struct shape *shape, const json_t *json, struct err *err)
-{
-    int right = shape->type == SHAPE_STRING ? json_is_string(json)
-                : shape->type == SHAPE_FLAG ? json_is_boolean(json)
-                                            : json_is_number(json);
-    if (right)
-        return 0;
-    if (json_is_array(json))
-        return err_set(err, ERR_CORRUPT, "Unrecognized collection type class java.lang.%s",
-                       java_type(shape->type));
-    if (json_is_object(json))
-        return wrong_type(err, "Start of structure or map found where not expected");
-    if (shape->type == SHAPE_FLAG && json_is_string(json))
-        return wrong_type(err, "Unexpected token received from parser");
-    return err_set(err, ERR_CORRUPT, "%s cannot be converted to %s", scalar_token(json),
-                   java_type(shape->type));
-}
-
-static int check_types(const struct shape *shape, const json_t *json, struct err *err);
-
-static const struct shape *find_member(const struct shape *members, const char *name)
+const struct shape *shape_member(const struct shape *members, const char *name)
 {
     for (; members->name; members++)
         if (!strcmp(members->name, name))
@@ -71,81 +24,16 @@ static const struct shape *find_member(const struct shape *members, const char *
     return NULL;
 }
 
-static int check_member_types(const struct shape *members, const json_t *json, struct err *err)
-{
-    for (void *at = json_object_iter((json_t *)json); at;
-         at = json_object_iter_next((json_t *)json, at)) {
-        const struct shape *member = find_member(members, json_object_iter_key(at));
-        const json_t *value = json_object_iter_value(at);
-        if (member && !member->refused && is_present(value) && check_types(member, value, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int check_list_types(const struct shape *shape, const json_t *json, struct err *err)
-{
-    size_t i;
-    json_t *element;
-    if (!json_is_array(json))
-        return wrong_type(err, json_is_object(json)
-                                   ? "Start of structure or map found where not expected"
-                                   : "Unexpected field type");
-    json_array_foreach(json, i, element)
-    {
-        if (is_present(element) && check_types(shape->of, element, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int check_map_types(const struct shape *shape, const json_t *json, struct err *err)
-{
-    if (json_is_array(json))
-        return err_set(
-            err, ERR_CORRUPT, "Unrecognized collection type java.util.Map<java.lang.String, %s%s>",
-            shape->of->type == SHAPE_STRING ? "java.lang." : "com.amazonaws.dynamodb.v20120810.",
-            shape->of->type == SHAPE_STRING  ? "String"
-            : shape->of->type == SHAPE_VALUE ? "AttributeValue"
-                                             : shape->of->name);
-    if (!json_is_object(json))
-        return wrong_type(err, "Unexpected field type");
-    for (void *at = json_object_iter((json_t *)json); at;
-         at = json_object_iter_next((json_t *)json, at)) {
-        const json_t *value = json_object_iter_value(at);
-        if (is_present(value) && check_types(shape->of, value, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int check_types(const struct shape *shape, const json_t *json, struct err *err)
-{
-    switch (shape->type) {
-    case SHAPE_VALUE:
-    case SHAPE_ANY:
-        return 0;
-    case SHAPE_LIST:
-        return check_list_types(shape, json, err);
-    case SHAPE_MAP:
-        return check_map_types(shape, json, err);
-    case SHAPE_STRUCT:
-        if (json_is_array(json))
-            return err_set(err, ERR_CORRUPT,
-                           "Unrecognized collection type class com.amazonaws.dynamodb.v20120810.%s",
-                           shape->name);
-        if (!json_is_object(json))
-            return wrong_type(err, "Unexpected field type");
-        return check_member_types(shape->of, json, err);
-    default:
-        return check_scalar_type(shape, json, err);
-    }
-}
-
 /* A value as AWS's messages show it: structures by their name, strings bare. */
 static void dump(struct buf *out, const struct shape *shape, const json_t *json)
 {
     int n = 0;
+    if (shape && shape->shown_as_json) {
+        char *text = json_dumps(json, JSON_COMPACT);
+        buf_puts(out, text ? text : "");
+        free(text);
+        return;
+    }
     if (json_is_string(json)) {
         buf_puts(out, json_string_value(json));
     } else if (json_is_integer(json)) {
@@ -172,7 +60,7 @@ static void dump(struct buf *out, const struct shape *shape, const json_t *json)
             buf_printf(out, "%s%c%s=", n++ ? ", " : "",
                        is_struct ? tolower((unsigned char)*key) : *key, *key ? key + 1 : "");
             dump(out,
-                 is_struct                           ? find_member(shape->of, key)
+                 is_struct                           ? shape_member(shape->of, key)
                  : shape && shape->type == SHAPE_MAP ? shape->of
                                                      : NULL,
                  json_object_iter_value(at));
@@ -189,7 +77,7 @@ static void broken(struct check *check, const char *path, const struct shape *sh
     if (check->count >= MAX_ERRORS || (check->first_only && check->count))
         return;
     buf_puts(&check->errors, check->count++ ? "; " : "");
-    if (is_present(json)) {
+    if (shape_is_present(json)) {
         buf_puts(&check->errors, "Value '");
         dump(&check->errors, shape, json);
         buf_puts(&check->errors, "'");
@@ -249,18 +137,52 @@ static void check_enum(struct check *check, const char *path, const struct shape
     buf_finish(&text);
 }
 
-static void check_pattern(struct check *check, const char *path, const struct shape *shape,
-                          const json_t *json)
+static int is_name(const char *text)
 {
     static const char allowed[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    const char *text = json_string_value(json);
-    if (*text && !text[strspn(text, allowed)])
+    return *text && !text[strspn(text, allowed)];
+}
+
+int shape_is_table_name(const char *text)
+{
+    size_t size = strlen(text);
+    return !strncmp(text, "arn:", 4) || (size >= 3 && size <= 255 && is_name(text));
+}
+
+static void check_pattern(struct check *check, const char *path, const struct shape *shape,
+                          const json_t *json)
+{
+    if (is_name(json_string_value(json)))
         return;
     char constraint[96];
     snprintf(constraint, sizeof constraint, "Member must satisfy regular expression pattern: %s",
              shape->pattern);
     broken(check, path, shape, json, constraint);
+}
+
+/* A table may be named by its ARN. */
+static void check_table_name(struct check *check, const struct shape *shape, const json_t *name)
+{
+    const char *text = json_string_value(name);
+    if (!*text) {
+        broken(check, "tableName", shape, name,
+               "Member must have length greater than or equal to 1");
+    } else if (strncmp(text, "arn:", 4)) {
+        check_pattern(check, "tableName", shape, name);
+        check_bounds(check, "tableName", shape, name);
+    }
+}
+
+/* The keys of a map are tables' names. */
+static void check_keys(struct check *check, const char *path, const struct shape *shape,
+                       const json_t *json)
+{
+    for (void *at = json_object_iter((json_t *)json); at;
+         at = json_object_iter_next((json_t *)json, at)) {
+        if (!shape_is_table_name(json_object_iter_key(at)))
+            broken(check, path, shape, json, SHAPE_TABLE_KEYS);
+    }
 }
 
 static int check_constraints(struct check *check, const char *path, const struct shape *shape,
@@ -293,13 +215,15 @@ static int check_member(struct check *check, const char *path, const struct shap
                         const json_t *value)
 {
     char below[MAX_PATH_BYTES];
-    int done = !*path && !strcmp(member->name, "TableName"); /* by check_table() */
-    if (is_present(value) ? done || !is_constrained(member) : !member->required)
+    if (shape_is_present(value) ? !is_constrained(member) : !member->required)
         return 0;
     join_path(below, path, member->name);
-    if (is_present(value))
+    if (!shape_is_present(value))
+        broken(check, below, member, NULL, "Member must not be null");
+    else if (!*path && !strcmp(member->name, "TableName"))
+        check_table_name(check, member, value);
+    else
         return check_constraints(check, below, member, value);
-    broken(check, below, member, NULL, "Member must not be null");
     return 0;
 }
 
@@ -309,8 +233,8 @@ static int check_members(struct check *check, const char *path, const struct sha
     for (void *at = json_object_iter((json_t *)json); at;
          at = json_object_iter_next((json_t *)json, at)) {
         const char *name = json_object_iter_key(at);
-        const struct shape *member = find_member(members, name);
-        if (!member || (member->refused && is_present(json_object_iter_value(at))))
+        const struct shape *member = shape_member(members, name);
+        if (!member || (member->refused && shape_is_present(json_object_iter_value(at))))
             return refuse(check, path, name, member != NULL);
     }
     for (; members->name; members++)
@@ -328,7 +252,7 @@ static int check_elements(struct check *check, const char *path, const struct sh
     json_array_foreach(json, i, element)
     {
         snprintf(below, sizeof below, "%.400s.%zu.member", path, i + 1);
-        if (!is_present(element))
+        if (!shape_is_present(element))
             broken(check, below, shape->of, NULL, "Member must not be null");
         else if (check_constraints(check, below, shape->of, element) < 0)
             return -1;
@@ -344,7 +268,7 @@ static int check_map(struct check *check, const char *path, const struct shape *
          at = json_object_iter_next((json_t *)json, at)) {
         const json_t *value = json_object_iter_value(at);
         snprintf(below, sizeof below, "%.200s.%.255s.member", path, json_object_iter_key(at));
-        if (!is_present(value))
+        if (!shape_is_present(value))
             broken(check, below, shape->of, NULL, "Member must not be null");
         else if (check_constraints(check, below, shape->of, value) < 0)
             return -1;
@@ -360,6 +284,8 @@ static int check_constraints(struct check *check, const char *path, const struct
     check_bounds(check, path, shape, json);
     if (shape->values)
         check_enum(check, path, shape, json);
+    if (shape->keyed_by_table)
+        check_keys(check, path, shape, json);
     switch (shape->type) {
     case SHAPE_STRUCT:
         return check_members(check, path, shape->of, json);
@@ -372,26 +298,12 @@ static int check_constraints(struct check *check, const char *path, const struct
     }
 }
 
-/* A wrong TableName is reported alone. */
-static int check_table(struct check *check, enum shape_style style, const struct shape *members,
-                       const json_t *body)
+/* A request that lacks something is read by an older part of AWS, which reports everything. */
+static int lacks_something(const struct shape *members, const json_t *body)
 {
-    const struct shape *shape = find_member(members, "TableName");
-    const json_t *name = json_object_get(body, "TableName");
-    if (!shape || !shape->required)
-        return 0;
-    if (is_present(name)) {
-        const char *text = json_string_value(name);
-        if (!*text)
-            broken(check, "tableName", shape, name,
-                   "Member must have length greater than or equal to 1");
-        else if (strncmp(text, "arn:", 4))
-            return check_constraints(check, "tableName", shape, name);
-        return 0;
-    }
-    if (style == SHAPE_REQUIRED_TABLE)
-        return err_set(check->err, ERR_INVALID,
-                       "The parameter 'TableName' is required but was not present in the request");
+    for (; members->name; members++)
+        if (members->required && !shape_is_present(json_object_get(body, members->name)))
+            return 1;
     return 0;
 }
 
@@ -418,57 +330,35 @@ static int report(struct check *check, struct arena *arena, const char **message
                    *message ? *message : "The request breaks a constraint");
 }
 
+/* A wrong TableName is reported alone where nothing lacks; to the operations on tables themselves
+ * one of a wrong length always. */
+static int check_all(struct check *check, const struct shape *members, const json_t *body,
+                     int is_control)
+{
+    const struct shape *table = shape_member(members, "TableName");
+    const json_t *name = json_object_get(body, "TableName");
+    size_t size = json_string_length(name);
+    int alone = is_control && shape_is_present(name) && (size < 3 || size > 255);
+    if (!alone && lacks_something(members, body))
+        check->first_only = 0;
+    else if (table && shape_is_present(name))
+        check_table_name(check, table, name);
+    return check->count ? 0 : check_members(check, "", members, body);
+}
+
 int shape_check(const struct shape *members, enum shape_style style, const json_t *body,
                 struct arena *arena, const char **message, struct err *err)
 {
     struct check check = {.first_only = style == SHAPE_FIRST, .err = err};
-    if (check_member_types(members, body, err) < 0)
+    if (shape_check_types(members, body, err) < 0)
         return -1;
+    if (style == SHAPE_REQUIRED_TABLE && !shape_is_present(json_object_get(body, "TableName")))
+        return err_set(err, ERR_INVALID,
+                       "The parameter 'TableName' is required but was not present in the request");
     buf_init(&check.errors, MAX_DUMP_BYTES);
-    int result = check_table(&check, style, members, body);
-    if (result == 0 && !check.count)
-        result = check_members(&check, "", members, body);
+    int result = check_all(&check, members, body, style == SHAPE_REQUIRED_TABLE);
     if (result == 0 && check.count)
         result = report(&check, arena, message);
     buf_finish(&check.errors);
     return result;
-}
-
-static int check_values(const struct shape *shape, const json_t *json, struct err *err)
-{
-    size_t i;
-    json_t *element;
-    const char *name;
-    if (!is_present(json))
-        return 0;
-    switch (shape->type) {
-    case SHAPE_VALUE:
-        return value_check_types(json, err);
-    case SHAPE_STRUCT:
-        return shape_check_values(shape->of, json, err);
-    case SHAPE_LIST:
-        json_array_foreach(json, i, element)
-        {
-            if (check_values(shape->of, element, err) < 0)
-                return -1;
-        }
-        return 0;
-    case SHAPE_MAP:
-        json_object_foreach((json_t *)json, name, element)
-        {
-            if (check_values(shape->of, element, err) < 0)
-                return -1;
-        }
-        return 0;
-    default:
-        return 0;
-    }
-}
-
-int shape_check_values(const struct shape *members, const json_t *body, struct err *err)
-{
-    for (; members->name; members++)
-        if (check_values(members, json_object_get(body, members->name), err) < 0)
-            return -1;
-    return 0;
 }

@@ -140,13 +140,13 @@ static const struct shape delete_item[] = {
     VALUES,   NAMES,    END,
 };
 static const struct shape update_item[] = {
-    TABLE,
-    RETURNS,
     CAPACITY,
+    TABLE,
     METRICS,
+    RETURNS,
     FAILURE,
-    ITEM("Key"),
     LOGIC,
+    ITEM("Key"),
     EXPECTED,
     {"AttributeUpdates", SHAPE_MAP, .of = attribute_update},
     EXPRESSION("ConditionExpression"),
@@ -197,7 +197,7 @@ static const struct shape scan[] = {
 
 static const struct shape item_key[] = {{"Map", SHAPE_MAP, .of = value}};
 static const struct shape keys_members[] = {
-    {"Keys", SHAPE_LIST, .required = 1, AT_LEAST(1), .of = item_key},
+    {"Keys", SHAPE_LIST, .required = 1, .of = item_key}, /* its length: batch.c */
     ATTRIBUTES,
     FLAG("ConsistentRead"),
     EXPRESSION("ProjectionExpression"),
@@ -206,7 +206,10 @@ static const struct shape keys_members[] = {
 };
 static const struct shape keys[] = {{"KeysAndAttributes", SHAPE_STRUCT, .of = keys_members}};
 static const struct shape batch_get_item[] = {
-    {"RequestItems", SHAPE_MAP, .of = keys}, CAPACITY, END};
+    {"RequestItems", SHAPE_MAP, .required = 1, .of = keys, .keyed_by_table = 1, .shown_as_json = 1},
+    CAPACITY,
+    END,
+};
 
 static const struct shape put_request[] = {ITEM("Item"), END};
 static const struct shape delete_request[] = {ITEM("Key"), END};
@@ -219,7 +222,7 @@ static const struct shape write_request[] = {
     {"WriteRequest", SHAPE_STRUCT, .of = write_request_members}};
 static const struct shape write_requests[] = {{"List", SHAPE_LIST, .of = write_request}};
 static const struct shape batch_write_item[] = {
-    {"RequestItems", SHAPE_MAP, .of = write_requests}, CAPACITY, METRICS, END};
+    {"RequestItems", SHAPE_MAP, .required = 1, .of = write_requests}, CAPACITY, METRICS, END};
 
 static const struct shape transact_put[] = {
     ITEM("Item"), TABLE, FAILURE, EXPRESSION("ConditionExpression"), NAMES, VALUES, END};
@@ -333,8 +336,8 @@ static const struct shape create_table[] = {
     TABLE,
     THROUGHPUT,
     KEYS,
-    {"LocalSecondaryIndexes", SHAPE_LIST, .of = local_index},
     {"GlobalSecondaryIndexes", SHAPE_LIST, .of = global_index},
+    {"LocalSecondaryIndexes", SHAPE_LIST, .of = local_index},
     {"Tags", SHAPE_LIST, .of = tag},
     TABLE_SETTINGS,
     REFUSED("ResourcePolicy"),
@@ -345,9 +348,10 @@ static const struct shape index_update[] = {INDEX_NAME(1), THROUGHPUT, ON_DEMAND
                                             REFUSED("WarmThroughput"), END};
 static const struct shape index_delete[] = {INDEX_NAME(1), END};
 static const struct shape index_change_members[] = {
-    {"Update", SHAPE_STRUCT, .of = index_update},
-    {"Create", SHAPE_STRUCT, .of = global_index_members},
-    {"Delete", SHAPE_STRUCT, .of = index_delete},
+    {"Update", SHAPE_STRUCT, .of = index_update, .java = "UpdateGlobalSecondaryIndexAction"},
+    {"Create", SHAPE_STRUCT, .of = global_index_members,
+     .java = "CreateGlobalSecondaryIndexAction"},
+    {"Delete", SHAPE_STRUCT, .of = index_delete, .java = "DeleteGlobalSecondaryIndexAction"},
     END,
 };
 static const struct shape index_change[] = {
@@ -379,14 +383,13 @@ static const struct shape update_time_to_live[] = {
     {"TimeToLiveSpecification", SHAPE_STRUCT, .required = 1, .of = time_to_live},
     END,
 };
+/* Whether there is one is looked at by extras.c. */
 #define RESOURCE                                                                                   \
     {                                                                                              \
-        "ResourceArn", SHAPE_STRING, .required = 1, LENGTHS(1, 1283)                               \
+        "ResourceArn", SHAPE_STRING, .has_max = 1, .max = 1283                                     \
     }
-static const struct shape tag_resource[] = {
-    RESOURCE, {"Tags", SHAPE_LIST, .required = 1, .of = tag}, END};
-static const struct shape untag_resource[] = {
-    RESOURCE, {"TagKeys", SHAPE_LIST, .required = 1, .of = string}, END};
+static const struct shape tag_resource[] = {RESOURCE, {"Tags", SHAPE_LIST, .of = tag}, END};
+static const struct shape untag_resource[] = {RESOURCE, {"TagKeys", SHAPE_LIST, .of = string}, END};
 static const struct shape list_tags_of_resource[] = {RESOURCE, EXPRESSION("NextToken"), END};
 static const struct shape nothing[] = {END};
 

@@ -1,6 +1,10 @@
 #include "cloud/dynamodb/expression.h"
 
+#include "base/buf.h"
+
 #include <string.h>
+
+enum { MAX_UNUSED_BYTES = 64 * 1024 };
 
 static int is_key(const char *key, char sign)
 {
@@ -48,7 +52,8 @@ static int read_names(struct substitutions *s, const json_t *names, struct err *
     return 0;
 }
 
-static int read_values(struct substitutions *s, const json_t *values, struct err *err)
+static int read_values(struct substitutions *s, const json_t *values, enum value_layer layer,
+                       struct err *err)
 {
     if (check_object(values, "ExpressionAttributeValues", ':', err) < 0)
         return -1;
@@ -61,10 +66,10 @@ static int read_values(struct substitutions *s, const json_t *values, struct err
     {
         struct value *value = &s->values[s->value_count].value;
         s->values[s->value_count++].key = key;
-        if (value_from_json(json, value, s->arena, err) == 0)
+        if (value_read(json, value, layer, s->arena, err) == 0)
             continue;
         struct err cause = *err;
-        if (cause.code != ERR_INVALID)
+        if (cause.code != ERR_INVALID || layer == VALUE_CURRENT)
             return -1;
         return err_set(err, ERR_INVALID,
                        "ExpressionAttributeValues contains invalid value: %.300s for key %s",
@@ -74,27 +79,35 @@ static int read_values(struct substitutions *s, const json_t *values, struct err
 }
 
 int substitutions_init(struct substitutions *s, const json_t *names, const json_t *values,
-                       struct arena *arena, struct err *err)
+                       enum value_layer layer, struct arena *arena, struct err *err)
 {
     *s = (struct substitutions){.arena = arena};
     if (names && read_names(s, names, err) < 0)
         return -1;
-    return values ? read_values(s, values, err) : 0;
+    return values ? read_values(s, values, layer, err) : 0;
+}
+
+static int refuse_unused(const char *parameter, const struct buf *keys, struct err *err)
+{
+    return err_set(err, ERR_INVALID, "Value provided in %s unused in expressions: keys: {%.300s}",
+                   parameter, keys->data ? keys->data : "");
 }
 
 int substitutions_check_used(const struct substitutions *s, struct err *err)
 {
+    struct buf names, values;
+    buf_init(&names, MAX_UNUSED_BYTES);
+    buf_init(&values, MAX_UNUSED_BYTES);
     for (size_t i = 0; i < s->name_count; i++)
         if (!s->names[i].used)
-            return err_set(err, ERR_INVALID,
-                           "Value provided in ExpressionAttributeNames unused in expressions: "
-                           "keys: {%s}",
-                           s->names[i].key);
+            buf_printf(&names, "%s%s", names.size ? ", " : "", s->names[i].key);
     for (size_t i = 0; i < s->value_count; i++)
         if (!s->values[i].used)
-            return err_set(err, ERR_INVALID,
-                           "Value provided in ExpressionAttributeValues unused in expressions: "
-                           "keys: {%s}",
-                           s->values[i].key);
-    return 0;
+            buf_printf(&values, "%s%s", values.size ? ", " : "", s->values[i].key);
+    int result = names.data    ? refuse_unused("ExpressionAttributeNames", &names, err)
+                 : values.data ? refuse_unused("ExpressionAttributeValues", &values, err)
+                               : 0;
+    buf_finish(&names);
+    buf_finish(&values);
+    return result;
 }

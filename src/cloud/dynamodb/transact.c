@@ -53,26 +53,37 @@ static int check_action(struct request *r, struct write *w)
     return 0;
 }
 
-static int add_action(struct request *r, struct batch *batch, const json_t *item)
+/* What can be wrong with an action whatever its table is. */
+static int read_action(struct request *r, struct batch *batch, size_t i, const json_t *item)
 {
     const struct transaction_type *type = find_type(r, item);
-    struct write *w = &batch->writes[batch->count];
-    struct expressions *expressions = &batch->expressions[batch->count];
+    struct write *w = &batch->writes[i];
+    struct expressions *expressions = &batch->expressions[i];
     if (!type)
         return -1;
     const json_t *from = json_object_get(item, type->name);
-    const char *name;
     w->type = type->type;
-    w->wants_old = batch->wants_failed_item[batch->count] = returns_item(from);
+    w->wants_old = batch->wants_failed_item[i] = returns_item(from);
     w->counts_units = batch->capacity != CAPACITY_NONE;
-    if (param_table_name(r, from, &name) < 0 ||
-        item_from_json(json_object_get(from, w->type == WRITE_PUT ? "Item" : "Key"), &w->item,
-                       r->arena, &r->err) < 0 ||
-        expressions_parse(r, from, type->uses, expressions) < 0)
+    if (w->type == WRITE_PUT && request_read_item(r, json_object_get(from, "Item"), &w->item) < 0)
+        return -1;
+    if (expressions_parse(r, from, type->uses, expressions) < 0)
+        return -1;
+    if (w->type != WRITE_PUT && request_read_item(r, json_object_get(from, "Key"), &w->item) < 0)
         return -1;
     w->condition = expressions->condition;
     w->update = expressions->has_update ? &expressions->update : NULL;
-    w->table = request_find_table_for(r, type->action, name);
+    return 0;
+}
+
+static int find_table(struct request *r, struct batch *batch, const char *action,
+                      const json_t *from)
+{
+    struct write *w = &batch->writes[batch->count];
+    const char *name;
+    if (param_table_name(r, from, &name) < 0)
+        return -1;
+    w->table = request_find_table_for(r, action, name);
     if (!w->table)
         return -1;
     batch->count++;
@@ -108,7 +119,13 @@ static int read_transaction(struct request *r, struct batch *batch)
         return -1;
     json_array_foreach(items, i, item)
     {
-        if (add_action(r, batch, item) < 0)
+        if (read_action(r, batch, i, item) < 0)
+            return -1;
+    }
+    json_array_foreach(items, i, item)
+    {
+        const struct transaction_type *type = find_type(r, item);
+        if (find_table(r, batch, type->action, json_object_get(item, type->name)) < 0)
             return -1;
     }
     return check_whole(r, batch);
@@ -271,22 +288,12 @@ int transact_write_items(struct request *r)
     return result;
 }
 
-static int add_get(struct request *r, struct batch *batch, const json_t *get)
+static int read_get(struct request *r, struct batch *batch, size_t i, const json_t *get)
 {
-    struct write *w = &batch->writes[batch->count];
-    const char *name;
-    w->type = WRITE_CHECK;
-    if (param_table_name(r, get, &name) < 0 ||
-        item_from_json(json_object_get(get, "Key"), &w->item, r->arena, &r->err) < 0 ||
-        expressions_parse(r, get, USES_PROJECTION, &batch->expressions[batch->count]) < 0)
-        return -1;
-    w->table = request_find_table_for(r, "dynamodb:GetItem", name);
-    if (!w->table)
-        return -1;
-    batch->count++;
-    if (check_action(r, w) < 0)
-        return -1;
-    return expressions_check_keys(r, w->table, &batch->expressions[batch->count - 1]);
+    batch->writes[i].type = WRITE_CHECK;
+    return request_read_item(r, json_object_get(get, "Key"), &batch->writes[i].item) < 0
+               ? -1
+               : expressions_parse(r, get, USES_PROJECTION, &batch->expressions[i]);
 }
 
 static int get_one(struct request *r, struct connection *connection, struct write *w,
@@ -334,7 +341,14 @@ static int read_gets(struct request *r, struct batch *batch)
         return -1;
     json_array_foreach(json_object_get(r->body, "TransactItems"), i, item)
     {
-        if (add_get(r, batch, json_object_get(item, "Get")) < 0)
+        if (read_get(r, batch, i, json_object_get(item, "Get")) < 0)
+            return -1;
+    }
+    json_array_foreach(json_object_get(r->body, "TransactItems"), i, item)
+    {
+        const json_t *get = json_object_get(item, "Get");
+        if (find_table(r, batch, "dynamodb:GetItem", get) < 0 ||
+            expressions_check_keys(r, batch->writes[i].table, &batch->expressions[i]) < 0)
             return -1;
         failed |= batch->writes[i].failed != ERR_NONE;
     }

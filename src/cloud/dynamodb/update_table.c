@@ -92,10 +92,6 @@ static int set_billing(struct request *r, struct change *change)
         return err_set(&r->err, ERR_INVALID,
                        INVALID "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified "
                                "when BillingMode is PAY_PER_REQUEST");
-    if (mode && !on_demand && !wanted)
-        return err_set(&r->err, ERR_INVALID,
-                       INVALID "ProvisionedThroughput must be specified when BillingMode is "
-                               "PROVISIONED");
     if (mode && on_demand && !was) {
         json_object_set_new(change->definition, "ProvisionedThroughput",
                             definition_throughput(0, 0));
@@ -254,10 +250,7 @@ static int change_index(struct request *r, struct change *change, const json_t *
         if (json_is_object(json))
             return kinds[i].run(r, change, json);
     }
-    return err_set(&r->err, ERR_INVALID,
-                   INVALID "One of GlobalSecondaryIndexUpdate.Update, "
-                           "GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete "
-                           "must not be null");
+    return err_set(&r->err, ERR_INVALID, "an index update without an action");
 }
 
 static int change_indexes(struct request *r, struct change *change)
@@ -326,6 +319,48 @@ static int run_change(struct request *r, struct table *table)
     return result;
 }
 
+static const char *updated_index(const json_t *update)
+{
+    static const char *const kinds[] = {"Update", "Create", "Delete"};
+    const char *name = NULL;
+    for (size_t i = 0; i < 3 && !name; i++)
+        name = json_string_value(json_object_get(json_object_get(update, kinds[i]), "IndexName"));
+    return name;
+}
+
+/* Each names an index, and none is named twice. */
+static int check_index_updates(struct request *r)
+{
+    const json_t *updates = json_object_get(r->body, "GlobalSecondaryIndexUpdates");
+    for (size_t i = 0; i < json_array_size(updates); i++) {
+        const char *name = updated_index(json_array_get(updates, i));
+        if (!name)
+            return err_set(&r->err, ERR_INVALID,
+                           INVALID "One of GlobalSecondaryIndexUpdate.Update, "
+                                   "GlobalSecondaryIndexUpdate.Create, "
+                                   "GlobalSecondaryIndexUpdate.Delete must not be null");
+        for (size_t j = 0; j < i; j++)
+            if (!strcmp(updated_index(json_array_get(updates, j)), name))
+                return err_set(&r->err, ERR_INVALID,
+                               INVALID "Only one global secondary index update per index is "
+                                       "allowed simultaneously. Index: %s",
+                               name);
+    }
+    return 0;
+}
+
+/* What is wrong with a request whatever the table is. */
+static int check_update(struct request *r)
+{
+    const json_t *wanted = json_object_get(r->body, "ProvisionedThroughput");
+    const char *mode = json_string_value(json_object_get(r->body, "BillingMode"));
+    if (mode && !strcmp(mode, "PROVISIONED") && !json_is_object(wanted))
+        return err_set(&r->err, ERR_INVALID,
+                       INVALID "ProvisionedThroughput must be specified when BillingMode is "
+                               "PROVISIONED");
+    return definition_check_throughput(r, wanted) < 0 ? -1 : check_index_updates(r);
+}
+
 static int update_alone(struct request *r)
 {
     static const char *const changes[] = {
@@ -339,7 +374,7 @@ static int update_alone(struct request *r)
                        "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, "
                        "GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is "
                        "required");
-    struct table *table = request_table(r);
+    struct table *table = check_update(r) < 0 ? NULL : request_table(r);
     if (!table)
         return -1;
     int result = run_change(r, table);

@@ -57,20 +57,36 @@ int value_type_find(const char *name, size_t size); /* -1 when there is none suc
 int value_is_set(enum value_type type);
 enum value_type value_element_type(enum value_type set); /* of a set: S, N or B */
 
+/* AWS reads values in one of two layers, which differ in words: PutItem, UpdateItem, DeleteItem,
+ * GetItem, BatchGetItem and Query in the current one, the other operations in the older one. */
+enum value_layer { VALUE_OLDER, VALUE_CURRENT };
+
 /* {"S": "text"} to a value. Failures carry AWS's message: ERR_INVALID for a ValidationException,
  * ERR_CORRUPT for a SerializationException. */
+int value_read(const json_t *json, struct value *out, enum value_layer layer, struct arena *arena,
+               struct err *err) MUST_USE;
 int value_from_json(const json_t *json, struct value *out, struct arena *arena,
                     struct err *err) MUST_USE;
 /* {"name": {"S": ..}, ..} to a map value. */
+int item_read(const json_t *json, struct value *out, enum value_layer layer, struct arena *arena,
+              struct err *err) MUST_USE;
 int item_from_json(const json_t *json, struct value *out, struct arena *arena,
                    struct err *err) MUST_USE;
+/* No attribute of an item of a request is nameless (inside of maps they may be). */
+int item_check_names(const json_t *json, struct err *err) MUST_USE;
 
 /* Whether an attribute may have the name. */
 int value_check_name(const char *name, struct err *err) MUST_USE;
 
 /* Whether the JSON types inside {"S": "text"} are right, whatever the values: a wrong one is a
- * SerializationException (ERR_CORRUPT), which AWS reports before anything else. */
-int value_check_types(const json_t *json, struct err *err) MUST_USE;
+ * SerializationException (ERR_CORRUPT), which AWS reports before anything else. `is_member`: of a
+ * structure, not of a list or a map. */
+int value_check_types(const json_t *json, int is_member, struct err *err) MUST_USE;
+/* 0 or 1, also of the words that AWS takes for one; -1: not a boolean. */
+int value_boolean(const json_t *json);
+/* Base64 of a JSON string; `out` takes 3 bytes for each 4 characters, NULL: only a check. Returns
+ * the size, or -1 with ERR_CORRUPT. */
+long value_decode(const json_t *json, unsigned char *out, struct err *err) MUST_USE;
 
 void value_write(struct buf *out, const struct value *value); /* {"S":"text"} */
 void item_write(struct buf *out, const struct value *item);   /* {"name":{"S":"text"},..} */
