@@ -2,6 +2,7 @@
 
 #include "base/hex.h"
 #include "cloud/auth_s3.h"
+#include "cloud/auth_s3_v2.h"
 #include "cloud/errors.h"
 
 #include <stdio.h>
@@ -78,13 +79,6 @@ static int fail(struct exchange *x, enum auth_failure failure)
     return -1;
 }
 
-int auth_is_old(struct exchange *x)
-{
-    const char *authorization = exchange_header(x, "Authorization");
-    return authorization ? strncmp(authorization, "AWS ", 4) == 0
-                         : exchange_query(x, "AWSAccessKeyId") && exchange_query(x, "Signature");
-}
-
 int auth_parse(struct auth *auth, struct exchange *x)
 {
     const char *date = exchange_header(x, "X-Amz-Date");
@@ -101,6 +95,8 @@ static int find_identity(struct auth *auth, struct exchange *x, struct identitie
 {
     const char *token = auth->claim.presigned ? exchange_query(x, "X-Amz-Security-Token")
                                               : exchange_header(x, "X-Amz-Security-Token");
+    if (!token && auth->claim.presigned) /* version 2 writes it small */
+        token = exchange_query(x, "x-amz-security-token");
     struct err err = {0};
     x->identity.access_key_id = auth->claim.access_key_id;
     if (identity_find(identities, auth->claim.access_key_id, token, &auth->secret, &err) < 0) {
@@ -199,6 +195,28 @@ int auth_head(struct auth *auth, struct exchange *x, struct identities *identiti
     if (find_identity(auth, x, identities) < 0 || read_payload(auth, x) < 0)
         return -1;
     return auth->payload_hash ? verify(auth, x, auth->payload_hash) : 0;
+}
+
+int auth_head_v2(struct auth *auth, struct exchange *x, struct identities *identities)
+{
+    struct auth_s3_v2 claim;
+    if (auth_s3_v2_read(x, &claim) < 0)
+        return -1;
+    auth->claim = (struct sigv4_claim){.access_key_id = claim.access_key_id,
+                                       .region = x->region,
+                                       .service = "s3",
+                                       .presigned = claim.expires != NULL};
+    if (find_identity(auth, x, identities) < 0 ||
+        auth_s3_v2_verify(x, &claim, auth->secret.secret_access_key) < 0)
+        return -1;
+    auth->is_signed = auth->is_verified = 1;
+    auth->payload = AUTH_PAYLOAD_UNSIGNED;
+    const char *told = exchange_header(x, "X-Amz-Content-Sha256");
+    if (told && strcmp(told, SIGV4_STREAMING_UNSIGNED_TRAILER) == 0)
+        return read_streaming(auth, x, told);
+    return told && strncmp(told, STREAMING_PREFIX, strlen(STREAMING_PREFIX)) == 0
+               ? unknown_payload(x) /* its chunks have no seed */
+               : 0;
 }
 
 int auth_body(struct auth *auth, struct exchange *x)

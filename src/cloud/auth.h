@@ -47,11 +47,11 @@ void auth_fail(struct exchange *x, enum auth_failure failure, const char *messag
 /* Read who claims to have signed. 1: signed, 0: not signed, -1: the form is wrong, see auth->err.
  */
 int auth_parse(struct auth *auth, struct exchange *x);
-/* Is it signed in the form before version 4, which old tools and presigned links use? */
-int auth_is_old(struct exchange *x);
 /* Find the key, check the clock, and the signature where it does not need the body. -1: the answer
  * is in the exchange. Fills x->identity. */
 int auth_head(struct auth *auth, struct exchange *x, struct identities *identities);
+/* The same of S3's signature version 2 (auth_s3_v2.h). */
+int auth_head_v2(struct auth *auth, struct exchange *x, struct identities *identities);
 /* The rest, with the body's hash. -1: the answer is in the exchange. After 0 the request is who it
  * claims to be. */
 int auth_body(struct auth *auth, struct exchange *x);

@@ -199,7 +199,7 @@ static const char *unsigned_headers(struct exchange *x, const struct sigv4_claim
     return arena_strdup(&x->arena, list);
 }
 
-static const char *hex_bytes(struct exchange *x, const char *text)
+const char *auth_s3_hex_bytes(struct exchange *x, const char *text)
 {
     size_t size = strlen(text);
     char *out = arena_alloc(&x->arena, 3 * size + 1, 1);
@@ -238,9 +238,9 @@ void auth_s3_mismatch(struct exchange *x, const struct sigv4_request *request,
         {"AWSAccessKeyId", claim->access_key_id},
         {"StringToSign", to_sign},
         {"SignatureProvided", claim->signature},
-        {"StringToSignBytes", to_sign ? hex_bytes(x, to_sign) : ""},
+        {"StringToSignBytes", to_sign ? auth_s3_hex_bytes(x, to_sign) : ""},
         {"CanonicalRequest", ours},
-        {"CanonicalRequestBytes", ours ? hex_bytes(x, ours) : ""}};
+        {"CanonicalRequestBytes", ours ? auth_s3_hex_bytes(x, ours) : ""}};
     exchange_fail_fields(x, "SignatureDoesNotMatch",
                          "The request signature we calculated does not match the signature you "
                          "provided. Check your key and signing method.",

@@ -13,4 +13,7 @@ void auth_s3_explain(struct exchange *x, const char *otherwise);
 void auth_s3_mismatch(struct exchange *x, const struct sigv4_request *request,
                       const struct sigv4_claim *claim);
 
+/* "47 45 54": the bytes of a text, as errors tell them; in the arena. */
+const char *auth_s3_hex_bytes(struct exchange *x, const char *text);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "cloud/auth_s3_v2.h"
 #include "cloud/errors.h"
 #include "cloud/front.h"
 #include "cloud/route.h"
@@ -96,6 +97,16 @@ static int check_framing(struct exchange *x)
     return -1;
 }
 
+/* S3 alone takes signatures of version 2. */
+static int check_v2(struct request *request)
+{
+    struct exchange *x = &request->x;
+    if (x->service->error_form == ERROR_FORM_S3)
+        return auth_head_v2(&request->auth, x, request->cloud->identities);
+    auth_fail(x, AUTH_OLD_VERSION, NULL);
+    return -1;
+}
+
 /* Find the service, and who says they signed. */
 static int check_head(struct request *request)
 {
@@ -115,10 +126,8 @@ static int check_head(struct request *request)
         exchange_fail(x, error_code(service->error_form, ERR_INVALID), "The path is malformed.");
         return -1;
     }
-    if (auth_is_old(x)) {
-        auth_fail(x, AUTH_OLD_VERSION, NULL);
-        return -1;
-    }
+    if (auth_s3_v2_is(x))
+        return check_v2(request);
     if (parsed < 0) {
         auth_fail(x, AUTH_MALFORMED, request->auth.err.message);
         return -1;

@@ -116,13 +116,16 @@ class S3cmdTest(Judge):
         self.s3cmd("rb", "--recursive", "--force", "s3://cmd")
         self.assertNotIn("s3://cmd", self.s3cmd("ls"))
 
-    def test_signature_version_2_is_refused_by_name(self):
+    def test_signature_version_2(self):
         self.s3.create_bucket(Bucket="signed")
-        url = self.s3cmd("signurl", "s3://signed/key", "+60").strip()
-        done = self.works("curl", "-s", "-w", "%{http_code}", url)
-        self.assertIn("400", done)
-        self.assertIn("<Code>InvalidRequest</Code>", done)
-        self.assertIn("AWS4-HMAC-SHA256", done)
+        self.s3.put_object(Bucket="signed", Key="a key", Body=b"content")
+        url = self.s3cmd("signurl", "s3://signed/a key", "+60").strip()
+        self.assertEqual(self.works("curl", "-s", "-w", "%{http_code}", url), "content200")
+        self.assertIn("<Code>SignatureDoesNotMatch</Code>",
+                      self.works("curl", "-s", url.replace("a%20key", "b%20key")))
+        self.assertIn("s3://signed/a key", self.s3cmd("--signature-v2", "ls", "s3://signed"))
+        self.s3cmd("--signature-v2", "cp", "s3://signed/a key", "s3://signed/another")
+        self.assertIn("MD5 sum", self.s3cmd("--signature-v2", "info", "s3://signed/another"))
 
 
 @needs("rclone")

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "cloud/access.h"
+#include "cloud/auth_s3_v2.h"
 #include "cloud/form.h"
 #include "cloud/iam/iam.h"
 
@@ -88,7 +89,9 @@ static const char *s3_value(const struct asking *a, const char *key)
             return exchange_query(a->x, queries[i]);
     if (strcasecmp(key, "authType") == 0)
         return auth_type(a);
-    return strcasecmp(key, "signatureversion") == 0 ? "AWS4-HMAC-SHA256" : NULL;
+    if (strcasecmp(key, "signatureversion") == 0)
+        return auth_s3_v2_is(a->x) ? "AWS" : "AWS4-HMAC-SHA256";
+    return NULL;
 }
 
 static const char *value_of(void *context, const char *key, size_t index)

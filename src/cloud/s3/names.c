@@ -1,4 +1,5 @@
 #include "base/utf8.h"
+#include "cloud/auth_s3_v2.h"
 #include "cloud/errors.h"
 #include "cloud/query.h"
 #include "cloud/s3/s3.h"
@@ -35,26 +36,6 @@ int s3_bucket_name_is_valid(const char *name)
     return !(length > 7 && strcmp(name + length - 7, "--ol-s3") == 0);
 }
 
-/* The bucket in front of ".localhost" or ".s3." of a Host header, in the arena; NULL: none. */
-static char *bucket_of_host(struct exchange *x)
-{
-    const char *host = exchange_header(x, "Host");
-    if (!host)
-        return NULL;
-    const char *end = strcasestr(host, ".localhost");
-    const char *s3 = strcasestr(host, ".s3.");
-    const char *s3_region = strcasestr(host, ".s3-");
-    if (end && end[10] && end[10] != ':')
-        end = NULL;
-    if (s3)
-        end = s3;
-    else if (s3_region)
-        end = s3_region;
-    if (!end || (size_t)(end - host) == 2 || end == host)
-        return NULL; /* s3.localhost is path style */
-    return arena_copy(&x->arena, host, (size_t)(end - host));
-}
-
 static int check_key(struct s3_request *r)
 {
     if (!r->key || !utf8_is_valid(r->key))
@@ -70,7 +51,7 @@ int s3_address(struct s3_request *r)
 {
     struct exchange *x = r->x;
     const char *rest = x->path + 1;
-    r->bucket = bucket_of_host(x);
+    r->bucket = auth_s3_host_bucket(x);
     if (!r->bucket && *rest) {
         size_t size = strcspn(rest, "/");
         r->bucket = exchange_decode(x, rest, size, 0);
