@@ -1,6 +1,8 @@
 #include "base/file.h"
 #include "cloud/logs/store.h"
 
+#include <malloc.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -101,6 +103,57 @@ static void lines_survive_a_restart(void **state)
     assert_string_equal(text, "hello");
 }
 
+static int wait_for_release(struct connection *connection, void *context, struct err *err)
+{
+    (void)connection, (void)err;
+    pthread_mutex_lock(context);
+    pthread_mutex_unlock(context);
+    return 0;
+}
+
+struct blocker {
+    struct database *database;
+    pthread_mutex_t held;
+};
+
+static void *block(void *argument)
+{
+    struct blocker *b = argument;
+    struct err err;
+    return database_write(b->database, wait_for_release, &b->held, &err) < 0 ? argument : NULL;
+}
+
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 all = mallinfo2();
+    return all.uordblks + all.hblkhd;
+}
+
+/* A function prints short lines while the disk is slow. */
+static void lines_that_wait_take_no_more_memory_than_they_may(void **state)
+{
+    enum { LINES = 1000000 };
+    struct fixture *f = *state;
+    struct blocker b = {.database = logs_database(f->logs), .held = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t thread;
+    void *result;
+    char text[64];
+    int count;
+    pthread_mutex_lock(&b.held);
+    assert_int_equal(pthread_create(&thread, NULL, block, &b), 0);
+    size_t before = heap_bytes();
+    for (int i = 0; i < LINES; i++)
+        logs_put(f->logs, "/aws/lambda/one", "2026/01/01/[$LATEST]0123456789abcdef", 1000 + i, "x",
+                 1);
+    size_t grown = heap_bytes() - before;
+    pthread_mutex_unlock(&b.held);
+    pthread_join(thread, &result);
+    assert_null(result);
+    assert_true(grown < LOGS_MAX_PENDING_BYTES + 1024 * 1024);
+    first_message(f, text, sizeof text, &count);
+    assert_true(count > 100000 && count < LINES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -109,6 +162,7 @@ int main(void)
         TEST(bytes_that_are_no_utf8_are_replaced),
         TEST(a_line_too_long_is_cut),
         TEST(lines_survive_a_restart),
+        TEST(lines_that_wait_take_no_more_memory_than_they_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

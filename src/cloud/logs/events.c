@@ -25,16 +25,17 @@ static int run_put(struct connection *connection, void *context, struct err *err
     const struct put_job *job = context;
     int64_t group = logs_find_group(connection, job->group, err);
     int64_t stream = group ? logs_find_stream(connection, group, job->stream, err) : 0;
+    struct logs_span span = logs_span_at(job->now_ms);
     if (!stream)
         return -1;
     for (size_t i = job->from; i < job->until; i++) {
         const json_t *one = json_array_get(job->events, i), *text = json_object_get(one, "message");
         struct log_event event = {json_integer_value(json_object_get(one, "timestamp")),
                                   json_string_value(text), json_string_length(text)};
-        if (logs_insert(connection, group, stream, &event, job->now_ms, err) < 0)
+        if (logs_insert(connection, group, stream, &event, &span, err) < 0)
             return -1;
     }
-    return 0;
+    return job->from < job->until ? logs_touch(connection, stream, &span, err) : 0;
 }
 
 static int check_events(struct logs_call *call, const json_t *events)

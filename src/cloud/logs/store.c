@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPIRE_EVERY_MS = 3600 * 1000 };
+enum {
+    EXPIRE_EVERY_MS = 3600 * 1000,
+    DROPS_TOLD_EVERY_NS = 1000 * 1000 * 1000,
+    MALLOC_BYTES = 16, /* what a block costs besides itself */
+};
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS groups(id INTEGER PRIMARY KEY AUTOINCREMENT, "
@@ -31,6 +35,7 @@ static const char schema[] =
 
 struct line {
     struct line *next;
+    size_t bytes; /* of memory */
     struct log_event event;
     const char *group, *stream;
     char text[]; /* group, 0, stream, 0, message */
@@ -43,8 +48,9 @@ struct logs {
     pthread_mutex_t lock;       /* of the waiting lines */
     pthread_mutex_t flush_lock; /* one flush at a time: who returns from it has seen all stored */
     struct line *first, **last;
-    size_t pending_bytes;
+    size_t pending_bytes; /* of memory, until they are stored */
     unsigned long dropped;
+    uint64_t told_ns;   /* when the log last said so */
     int64_t expired_ms; /* when old events were last removed; the flusher's */
 };
 
@@ -124,24 +130,25 @@ int64_t logs_make_stream(struct connection *connection, int64_t group, const cha
     return made_id(connection, s, "log stream", err);
 }
 
-static int touch_stream(struct connection *connection, int64_t stream, int64_t unix_ms,
-                        int64_t now_ms, struct err *err)
+int logs_touch(struct connection *connection, int64_t stream, const struct logs_span *span,
+               struct err *err)
 {
     sqlite3_stmt *s = connection_prepare(
         connection,
         "UPDATE streams SET first_ms = min(coalesce(first_ms, ?2), ?2), "
-        "last_ms = max(coalesce(last_ms, ?2), ?2), ingested_ms = ?3 WHERE id = ?1",
+        "last_ms = max(coalesce(last_ms, ?3), ?3), ingested_ms = ?4 WHERE id = ?1",
         err);
     if (!s)
         return -1;
     sqlite3_bind_int64(s, 1, stream);
-    sqlite3_bind_int64(s, 2, unix_ms);
-    sqlite3_bind_int64(s, 3, now_ms);
+    sqlite3_bind_int64(s, 2, span->first_ms);
+    sqlite3_bind_int64(s, 3, span->last_ms);
+    sqlite3_bind_int64(s, 4, span->ingested_ms);
     return connection_run(connection, s, err);
 }
 
 int logs_insert(struct connection *connection, int64_t group, int64_t stream,
-                const struct log_event *event, int64_t now_ms, struct err *err)
+                const struct log_event *event, struct logs_span *span, struct err *err)
 {
     sqlite3_stmt *s =
         connection_prepare(connection,
@@ -154,11 +161,13 @@ int logs_insert(struct connection *connection, int64_t group, int64_t stream,
     sqlite3_bind_int64(s, 1, group);
     sqlite3_bind_int64(s, 2, stream);
     sqlite3_bind_int64(s, 3, event->unix_ms);
-    sqlite3_bind_int64(s, 4, now_ms);
+    sqlite3_bind_int64(s, 4, span->ingested_ms);
     sqlite3_bind_text(s, 5, event->message, (int)size, SQLITE_STATIC);
-    if (connection_run(connection, s, err) < 0)
-        return -1;
-    return touch_stream(connection, stream, event->unix_ms, now_ms, err);
+    if (event->unix_ms < span->first_ms)
+        span->first_ms = event->unix_ms;
+    if (event->unix_ms > span->last_ms)
+        span->last_ms = event->unix_ms;
+    return connection_run(connection, s, err);
 }
 
 static int64_t find_or_make(struct connection *connection, const struct line *line, int64_t *stream,
@@ -175,14 +184,24 @@ static int64_t find_or_make(struct connection *connection, const struct line *li
     return *stream ? group : 0;
 }
 
+static int is_same_stream(const struct line *a, const struct line *b)
+{
+    return strcmp(a->group, b->group) == 0 && strcmp(a->stream, b->stream) == 0;
+}
+
 static int store_lines(struct connection *connection, void *context, struct err *err)
 {
-    int64_t group = 0, stream = 0, now_ms = clock_unix_ms();
-    const struct line *before = NULL;
-    for (const struct line *line = context; line; before = line, line = line->next) {
-        if (!before || strcmp(line->group, before->group) || strcmp(line->stream, before->stream))
-            group = find_or_make(connection, line, &stream, err);
-        if (!group || logs_insert(connection, group, stream, &line->event, now_ms, err) < 0)
+    const struct line *line = context;
+    while (line) {
+        const struct line *first = line;
+        struct logs_span span = logs_span_at(clock_unix_ms());
+        int64_t stream = 0, group = find_or_make(connection, line, &stream, err);
+        if (!group)
+            return -1;
+        for (; line && is_same_stream(line, first); line = line->next)
+            if (logs_insert(connection, group, stream, &line->event, &span, err) < 0)
+                return -1;
+        if (logs_touch(connection, stream, &span, err) < 0)
             return -1;
     }
     return 0;
@@ -202,10 +221,16 @@ static int remove_expired(struct connection *connection, void *context, struct e
     return connection_run(connection, s, err);
 }
 
+/* Told once a second: a function may print faster than anybody reads. */
 static void count_dropped(struct logs *logs, unsigned long n, const char *why)
 {
     unsigned long dropped = __atomic_add_fetch(&logs->dropped, n, __ATOMIC_RELAXED);
-    log_line(LOG_ERROR, "logs: %s (%lu lines dropped since the start)", why, dropped);
+    uint64_t now_ns = clock_monotonic_ns(),
+             told_ns = __atomic_load_n(&logs->told_ns, __ATOMIC_RELAXED);
+    if ((told_ns == 0 || now_ns - told_ns >= DROPS_TOLD_EVERY_NS) &&
+        __atomic_compare_exchange_n(&logs->told_ns, &told_ns, now_ns, 0, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED))
+        log_line(LOG_ERROR, "logs: %s (%lu lines dropped since the start)", why, dropped);
 }
 
 static struct line *take_lines(struct logs *logs)
@@ -214,9 +239,26 @@ static struct line *take_lines(struct logs *logs)
     struct line *lines = logs->first;
     logs->first = NULL;
     logs->last = &logs->first;
-    logs->pending_bytes = 0;
     pthread_mutex_unlock(&logs->lock);
     return lines;
+}
+
+/* Returns how many there were. */
+static unsigned long free_lines(struct logs *logs, struct line *lines)
+{
+    unsigned long count = 0;
+    size_t bytes = 0;
+    while (lines) {
+        struct line *next = lines->next;
+        bytes += lines->bytes;
+        free(lines);
+        lines = next;
+        count++;
+    }
+    pthread_mutex_lock(&logs->lock);
+    logs->pending_bytes -= bytes;
+    pthread_mutex_unlock(&logs->lock);
+    return count;
 }
 
 int logs_flush(struct logs *logs, struct err *err)
@@ -225,15 +267,9 @@ int logs_flush(struct logs *logs, struct err *err)
     struct line *lines = take_lines(logs);
     int result = lines ? database_write(logs->database, store_lines, lines, err) : 0;
     pthread_mutex_unlock(&logs->flush_lock);
-    unsigned long lost = 0;
-    while (lines) {
-        struct line *next = lines->next;
-        free(lines);
-        lines = next;
-        lost++;
-    }
+    unsigned long count = free_lines(logs, lines);
     if (result < 0)
-        count_dropped(logs, lost, err->message);
+        count_dropped(logs, count, err->message);
     return result;
 }
 
@@ -278,7 +314,8 @@ static struct line *make_line(const char *group, const char *stream, const char 
     size_t group_bytes = strlen(group) + 1, stream_bytes = strlen(stream) + 1;
     if (group_bytes > LOGS_MAX_NAME_BYTES + 1 || stream_bytes > LOGS_MAX_NAME_BYTES + 1)
         return NULL;
-    struct line *line = malloc(sizeof *line + group_bytes + stream_bytes + size);
+    size_t bytes = sizeof(struct line) + group_bytes + stream_bytes + size;
+    struct line *line = malloc(bytes);
     if (!line)
         return NULL;
     char *stream_place = line->text + group_bytes, *message_place = stream_place + stream_bytes;
@@ -287,7 +324,8 @@ static struct line *make_line(const char *group, const char *stream, const char 
     if (size)
         memcpy(message_place, message, size);
     make_utf8(message_place, size);
-    *line = (struct line){.group = line->text, .stream = stream_place};
+    *line =
+        (struct line){.bytes = bytes + MALLOC_BYTES, .group = line->text, .stream = stream_place};
     line->event = (struct log_event){.message = message_place, .size = size};
     return line;
 }
@@ -305,9 +343,9 @@ void logs_put(struct logs *logs, const char *group, const char *stream, int64_t 
     line->event.unix_ms = unix_ms;
     derive_line(logs->derive, group, unix_ms, line->event.message, line->event.size);
     pthread_mutex_lock(&logs->lock);
-    int full = logs->pending_bytes + size > LOGS_MAX_PENDING_BYTES;
+    int full = logs->pending_bytes + line->bytes > LOGS_MAX_PENDING_BYTES;
     if (!full) {
-        logs->pending_bytes += size;
+        logs->pending_bytes += line->bytes;
         *logs->last = line;
         logs->last = &line->next;
     }

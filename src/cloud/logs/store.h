@@ -12,7 +12,7 @@
 enum {
     LOGS_FLUSH_DELAY_MS = 200,
     LOGS_MAX_EVENT_BYTES = 256 * 1024,         /* longer lines are cut */
-    LOGS_MAX_PENDING_BYTES = 32 * 1024 * 1024, /* past that, lines are dropped and counted */
+    LOGS_MAX_PENDING_BYTES = 32 * 1024 * 1024, /* memory; past that, lines are dropped, counted */
     LOGS_MAX_NAME_BYTES = 512,
 };
 
@@ -39,7 +39,17 @@ struct log_event {
     const char *message;
     size_t size;
 };
+/* The times of what was inserted into a stream, for logs_touch() after the last. */
+struct logs_span {
+    int64_t first_ms, last_ms, ingested_ms;
+};
+static inline struct logs_span logs_span_at(int64_t now_ms)
+{
+    return (struct logs_span){INT64_MAX, INT64_MIN, now_ms};
+}
 int logs_insert(struct connection *connection, int64_t group, int64_t stream,
-                const struct log_event *event, int64_t now_ms, struct err *err) MUST_USE;
+                const struct log_event *event, struct logs_span *span, struct err *err) MUST_USE;
+int logs_touch(struct connection *connection, int64_t stream, const struct logs_span *span,
+               struct err *err) MUST_USE;
 
 #endif
