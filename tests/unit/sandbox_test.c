@@ -71,6 +71,11 @@ static void other_processes_are_out_of_sight(void **state)
     probe(&f, "list /proc/1/fd", "Permission denied");
     probe(&f, "read /proc/3/environ", "No such file or directory");
     probe(&f, "try kill", "No such process");
+    struct outcome o; /* process 1 is a copy of the cloud, whose arguments name its folders */
+    begin(&f, "\"show /proc/1/cmdline\"", &o);
+    await(&o);
+    assert_int_equal(o.payload[1 + strspn(o.payload + 1, " ")], '"');
+    drop(&o);
     stop(&f);
 }
 

@@ -216,6 +216,8 @@ void keeper_run(const struct keeper_post *post)
     setsid();
     reset_signals();
     prctl(PR_SET_NAME, "ken-keeper");
+    if (post->arguments)
+        memset(post->arguments, 0, post->argument_bytes);
     die_with(post->jail ? 0 : post->parent); /* from inside, its parent has no number */
     if (post->jail && jail_build(post->jail, &step) < 0) {
         report(post->status, errno, step);

@@ -18,6 +18,8 @@ struct keeper_post {
     const struct jail *jail;     /* NULL: none */
     const struct filter *filter; /* NULL: none */
     pid_t parent;
+    char *arguments; /* of the program that it is a copy of: /proc shows them to the function */
+    size_t argument_bytes;
     int output, orders, status;
     int groups[CGROUPS_KINDS]; /* lists of members, or -1 */
 };

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -83,6 +84,8 @@ static int start_keeper(struct sandbox *sandbox, struct kept *kept, int pipes[3]
     struct keeper_post post = {.jail = sandbox->is_full ? &jail : NULL,
                                .filter = sandbox->filter,
                                .parent = getpid(),
+                               .arguments = sandbox->arguments,
+                               .argument_bytes = sandbox->argument_bytes,
                                .output = pipes[PIPE_OUTPUT][1],
                                .orders = pipes[PIPE_ORDERS][0],
                                .status = pipes[PIPE_STATUS][1]};
@@ -253,6 +256,24 @@ int sandbox_choose(struct sandbox *sandbox, enum isolation wanted, struct err *e
     return 0;
 }
 
+/* proc(5): fields 48 and 49 of stat, the second being the last that may hold spaces. */
+static void find_arguments(struct sandbox *sandbox)
+{
+    enum { NAME_FIELD = 2, START_FIELD = 48 };
+    char line[2048] = "";
+    uintptr_t start = 0, end = 0;
+    FILE *stat = fopen("/proc/self/stat", "re");
+    char *at = stat && fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
+    if (stat)
+        fclose(stat);
+    for (int field = NAME_FIELD; at && field < START_FIELD; field++)
+        at = strchr(at + 1, ' ');
+    if (!at || sscanf(at, "%" SCNuPTR " %" SCNuPTR, &start, &end) != 2 || start >= end)
+        return;
+    sandbox->arguments = (char *)start;
+    sandbox->argument_bytes = end - start;
+}
+
 struct sandbox *sandbox_create(const struct sandbox_options *options, struct err *err)
 {
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
@@ -265,6 +286,7 @@ struct sandbox *sandbox_create(const struct sandbox_options *options, struct err
         free(sandbox);
         return NULL;
     }
+    find_arguments(sandbox);
     return sandbox;
 }
 

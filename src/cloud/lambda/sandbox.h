@@ -25,6 +25,8 @@ struct sandbox {
     struct kept spare;                  /* pid 0: none */
     char description[256];              /* one line for people */
     char base[PATH_MAX], hide[PATH_MAX];
+    char *arguments; /* of this program, where the kernel shows them; keepers forget them */
+    size_t argument_bytes;
 };
 
 struct sandbox_options {
