@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 static int read_into(int fd, const char *path, struct buf *out, struct err *err)
@@ -68,11 +67,20 @@ static int sync_folder_of(const char *path, struct err *err)
     return result;
 }
 
-static int write_content(int fd, const void *data, size_t size, mode_t mode, struct err *err)
+struct content {
+    const void *data;
+    size_t size;
+    mode_t mode;
+    int is_durable;
+};
+
+static int write_content(int fd, const struct content *content, struct err *err)
 {
-    if (file_write_all(fd, data, size, err) < 0)
+    if (file_write_all(fd, content->data, content->size, err) < 0)
         return -1;
-    return fchmod(fd, mode) < 0 ? err_set_errno(err, "set mode") : 0;
+    if (fchmod(fd, content->mode) < 0)
+        return err_set_errno(err, "set mode");
+    return content->is_durable && fsync(fd) < 0 ? err_set_errno(err, "sync") : 0;
 }
 
 /* A rename would put a file in the place of a device such as /dev/stdout. */
@@ -107,16 +115,11 @@ int file_check_writable(const char *path, struct err *err)
     return unlink(temporary) < 0 ? err_set_errno(err, "remove %s", temporary) : 0;
 }
 
-static int replace(const char *path, const struct iovec *data, mode_t mode, int is_durable,
+/* The open `temporary` takes the place of `path`, or goes. */
+static int replace(int fd, const char *temporary, const char *path, const struct content *content,
                    struct err *err)
 {
-    char temporary[PATH_MAX];
-    int fd = open_temporary(path, temporary, err);
-    if (fd < 0)
-        return -1;
-    int result = write_content(fd, data->iov_base, data->iov_len, mode, err);
-    if (result == 0 && is_durable && fsync(fd) < 0)
-        result = err_set_errno(err, "sync");
+    int result = write_content(fd, content, err);
     if (close(fd) < 0 && result == 0)
         result = err_set_errno(err, "close");
     if (result == 0 && rename(temporary, path) < 0)
@@ -125,20 +128,51 @@ static int replace(const char *path, const struct iovec *data, mode_t mode, int 
         unlink(temporary);
         return err_wrap(err, "write %s", path);
     }
-    return is_durable ? sync_folder_of(path, err) : 0;
+    return content->is_durable ? sync_folder_of(path, err) : 0;
+}
+
+static int write_beside(const char *path, const struct content *content, struct err *err)
+{
+    char temporary[PATH_MAX];
+    int fd = open_temporary(path, temporary, err);
+    return fd < 0 ? -1 : replace(fd, temporary, path, content, err);
 }
 
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
 {
-    const struct iovec all = {.iov_base = (void *)data, .iov_len = size};
-    return replace(path, &all, mode, 1, err);
+    return write_beside(path, &(struct content){data, size, mode, .is_durable = 1}, err);
 }
 
 int file_write_unsynced(const char *path, const void *data, size_t size, mode_t mode,
                         struct err *err)
 {
-    const struct iovec all = {.iov_base = (void *)data, .iov_len = size};
-    return replace(path, &all, mode, 0, err);
+    return write_beside(path, &(struct content){data, size, mode, .is_durable = 0}, err);
+}
+
+static int remove_unfinished(const char *path, char temporary[PATH_MAX], struct err *err)
+{
+    if (snprintf(temporary, PATH_MAX, "%s.unfinished", path) >= PATH_MAX)
+        return err_set(err, ERR_TOO_BIG, "write %s: the path is too long", path);
+    if (unlink(temporary) < 0 && errno != ENOENT)
+        return err_set_errno(err, "remove %s", temporary);
+    return 0;
+}
+
+int file_remove_unfinished(const char *path, struct err *err)
+{
+    char temporary[PATH_MAX];
+    return remove_unfinished(path, temporary, err);
+}
+
+int file_write_alone(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
+{
+    char temporary[PATH_MAX];
+    if (check_replaceable(path, err) < 0 || remove_unfinished(path, temporary, err) < 0)
+        return -1;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set_errno(err, "create %s", temporary);
+    return replace(fd, temporary, path, &(struct content){data, size, mode, .is_durable = 1}, err);
 }
 
 int file_remove(const char *path, struct err *err)

@@ -22,6 +22,14 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode,
 int file_write_unsynced(const char *path, const void *data, size_t size, mode_t mode,
                         struct err *err) MUST_USE;
 
+/* As file_write(), for a file that one program at a time writes (it holds a lock): the temporary
+ * name is always PATH.unfinished, so that what a killed program left there goes with the next
+ * write. */
+int file_write_alone(const char *path, const void *data, size_t size, mode_t mode,
+                     struct err *err) MUST_USE;
+/* Removes what a killed file_write_alone() left; fine when there is nothing. */
+int file_remove_unfinished(const char *path, struct err *err) MUST_USE;
+
 /* Put the complete file `from` into the place of `to`, durably: it is synced, renamed, and their
  * folder synced. */
 int file_move(const char *from, const char *to, struct err *err) MUST_USE;

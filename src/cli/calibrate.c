@@ -116,9 +116,8 @@ static int save(const struct calibration *calibration, const char *path, struct 
         if (result < 0)
             return -1;
     }
-    return gallery_is_plain(calibration->gallery)
-               ? gallery_save_plain(calibration->gallery, path, err)
-               : gallery_save(calibration->gallery, path, err);
+    return gallery_files_save(calibration->gallery, path, gallery_is_plain(calibration->gallery),
+                              err);
 }
 
 /* The curve by steps of 0.01 of the threshold, where it changes. */

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -32,11 +31,6 @@ static int save(const struct gallery *gallery, const struct enrolment *enrolment
 {
     return gallery_files_save(gallery, paths_gallery(enrolment->gallery), gallery_is_plain(gallery),
                               err);
-}
-
-static struct gallery *open_or_create(const char *path, int is_new, struct err *err)
-{
-    return is_new ? gallery_create(err) : gallery_files_open_to_change(path, err);
 }
 
 static int use_photo(struct gallery *gallery, const char *name, const char *photo,
@@ -86,9 +80,10 @@ int enrol_photos(const struct enrolment *enrolment, int count, char **operands, 
     char place[PATH_MAX];
     struct face_models *models = face_models_open(paths_models(enrolment->models, place), err);
     struct recognizer *recognizer = models ? recognizer_create(models, NULL, err) : NULL;
-    const char *path = paths_gallery(enrolment->gallery);
-    int is_new = access(path, F_OK) < 0;
-    struct gallery *gallery = recognizer ? open_or_create(path, is_new, err) : NULL;
+    int is_new = 0;
+    struct gallery *gallery =
+        recognizer ? gallery_files_open_or_create(paths_gallery(enrolment->gallery), &is_new, err)
+                   : NULL;
     if (gallery && take_network(gallery, is_new, models, err) == 0)
         result = enrol(enrolment, count, operands, recognizer, gallery, err);
     gallery_destroy(gallery);

@@ -38,25 +38,41 @@ static int write_labels(const struct gallery *gallery, const char *gallery_path,
     json_decref(names);
     if (!text)
         return err_set(err, ERR_NO_MEMORY, "write %s: no memory", path);
-    int result = file_write(path, text, strlen(text), 0644, err);
+    int result = file_write_alone(path, text, strlen(text), 0644, err);
     free(text);
     return result;
 }
 
-struct gallery *gallery_files_open_to_change(const char *path, struct err *err)
+static void warn_of_unfinished(const struct gallery *gallery, const char *path)
 {
-    struct gallery *gallery = gallery_open_to_change(path, err);
     if (gallery && gallery_unfinished_bytes(gallery))
         fprintf(
             stderr,
             "warning: %s: an addition was cut short; its %zu bytes do not count and go with this "
             "change: enrol that person again\n",
             path, gallery_unfinished_bytes(gallery));
+}
+
+struct gallery *gallery_files_open_to_change(const char *path, struct err *err)
+{
+    struct gallery *gallery = gallery_open_to_change(path, err);
+    warn_of_unfinished(gallery, path);
     return gallery;
 }
 
+struct gallery *gallery_files_open_or_create(const char *path, int *is_new, struct err *err)
+{
+    struct gallery *gallery = gallery_open_or_create(path, is_new, err);
+    warn_of_unfinished(gallery, path);
+    return gallery;
+}
+
+/* The names first: where the second step does not come to its end, nobody who was to be forgotten
+ * is still among them. */
 int gallery_files_save(const struct gallery *gallery, const char *path, int plain, struct err *err)
 {
+    if (write_labels(gallery, path, err) < 0)
+        return -1;
     int result = plain ? gallery_save_plain(gallery, path, err) : gallery_save(gallery, path, err);
     if (result < 0)
         return -1;
@@ -65,5 +81,5 @@ int gallery_files_save(const struct gallery *gallery, const char *path, int plai
                 "WARNING: %s is NOT encrypted: whoever can read it has everybody's name and face "
                 "template. Train without --plain to encrypt it.\n",
                 path);
-    return write_labels(gallery, path, err);
+    return 0;
 }

@@ -51,6 +51,9 @@ struct gallery *gallery_open_to_search(const char *path, struct err *err);
 /* To save it again: until gallery_destroy() other programs that want to change a gallery
  * in this folder wait, so that no change is lost. */
 struct gallery *gallery_open_to_change(const char *path, struct err *err);
+/* The same; where there is no file, an empty gallery, and *is_new is set: of two programs that
+ * enrol the first person, one waits for the other and then opens what that one wrote. */
+struct gallery *gallery_open_or_create(const char *path, int *is_new, struct err *err);
 /* To the file it was opened to change from, where templates were only added, they are appended;
  * else the file is written anew. The gallery is not to be changed and saved once more then: open it
  * again. */

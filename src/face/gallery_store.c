@@ -31,45 +31,6 @@ static int lock_folder(const char *path, struct err *err)
     return fd;
 }
 
-/* The temporary name is always the same, so that what a killed program left there, templates that
- * may be forgotten by now, goes with the next change. */
-static int remove_unfinished(const char *path, char temporary[PATH_MAX], struct err *err)
-{
-    if ((size_t)snprintf(temporary, PATH_MAX, "%s.unfinished", path) >= PATH_MAX)
-        return err_set(err, ERR_TOO_BIG, "the path is too long");
-    if (unlink(temporary) < 0 && errno != ENOENT)
-        return err_set_errno(err, "remove %s", temporary);
-    return 0;
-}
-
-static int write_new(const char *path, const uint8_t *data, size_t size, struct err *err)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_set_errno(err, "create %s", path);
-    int result = file_write_all(fd, data, size, err);
-    if (result == 0 && fsync(fd) < 0)
-        result = err_set_errno(err, "sync %s", path);
-    if (close(fd) < 0 && result == 0)
-        result = err_set_errno(err, "close %s", path);
-    return result;
-}
-
-static int replace(const char *path, int folder, const uint8_t *data, size_t size, struct err *err)
-{
-    char temporary[PATH_MAX];
-    if (remove_unfinished(path, temporary, err) < 0)
-        return -1;
-    int result = write_new(temporary, data, size, err);
-    if (result == 0 && rename(temporary, path) < 0)
-        result = err_set_errno(err, "rename %s", temporary);
-    if (result < 0) {
-        unlink(temporary);
-        return -1;
-    }
-    return fsync(folder) < 0 ? err_set_errno(err, "sync the folder") : 0;
-}
-
 int gallery_check_place(const char *path, int plain, struct err *err)
 {
     uint8_t key[SEAL_KEY_BYTES];
@@ -84,13 +45,13 @@ int gallery_check_place(const char *path, int plain, struct err *err)
 }
 
 static int encode_and_replace(const struct gallery *gallery, const char *path, int plain,
-                              int folder, struct err *err)
+                              struct err *err)
 {
     size_t size;
     uint8_t *file = gallery_encode(gallery, plain, path, &size, err);
     if (!file)
         return -1;
-    int result = replace(path, folder, file, size, err);
+    int result = file_write_alone(path, file, size, 0600, err);
     seal_wipe(file, size);
     free(file);
     return result;
@@ -156,8 +117,7 @@ static int try_append(const struct gallery *gallery, const char *path, int plain
     if (fd < 0)
         return 0;
     size_t size;
-    char temporary[PATH_MAX];
-    uint8_t *segment = remove_unfinished(path, temporary, err) == 0
+    uint8_t *segment = file_remove_unfinished(path, err) == 0
                            ? gallery_encode_added(gallery, path, &size, err)
                            : NULL;
     int result = segment ? append(fd, gallery, segment, size, err) : -1;
@@ -175,7 +135,7 @@ static int save(const struct gallery *gallery, const char *path, int plain, stru
     int folder = gallery->lock_folder >= 0 ? gallery->lock_folder : lock_folder(path, err);
     int result = folder < 0 ? -1 : try_append(gallery, path, plain, err);
     if (result == 0)
-        result = encode_and_replace(gallery, path, plain, folder, err);
+        result = encode_and_replace(gallery, path, plain, err);
     if (folder >= 0 && folder != gallery->lock_folder)
         close(folder);
     return result < 0 ? err_wrap(err, "save %s", path) : 0;
@@ -274,17 +234,31 @@ struct gallery *gallery_open_to_search(const char *path, struct err *err)
     return again ? gallery_open(path, err) : gallery;
 }
 
-struct gallery *gallery_open_to_change(const char *path, struct err *err)
+/* `is_new`: where it may be absent; else NULL. */
+static struct gallery *open_locked(const char *path, int *is_new, struct err *err)
 {
     int folder = lock_folder(path, err);
     if (folder < 0) {
         err_wrap(err, "change %s", path);
         return NULL;
     }
-    struct gallery *gallery = gallery_open(path, err);
+    int absent = is_new && access(path, F_OK) < 0 && errno == ENOENT;
+    struct gallery *gallery = absent ? gallery_create(err) : gallery_open(path, err);
+    if (is_new)
+        *is_new = absent;
     if (gallery)
         gallery->lock_folder = folder;
     else
         close(folder);
     return gallery;
+}
+
+struct gallery *gallery_open_to_change(const char *path, struct err *err)
+{
+    return open_locked(path, NULL, err);
+}
+
+struct gallery *gallery_open_or_create(const char *path, int *is_new, struct err *err)
+{
+    return open_locked(path, is_new, err);
 }

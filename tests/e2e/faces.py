@@ -286,6 +286,29 @@ class Faces(unittest.TestCase):
         self.people("forget", "franck", "-g", gallery)
         self.assertEqual(self.people("enrolled", "-g", gallery).stdout, "")
 
+    def test_a_name_that_a_killed_program_left_is_forgotten_too(self):
+        folder, gallery, _ = self.gallery_to_change()
+        (folder / "labels.json.unfinished").write_text('["franck"')
+        self.people("enrol", "audrey", STRANGERS[0], "--gallery", gallery)
+        self.people("forget", "franck", "--gallery", gallery)
+        self.assertEqual([path.name for path in folder.iterdir() if b"franck" in path.read_bytes()], [])
+
+    def test_where_the_names_cannot_be_written_nobody_is_forgotten_by_half(self):
+        folder, gallery, _ = self.gallery_to_change()
+        before = gallery.read_bytes()
+        (folder / "labels.json").unlink()
+        (folder / "labels.json").mkdir()
+        self.assertIn("it is a folder", self.people("forget", "franck", "--gallery", gallery, status=1).stderr)
+        self.assertEqual(gallery.read_bytes(), before)
+
+    def test_of_two_who_enrol_the_first_person_none_is_lost(self):
+        gallery = pathlib.Path(tempfile.mkdtemp(dir=self.folder)) / "new.ken"
+        programs = [subprocess.Popen([KEN, "people", "enrol", name, photo, "-g", gallery], stdout=subprocess.DEVNULL)
+                    for name, photo in (("franck", MAN[0]), ("audrey", STRANGERS[0]))]
+        self.assertEqual([program.wait() for program in programs], [0, 0])
+        listed = json.loads(self.people("enrolled", "-g", gallery, "--json").stdout)["people"]
+        self.assertEqual(sorted(person["name"] for person in listed), ["audrey", "franck"])
+
     def test_changes_that_cannot_be_are_refused_and_change_nothing(self):
         _, gallery, _ = self.gallery_to_change()
         before = gallery.read_bytes()

@@ -177,6 +177,28 @@ static void crc32c_is_the_rfcs(void **state)
     assert_int_equal(crc32c(crc32c(0, data, 13), data + 13, sizeof data - 13), 0x46dd794e);
 }
 
+static void what_a_killed_writer_left_goes_with_the_next_write(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ken-test-XXXXXX", path[64], left[80];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a", folder);
+    snprintf(left, sizeof left, "%s.unfinished", path);
+    struct err err = {0};
+    assert_int_equal(file_write(left, "half", 4, 0600, &err), 0);
+    assert_int_equal(file_write_alone(path, "whole", 5, 0640, &err), 0);
+    assert_int_equal(access(left, F_OK), -1);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0640);
+    assert_int_equal(status.st_size, 5);
+    assert_int_equal(file_write(left, "half", 4, 0600, &err), 0);
+    assert_int_equal(file_remove_unfinished(path, &err), 0);
+    assert_int_equal(file_remove_unfinished(path, &err), 0);
+    assert_int_equal(access(left, F_OK), -1);
+    assert_int_equal(file_remove_tree(folder, &err), 0);
+}
+
 static void file_write_fails_where_the_folder_is_absent(void **state)
 {
     (void)state;
@@ -348,6 +370,7 @@ int main(void)
         cmocka_unit_test(file_write_replaces_the_whole_file),
         cmocka_unit_test(a_changed_byte_of_a_summed_file_is_found),
         cmocka_unit_test(crc32c_is_the_rfcs),
+        cmocka_unit_test(what_a_killed_writer_left_goes_with_the_next_write),
         cmocka_unit_test(file_write_fails_where_the_folder_is_absent),
         cmocka_unit_test(a_place_to_write_is_checked_and_left_as_it_was),
         cmocka_unit_test(file_write_replaces_no_folder_and_no_device),

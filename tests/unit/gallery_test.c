@@ -474,7 +474,8 @@ static void writer(int number)
     float vector[FACE_EMBEDDING_FLOATS];
     char name[32];
     snprintf(name, sizeof name, "writer-%d", number);
-    struct gallery *gallery = gallery_open_to_change(path, &err);
+    int is_new;
+    struct gallery *gallery = gallery_open_or_create(path, &is_new, &err);
     if (!gallery || gallery_add(gallery, name, leaning(vector, 10 + number, 500, 0.1f), &err) < 0 ||
         gallery_save(gallery, path, &err) < 0)
         _exit(1);
@@ -482,19 +483,25 @@ static void writer(int number)
     _exit(0);
 }
 
-static void writers_wait_for_each_other_and_readers_always_read(void **state)
+enum { WRITERS = 8 };
+
+static void start_writers(pid_t children[WRITERS])
 {
-    (void)state;
-    enum { WRITERS = 8 };
-    struct err err = {0};
-    save(0);
-    pid_t children[WRITERS];
     for (int i = 0; i < WRITERS; i++) {
         children[i] = fork();
         assert_true(children[i] >= 0);
         if (children[i] == 0)
             writer(i);
     }
+}
+
+static void writers_wait_for_each_other_and_readers_always_read(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    save(0);
+    pid_t children[WRITERS];
+    start_writers(children);
     size_t people = 2;
     for (int i = 0; i < WRITERS;) {
         int status = 0;
@@ -511,6 +518,23 @@ static void writers_wait_for_each_other_and_readers_always_read(void **state)
     }
     struct gallery *gallery = gallery_open(path, &err);
     assert_int_equal(gallery_people(gallery), 2 + WRITERS);
+    gallery_destroy(gallery);
+}
+
+/* Each finds no gallery when it starts. */
+static void of_the_first_writers_none_is_lost(void **state)
+{
+    (void)state;
+    unlink(path);
+    pid_t children[WRITERS];
+    start_writers(children);
+    for (int i = 0; i < WRITERS; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    struct gallery *gallery = must_open(gallery_open);
+    assert_int_equal(gallery_people(gallery), WRITERS);
     gallery_destroy(gallery);
 }
 
@@ -567,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_file_with_a_template_of_zeros_is_refused),
         cmocka_unit_test(a_file_of_another_version_is_told_so),
         cmocka_unit_test(writers_wait_for_each_other_and_readers_always_read),
+        cmocka_unit_test(of_the_first_writers_none_is_lost),
         cmocka_unit_test(a_save_that_fails_leaves_the_old_file),
         cmocka_unit_test(open_names_an_absent_file),
     };
