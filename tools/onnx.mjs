@@ -47,10 +47,19 @@ export function doubles(name, dims, data) {
   return Buffer.concat([...dims.map((d) => number(1, d)), number(2, DOUBLE), bytes(8, name), bytes(10, raw)]);
 }
 
-// Attribute types of onnx.proto: FLOAT 1, INT 2, STRING 3, TENSOR 4, INTS 7.
+// Numbers in a file beside the network: bytes from `offset` on of the file `location`.
+export function beside(name, dims, location, offset) {
+  const entry = (key, value) => bytes(13, Buffer.concat([bytes(1, key), bytes(2, String(value))]));
+  const length = 4 * dims.reduce((a, b) => a * b, 1);
+  return Buffer.concat([...dims.map((d) => number(1, d)), number(2, FLOAT), bytes(8, name), entry("location", location), entry("offset", offset),
+    entry("length", length), number(14, 1)]);
+}
+
+// Attribute types of onnx.proto: FLOAT 1, INT 2, STRING 3, TENSOR 4, FLOATS 6, INTS 7.
 function attribute(name, value) {
   const parts = [bytes(1, name)];
   if (Buffer.isBuffer(value)) parts.push(bytes(5, value), number(20, 4));
+  else if (Array.isArray(value) && value[0] instanceof Float) parts.push(...value.map((v) => float32(7, v.value)), number(20, 6));
   else if (Array.isArray(value)) parts.push(...value.map((v) => number(8, v)), number(20, 7));
   else if (typeof value === "string") parts.push(bytes(4, value), number(20, 3));
   else if (value instanceof Float) parts.push(float32(2, value.value), number(20, 1));
@@ -77,8 +86,9 @@ function edge(name, dims) {
 }
 
 // inputs and outputs: name -> shape (null: not told); a dimension that is a string is left open under that name.
-export function network({ nodes, constants = [], inputs, outputs, opset = 13 }) {
+// `defaults`: constants that are inputs too, as older files have them.
+export function network({ nodes, constants = [], inputs, outputs, defaults = {}, opset = 13 }) {
   const graph = Buffer.concat([...nodes.map((n) => bytes(1, n)), bytes(2, "test"), ...constants.map((c) => bytes(5, c)),
-    ...Object.entries(inputs).map(([n, d]) => bytes(11, edge(n, d))), ...Object.entries(outputs).map(([n, d]) => bytes(12, edge(n, d)))]);
+    ...Object.entries({ ...inputs, ...defaults }).map(([n, d]) => bytes(11, edge(n, d))), ...Object.entries(outputs).map(([n, d]) => bytes(12, edge(n, d)))]);
   return Buffer.concat([number(1, 8), bytes(7, graph), bytes(8, Buffer.concat([bytes(1, ""), number(2, opset)]))]);
 }

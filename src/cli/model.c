@@ -142,10 +142,12 @@ static int import_file(const char *from, const char *to, const struct import_opt
                        struct err *err)
 {
     struct buf onnx;
+    struct import_options located = *options;
+    located.path = from;
     buf_init(&onnx, IMPORT_MAX_FILE_BYTES);
     int result = file_read(from, &onnx, err);
     if (result == 0)
-        result = import_bytes(&onnx, options, to, from, err);
+        result = import_bytes(&onnx, &located, to, from, err);
     buf_finish(&onnx);
     return result;
 }

@@ -2,7 +2,7 @@
 // level: fusing, layouts, padding, groups, concatenation in place, shape arithmetic.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { doubles, floats, halves, integers, network, node, real } from "../../tools/onnx.mjs";
+import { beside, doubles, floats, halves, integers, network, node, real } from "../../tools/onnx.mjs";
 import * as golden from "./oracle.mjs";
 
 const LIMIT = 1e-4;
@@ -229,8 +229,36 @@ for (const [name, indices] of [["a slice", integers("i", [-2], [])], ["a row of 
   for (const axis of [1, 2]) test(`gather ${name} along ${axis}`, [1, 5, 6, 7], [node("Gather", ["x", "i"], ["y"], { axis })], [indices]);
 test("average pool ceil", [1, 7, 11, 12], [node("AveragePool", ["x"], ["y"], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 })]);
 
-async function expected(bytes, inputs, samples) {
-  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
+// ---- what exporters leave ----
+test("sizes through floating point and Floor", [1, 4, 5, 6], [node("Shape", ["x"], ["s"]), node("Slice", ["s", "two", "four"], ["hw"]), node("Cast", ["hw"], ["f"], { to: 1 }),
+  node("Mul", ["f", "by"], ["m"]), node("Floor", ["m"], ["l"]), node("Cast", ["l"], ["size"], { to: 7 }), node("Slice", ["s", "zero", "two"], ["nc"]),
+  node("Concat", ["nc", "size"], ["all"], { axis: 0 }), node("Resize", ["x", "", "", "all"], ["y"], { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" })],
+  [integers("zero", [0]), integers("two", [2]), integers("four", [4]), floats("by", [], [1.7])]);
+test("ceil of a constant", [1, 3], [node("Ceil", ["k"], ["c"]), node("Mul", ["x", "c"], ["y"])], [floats("k", [3], [0.2, -1.7, 2])]);
+test("expand to a shape with -1 for what stays", [1, 4, 1, 1], [node("ConstantOfShape", ["rank"], ["ones"], { value: integers("v", [1]) }), node("Mul", ["ones", "minus"], ["m"]),
+  node("Equal", ["wanted", "m"], ["e"]), node("Where", ["e", "ones", "wanted"], ["shape"]), node("Expand", ["x", "shape"], ["y"])],
+  [integers("rank", [4]), integers("minus", [-1], []), integers("wanted", [-1, -1, 3, 2])]);
+test("upsample with scales as an attribute (opset 7)", [1, 3, 4, 5], [node("Upsample", ["x"], ["y"], { mode: "nearest", scales: [1, 1, 2, 3].map(real) })], [], { opset: 7 });
+test("constant as a list of numbers", [1, 3], [node("Constant", [], ["k"], { value_floats: [1, -2, 0.5].map(real) }), node("Mul", ["x", "k"], ["y"])]);
+test("batch norm of a row of channels", [1, 6, 3], [node("BatchNormalization", ["x", "g", "h", "m", "v"], ["y"])], batch(6));
+test("lp normalization", [2, 16], [node("LpNormalization", ["x"], ["y"], { axis: 1, p: 2 })]);
+test("channels turned round by a slice", [1, 3, 5, 4], [node("Slice", ["x", "from", "to", "axis", "step"], ["f"]), node("Conv", ["f", "w"], ["y"], plain)],
+  [integers("from", [-1]), integers("to", ["-9223372036854775808"]), integers("axis", [1]), integers("step", [-1]), weights("w", [5, 3, 3, 3])]);
+test("every second column, backwards", [1, 3, 5, 8], [node("Slice", ["x", "from", "to", "axis", "step"], ["y"])],
+  [integers("from", [6]), integers("to", [0]), integers("axis", [3]), integers("step", [-2])]);
+test("a constant backwards", [1, 4], [node("Slice", ["k", "from", "to", "axis", "step"], ["b"]), node("Add", ["x", "b"], ["y"])],
+  [floats("k", [4], [1, 2, 3, 4]), integers("from", [3]), integers("to", [-9]), integers("axis", [0]), integers("step", [-1])]);
+test("average pool: ceil, pads counted, and none", [1, 4, 8, 8], [node("AveragePool", ["x"], ["y"], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1, count_include_pad: 1 })]);
+test("weights that are inputs too, under another name", [1, 3, 6, 6], [node("Identity", ["w"], ["v"]), node("Conv", ["x", "v"], ["c"], plain), node("Conv", ["c", "w"], ["y"], plain)],
+  [weights("w", [3, 3, 3, 3])], { opset: 8, defaults: { w: [3, 3, 3, 3] } });
+
+// Weights beside the file, the first bytes of which are none of it.
+writeFileSync(join(golden.folder, "case.onnx.data"), Buffer.concat([Buffer.alloc(64), Buffer.from(noise(4 * 27 + 4).buffer)]));
+test("weights in a file beside it", [1, 3, 6, 6], [node("Conv", ["x", "w", "b"], ["y"], plain)],
+  [beside("w", [4, 3, 3, 3], "case.onnx.data", 64), beside("b", [4], "case.onnx.data", 64 + 4 * 108)]);
+
+async function expected(path, inputs, samples) {
+  const session = await ort.InferenceSession.create(path, { logSeverityLevel: 3 });
   const results = [];
   for (const sample of samples) {
     let at = 0;
@@ -251,8 +279,8 @@ for (const one of cases) {
     const bytes = network(one), path = join(golden.folder, "case.onnx");
     const count = Object.values(one.inputs).map(product).reduce((a, b) => a + b);
     const samples = [noise(count), noise(count)];
-    const oracle = await expected(bytes, one.inputs, samples);
     writeFileSync(path, bytes);
+    const oracle = await expected(path, one.inputs, samples);
     const model = golden.importModel(path, "case");
     for (const level of golden.levels) {
       const ours = golden.runKen(model, samples, { KEN_SIMD: level, KEN_THREADS: "2" });

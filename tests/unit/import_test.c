@@ -1,4 +1,6 @@
+#include "base/file.h"
 #include "nn/format.h"
+#include "nn/import/external.h"
 #include "nn/import/import.h"
 #include "nn/import/wire.h"
 
@@ -411,6 +413,36 @@ static void denormal_weights_become_zero(void **state)
     buf_finish(&out);
 }
 
+static void numbers_beside_the_file_are_read_from_its_folder_alone(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ken-test-XXXXXX", onnx[64], data[64], out[4] = {0};
+    struct err err = {0};
+    assert_non_null(mkdtemp(folder));
+    snprintf(onnx, sizeof onnx, "%s/a.onnx", folder);
+    snprintf(data, sizeof data, "%s/a.data", folder);
+    assert_int_equal(file_write(data, "01234567", 8, 0600, &err), 0);
+    struct external external = {.location = "a.data", .offset = 4};
+    assert_int_equal(external_read(&external, onnx, out, 4, &err), 0);
+    assert_memory_equal(out, "4567", 4);
+    assert_int_equal(external_read(&external, onnx, out, 5, &err), -1);
+    assert_non_null(strstr(err.message, "ends before byte 9"));
+    external.offset = UINT64_MAX;
+    assert_int_equal(external_read(&external, onnx, out, 4, &err), -1);
+    static const char *const outside[] = {"", "/etc/passwd", "..", "../a.data", "b/../../a.data"};
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
+        external = (struct external){.location = outside[i]};
+        assert_int_equal(external_read(&external, onnx, out, 4, &err), -1);
+        assert_int_equal(err.code, ERR_DENIED);
+    }
+    external.location = "absent";
+    assert_int_equal(external_read(&external, onnx, out, 4, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    external.location = "."; /* a folder */
+    assert_int_equal(external_read(&external, onnx, out, 4, &err), -1);
+    assert_int_equal(file_remove_tree(folder, &err), 0);
+}
+
 static void varints_longer_than_64_bits_are_refused(void **state)
 {
     (void)state;
@@ -429,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(numbers_beside_the_file_are_read_from_its_folder_alone),
         cmocka_unit_test(an_unknown_operator_is_named_with_its_node),
         cmocka_unit_test(a_cycle_is_refused),
         cmocka_unit_test(a_value_made_twice_is_refused),

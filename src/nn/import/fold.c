@@ -36,17 +36,20 @@ static const struct onnx_tensor *constant_input(const struct importer *im,
     return im->values[node->inputs[input]].constant;
 }
 
-/* The short forms of opset 12: a number, or a row of integers. */
+/* The short forms of opset 12: a number, or a row of them. */
 static const struct onnx_tensor *short_constant(struct importer *im, const struct import_node *node)
 {
     const struct onnx_attribute *real = onnx_attribute(node->onnx, "value_float");
     const struct onnx_attribute *row = onnx_attribute(node->onnx, "value_ints");
     const struct onnx_attribute *one = onnx_attribute(node->onnx, "value_int");
-    int64_t length = row ? (int64_t)row->int_count : 1;
-    if (!real && !row && !one)
+    const struct onnx_attribute *reals = onnx_attribute(node->onnx, "value_floats");
+    int64_t length = row ? (int64_t)row->int_count : reals ? (int64_t)reals->float_count : 1;
+    if (!real && !reals && !row && !one)
         return NULL;
-    struct onnx_tensor *t = new_constant(im, row != NULL, &length, real != NULL);
-    if (t && real)
+    struct onnx_tensor *t = new_constant(im, row || reals, &length, real || reals);
+    if (t && reals && length)
+        memcpy(t->floats, reals->floats, (size_t)length * sizeof *t->floats);
+    else if (t && real)
         t->floats[0] = real->f;
     else if (t && row && length)
         memcpy(t->ints, row->ints, (size_t)length * sizeof *t->ints);

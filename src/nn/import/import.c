@@ -40,15 +40,16 @@ static int check_use(struct importer *im)
 }
 
 /* Tells networks apart: the file, how it is cut to size, and what it is shown. */
-static void set_identity(struct importer *im, const void *onnx, size_t size)
+static void set_identity(struct importer *im, const struct onnx_file *file)
 {
     struct {
         uint64_t file;
         int64_t dims[4];
         uint32_t order, alignment;
         float mean[3], scale[3];
-    } all = {
-        .file = model_checksum(onnx, size), .order = im->use.order, .alignment = im->use.alignment};
+    } all = {.file = model_checksum(file->data, file->size) + im->graph.external_checksum,
+             .order = im->use.order,
+             .alignment = im->use.alignment};
     const struct view *in = &im->values[im->inputs[0]].view;
     for (int i = 0; i < in->rank && i < 4; i++)
         all.dims[i] = in->dims[i];
@@ -57,9 +58,9 @@ static void set_identity(struct importer *im, const void *onnx, size_t size)
     im->use.identity = model_checksum(&all, sizeof all);
 }
 
-static int import_into(struct importer *im, const void *onnx, size_t size, struct buf *out)
+static int import_into(struct importer *im, const struct onnx_file *file, struct buf *out)
 {
-    if (onnx_parse(onnx, size, im->arena, &im->graph, im->err) < 0)
+    if (onnx_parse(file, im->arena, &im->graph, im->err) < 0)
         return -1;
     im->report->onnx_nodes = im->graph.node_count;
     im->report->denormals = flush_constants(&im->graph);
@@ -69,7 +70,7 @@ static int import_into(struct importer *im, const void *onnx, size_t size, struc
         return import_fail(im, ERR_TOO_BIG, "out of memory");
     if (values_link(im) < 0 || lower_graph(im) < 0 || check_use(im) < 0 || plan_arena(im) < 0)
         return -1;
-    set_identity(im, onnx, size);
+    set_identity(im, file);
     return write_model(im, out);
 }
 
@@ -92,6 +93,7 @@ int nn_import(const void *onnx, size_t size, const struct import_options *option
 {
     struct arena arena;
     struct importer im = {.arena = &arena, .err = err, .options = options, .report = report};
+    const struct onnx_file file = {onnx, size, options ? options->path : NULL};
     size_t start = out->size;
     if (options)
         im.use = options->use;
@@ -100,7 +102,7 @@ int nn_import(const void *onnx, size_t size, const struct import_options *option
     *report = (struct import_report){0};
     arena_init(&arena, IMPORT_MAX_MEMORY_BYTES);
     buf_init(&im.weights, (size_t)MODEL_MAX_FLOATS * sizeof(float));
-    int result = import_into(&im, onnx, size, out);
+    int result = import_into(&im, &file, out);
     if (result == 0)
         result = check_result(out, start, err);
     free(im.roots);

@@ -24,6 +24,9 @@ struct import_options {
     /* Kept in the model file; its identity is worked out here. Where a role is given, the first
      * input must be a picture (1, C, H, W) of as many channels as the order says. */
     struct model_use use;
+    /* Where the ONNX file lies, to read numbers that it keeps in files beside it; NULL: such a
+     * network is refused. */
+    const char *path;
 };
 
 /* What the import did, for people. */

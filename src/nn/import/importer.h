@@ -7,7 +7,7 @@
 
 /* The importer's state and the steps between its files. In order: values.c numbers the values and
  * links nodes to them; lower*.c turn each ONNX node into operations on views (or, over constants,
- * into another constant: fold.c); plan.c places the buffers; write.c writes the file. */
+ * into another constant: fold*.c); plan.c places the buffers; write.c writes the file. */
 
 enum { IMPORT_MAX_ROOTS = 4 * MODEL_MAX_NODES };
 
@@ -133,6 +133,7 @@ int lower_hard_sigmoid(struct importer *im, struct import_node *node);
 int lower_pow(struct importer *im, struct import_node *node);
 int lower_reduce(struct importer *im, struct import_node *node);
 int lower_instance_normalization(struct importer *im, struct import_node *node);
+int lower_lp_normalization(struct importer *im, struct import_node *node);
 int lower_layer_normalization(struct importer *im, struct import_node *node);
 int lower_pad(struct importer *im, struct import_node *node);
 int lower_resize(struct importer *im, struct import_node *node);
@@ -146,12 +147,15 @@ int lower_concat(struct importer *im, struct import_node *node);
 int lower_gather(struct importer *im, struct import_node *node);
 int lower_cast(struct importer *im, struct import_node *node);
 
-/* Constants (fold.c). */
+/* Constants (fold.c, fold_logic.c). */
 int fold_constant(struct importer *im, struct import_node *node);
 int fold_shape(struct importer *im, struct import_node *node);
 int fold_gather(struct importer *im, struct import_node *node);
 int fold_concat(struct importer *im, struct import_node *node, int axis);
 int fold_constant_of_shape(struct importer *im, struct import_node *node);
+int fold_round(struct importer *im, struct import_node *node);
+int fold_equal(struct importer *im, struct import_node *node);
+int fold_where(struct importer *im, struct import_node *node);
 int fold_binary(struct importer *im, struct import_node *node, enum model_binary kind);
 /* The elements of constant `from` that `view` (of a row-major root) shows, as a new constant. */
 int fold_view(struct importer *im, struct import_node *node, const struct onnx_tensor *from,

@@ -22,18 +22,21 @@ static const struct rule rules[] = {
     {"BatchNormalization", lower_batch_normalization, 1,
      "epsilon momentum spatial training_mode is_test"},
     {"Cast", lower_cast, 0, "to saturate"},
+    {"Ceil", fold_round, 0, ""},
     {"Clip", lower_clip, 1, "min max"},
     {"Concat", lower_concat, 0, "axis"},
-    {"Constant", fold_constant, 0, "value value_int value_ints value_float"},
+    {"Constant", fold_constant, 0, "value value_float value_floats value_int value_ints"},
     {"ConstantOfShape", fold_constant_of_shape, 0, "value"},
     {"Conv", lower_conv, 0, "auto_pad dilations group kernel_shape pads strides"},
     {"Div", lower_binary, 1, ""},
     {"Dropout", lower_view, 0, "ratio seed is_test"},
     {"Elu", lower_elu, 1, "alpha"},
+    {"Equal", fold_equal, 0, ""},
     {"Erf", lower_unary, 1, ""},
     {"Exp", lower_unary, 1, ""},
     {"Expand", lower_expand, 1, ""},
     {"Flatten", lower_view, 0, "axis"},
+    {"Floor", fold_round, 0, ""},
     {"Gather", lower_gather, 0, "axis"},
     {"Gelu", lower_gelu, 1, "approximate"},
     {"Gemm", lower_gemm, 0, "alpha beta transA transB"},
@@ -46,6 +49,7 @@ static const struct rule rules[] = {
     {"LayerNormalization", lower_layer_normalization, 1, "axis epsilon stash_type"},
     {"LeakyRelu", lower_leaky_relu, 1, "alpha"},
     {"Log", lower_unary, 1, ""},
+    {"LpNormalization", lower_lp_normalization, 1, "axis p"},
     {"MatMul", lower_matmul, 0, ""},
     {"Max", lower_binary, 1, ""},
     {"MaxPool", lower_pool, 1,
@@ -82,7 +86,8 @@ static const struct rule rules[] = {
     {"Tanh", lower_unary, 1, ""},
     {"Transpose", lower_view, 0, "perm"},
     {"Unsqueeze", lower_view, 0, "axes"},
-    {"Upsample", lower_resize, 1, "mode"},
+    {"Upsample", lower_resize, 1, "mode scales"},
+    {"Where", fold_where, 0, ""},
 };
 
 static const struct rule *find_rule(const struct onnx_node *node)
@@ -114,13 +119,12 @@ struct operation *new_operation(struct importer *im, const struct import_node *n
         return NULL;
     }
     struct operation *operation = &im->operations[im->operation_count++];
-    operation->node = (struct model_node){
-        .op = op,
-        .slope = MODEL_NO_SLOPE,
-        .kernel = {1, 1},
-        .stride = {1, 1},
-        .dilation = {1, 1},
-    };
+    /* one that was run over constants may have been here before */
+    *operation = (struct operation){.node = {.op = op,
+                                             .slope = MODEL_NO_SLOPE,
+                                             .kernel = {1, 1},
+                                             .stride = {1, 1},
+                                             .dilation = {1, 1}}};
     const char *name = node ? node->onnx->name : "edge";
     size_t length = strlen(name), most = sizeof operation->node.name - 1;
     memcpy(operation->node.name, name, length < most ? length : most);

@@ -318,7 +318,8 @@ int lower_pool(struct importer *im, struct import_node *node)
     struct operation *op = new_operation(im, node, MODEL_POOL);
     if (!op || new_pixels(im, node, l.out_dims, &out) < 0)
         return -1;
-    int with_pads = attribute_int(node, "count_include_pad", 0) != 0;
+    int with_pads = attribute_int(node, "count_include_pad", 0) &&
+                    (l.pads[0] || l.pads[1] || l.pads[2] || l.pads[3]);
     if (with_pads && ceil_mode)
         return node_fail(im, node, ERR_UNSUPPORTED, "ceil_mode with count_include_pad");
     op->node.kind = strstr(name, "Max") ? POOL_MAX

@@ -293,9 +293,9 @@ int lower_batch_normalization(struct importer *im, struct import_node *node)
     struct view in, factors[2], scaled, out;
     if (value_view(im, node->inputs[0], &in) < 0)
         return -1;
-    if (in.rank != 2 && in.rank != 4)
+    if (in.rank < 2)
         return node_fail(im, node, ERR_UNSUPPORTED, "input has %d dimensions", in.rank);
-    int64_t channels = in.dims[1], dims[4] = {1, channels, 1, 1};
+    int64_t channels = in.dims[1], dims[IMPORT_MAX_RANK] = {1, channels, 1, 1, 1, 1};
     const float *numbers = batch_scale_shift(im, node, channels);
     if (!numbers)
         return -1;

@@ -144,3 +144,21 @@ int lower_layer_normalization(struct importer *im, struct import_node *node)
         return -1;
     return emit_scale_bias(im, node, &out, 0);
 }
+
+/* x over its length along an axis. */
+int lower_lp_normalization(struct importer *im, struct import_node *node)
+{
+    struct view in, length, out;
+    if (value_view(im, node->inputs[0], &in) < 0)
+        return -1;
+    int axis = normal_axis(attribute_int(node, "axis", -1), in.rank);
+    if (axis < 0)
+        return node_fail(im, node, ERR_INVALID, "axis out of range");
+    if (attribute_int(node, "p", 2) != 2)
+        return node_fail(im, node, ERR_UNSUPPORTED, "p is not 2");
+    if (emit_reduce(im, node, REDUCE_L2, &in, 1U << axis, &length) < 0 ||
+        emit_binary(im, node, BINARY_DIV, (const struct view *[2]){&in, &length}, &out) < 0)
+        return -1;
+    define_value(im, node->outputs[0], &out);
+    return 0;
+}

@@ -208,6 +208,10 @@ static int from_scales(struct importer *im, const struct import_node *node, cons
 {
     size_t input = im->graph.opset >= 11 ? 2 : 1;
     const struct onnx_tensor *scales = constant_at(im, node, input);
+    const struct onnx_attribute *old = onnx_attribute(node->onnx, "scales"); /* before opset 9 */
+    const struct onnx_tensor of_old = {.floats = old ? old->floats : NULL,
+                                       .count = old ? old->float_count : 0};
+    scales = old ? &of_old : scales;
     if (!scales || !scales->floats || scales->count != (size_t)in->rank)
         return node_fail(im, node, ERR_UNSUPPORTED,
                          "neither scales nor sizes are %d constant numbers", in->rank);

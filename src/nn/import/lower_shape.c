@@ -158,18 +158,51 @@ static int slice(struct importer *im, struct import_node *node, const struct vie
     for (int i = 0; i < count; i++) {
         int axis = normal_axis(axis_count ? axes[i] : i, in->rank);
         int64_t step = step_count ? steps[i] : 1;
-        if (axis < 0 || step < 1 || step > MODEL_MAX_SIDE)
-            return node_fail(im, node, ERR_UNSUPPORTED, "axis out of range, or a step below 1");
-        int64_t size = in->dims[axis];
-        int64_t start = clamp(starts[i] < 0 ? starts[i] + size : starts[i], 0, size);
-        int64_t end = clamp(ends[i] < 0 ? ends[i] + size : ends[i], 0, size);
-        if (end <= start)
+        if (axis < 0 || step == 0 || step > MODEL_MAX_SIDE || step < -MODEL_MAX_SIDE)
+            return node_fail(im, node, ERR_UNSUPPORTED, "axis or step out of range");
+        int64_t size = in->dims[axis], back = step < 0;
+        int64_t start = clamp(starts[i] < 0 ? starts[i] + size : starts[i], 0, size - back);
+        int64_t end = clamp(ends[i] < 0 ? ends[i] + size : ends[i], -back, size - back);
+        int64_t length = back ? start - end : end - start, width = back ? -step : step;
+        if (length <= 0)
             return node_fail(im, node, ERR_UNSUPPORTED, "leaves nothing");
         out->offset += start * in->strides[axis];
-        out->dims[axis] = (end - start + step - 1) / step;
+        out->dims[axis] = (length + width - 1) / width;
         out->strides[axis] = in->strides[axis] * step;
     }
     return 1;
+}
+
+/* A view that goes backwards along one axis is copied: the executor's go forwards. */
+static int go_forwards(struct importer *im, const struct import_node *node, struct view *view)
+{
+    enum { MOST = 1024 };
+    int axis = -1, backwards = 0;
+    for (int i = 0; i < view->rank; i++)
+        if (view->strides[i] < 0) {
+            axis = i;
+            backwards++;
+        }
+    if (backwards == 0)
+        return 0;
+    if (backwards > 1 || view->dims[axis] > MOST)
+        return node_fail(im, node, ERR_UNSUPPORTED, "turns more than %d slices of one axis round",
+                         MOST);
+    int root = new_root(im, view_count(view));
+    if (root < 0)
+        return -1;
+    struct view whole = view_pixels(root, view->rank, view->dims);
+    for (int64_t i = 0; i < view->dims[axis]; i++) {
+        struct view from = *view, to = whole;
+        from.dims[axis] = to.dims[axis] = 1;
+        from.offset += i * view->strides[axis];
+        from.strides[axis] = -view->strides[axis];
+        to.offset += i * whole.strides[axis];
+        if (emit_copy(im, node, &from, &to) < 0)
+            return -1;
+    }
+    *view = whole;
+    return 0;
 }
 
 static const struct {
@@ -206,6 +239,8 @@ int lower_view(struct importer *im, struct import_node *node)
         if (root < 0 || emit_copy(im, node, &in, &rows) < 0 || make(im, node, &rows, &out) < 1)
             return -1;
     }
+    if (go_forwards(im, node, &out) < 0)
+        return -1;
     define_value(im, node->outputs[0], &out);
     return 0;
 }

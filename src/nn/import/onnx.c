@@ -8,7 +8,7 @@
 enum { MODEL_GRAPH = 7, MODEL_OPSET = 8, OPSET_DOMAIN = 1, OPSET_VERSION = 2 };
 enum { GRAPH_NODE = 1, GRAPH_CONSTANT = 5, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
 enum { NODE_INPUT = 1, NODE_OUTPUT, NODE_NAME, NODE_OP, NODE_ATTRIBUTE, NODE_DOMAIN = 7 };
-enum { ATTR_NAME = 1, ATTR_F, ATTR_I, ATTR_S, ATTR_T, ATTR_INTS = 8 };
+enum { ATTR_NAME = 1, ATTR_F, ATTR_I, ATTR_S, ATTR_T, ATTR_FLOATS = 7, ATTR_INTS };
 enum { VALUE_NAME = 1, VALUE_TYPE, TYPE_TENSOR = 1, TYPE_SHAPE = 2, SHAPE_DIM = 1, DIM_VALUE = 1 };
 
 int onnx_damaged(struct onnx_parser *p, const char *what)
@@ -70,11 +70,30 @@ static int read_tensor_attribute(struct onnx_parser *p, const struct wire_field 
     return onnx_read_tensor(p, field->bytes, a->tensor);
 }
 
+static int take_list(struct onnx_parser *p, const struct wire_field *field,
+                     struct onnx_attribute *a, size_t bytes)
+{
+    long count;
+    if (field->number == ATTR_INTS) {
+        /* an integer takes a byte at least */
+        if (!a->ints && !(a->ints = arena_new(p->arena, int64_t, bytes)))
+            return onnx_no_memory(p);
+        count = onnx_take_ints(field, a->ints, (long)a->int_count, (long)bytes);
+        a->int_count = count < 0 ? 0 : (size_t)count;
+    } else {
+        if (!a->floats && !(a->floats = arena_new(p->arena, float, bytes / sizeof(float) + 1)))
+            return onnx_no_memory(p);
+        count = onnx_take_floats(field, a->floats, (long)a->float_count, bytes / sizeof(float));
+        a->float_count = count < 0 ? 0 : (size_t)count;
+    }
+    return count < 0 ? onnx_damaged(p, "attribute") : 0;
+}
+
 static int read_attribute(struct onnx_parser *p, struct wire in, struct onnx_attribute *a)
 {
     *a = (struct onnx_attribute){.name = "", .text = ""};
     struct wire_field field;
-    long count = 0, most = (long)wire_size(&in); /* an integer takes a byte at least */
+    size_t bytes = wire_size(&in);
     int found;
     while ((found = wire_next(&in, &field)) == 1) {
         uint32_t bits = (uint32_t)field.value;
@@ -89,15 +108,13 @@ static int read_attribute(struct onnx_parser *p, struct wire in, struct onnx_att
         else if (field.number == ATTR_T) {
             if (read_tensor_attribute(p, &field, a) < 0)
                 return -1;
-        } else if (field.number == ATTR_INTS) {
-            if (!a->ints && !(a->ints = arena_new(p->arena, int64_t, (size_t)most)))
-                return onnx_no_memory(p);
-            count = onnx_take_ints(&field, a->ints, count, most);
+        } else if (field.number == ATTR_INTS || field.number == ATTR_FLOATS) {
+            if (take_list(p, &field, a, bytes) < 0)
+                return -1;
         }
-        if (count < 0 || !a->name || !a->text)
+        if (!a->name || !a->text)
             return onnx_damaged(p, "attribute");
     }
-    a->int_count = (size_t)count;
     return found < 0 ? onnx_damaged(p, "attribute") : 0;
 }
 
@@ -251,11 +268,12 @@ static int64_t read_opset(struct wire in)
     return is_default ? version : 0;
 }
 
-int onnx_parse(const void *data, size_t size, struct arena *arena, struct onnx_graph *graph,
+int onnx_parse(const struct onnx_file *file, struct arena *arena, struct onnx_graph *graph,
                struct err *err)
 {
-    struct onnx_parser p = {arena, err};
-    struct wire in = {data, (const unsigned char *)data + size}, graph_bytes = {0};
+    struct onnx_parser p = {arena, err, file->path, 0};
+    struct wire in = {file->data, (const unsigned char *)file->data + file->size};
+    struct wire graph_bytes = {0};
     struct wire_field field;
     *graph = (struct onnx_graph){0};
     int found;
@@ -271,7 +289,9 @@ int onnx_parse(const void *data, size_t size, struct arena *arena, struct onnx_g
         return onnx_damaged(&p, "file");
     if (!graph_bytes.at)
         return err_set(err, ERR_INVALID, "not an ONNX file: no graph in it");
-    return read_graph(&p, graph_bytes, graph);
+    int result = read_graph(&p, graph_bytes, graph);
+    graph->external_checksum = p.external_checksum;
+    return result;
 }
 
 const struct onnx_attribute *onnx_attribute(const struct onnx_node *node, const char *name)

@@ -27,7 +27,8 @@ struct onnx_attribute {
     float f;
     struct onnx_tensor *tensor; /* NULL when it is none */
     int64_t *ints;
-    size_t int_count;
+    float *floats;
+    size_t int_count, float_count;
 };
 
 struct onnx_node {
@@ -50,10 +51,16 @@ struct onnx_graph {
     struct onnx_tensor *constants;
     struct onnx_value *inputs, *outputs;
     size_t node_count, constant_count, input_count, output_count;
-    int64_t opset; /* of the default domain */
+    int64_t opset;              /* of the default domain */
+    uint64_t external_checksum; /* of the numbers in files beside it; 0 without */
 };
 
-int onnx_parse(const void *data, size_t size, struct arena *arena, struct onnx_graph *graph,
+struct onnx_file {
+    const void *data;
+    size_t size;
+    const char *path; /* where it lies, for files beside it; NULL: they are refused */
+};
+int onnx_parse(const struct onnx_file *file, struct arena *arena, struct onnx_graph *graph,
                struct err *err) MUST_USE;
 
 /* The node's attribute, or NULL. */

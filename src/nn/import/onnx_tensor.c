@@ -1,8 +1,11 @@
 #include "nn/import/onnx_parser.h"
 
 #include "nn/format.h"
+#include "nn/import/external.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Tensors of an ONNX file: in raw bytes, or in a field for each type. */
@@ -17,7 +20,10 @@ enum {
     TENSOR_NAME,
     TENSOR_RAW,
     TENSOR_DOUBLES,
-    TENSOR_LOCATION = 14
+    TENSOR_EXTERNAL = 13,
+    TENSOR_LOCATION,
+    ENTRY_KEY = 1,
+    ENTRY_VALUE
 };
 enum {
     TYPE_FLOAT = 1,
@@ -46,8 +52,43 @@ static int check_count(struct onnx_parser *p, struct onnx_tensor *tensor)
 struct tensor_data {
     int64_t type;
     struct wire raw;
-    int has_raw, external;
+    int has_raw, is_external;
+    struct external external;
 };
+
+/* One of "location", "offset" and "length", with its value as text. */
+static int read_external(struct onnx_parser *p, struct wire in, struct external *external)
+{
+    struct wire_field field;
+    const char *key = "", *value = "";
+    int found;
+    while ((found = wire_next(&in, &field)) == 1) {
+        if (field.number == ENTRY_KEY)
+            key = onnx_copy_text(p, &field);
+        else if (field.number == ENTRY_VALUE)
+            value = onnx_copy_text(p, &field);
+        if (!key || !value)
+            return -1;
+    }
+    if (found < 0)
+        return -1;
+    char *end = NULL;
+    errno = 0;
+    if (strcmp(key, "location") == 0) {
+        external->location = value;
+        return 0;
+    }
+    if (strcmp(key, "offset") != 0 && strcmp(key, "length") != 0)
+        return 0; /* a checksum, that nobody writes */
+    uint64_t number = strtoull(value, &end, 10);
+    if (errno || end == value || *end || *value == '-')
+        return -1;
+    if (strcmp(key, "offset") == 0)
+        external->offset = number;
+    else
+        *external = (struct external){external->location, external->offset, number, 1};
+    return 0;
+}
 
 /* First pass over a tensor: everything but its numbers. */
 static int read_tensor_head(struct onnx_parser *p, struct wire in, struct onnx_tensor *tensor,
@@ -64,8 +105,11 @@ static int read_tensor_head(struct onnx_parser *p, struct wire in, struct onnx_t
         else if (field.number == TENSOR_NAME)
             tensor->name = onnx_copy_text(p, &field);
         else if (field.number == TENSOR_LOCATION)
-            data->external = field.value != 0;
-        else if (field.number == TENSOR_RAW && field.type == WIRE_BYTES) {
+            data->is_external = field.value != 0;
+        else if (field.number == TENSOR_EXTERNAL && field.type == WIRE_BYTES) {
+            if (read_external(p, field.bytes, &data->external) < 0)
+                return onnx_damaged(p, "tensor");
+        } else if (field.number == TENSOR_RAW && field.type == WIRE_BYTES) {
             data->raw = field.bytes;
             data->has_raw = 1;
         }
@@ -75,10 +119,6 @@ static int read_tensor_head(struct onnx_parser *p, struct wire in, struct onnx_t
     if (found < 0)
         return onnx_damaged(p, "tensor");
     tensor->rank = (int)rank;
-    if (data->external)
-        return err_set(p->err, ERR_UNSUPPORTED,
-                       "tensor %s: its numbers are in another file; save the network as one file",
-                       tensor->name);
     return check_count(p, tensor);
 }
 
@@ -152,8 +192,7 @@ static int unpack_raw(struct onnx_parser *p, struct onnx_tensor *tensor,
     return 0;
 }
 
-/* Appends one float_data field, packed or a single number. Returns the new count, or -1. */
-static long take_floats(const struct wire_field *field, float *out, long count, size_t most)
+long onnx_take_floats(const struct wire_field *field, float *out, long count, size_t most)
 {
     if (field->type == WIRE_FIXED32 && (size_t)count < most) {
         uint32_t bits = (uint32_t)field->value;
@@ -166,6 +205,28 @@ static long take_floats(const struct wire_field *field, float *out, long count, 
     if (size)
         memcpy(out + count, field->bytes.at, size);
     return count + (long)items;
+}
+
+/* Numbers in a file beside this one. */
+static int unpack_external(struct onnx_parser *p, struct onnx_tensor *tensor,
+                           struct tensor_data *data)
+{
+    size_t size = tensor->count * item_bytes(data->type);
+    if (!p->path || !data->external.location)
+        return err_set(p->err, ERR_UNSUPPORTED,
+                       "tensor %s: its numbers are in another file; save the network as one file",
+                       tensor->name);
+    if (data->external.has_bytes && data->external.bytes != size)
+        return err_set(p->err, ERR_INVALID, "tensor %s: %llu bytes of numbers for %zu numbers",
+                       tensor->name, (unsigned long long)data->external.bytes, tensor->count);
+    unsigned char *bytes = arena_new(p->arena, unsigned char, size + 1);
+    if (!bytes)
+        return onnx_no_memory(p);
+    if (external_read(&data->external, p->path, bytes, size, p->err) < 0)
+        return err_wrap(p->err, "tensor %s", tensor->name);
+    p->external_checksum = p->external_checksum * 31 + model_checksum(bytes, size);
+    data->raw = (struct wire){bytes, bytes + size};
+    return unpack_raw(p, tensor, data);
 }
 
 /* Appends one double_data field, packed or a single number. */
@@ -209,7 +270,7 @@ static int unpack_fields(struct onnx_parser *p, struct wire in, struct onnx_tens
     long count = 0;
     while (wire_next(&in, &field) == 1) {
         if (field.number == TENSOR_FLOATS && tensor->floats)
-            count = take_floats(&field, tensor->floats, count, tensor->count);
+            count = onnx_take_floats(&field, tensor->floats, count, tensor->count);
         else if (field.number == TENSOR_DOUBLES && tensor->floats)
             count = take_doubles(&field, tensor, count);
         else if ((field.number == TENSOR_INT32S || field.number == TENSOR_INT64S) && tensor->ints)
@@ -229,7 +290,7 @@ int onnx_read_tensor(struct onnx_parser *p, struct wire in, struct onnx_tensor *
     *tensor = (struct onnx_tensor){.name = ""};
     if (read_tensor_head(p, in, tensor, &data) < 0)
         return -1;
-    if (tensor->count > wire_size(&in)) /* a number takes a byte at least */
+    if (!data.is_external && tensor->count > wire_size(&in)) /* a number takes a byte at least */
         return err_set(p->err, ERR_INVALID, "tensor %s: has not the %zu numbers of its shape",
                        tensor->name, tensor->count);
     if (data.type == TYPE_FLOAT || data.type == TYPE_FLOAT16 || data.type == TYPE_DOUBLE)
@@ -244,6 +305,8 @@ int onnx_read_tensor(struct onnx_parser *p, struct wire in, struct onnx_tensor *
             tensor->name, (long long)data.type);
     if (!tensor->floats && !tensor->ints)
         return onnx_no_memory(p);
+    if (data.is_external)
+        return unpack_external(p, tensor, &data);
     if (data.has_raw)
         return unpack_raw(p, tensor, &data);
     return data.type == TYPE_FLOAT16 ? halves_from_bits(p, in, tensor)
