@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/resident.h"
 #include "video/recorder.h"
 #include "video/source.h"
 
@@ -25,18 +26,6 @@ static double used_s(int who)
     getrusage(who, &usage);
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-/* Resident memory now, in MB. */
-static double memory_mb(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file && fscanf(file, "%*s %ld", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6;
 }
 
 struct load {
@@ -100,8 +89,8 @@ static int measure(const char *name, const struct load *load, const char *folder
     getrusage(RUSAGE_CHILDREN, &child);
     printf("%-34s %5.1f %% of a core (%4.1f here, %4.1f capturing), %4d frames, %s, %3.0f MB + "
            "%.0f MB\n",
-           name, self + children, self, children, frames, result.encoder, memory_mb(),
-           (double)child.ru_maxrss / 1e3);
+           name, self + children, self, children, frames, result.encoder,
+           (double)resident_bytes() / 1e6, (double)child.ru_maxrss / 1e3);
     return 0;
 }
 

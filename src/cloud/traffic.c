@@ -1,10 +1,12 @@
 #include "cloud/traffic.h"
 
+#include "base/resident.h"
+
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 /* Upper bounds of the histogram in microseconds. */
 static const uint64_t bounds_us[TRAFFIC_BOUNDS] = {100,   250,   500,    1000,    2500,
@@ -90,17 +92,6 @@ long traffic_open_files(void)
     return count < 0 ? 0 : count;
 }
 
-static long resident_bytes(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file && fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return pages * sysconf(_SC_PAGESIZE);
-}
-
 void traffic_print_process(struct buf *out)
 {
     struct rusage usage;
@@ -108,7 +99,8 @@ void traffic_print_process(struct buf *out)
     double seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                      (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     buf_printf(out,
-               "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n"
+               "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %" PRIu64
+               "\n"
                "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n"
                "# TYPE process_open_fds gauge\nprocess_open_fds %ld\n",
                resident_bytes(), seconds, traffic_open_files());

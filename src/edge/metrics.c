@@ -1,5 +1,7 @@
 #include "edge/metrics.h"
 
+#include "base/resident.h"
+
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <math.h>
@@ -8,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_PAGE_BYTES = 16 * 1024 };
 
@@ -49,17 +50,6 @@ void metrics_status(struct metrics *metrics, const struct edge_status *status)
     pthread_mutex_lock(&metrics->lock);
     metrics->status = *status;
     pthread_mutex_unlock(&metrics->lock);
-}
-
-static uint64_t resident_bytes(void)
-{
-    unsigned long long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file && fscanf(file, "%*u %llu", &pages) != 1)
-        pages = 0;
-    if (file)
-        fclose(file);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void put(struct buf *out, const char *name, const char *kind, const char *help, double value)

@@ -104,6 +104,8 @@ static void discover(struct mqtt *mqtt, const char *kind, const char *what, json
     json_object_set_new(config, "device",
                         json_pack("{s:[s], s:s, s:s}", "identifiers", text, "name", mqtt->device,
                                   "sw_version", KEN_VERSION));
+    json_object_set_new(config, "origin",
+                        json_pack("{s:s, s:s}", "name", "ken", "sw_version", KEN_VERSION));
     snprintf(topic, sizeof topic, "%s/%s/ken_%s/%s/config", mqtt->discovery, kind, mqtt->device,
              what);
     char *dumped = json_dumps(config, JSON_COMPACT);

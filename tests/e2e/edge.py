@@ -68,16 +68,21 @@ class Device(InCloud):
         listed = self.cloud.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
         return {item["Key"] for item in listed.get("Contents", [])}
 
-    def test_what_cannot_be_sent_waits_and_is_sent_in_order(self):
+    def frames_with_a_gap(self, *options):
+        """The frames of a run in whose midst the cloud is killed, and comes back when six frames have come without it."""
         shutil.rmtree(self.folder / "work", ignore_errors=True)
-        process = self.start("--seconds", 12, "--prefix", "cut/", "--retry", 20)
-        time.sleep(2.5)
+        process = self.start("--retry", 20, *options)
+        lines = self.read_until(process, lambda line: "answer" in line)
         self.cloud.stop(signal.SIGKILL)
-        time.sleep(4)
+        for _ in range(6):
+            lines += self.read_until(process, lambda line: line.get("queued"))
         self.cloud.start()
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, err)
-        frames = [json.loads(line) for line in out.splitlines()]
+        return lines + [json.loads(line) for line in out.splitlines()]
+
+    def test_what_cannot_be_sent_waits_and_is_sent_in_order(self):
+        frames = self.frames_with_a_gap("--seconds", 12, "--prefix", "cut/")
         late = [frame["number"] for frame in frames if frame.get("late")]
         self.assertGreaterEqual(len(late), 5)
         self.assertEqual(late, sorted(late), "the queue keeps the order")
@@ -89,15 +94,7 @@ class Device(InCloud):
         self.assertEqual([video.name for video in videos if video.name not in self.keys("", "ken-videos")], [])
 
     def test_a_gallery_answers_while_the_cloud_is_gone(self):
-        shutil.rmtree(self.folder / "work", ignore_errors=True)
-        process = self.start("--seconds", 7, "--prefix", "here/", "--retry", 20, "--gallery", "gallery.ken", "--no-record")
-        time.sleep(2)
-        self.cloud.stop(signal.SIGKILL)
-        time.sleep(4)
-        self.cloud.start()
-        out, err = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 0, err)
-        frames = [json.loads(line) for line in out.splitlines()]
+        frames = self.frames_with_a_gap("--seconds", 7, "--prefix", "here/", "--gallery", "gallery.ken", "--no-record")
         here = [frame for frame in frames if frame.get("by_device")]
         self.assertGreaterEqual(len(here), 4)
         self.assertEqual({frame["name"] for frame in frames}, {"person-a"})
@@ -324,6 +321,12 @@ class Device(InCloud):
         self.assertEqual(sorted({json.loads(text)["event"] for text in said["ken/door/visit"]}), ["enter", "leave", "name"])
         config = json.loads(said["homeassistant/binary_sensor/ken_door/present/config"][0])
         self.assertEqual((config["state_topic"], config["device_class"]), ("ken/door/present", "occupancy"))
+        for kind, what in (("binary_sensor", "present"), ("sensor", "person")):  # as home-assistant.io/integrations/mqtt has it
+            config = json.loads(said[f"homeassistant/{kind}/ken_door/{what}/config"][0])
+            self.assertEqual((config["unique_id"], config["availability_topic"]), (f"ken_door_{what}", "ken/door/status"))
+            self.assertEqual((config["device"]["identifiers"], config["origin"]["name"]), (["ken_door"], "ken"))
+            self.assertLessEqual(set(config), {"name", "icon", "device_class", "state_topic", "availability_topic", "unique_id", "device",
+                                               "origin"})
 
     def slow_broker(self, listener, heard):
         """A stand-in that still has something to say when the device has told its end."""
