@@ -11,6 +11,10 @@
 struct access_question {
     const char *action, *resource;
     const char *resource_policy; /* the document attached to the resource; NULL: none */
+    /* Condition keys that only the service can tell, such as "s3:ExistingObjectTag/a"; NULL: no
+     * such key. Asked for only where a policy names one. `value` may be NULL. */
+    const char *(*value)(void *self, const char *key);
+    void *self;
 };
 
 /* Who decides; IAM. 0: allowed; -1 with ERR_DENIED and AWS's words. */

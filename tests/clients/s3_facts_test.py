@@ -189,10 +189,52 @@ class Lists(Facts):
 
     def user(self):
         """A client of a user whom no policy allows anything."""
-        self.iam.create_user(UserName="nobody-in-particular")
-        key = self.iam.create_access_key(UserName="nobody-in-particular")["AccessKey"]
+        Facts.count += 1
+        self.iam.create_user(UserName=f"nobody-{Facts.count}")
+        key = self.iam.create_access_key(UserName=f"nobody-{Facts.count}")["AccessKey"]
         return self.cloud.client(boto3, "s3", aws_access_key_id=key["AccessKeyId"],
                                  aws_secret_access_key=key["SecretAccessKey"])
+
+    def allow(self, bucket, action, **condition):
+        self.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": action,
+                "Resource": f"arn:aws:s3:::{bucket}/*", "Condition": condition}]}))
+
+    def test_policies_see_the_tags_that_an_object_has(self):
+        user, bucket = self.user(), self.bucket(bare=b"x")
+        for key, tags in (("public", "security=public&b=c"), ("private", "security=private"),
+                          ("other", "security1=public")):
+            self.s3.put_object(Bucket=bucket, Key=key, Body=b"x", Tagging=tags)
+        condition = {"StringEquals": {"s3:ExistingObjectTag/security": "public"}}
+        self.allow(bucket, "s3:GetObject", **condition)
+        user.get_object(Bucket=bucket, Key="public")
+        for key in ("private", "other", "bare"):
+            self.fails(user.get_object, 403, "AccessDenied", Bucket=bucket, Key=key)
+        self.fails(user.get_object_tagging, 403, "AccessDenied", Bucket=bucket, Key="public")
+        self.allow(bucket, "s3:PutObjectTagging", **condition)
+        tagging = {"TagSet": [{"Key": "security", "Value": "private"}]}
+        self.fails(user.put_object_tagging, 403, "AccessDenied", Bucket=bucket, Key="private",
+                   Tagging=tagging)
+        user.put_object_tagging(Bucket=bucket, Key="public", Tagging=tagging)
+        self.fails(user.put_object_tagging, 403, "AccessDenied", Bucket=bucket, Key="public",
+                   Tagging=tagging)
+
+    def test_policies_see_the_tags_that_are_asked_for(self):
+        user, bucket = self.user(), self.bucket(key=b"x")
+        self.allow(bucket, ["s3:PutObject", "s3:PutObjectTagging"],
+                   StringEquals={"s3:RequestObjectTag/security": "public"})
+        at = {"Bucket": bucket, "Key": "key"}
+        user.put_object(Tagging="a=b&security=public", **at)
+        for tags in ("security=private", "security1=public"):
+            self.fails(user.put_object, 403, "AccessDenied", Tagging=tags, **at)
+        self.fails(user.put_object, 403, "AccessDenied", **at)
+        for value, works in (("public", True), ("private", False)):
+            tagging = {"TagSet": [{"Key": "security", "Value": value}]}
+            if works:
+                user.put_object_tagging(Tagging=tagging, **at)
+            else:
+                self.fails(user.put_object_tagging, 403, "AccessDenied", Tagging=tagging, **at)
 
     def test_a_user_is_one_of_all_users(self):
         user, bucket = self.user(), self.bucket(key=b"x")

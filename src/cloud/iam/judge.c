@@ -17,6 +17,7 @@ enum { TIME_BYTES = 32 };
 /* Who asks, taken apart, and what the conditions may look at. */
 struct asking {
     struct exchange *x;
+    const struct access_question *question;
     const json_t *entity; /* the user or role; NULL: unknown, or nobody */
     const char *name;     /* of user or role; NULL: nobody, or root */
     const char *session;  /* NULL for users */
@@ -99,7 +100,9 @@ static const char *value_of(void *context, const char *key, size_t index)
     const struct asking *a = context;
     if (index)
         return NULL;
-    return strncasecmp(key, "s3:", 3) == 0 ? s3_value(a, key + 3) : global_value(a, key);
+    const char *value =
+        strncasecmp(key, "s3:", 3) == 0 ? s3_value(a, key + 3) : global_value(a, key);
+    return value || !a->question->value ? value : a->question->value(a->question->self, key);
 }
 
 /* -- who asks -- */
@@ -150,6 +153,7 @@ static void read_asking(struct asking *a, struct exchange *x, const json_t *stat
 
 static struct policy_request make_request(struct asking *a, const struct access_question *question)
 {
+    a->question = question;
     return (struct policy_request){.action = question->action,
                                    .resource = question->resource,
                                    .principal_arn = a->x->identity.arn,

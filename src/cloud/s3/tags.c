@@ -64,6 +64,17 @@ int s3_tags_have(const char *tags, const char *key, const char *value)
     return 0;
 }
 
+const char *s3_tag_value(struct s3_request *r, const char *tags, const char *key)
+{
+    struct query_pair pair;
+    for (const char *at = tags; query_next(&at, &pair);) {
+        const char *name = exchange_decode(r->x, pair.name, pair.name_size, 1);
+        if (name && strcmp(name, key) == 0)
+            return exchange_decode(r->x, pair.value, pair.value_size, 1);
+    }
+    return NULL;
+}
+
 size_t s3_tag_count(const char *tags)
 {
     struct query_pair pair;

@@ -2,10 +2,12 @@
 #include "cloud/errors.h"
 #include "cloud/s3/acl.h"
 #include "cloud/s3/config.h"
+#include "cloud/s3/tree.h"
 #include "cloud/s3/write.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Who may do what: the signer by policies, anybody by policies and access control lists. */
 
@@ -25,6 +27,58 @@ static int ask_lists(struct s3_request *r, const char *action, const char *bucke
     return -1;
 }
 
+/* -- tags, as policies ask for them -- */
+
+struct subject {
+    struct s3_request *r;
+    const char *bucket, *key;
+    const char *tags; /* that the object has; NULL: not yet read */
+};
+
+static const char *existing_tag(struct subject *s, const char *name)
+{
+    struct s3_request at = {.s3 = s->r->s3, .x = s->r->x, .bucket = s->bucket, .key = s->key};
+    struct meta_object object = {0};
+    struct err ignored = {0};
+    const char *version = *s->r->x->query ? exchange_query(s->r->x, "versionId") : NULL;
+    if (!s->tags)
+        s->tags = s->key && meta_version(&at, s->bucket, s->key, version, &object, &ignored) > 0 &&
+                          object.tags
+                      ? object.tags
+                      : "";
+    return s3_tag_value(s->r, s->tags, name);
+}
+
+/* Of the request's header, or of the <Tagging> that is its body. */
+static const char *request_tag(struct subject *s, const char *name)
+{
+    struct err ignored = {0};
+    struct exchange *x = s->r->x;
+    const char *header = exchange_header(x, "x-amz-tagging");
+    if (header)
+        return s3_tag_value(s->r, header, name);
+    int is_tagging = s->r->operation && s->r->operation->run == s3_put_object_tagging;
+    const char *body = is_tagging && x->body.size > 0 ? exchange_body(x, &ignored) : NULL;
+    const struct tree *config = body ? tree_read(&x->arena, body, x->body.size, &ignored) : NULL;
+    const struct tree *tag = tree_get(tree_get(config, "TagSet"), "Tag");
+    for (; tag; tag = tree_same(tag)) {
+        const char *key = tree_text(tag, "Key");
+        if (key && strcmp(key, name) == 0)
+            return tree_text(tag, "Value");
+    }
+    return NULL;
+}
+
+static const char *condition_value(void *self, const char *key)
+{
+    static const char existing[] = "s3:ExistingObjectTag/", asked[] = "s3:RequestObjectTag/";
+    if (strncasecmp(key, existing, sizeof existing - 1) == 0)
+        return existing_tag(self, key + sizeof existing - 1);
+    if (strncasecmp(key, asked, sizeof asked - 1) == 0)
+        return request_tag(self, key + sizeof asked - 1);
+    return NULL;
+}
+
 int s3_may(struct s3_request *r, const char *action, const char *bucket, const char *key,
            struct err *why)
 {
@@ -36,7 +90,9 @@ int s3_may(struct s3_request *r, const char *action, const char *bucket, const c
         return -1;
     snprintf(arn, sizeof arn, "arn:aws:s3:::%.64s%s%s", bucket ? bucket : "", key ? "/" : "",
              key ? key : "");
-    struct access_question question = {action, bucket ? arn : "*", policy};
+    struct subject subject = {r, bucket, key, NULL};
+    struct access_question question = {action, bucket ? arn : "*", policy, condition_value,
+                                       &subject};
     if (exchange_may(r->x, &question, why) == 0)
         return 0;
     return strstr(why->message, "explicit deny") ? -1 : ask_lists(r, action, bucket, key, why);

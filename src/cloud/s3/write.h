@@ -98,6 +98,7 @@ const char *s3_tags_of_tree(struct s3_request *r, const struct tree *config);
 /* How many, and the value of a key (decoded, in the arena; NULL: it has none). */
 size_t s3_tag_count(const char *tags);
 int s3_tags_have(const char *tags, const char *key, const char *value);
+const char *s3_tag_value(struct s3_request *r, const char *tags, const char *key);
 
 /* attributes.c. Parts of an object that came in parts (object->parts is filled); 0: it did not. */
 size_t s3_part_count(const struct meta_object *object);
