@@ -65,6 +65,7 @@ static const struct code_status statuses[] = {
     {"RequestEntityTooLargeException", 413},
     {"RequestTimeTooSkewed", 403},
     {"ResourceConflictException", 409},
+    {"ServerException", 500},
     {"ServerSideEncryptionConfigurationNotFoundError", 404},
     {"ServiceException", 500},
     {"ServiceUnavailable", 503},

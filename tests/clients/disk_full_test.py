@@ -2,12 +2,14 @@
 
 The data folder is a small file system in memory, which only root may make."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
 import cloud as clouds
+import lambda_functions
 
 try:
     import boto3
@@ -17,7 +19,7 @@ except ImportError:
 
 KEN = sys.argv[1]
 FOLDER = tempfile.mkdtemp(prefix="ken-full-test-")
-if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "ken-test", FOLDER],
+if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "ken-test", FOLDER],
                   capture_output=True).returncode:
     os.rmdir(FOLDER)
     clouds.skip("only root can make a small file system")
@@ -61,6 +63,63 @@ class DiskFullTest(unittest.TestCase):
             s3.delete_object(Bucket="full", Key="0")
             s3.delete_object(Bucket="full", Key="1")
             s3.put_object(Bucket="full", Key="again", Body=b"fits")
+
+    def fill(self, path):
+        """Everything that is left of the disk."""
+        with open(path, "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+
+    def test_every_service_refuses_and_goes_on(self):
+        folder, filler = os.path.join(FOLDER, "services"), os.path.join(FOLDER, "filler")
+        self.addCleanup(shutil.rmtree, folder)
+        with clouds.Cloud(KEN, folder) as cloud:
+            client = {name: cloud.client(boto3, name)
+                      for name in ("dynamodb", "sqs", "sns", "logs", "ecr", "iam", "lambda", "s3")}
+            client["dynamodb"].create_table(
+                TableName="table", KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST")
+            url = client["sqs"].create_queue(QueueName="queue")["QueueUrl"]
+            topic = client["sns"].create_topic(Name="topic")["TopicArn"]
+            client["sns"].subscribe(TopicArn=topic, Protocol="sqs",
+                                    Endpoint="arn:aws:sqs:us-east-1:000000000000:queue")
+            client["logs"].create_log_group(logGroupName="group")
+            client["s3"].create_bucket(Bucket="bucket")
+            big = "x" * 200_000
+            code = lambda_functions.make_zip({"bootstrap": (os.urandom(300_000), 0o755)})
+            calls = {
+                "item": lambda n: client["dynamodb"].put_item(
+                    TableName="table", Item={"k": {"S": n}, "v": {"S": big}}),
+                "message": lambda n: client["sqs"].send_message(QueueUrl=url, MessageBody=big),
+                "publication": lambda n: client["sns"].publish(TopicArn=topic, Message=big),
+                "repository": lambda n: [client["ecr"].create_repository(
+                    repositoryName=f"{n}/{i}", tags=[{"Key": "k", "Value": "v" * 200}]) for i in range(60)],
+                "user": lambda n: client["iam"].create_user(
+                    UserName=n, Tags=[{"Key": str(i), "Value": "v" * 200} for i in range(40)]),
+                "function": lambda n: client["lambda"].create_function(
+                    FunctionName=n, Runtime="provided.al2023", Handler="x",
+                    Role="arn:aws:iam::000000000000:role/any", Code={"ZipFile": code}),
+                "object": lambda n: client["s3"].put_object(Bucket="bucket", Key=n, Body=big)}
+            self.fill(filler)
+            for what, call in calls.items():
+                with self.subTest(what):
+                    with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                        call("full")
+                    self.assertGreaterEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 500)
+            self.assertEqual(client["dynamodb"].scan(TableName="table")["Items"], [])
+            os.unlink(filler)
+            for call in calls.values():
+                call("again")
+            self.assertEqual([item["k"]["S"] for item in client["dynamodb"].scan(TableName="table")["Items"]],
+                             ["again"])
+            cloud.stop()
+            cloud.start()
+            names = cloud.client(boto3, "lambda").list_functions()["Functions"]
+            self.assertEqual([one["FunctionName"] for one in names], ["again"])
 
     def check(self, s3, stored):
         listed = s3.list_objects_v2(Bucket="full")["Contents"]

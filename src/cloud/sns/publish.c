@@ -106,31 +106,44 @@ void sns_bury(struct sns *sns, const json_t *subscription, const struct notifica
     json_decref(policy);
 }
 
-static void to_queue(struct fan_out *f, const json_t *subscription, const struct notification *n)
+/* A subscriber that is not there or takes nothing is its owner's affair, and the message a dead
+ * letter; what this cloud could not store must not be acknowledged. */
+static int not_taken(struct fan_out *f, const json_t *subscription, const struct notification *n,
+                     const struct err *err)
 {
-    struct err err = {0};
-    const char *arn = sns_text(subscription, "Endpoint");
-    if (deliver_to_queue(f->sns, arn, subscription, n, &err) == 0)
-        return;
-    log_line(LOG_WARN, "sns: %s", err.message);
+    if (err->code == ERR_NO_SPACE || err->code == ERR_IO || err->code == ERR_NO_MEMORY ||
+        err->code == ERR_CORRUPT)
+        return -1;
+    log_line(LOG_WARN, "sns: %s", err->message);
     sns_bury(f->sns, subscription, n, NULL);
+    return 0;
 }
 
-static void to_function(struct fan_out *f, const json_t *subscription, const struct notification *n)
+static int to_queue(struct fan_out *f, const json_t *subscription, const struct notification *n,
+                    struct err *err)
 {
-    struct err err = {0};
+    const char *arn = sns_text(subscription, "Endpoint");
+    return deliver_to_queue(f->sns, arn, subscription, n, err) < 0
+               ? not_taken(f, subscription, n, err)
+               : 0;
+}
+
+static int to_function(struct fan_out *f, const json_t *subscription, const struct notification *n,
+                       struct err *err)
+{
     json_t *event = envelope_lambda(f->sns, n, sns_text(subscription, "SubscriptionArn"));
     char *body = json_dumps(event, JSON_COMPACT);
     struct delivery delivery = {.target_arn = sns_text(subscription, "Endpoint"),
                                 .source_arn = n->topic_arn,
                                 .body = body,
                                 .body_bytes = body ? strlen(body) : 0};
-    if (body && cloud_deliver(f->sns->cloud, &delivery, &err) < 0) {
-        log_line(LOG_WARN, "sns: %s", err.message);
-        sns_bury(f->sns, subscription, n, NULL);
-    }
+    int result = body ? cloud_deliver(f->sns->cloud, &delivery, err)
+                      : err_set(err, ERR_NO_MEMORY, "deliver a message: out of memory");
+    if (result < 0)
+        result = not_taken(f, subscription, n, err);
     free(body);
     json_decref(event);
+    return result;
 }
 
 static int to_address(struct fan_out *f, const json_t *subscription, const struct notification *n,
@@ -162,11 +175,8 @@ static int to_subscriber(struct fan_out *f, const json_t *subscription, struct e
     struct notification n = for_protocol(f, protocol);
     if (!strncmp(protocol, "http", 4))
         return to_address(f, subscription, &n, err);
-    if (!strcmp(protocol, "sqs"))
-        to_queue(f, subscription, &n);
-    else
-        to_function(f, subscription, &n);
-    return 0;
+    return !strcmp(protocol, "sqs") ? to_queue(f, subscription, &n, err)
+                                    : to_function(f, subscription, &n, err);
 }
 
 int sns_fan_out(struct sns *sns, const char *name, struct notification *n, const json_t *structure,
