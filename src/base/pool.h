@@ -22,9 +22,9 @@ void pool_run(struct pool *pool, size_t count, void (*job)(void *context, size_t
               void *context);
 
 /* Around a piece of work of some milliseconds with many pool_run()s in it, a picture for example.
- * Where the caller got clearly less of a processor than it could use, others want the processors
- * too, sharing would cost them and the caller time, and what begins within 100 ms is the caller's
- * alone. */
+ * Where no processor is free, sharing would cost others and the caller time: the piece is the
+ * caller's alone. So is what begins within 100 ms after the caller got clearly less of a processor
+ * than it could use. */
 void pool_begin(struct pool *pool); /* NULL is fine */
 void pool_end(struct pool *pool);
 

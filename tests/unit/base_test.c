@@ -10,6 +10,8 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -307,6 +309,51 @@ static void pool_works_alone_while_disturbed(void **state)
     pool_destroy(pool);
 }
 
+struct busy {
+    atomic_int running, stop;
+};
+
+static void *keep_busy(void *argument)
+{
+    struct busy *busy = argument;
+    atomic_fetch_add(&busy->running, 1);
+    while (!atomic_load(&busy->stop))
+        ;
+    return NULL;
+}
+
+static void note_thread(void *context, size_t index)
+{
+    pthread_t *threads = context;
+    threads[index] = pthread_self();
+}
+
+static void pool_works_alone_where_no_processor_is_free(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct busy busy = {0};
+    pthread_t others[16], threads[100];
+    int count = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (count > 16 || access("/proc/loadavg", R_OK) < 0)
+        skip(); /* it takes a busy thread for each processor */
+    struct pool *pool = pool_create(2, &err);
+    assert_non_null(pool);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(pthread_create(&others[i], NULL, keep_busy, &busy), 0);
+    while (atomic_load(&busy.running) < count)
+        sched_yield();
+    pool_begin(pool);
+    pool_run(pool, 100, note_thread, threads);
+    pool_end(pool);
+    atomic_store(&busy.stop, 1);
+    for (int i = 0; i < count; i++)
+        pthread_join(others[i], NULL);
+    for (int i = 0; i < 100; i++)
+        assert_true(pthread_equal(threads[i], pthread_self()));
+    pool_destroy(pool);
+}
+
 static void clock_text_is_iso_8601(void **state)
 {
     (void)state;
@@ -378,6 +425,7 @@ int main(void)
         cmocka_unit_test(utf8_refuses_what_is_none),
         cmocka_unit_test(pool_runs_every_job_once),
         cmocka_unit_test(pool_works_alone_while_disturbed),
+        cmocka_unit_test(pool_works_alone_where_no_processor_is_free),
         cmocka_unit_test(clock_text_is_iso_8601),
         cmocka_unit_test(random_text_keeps_to_its_alphabet),
         cmocka_unit_test(a_log_line_is_one_line_of_text_or_json),
