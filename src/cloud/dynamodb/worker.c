@@ -24,7 +24,7 @@ struct worker {
     int closing, wanted;
 };
 
-/* One chore on the database's writer thread; `request` carries its memory. */
+/* One chore, a write of the database; `request` carries its memory. */
 struct chore {
     struct request request;
     struct arena arena;

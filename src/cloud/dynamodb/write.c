@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Writing items: what runs on the database's writer thread, one item at a time, so that reading an
- * item, checking its condition and storing the new one are one step. */
+/* Writing items: what runs for one writer of the database at a time, one item after another, so
+ * that reading an item, checking its condition and storing the new one are one step. */
 
 enum item_sql { SQL_LOAD, SQL_STORE, SQL_REMOVE, SQL_INDEX_REMOVE, SQL_INDEX_STORE };
 

@@ -3,18 +3,16 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cloud/sqlite/connection.h"
+#include "cloud/sqlite/writes.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    MAX_BATCH = 512,
     /* Whenever the log has grown by so many pages it is folded into the file, beside the writer;
      * from so many on the writer has to wait for the rest, or the log would grow as long as writes
      * come without a pause. Each time is two syncs more for the disk, which the writer then lacks.
@@ -24,24 +22,22 @@ enum {
 };
 
 struct request {
+    struct write_request base;
     database_job *job;
     void *context;
     struct err *err;
     int result, relaxed;
-    sem_t done;
-    struct request *next;
 };
 
 struct database {
     char *path, *schema;
     pthread_mutex_t lock;
-    int exists; /* the file; 0: nothing was ever written, and to readers it is empty */
-    pthread_cond_t work;
-    struct request *first, **last;
-    struct connection *idle;   /* readers nobody holds */
-    struct connection *writer; /* opened with the first write, as its thread is started */
-    pthread_t thread, folder_thread;
-    int thread_started, folder_started, closing;
+    int exists;              /* the file; 0: nothing was ever written, and to readers it is empty */
+    struct connection *idle; /* readers nobody holds */
+    struct connection *writer; /* opened with the first write; of who writes */
+    struct writes writes;
+    pthread_t folder_thread;
+    int folder_started, closing;
     struct connection *folder; /* folds the log into the file; opened when there is need */
     pthread_cond_t fold;
     pthread_mutex_t commits; /* held by the writer for a batch, by the folder to fold everything */
@@ -172,6 +168,11 @@ static int on_commit(void *context, sqlite3 *handle, const char *name, int pages
 
 /* -- writing -- */
 
+static struct request *next_of(const struct request *request)
+{
+    return (struct request *)request->base.next;
+}
+
 static int run_step(struct connection *writer, const char *sql, struct err *err)
 {
     sqlite3_stmt *statement = connection_prepare(writer, sql, err);
@@ -196,19 +197,19 @@ static void run_job(struct connection *writer, struct request *request)
  * changes: without it, its failure undoes the transaction. Returns -1 then. */
 static int run_jobs(struct connection *writer, struct request *batch)
 {
-    if (!batch->next) {
+    if (!next_of(batch)) {
         batch->result = batch->job(writer, batch->context, batch->err);
         return batch->result;
     }
     /* A full disk may roll back everything: what is left of the batch then fails with COMMIT. */
-    for (struct request *r = batch; r && !sqlite3_get_autocommit(writer->handle); r = r->next)
+    for (struct request *r = batch; r && !sqlite3_get_autocommit(writer->handle); r = next_of(r))
         run_job(writer, r);
     return 0;
 }
 
 static void fail_all(struct request *batch, const struct err *err)
 {
-    for (struct request *r = batch; r; r = r->next) {
+    for (struct request *r = batch; r; r = next_of(r)) {
         if (r->result == 0) {
             r->result = -1;
             *r->err = *err;
@@ -220,7 +221,7 @@ static void fail_all(struct request *batch, const struct err *err)
 static void choose_sync(struct database *database, const struct request *batch)
 {
     int relaxed = 1;
-    for (; batch; batch = batch->next)
+    for (; batch; batch = next_of(batch))
         relaxed &= batch->relaxed;
     if (relaxed == database->relaxed)
         return;
@@ -251,19 +252,6 @@ static void run_batch(struct database *database, struct request *batch)
     fail_all(batch, &err);
 }
 
-/* Under the lock: the waiting requests, at most MAX_BATCH. */
-static struct request *take_batch(struct database *database)
-{
-    struct request *batch = database->first, **end = &batch;
-    for (size_t n = 0; *end && n < MAX_BATCH; n++)
-        end = &(*end)->next;
-    database->first = *end;
-    if (!*end)
-        database->last = &database->first;
-    *end = NULL;
-    return batch;
-}
-
 /* With the first write: most services of most clouds never have one. */
 static int open_writer(struct database *database, struct err *err)
 {
@@ -281,8 +269,10 @@ static int open_writer(struct database *database, struct err *err)
     return 0;
 }
 
-static void write_batch(struct database *database, struct request *batch)
+static void write_batch(void *context, struct write_request *first)
 {
+    struct database *database = context;
+    struct request *batch = (struct request *)first;
     struct err err = {0};
     pthread_mutex_lock(&database->commits);
     if (open_writer(database, &err) == 0)
@@ -290,29 +280,6 @@ static void write_batch(struct database *database, struct request *batch)
     else
         fail_all(batch, &err);
     pthread_mutex_unlock(&database->commits);
-}
-
-static void *writer_main(void *argument)
-{
-    struct database *database = argument;
-    pthread_mutex_lock(&database->lock);
-    for (;;) {
-        while (!database->first && !database->closing)
-            pthread_cond_wait(&database->work, &database->lock);
-        if (!database->first)
-            break;
-        struct request *batch = take_batch(database);
-        pthread_mutex_unlock(&database->lock);
-        write_batch(database, batch);
-        while (batch) {
-            struct request *next = batch->next; /* the owner may be gone right after `done` */
-            sem_post(&batch->done);
-            batch = next;
-        }
-        pthread_mutex_lock(&database->lock);
-    }
-    pthread_mutex_unlock(&database->lock);
-    return NULL;
 }
 
 /* -- life -- */
@@ -344,9 +311,8 @@ struct database *database_open(const char *path, const char *schema, struct err 
     }
     pthread_mutex_init(&database->lock, NULL);
     pthread_mutex_init(&database->commits, NULL);
-    pthread_cond_init(&database->work, NULL);
+    writes_init(&database->writes, write_batch, database);
     pthread_cond_init(&database->fold, NULL);
-    database->last = &database->first;
     database->fold_pages = FOLD_PAGES;
     int is_open =
         access(path, F_OK) == 0 ? open_existing(database, err) : file_check_writable(path, err);
@@ -360,13 +326,11 @@ void database_close(struct database *database)
 {
     if (!database)
         return;
+    writes_finish(&database->writes);
     pthread_mutex_lock(&database->lock);
     database->closing = 1;
-    pthread_cond_signal(&database->work);
     pthread_cond_signal(&database->fold);
     pthread_mutex_unlock(&database->lock);
-    if (database->thread_started)
-        pthread_join(database->thread, NULL);
     if (database->folder_started)
         pthread_join(database->folder_thread, NULL);
     connection_close(database->folder);
@@ -376,7 +340,6 @@ void database_close(struct database *database)
         database->idle = next;
     }
     connection_close(database->writer); /* the last one folds the log into the file */
-    pthread_cond_destroy(&database->work);
     pthread_cond_destroy(&database->fold);
     pthread_mutex_destroy(&database->commits);
     pthread_mutex_destroy(&database->lock);
@@ -385,49 +348,19 @@ void database_close(struct database *database)
     free(database);
 }
 
-/* Under the lock. */
-static int start_writer(struct database *database, struct err *err)
-{
-    if (database->thread_started)
-        return 0;
-    if (pthread_create(&database->thread, NULL, writer_main, database))
-        return err_set(err, ERR_NO_MEMORY, "open %s: start the writer thread", database->path);
-    database->thread_started = 1;
-    return 0;
-}
-
-/* Each waits on a semaphore of its own: the writer wakes them without the lock, which they would
- * all want at once. */
-static int write_and_wait(struct database *database, struct request *request)
-{
-    sem_init(&request->done, 0, 0);
-    pthread_mutex_lock(&database->lock);
-    if (start_writer(database, request->err) < 0) {
-        pthread_mutex_unlock(&database->lock);
-        sem_destroy(&request->done);
-        return -1;
-    }
-    *database->last = request;
-    database->last = &request->next;
-    pthread_cond_signal(&database->work);
-    pthread_mutex_unlock(&database->lock);
-    while (sem_wait(&request->done) < 0 && errno == EINTR)
-        ;
-    sem_destroy(&request->done);
-    return request->result;
-}
-
 int database_write(struct database *database, database_job *job, void *context, struct err *err)
 {
     struct request request = {.job = job, .context = context, .err = err};
-    return write_and_wait(database, &request);
+    writes_put(&database->writes, &request.base);
+    return request.result;
 }
 
 int database_write_relaxed(struct database *database, database_job *job, void *context,
                            struct err *err)
 {
     struct request request = {.job = job, .context = context, .err = err, .relaxed = 1};
-    return write_and_wait(database, &request);
+    writes_put(&database->writes, &request.base);
+    return request.result;
 }
 
 /* A reader for as long as there is nothing to read. */

@@ -5,9 +5,10 @@
 
 #include <sqlite3.h>
 
-/* A SQLite file with many readers and one writer thread. Writes queue up; the writer takes all that
- * wait into one transaction, so that their acknowledgements share one fsync (WAL,
- * synchronous=FULL). Reads use connections of their own and never wait for writes. Thread safe. */
+/* A SQLite file with many readers and one writer at a time. A write that meets no other is made on
+ * its caller's thread; those that wait queue up, and a thread takes all of them into one
+ * transaction, so that their acknowledgements share one fsync (WAL, synchronous=FULL). Reads use
+ * connections of their own and never wait for writes. Thread safe. */
 struct database;
 
 /* One connection with its prepared statements. */
@@ -20,8 +21,8 @@ enum { DATABASE_PAGE_BYTES = 8192 };
 struct database *database_open(const char *path, const char *schema, struct err *err);
 void database_close(struct database *database); /* NULL is fine; waits for queued writes */
 
-/* Runs `job` on the writer thread and waits until its changes are durable. A job that returns -1
- * has its own changes undone, and no other's. */
+/* Runs `job`, on this thread or the writer's, and waits until its changes are durable. A job that
+ * returns -1 has its own changes undone, and no other's. */
 typedef int database_job(struct connection *connection, void *context, struct err *err);
 int database_write(struct database *database, database_job *job, void *context,
                    struct err *err) MUST_USE;
