@@ -26,7 +26,7 @@ static double y_of(double fnir)
 
 static void draw_axes(struct buf *out)
 {
-    static const char *const labels[] = {"0.01 %", "0.1 %", "1 %", "10 %", "100 %"};
+    static const char *const labels[] = {"\u2264 0.01 %", "0.1 %", "1 %", "10 %", "100 %"};
     for (int i = 0; i <= 4; i++) {
         double rate = pow(10, i - 4), x = x_of(rate), y = y_of(rate);
         buf_printf(out, "<path d=\"M%.1f %d V%d M%d %.1f H%d\" stroke=\"#ddd\"/>\n", x, TOP,

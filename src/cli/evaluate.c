@@ -153,15 +153,15 @@ int verb_evaluate(int argc, char **argv)
         {"json", 0, OPTION_FLAG, &evaluate.json, NULL, "print one JSON document", 0, 0},
         {0}};
     const struct command_line line = {"evaluate", "Measure how well ken tells people apart.",
-                                      "pairs", details, options};
+                                      "pairs|detection|identify", details, options};
     int first, code = options_start(&line, argc, argv, &first);
     if (code >= 0)
         return code;
     struct err err = {0};
-    if (argc - first != 1 || strcmp(argv[first], "pairs") != 0 || !evaluate.images ||
-        !evaluate.pairs_path) {
-        err_set(&err, ERR_INVALID,
-                "\"pairs\", --images DIR and --pairs FILE are wanted (see ken evaluate --help)");
+    int of_pairs = argc - first == 1 && strcmp(argv[first], "pairs") == 0;
+    if (!of_pairs || !evaluate.images || !evaluate.pairs_path) {
+        err_set(&err, ERR_INVALID, "%s wanted (see ken evaluate --help)",
+                of_pairs ? "--images DIR and --pairs FILE are" : "pairs, detection or identify is");
         options_fail(&line, &err);
         return EXIT_USAGE;
     }

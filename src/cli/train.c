@@ -243,6 +243,9 @@ static int find_faces(struct train *train, struct album *album, const char *fold
     train->network = face_models_network(models);
     train->usual_threshold = face_models_threshold(models);
     int result = album_add_people(album, folder, err);
+    if (album->passed_over)
+        fprintf(stderr, "warning: %zu file%s beside the persons' folders in %s: whose? Not used.\n",
+                album->passed_over, album->passed_over == 1 ? " lies" : "s lie", folder);
     struct album_options options = {.models = models,
                                     .detect = train->detect,
                                     .views = wants_head(train, album) ? HEAD_VIEWS : 0,

@@ -100,7 +100,10 @@ static int take_person(struct album *album, const char *person, const char *name
     (void)person;
     if (stat(path, &status) < 0)
         return err_set_errno(err, "read %s", path);
-    return S_ISDIR(status.st_mode) ? each_entry(album, path, name, take_photo, err) : 0;
+    if (S_ISDIR(status.st_mode))
+        return each_entry(album, path, name, take_photo, err);
+    album->passed_over++;
+    return 0;
 }
 
 static int take_any(struct album *album, const char *person, const char *name, const char *path,

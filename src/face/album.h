@@ -25,7 +25,8 @@ struct album_photo {
 struct album {
     struct album_photo *photos;
     size_t count, capacity;
-    struct arena text; /* names and paths */
+    size_t passed_over; /* files beside the persons' folders */
+    struct arena text;  /* names and paths */
     float *
         views; /* count x view_count x FACE_EMBEDDING_FLOATS; of a photo without a face undefined */
     size_t view_count, view_bytes;
@@ -36,7 +37,7 @@ void album_finish(struct album *album); /* faces are wiped */
 
 int album_add(struct album *album, const char *person, const char *path, struct err *err) MUST_USE;
 /* FOLDER/PERSON/PHOTO, in the order of names; hidden files and what lies beside the persons'
- * folders are passed over. */
+ * folders are passed over, the latter counted. */
 int album_add_people(struct album *album, const char *folder, struct err *err) MUST_USE;
 /* The same, and the photos that lie in FOLDER itself, of nobody in particular. */
 int album_add_all(struct album *album, const char *folder, struct err *err) MUST_USE;

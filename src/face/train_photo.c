@@ -36,6 +36,7 @@ void train_refuse(struct train_verdict *verdict, enum train_reason reason, const
     va_end(arguments);
 }
 
+/* Numbers are rounded away from the limit, so that none looks as if it met it. */
 static void judge_view(const struct face_quality *quality, struct train_verdict *verdict)
 {
     double eyes = (double)quality->eye_distance_px, blur = (double)quality->blur_px;
@@ -43,27 +44,27 @@ static void judge_view(const struct face_quality *quality, struct train_verdict 
     double grey = (double)quality->brightness;
     if (quality->eye_distance_px < TRAIN_MIN_EYE_DISTANCE)
         train_refuse(verdict, TRAIN_TOO_SMALL,
-                     "too small: %.0f pixels between the eyes, %.0f are needed: go closer", eyes,
-                     (double)TRAIN_MIN_EYE_DISTANCE);
+                     "too small: %.0f pixels between the eyes, %.0f are needed: go closer",
+                     floor(eyes), (double)TRAIN_MIN_EYE_DISTANCE);
     else if (quality->blur_px > TRAIN_MAX_BLUR)
         train_refuse(verdict, TRAIN_TOO_BLURRED,
-                     "too blurred: edges are %.1f pixels wide, at most %.1f", blur,
+                     "too blurred: edges are %.1f pixels wide, at most %.1f", ceil(10 * blur) / 10,
                      (double)TRAIN_MAX_BLUR);
     else if (fabs(yaw) > (double)TRAIN_MAX_YAW)
         train_refuse(verdict, TRAIN_TURNED_AWAY,
-                     "turned away: %.0f degrees to the %s of the picture, at most %.0f", fabs(yaw),
-                     yaw > 0 ? "right" : "left", (double)TRAIN_MAX_YAW);
+                     "turned away: %.0f degrees to the %s of the picture, at most %.0f",
+                     ceil(fabs(yaw)), yaw > 0 ? "right" : "left", (double)TRAIN_MAX_YAW);
     else if (fabs(pitch) > (double)TRAIN_MAX_PITCH)
         train_refuse(verdict, TRAIN_TURNED_AWAY, "turned away: looks %.0f degrees %s, at most %.0f",
-                     fabs(pitch), pitch > 0 ? "up" : "down", (double)TRAIN_MAX_PITCH);
+                     ceil(fabs(pitch)), pitch > 0 ? "up" : "down", (double)TRAIN_MAX_PITCH);
     else if (quality->brightness < TRAIN_MIN_BRIGHTNESS)
         train_refuse(verdict, TRAIN_BAD_LIGHT,
                      "too dark: the face's mean grey is %.0f of 255, at least %.0f: more light",
-                     grey, (double)TRAIN_MIN_BRIGHTNESS);
+                     floor(grey), (double)TRAIN_MIN_BRIGHTNESS);
     else if (quality->brightness > TRAIN_MAX_BRIGHTNESS)
         train_refuse(verdict, TRAIN_BAD_LIGHT,
                      "overexposed: the face's mean grey is %.0f of 255, at most %.0f: less light",
-                     grey, (double)TRAIN_MAX_BRIGHTNESS);
+                     ceil(grey), (double)TRAIN_MAX_BRIGHTNESS);
 }
 
 void train_judge(const struct album_photo *photo, struct train_verdict *verdict)

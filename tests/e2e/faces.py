@@ -309,6 +309,15 @@ class Faces(unittest.TestCase):
         listed = json.loads(self.people("enrolled", "-g", gallery, "--json").stdout)["people"]
         self.assertEqual(sorted(person["name"] for person in listed), ["audrey", "franck"])
 
+    def test_photos_beside_the_folders_are_told(self):
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        shutil.copytree(self.people_folder, folder / "people")
+        shutil.copy(MAN[0], folder / "people" / "loose.png")
+        result = ken("train", folder / "people", "-o", folder / "g.ken", "-q")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        loose = sum(path.is_file() for path in (folder / "people").iterdir())
+        self.assertIn(f"warning: {loose} files lie beside the persons' folders", result.stderr)
+
     def test_changes_that_cannot_be_are_refused_and_change_nothing(self):
         _, gallery, _ = self.gallery_to_change()
         before = gallery.read_bytes()
