@@ -37,3 +37,12 @@ int cloud_check_target(struct cloud *cloud, const char *arn, struct err *err)
     const struct delivery_target *target = find_target(cloud, arn, err);
     return target ? target->check(target->self, arn, err) : -1;
 }
+
+int cloud_check_delivery(struct cloud *cloud, const char *arn, const char *source_arn,
+                         struct err *err)
+{
+    const struct delivery_target *target = find_target(cloud, arn, err);
+    if (!target || target->check(target->self, arn, err) < 0)
+        return -1;
+    return target->permits ? target->permits(target->self, arn, source_arn, err) : 0;
+}

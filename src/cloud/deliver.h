@@ -30,6 +30,8 @@ struct delivery_target {
     /* Does the ARN name something that is there? ERR_NOT_FOUND otherwise. */
     int (*check)(void *self, const char *arn, struct err *err);
     void *self;
+    /* Does it take what is handed over on behalf of `source_arn`? ERR_DENIED. NULL: from all. */
+    int (*permits)(void *self, const char *arn, const char *source_arn, struct err *err);
 };
 
 /* In a service's create(); copied, its parts are borrowed. */
@@ -40,5 +42,8 @@ int cloud_add_target(struct cloud *cloud, const struct delivery_target *target,
  * ERR_BUSY: try later. */
 int cloud_deliver(struct cloud *cloud, const struct delivery *delivery, struct err *err) MUST_USE;
 int cloud_check_target(struct cloud *cloud, const char *arn, struct err *err) MUST_USE;
+/* It is there and takes what that source hands over. */
+int cloud_check_delivery(struct cloud *cloud, const char *arn, const char *source_arn,
+                         struct err *err) MUST_USE;
 
 #endif

@@ -43,6 +43,7 @@ class Base(clouds.Case):
         cls.functions.create_function(FunctionName=name, Code={"ZipFile": code}, Role=ROLE,
                                       Runtime="provided.al2023", Handler="h", Timeout=5)
         functions.allow_gateway(cls.functions, name)
+        functions.allow_anybody(cls.functions, name)
 
     def request(self, url, method="GET", body=None, headers=None):
         """By the URL's host name, which need not resolve."""
@@ -339,10 +340,30 @@ class UrlTest(Base):
         event = self.event(url, headers=self.signed(url, "lambda"))
         self.assertEqual(event["requestContext"]["authorizer"]["iam"]["accountId"], "000000000000")
 
+    def test_a_url_is_open_to_those_whom_the_function_lets(self):
+        url = self.url()
+        self.functions.remove_permission(FunctionName="echo", StatementId="url")
+        try:
+            status, headers, text = self.request(url)
+            self.assertEqual((status, headers["x-amzn-ErrorType"]), (403, "AccessDeniedException"))
+            self.assertEqual(json.loads(text), {
+                "Message": "Forbidden. For troubleshooting Function URL authorization issues, see: "
+                           "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"})
+            self.functions.add_permission(
+                FunctionName="echo", StatementId="signed", Action="lambda:InvokeFunctionUrl",
+                Principal="*", FunctionUrlAuthType="AWS_IAM")
+            self.assertEqual(self.request(url)[0], 403)
+            self.functions.remove_permission(FunctionName="echo", StatementId="signed")
+        finally:
+            functions.allow_anybody(self.functions, "echo")
+        self.assertEqual(self.request(url)[0], 200)
+
     def test_an_alias_has_a_url_of_its_own(self):
         self.functions.publish_version(FunctionName="program")
         self.functions.create_alias(FunctionName="program", Name="live", FunctionVersion="1")
         url = self.url("program", Qualifier="live")
+        self.assertEqual(self.request(url, method="POST", body="echo x")[0], 403)
+        functions.allow_anybody(self.functions, "program", Qualifier="live")
         self.assertEqual(self.request(url, method="POST",
                                       body="env AWS_LAMBDA_FUNCTION_VERSION")[2], "1")
         self.refused("InvalidParameterValueException", self.functions.create_function_url_config,

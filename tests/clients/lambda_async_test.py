@@ -121,16 +121,31 @@ class AsyncTest(Base):
         self.create("handed", functions.shell_zip())
         s3, sns = self.cloud.client(boto3, "s3"), self.cloud.client(boto3, "sns")
         s3.create_bucket(Bucket="handing")
-        s3.put_bucket_notification_configuration(
-            Bucket="handing", NotificationConfiguration={"LambdaFunctionConfigurations": [
-                {"LambdaFunctionArn": ARN + "handed", "Events": ["s3:ObjectCreated:*"]}]})
+        notify = {"Bucket": "handing", "NotificationConfiguration": {"LambdaFunctionConfigurations": [
+            {"LambdaFunctionArn": ARN + "handed", "Events": ["s3:ObjectCreated:*"]}]}}
+        functions.allow_service(self.client, "handed", "s3", SourceArn="arn:aws:s3:::another")
+        self.assertEqual(self.refused("InvalidArgument", s3.put_bucket_notification_configuration,
+                                      **notify),
+                         "Unable to validate the following destination configurations")
+        self.client.remove_permission(FunctionName="handed", StatementId="s3")
+        functions.allow_service(self.client, "handed", "s3", SourceArn="arn:aws:s3:::handing",
+                                SourceAccount="000000000000")
+        s3.put_bucket_notification_configuration(**notify)
         s3.put_object(Bucket="handing", Key="k", Body=b"x")
         clouds.wait_until(lambda: self.count("handed", '"eventName":"ObjectCreated:Put"') or
                           self.count("handed", '"eventName": "ObjectCreated:Put"'))
         topic = sns.create_topic(Name="handing")["TopicArn"]
-        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=ARN + "handed")
+        sqs = self.cloud.client(boto3, "sqs")
+        queue = sqs.create_queue(QueueName="refused-news")["QueueUrl"]
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=ARN + "handed", Attributes={
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn":
+                                         "arn:aws:sqs:us-east-1:000000000000:refused-news"})})
+        sns.publish(TopicArn=topic, Message="not yet allowed")
+        clouds.wait_until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+        functions.allow_service(self.client, "handed", "sns", SourceArn=topic)
         sns.publish(TopicArn=topic, Message="by the topic")
         clouds.wait_until(lambda: self.count("handed", "by the topic"))
+        self.assertEqual(self.count("handed", "not yet allowed"), 0)
 
     def test_wrong_event_configs_are_refused(self):
         self.create("config")

@@ -77,5 +77,17 @@ def allow_gateway(client, name, statement="gateway", **more):
                           Action="lambda:InvokeFunction", **more)
 
 
+def allow_service(client, name, service, **more):
+    """A service ("s3", "sns") may invoke the function."""
+    client.add_permission(FunctionName=name, StatementId=service, Action="lambda:InvokeFunction",
+                          Principal=service + ".amazonaws.com", **more)
+
+
+def allow_anybody(client, name, **more):
+    """Its URL is open to all."""
+    client.add_permission(FunctionName=name, StatementId="url", Action="lambda:InvokeFunctionUrl",
+                          Principal="*", FunctionUrlAuthType="NONE", **more)
+
+
 def has(command):
     return shutil.which(command) is not None

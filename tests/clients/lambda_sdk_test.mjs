@@ -67,6 +67,8 @@ assert.ok(config.LastModified instanceof Date);
 assert.equal((await invoke('echo x', { InvocationType: 'Event' })).StatusCode, 202);
 const { FunctionUrl } = await lambda.send(new L.CreateFunctionUrlConfigCommand({
   FunctionName: 'f', AuthType: 'NONE' }));
+await lambda.send(new L.AddPermissionCommand({ FunctionName: 'f', StatementId: 'url', Principal: '*',
+  Action: 'lambda:InvokeFunctionUrl', FunctionUrlAuthType: 'NONE' }));
 const id = new URL(FunctionUrl).hostname.split('.')[0];
 const answer = await fetch(`${process.env.AWS_ENDPOINT_URL}/_lambda-url/${id}/`, {
   method: 'POST', body: 'echo url' });

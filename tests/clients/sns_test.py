@@ -333,6 +333,7 @@ class SnsTest(clouds.Case):
             Runtime="provided.al2023", Handler="h",
             Code={"ZipFile": functions.shell_zip()})["FunctionArn"]
         topic = self.topic()
+        functions.allow_service(client, "reader", "sns")
         subscription = self.sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn,
                                           ReturnSubscriptionArn=True)["SubscriptionArn"]
         self.refused("InvalidParameter", self.sns.set_subscription_attributes,

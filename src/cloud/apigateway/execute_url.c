@@ -1,6 +1,8 @@
+#include "base/log.h"
 #include "cloud/access.h"
 #include "cloud/apigateway/cors.h"
 #include "cloud/apigateway/target.h"
+#include "cloud/lambda/permission.h"
 #include "cloud/lambda/url.h"
 
 #include <stdlib.h>
@@ -26,12 +28,24 @@ static const char *split(struct exchange *x, struct target *t)
     return *path ? path : "/";
 }
 
-static int authorize(struct exchange *x, struct target *t, const struct lambda_url *url)
+#define FORBIDDEN                                                                                  \
+    "Forbidden. For troubleshooting Function URL authorization issues, see: "                      \
+    "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+
+static int authorize(struct execution *e, struct exchange *x, struct target *t,
+                     const struct lambda_url *url)
 {
-    if (strcmp(target_text(url->config, "AuthType"), "NONE") == 0)
-        return 0;
+    if (strcmp(target_text(url->config, "AuthType"), "NONE") == 0) {
+        if (lambda_permits_anybody(e->cloud->lambda, url))
+            return 0;
+        log_line(LOG_WARN,
+                 "%s: its URL is open to nobody (lambda add-permission --action "
+                 "lambda:InvokeFunctionUrl --principal '*' --function-url-auth-type NONE)",
+                 url->arn);
+        return target_refuse(x, t, 403, FORBIDDEN);
+    }
     if (!x->identity.access_key_id)
-        return target_refuse(x, t, 403, "Forbidden");
+        return target_refuse(x, t, 403, FORBIDDEN);
     char *policy = url->policy ? json_dumps(url->policy, JSON_COMPACT) : NULL;
     int result =
         exchange_authorize_with(x, &(struct access_question){.action = "lambda:InvokeFunctionUrl",
@@ -49,7 +63,7 @@ static int invoke(struct execution *e, struct exchange *x, struct target *t,
     if (http_cors_answer_preflight(x, cors))
         return -1;
     http_cors_add_headers(x, cors);
-    if (authorize(x, t, url) < 0 || target_read_query(x, t) < 0 ||
+    if (authorize(e, x, t, url) < 0 || target_read_query(x, t) < 0 ||
         target_event(e, x, t, &request) < 0)
         return -1;
     request.route_key = "$default";

@@ -58,6 +58,8 @@ static const char *error_type(int status, const char *message)
 {
     if (strcmp(message, "Missing Authentication Token") == 0)
         return "MissingAuthenticationTokenException";
+    if (strncmp(message, "Forbidden. ", 11) == 0)
+        return "AccessDeniedException"; /* of a function URL */
     return status == 403   ? "ForbiddenException"
            : status == 404 ? "NotFoundException"
            : status == 429 ? "TooManyRequestsException"

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cloud/deliver.h"
+#include "cloud/lambda/permission.h"
 #include "cloud/lambda/service.h"
 #include "cloud/metrics.h"
 
@@ -271,6 +272,30 @@ int lambda_put_event(struct lambda *lambda, const struct lambda_target *target,
 
 /* As the target of other services. */
 
+/* The service that hands events over on behalf of `source_arn`; NULL: it needs no permission. A
+ * destination does not: there the role of the other function says what it may. */
+static const char *service_of(const char *source_arn)
+{
+    static const struct {
+        const char *prefix, *service;
+    } known[] = {{"arn:aws:s3:", "s3.amazonaws.com"},
+                 {"arn:aws:sns:", "sns.amazonaws.com"},
+                 {"arn:aws:cloudwatch:", "lambda.alarms.cloudwatch.amazonaws.com"}};
+    for (size_t i = 0; source_arn && i < sizeof known / sizeof *known; i++)
+        if (strncmp(source_arn, known[i].prefix, strlen(known[i].prefix)) == 0)
+            return known[i].service;
+    return NULL;
+}
+
+static int permits(void *self, const char *arn, const char *source_arn, struct err *err)
+{
+    const struct lambda_caller caller = {service_of(source_arn), source_arn};
+    if (!caller.service || lambda_permits(self, arn, &caller))
+        return 0;
+    return err_set(err, ERR_DENIED, "%s of %s may not invoke %s (lambda add-permission)",
+                   caller.service, source_arn, arn);
+}
+
 static int deliver(void *self, const struct delivery *delivery, struct err *err)
 {
     char request_id[RANDOM_UUID_BYTES];
@@ -280,6 +305,10 @@ static int deliver(void *self, const struct delivery *delivery, struct err *err)
                        delivery->target_arn, LAMBDA_MAX_EVENT_BYTES);
     if (lambda_resolve(self, delivery->target_arn, NULL, &target, err) < 0)
         return -1;
+    if (permits(self, delivery->target_arn, delivery->source_arn, err) < 0) {
+        lambda_release(&target);
+        return -1;
+    }
     random_uuid(request_id);
     int result =
         lambda_put_event(self, &target, request_id, delivery->body, delivery->body_bytes, err);
@@ -298,11 +327,13 @@ static int check(void *self, const char *arn, struct err *err)
 
 int lambda_events_register(struct lambda *lambda, struct err *err)
 {
-    return cloud_add_target(
-        lambda->cloud,
-        &(struct delivery_target){
-            .service = "lambda", .deliver = deliver, .check = check, .self = lambda},
-        err);
+    return cloud_add_target(lambda->cloud,
+                            &(struct delivery_target){.service = "lambda",
+                                                      .deliver = deliver,
+                                                      .check = check,
+                                                      .permits = permits,
+                                                      .self = lambda},
+                            err);
 }
 
 int lambda_events_open(struct lambda *lambda, struct err *err)

@@ -13,4 +13,8 @@ struct lambda_caller {
 /* `function` is a name or an ARN. 1: it may; 0: it may not, or there is no such function. */
 int lambda_permits(struct lambda *lambda, const char *function, const struct lambda_caller *caller);
 
+/* May anybody use the URL, whose AuthType is NONE? As on AWS the function must say so. */
+struct lambda_url;
+int lambda_permits_anybody(struct lambda *lambda, const struct lambda_url *url);
+
 #endif

@@ -266,7 +266,8 @@ static int check_target(struct s3_request *r, size_t kind, const char *arn)
         return fail(r, arn, "FIFO queues and topics are not supported");
     if (skip && strcasecmp(skip, "true") == 0)
         return 0;
-    if (cloud_check_target(r->s3->cloud, arn, &err) == 0)
+    const char *bucket = arena_printf(&r->x->arena, "arn:aws:s3:::%s", r->bucket);
+    if (bucket && cloud_check_delivery(r->s3->cloud, arn, bucket, &err) == 0)
         return 0;
     return fail(r, arn, "Unable to validate the following destination configurations");
 }
