@@ -86,6 +86,31 @@ class ToolsTest(clouds.Case):
         self.assertIn("ImportRestApi", self.refused("BadRequestException", self.client.import_rest_api,
                                                     body=b"{}"))
 
+    def test_what_an_api_is_made_of(self):
+        made = self.client.create_rest_api(name="n", version="v1", minimumCompressionSize=0,
+                                           binaryMediaTypes=[])
+        self.assertNotIn("binaryMediaTypes", made)
+        self.assertEqual([made["version"], made["minimumCompressionSize"], made["apiKeySource"]],
+                         ["v1", 0, "HEADER"])
+        changed = self.client.update_rest_api(restApiId=made["id"], patchOperations=[
+            {"op": "add", "path": "/binaryMediaTypes/image~1png"}])
+        self.assertEqual([changed["binaryMediaTypes"], changed["tags"]], [["image/png"], {}])
+        words = "Invalid minimum compression size, must be between 0 and 10485760"
+        self.assertEqual(words, self.refused(
+            "BadRequestException", self.client.update_rest_api, restApiId=made["id"],
+            patchOperations=self.replace("/minimumCompressionSize", "-1")))
+        self.assertEqual(words, self.refused("BadRequestException", self.client.create_rest_api,
+                                             name="n", minimumCompressionSize=10485761))
+        self.assertEqual("Description cannot be an empty string", self.refused(
+            "BadRequestException", self.client.create_rest_api, name="n", description=""))
+        names = {"restApiId": self.api, "resourceId": self.resource("m"), "authorizationType": "NONE"}
+        self.assertIn("Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY", self.refused(
+            "BadRequestException", self.client.put_method, httpMethod="FETCH", **names))
+        self.assertEqual("Invalid Request Validator identifier specified", self.refused(
+            "BadRequestException", self.client.put_method, httpMethod="GET",
+            requestValidatorId="none", **names))
+        self.client.delete_rest_api(restApiId=made["id"])
+
     def test_tags_of_all_that_has_some(self):
         self.mock(self.resource("x"))
         deployment = self.deploy()
@@ -146,13 +171,36 @@ class ToolsTest(clouds.Case):
             patchOperations=self.replace("/pathPart", "pets")))
         self.refused("BadRequestException", self.client.update_resource, restApiId=self.api,
                      resourceId=self.root, patchOperations=self.replace("/pathPart", "x"))
+        for resource, operations, code, words in (
+                (pets, self.replace("/parentId", below), "BadRequestException", "Resources cannot be cyclical."),
+                (pets, self.replace("/parentId", "none"), "NotFoundException",
+                 "Invalid Resource identifier specified"),
+                (pets, self.replace("/path", "x"), "BadRequestException",
+                 "Invalid patch path  '/path' specified for op 'replace'. Must be one of: "
+                 "[/parentId, /pathPart]"),
+                (pets, [{"op": "remove", "path": "/pathPart"}], "BadRequestException",
+                 "Invalid patch path  '/pathPart' specified for op 'remove'. Please choose supported "
+                 "operations")):
+            self.assertEqual(words, self.refused(
+                code, self.client.update_resource, restApiId=self.api, resourceId=resource,
+                patchOperations=operations))
         changed = self.client.update_resource(restApiId=self.api, resourceId=pets,
                                               patchOperations=self.replace("/pathPart", "animals"))
         self.assertEqual(changed["path"], "/animals")
-        paths = {one["path"] for one in self.client.get_resources(restApiId=self.api)["items"]}
-        self.assertEqual(paths, {"/", "/dogs", "/animals", "/animals/{id}", "/animals/{id}/toys"})
+        paths = [one["path"] for one in self.client.get_resources(restApiId=self.api)["items"]]
+        self.assertEqual(paths, ["/", "/animals", "/animals/{id}", "/animals/{id}/toys", "/dogs"])
         self.deploy()
         self.assertEqual(self.get("animals/7/toys"), (200, "fine"))
+        moved = self.client.update_resource(restApiId=self.api, resourceId=pets,
+                                            patchOperations=self.replace("/parentId", dogs))
+        self.assertEqual([moved["path"], moved["parentId"]], ["/dogs/animals", dogs])
+        self.deploy()
+        self.assertEqual(self.get("dogs/animals/7/toys"), (200, "fine"))
+        greedy = self.resource("{proxy+}")
+        self.assertEqual(
+            self.refused("BadRequestException", self.client.create_resource, restApiId=self.api,
+                         parentId=greedy, pathPart="x"),
+            "Cannot create a child of a resource with a greedy path variable: {proxy+}")
 
     def test_parts_of_methods_are_patched(self):
         names = self.mock(self.resource("x"))

@@ -92,7 +92,9 @@ static int check_method(struct work *work)
     const char *authorization = work_text(work, "authorizationType");
     const char *validator = work_text(work, "requestValidatorId");
     if (!is_http_method(work->call->parameters[2])) {
-        work_fail(work, "BadRequestException", "Invalid HTTP method specified");
+        work_fail(work, "BadRequestException",
+                  "Invalid HttpMethod specified. Valid options are "
+                  "GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY");
         return -1;
     }
     if (!authorization ||
@@ -102,7 +104,7 @@ static int check_method(struct work *work)
         return -1;
     }
     if (validator && !json_object_get(json_object_get(work->api, "validators"), validator)) {
-        not_found(work, "Request Validator");
+        work_fail(work, "BadRequestException", "Invalid Request Validator identifier specified");
         return -1;
     }
     return check_parameters(work, json_object_get(work->request, "requestParameters"));
