@@ -63,7 +63,11 @@ class Peer:
         self.process = subprocess.Popen(
             [self.program, *(fill.get(a, a) for a in self.arguments)], cwd=self.folder,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "FAUXQS_PORT": str(port)})
-        wait_for(self.endpoint)
+        try:
+            wait_for(self.endpoint)
+        except BaseException:
+            self.__exit__()
+            raise
         self.start_ms = (time.monotonic() - start) * 1000
         return self
 

@@ -343,21 +343,25 @@ void cgroups_remove(const struct cgroups *cgroups, unsigned slot)
     }
 }
 
-size_t cgroups_peak_bytes(const struct cgroups *cgroups, unsigned slot)
+int cgroups_open_peak(const struct cgroups *cgroups, unsigned slot)
 {
     char path[PATH_MAX + 64];
     int version = cgroups->version[CGROUPS_MEMORY];
-    size_t bytes = 0;
     if (!version)
-        return 0;
+        return -1;
     snprintf(path, sizeof path, "%s/%u/%s", cgroups->folder[CGROUPS_MEMORY], slot,
              version == 1 ? "memory.max_usage_in_bytes" : "memory.peak");
-    FILE *file = fopen(path, "re");
-    if (file && fscanf(file, "%zu", &bytes) != 1)
-        bytes = 0;
-    if (file)
-        fclose(file);
-    return bytes;
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+size_t cgroups_peak_bytes(int peak_fd)
+{
+    char text[32];
+    ssize_t size = peak_fd < 0 ? -1 : pread(peak_fd, text, sizeof text - 1, 0);
+    if (size <= 0)
+        return 0;
+    text[size] = 0;
+    return strtoull(text, NULL, 10);
 }
 
 size_t cgroups_resident_bytes(const struct cgroups *cgroups, unsigned slot)

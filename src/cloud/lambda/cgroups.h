@@ -41,8 +41,10 @@ int cgroups_set(const struct cgroups *cgroups, unsigned slot, const struct cgrou
                 struct err *err) MUST_USE;
 /* Ends what is left in the groups, and them. */
 void cgroups_remove(const struct cgroups *cgroups, unsigned slot);
-/* The most that the group ever had in memory, bytes; 0: not known. */
-size_t cgroups_peak_bytes(const struct cgroups *cgroups, unsigned slot);
+/* What tells the most that the group ever had in memory; -1: nothing does. Kept open, because it is
+ * asked after each request and the way to it is long. */
+int cgroups_open_peak(const struct cgroups *cgroups, unsigned slot);
+size_t cgroups_peak_bytes(int peak_fd); /* 0: not known */
 /* What it has now, without any files; 0: not known. */
 size_t cgroups_resident_bytes(const struct cgroups *cgroups, unsigned slot);
 

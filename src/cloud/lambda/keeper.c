@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -62,8 +63,18 @@ static void arrange_files(const struct keeper_post *post)
     syscall(SYS_close_range, STATUS_FD + 1U, ~0U, 0U);
 }
 
+/* A function of a cloud at real-time priority is an ordinary process: it may not keep the machine
+ * to itself, and the kernel lets no other into a group for processors. */
+static void leave_real_time(void)
+{
+    int policy = sched_getscheduler(0);
+    if (policy == SCHED_FIFO || policy == SCHED_RR)
+        sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
+}
+
 static void enter_groups(const struct keeper_post *post)
 {
+    leave_real_time();
     for (int i = 0; i < CGROUPS_KINDS; i++)
         if (post->groups[i] >= 0 && write(post->groups[i], "0", 1) < 0)
             _exit(127); /* without its limits it does not run */

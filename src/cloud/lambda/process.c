@@ -173,7 +173,7 @@ static size_t tree_bytes(pid_t pid, int depth)
 
 size_t process_memory_bytes(const struct process *process)
 {
-    size_t bytes = cgroups_peak_bytes(&process->sandbox->cgroups, process->kept.slot);
+    size_t bytes = cgroups_peak_bytes(process->kept.peak_fd);
     return bytes ? bytes : tree_bytes(process->kept.pid, 0);
 }
 

@@ -97,8 +97,10 @@ static int start_keeper(struct sandbox *sandbox, struct kept *kept, int pipes[3]
     for (int i = 0; i < CGROUPS_KINDS; i++)
         close_fd(post.groups[i]);
     kept->pidfd = kept->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, kept->pid, 0U);
-    if (kept->pidfd >= 0)
+    if (kept->pidfd >= 0) {
+        kept->peak_fd = cgroups_open_peak(&sandbox->cgroups, kept->slot);
         return 0;
+    }
     if (kept->pid > 0) {
         cause = errno;
         kill(kept->pid, SIGKILL);
@@ -187,9 +189,11 @@ int sandbox_end(struct sandbox *sandbox, struct kept *kept)
     close_fd(kept->output_fd);
     close_fd(kept->orders_fd);
     close_fd(kept->status_fd);
+    close_fd(kept->peak_fd);
     cgroups_remove(&sandbox->cgroups, kept->slot);
     sandbox->slots[kept->slot] = 0;
-    *kept = (struct kept){.pidfd = -1, .output_fd = -1, .orders_fd = -1, .status_fd = -1};
+    *kept = (struct kept){
+        .pidfd = -1, .output_fd = -1, .orders_fd = -1, .status_fd = -1, .peak_fd = -1};
     return status;
 }
 

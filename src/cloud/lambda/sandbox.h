@@ -12,6 +12,7 @@ enum { SANDBOX_SLOTS = 512 };
 struct kept { /* a keeper that waits, or works */
     pid_t pid;
     int pidfd, output_fd, orders_fd, status_fd;
+    int peak_fd;   /* of cgroups_open_peak() */
     unsigned slot; /* numbers its user and control groups */
 };
 
