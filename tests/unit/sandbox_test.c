@@ -148,6 +148,19 @@ static void memory_ends_at_its_size(void **state)
     stop(&f);
 }
 
+/* The kernel lets no process at real-time priority into a group for processors. */
+static void a_cloud_at_real_time_priority_runs_functions(void **state)
+{
+    (void)state;
+    struct fixture f;
+    if (sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 1}) < 0)
+        skip();
+    start_full(&f); /* its threads inherit the priority */
+    sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
+    expect(&f, "\"echo on\"", "", "on");
+    stop(&f);
+}
+
 static void system_calls_that_reach_out_are_refused(void **state)
 {
     (void)state;
@@ -486,6 +499,7 @@ int main(void)
         cmocka_unit_test(the_temporary_folder_ends_at_its_size),
         cmocka_unit_test(processes_end_at_their_number),
         cmocka_unit_test(memory_ends_at_its_size),
+        cmocka_unit_test(a_cloud_at_real_time_priority_runs_functions),
         cmocka_unit_test(system_calls_that_reach_out_are_refused),
         cmocka_unit_test(nothing_is_left_of_its_rights),
         cmocka_unit_test(nothing_of_the_cloud_is_open),
