@@ -165,6 +165,24 @@ class Copies(Facts):
                          "The specified copy range is invalid for the source object size")
 
 
+class Buckets(Facts):
+    def test_uploads_under_way_go_with_their_bucket(self):
+        bucket = self.bucket()
+        upload = {"Bucket": bucket, "Key": "key"}
+        upload["UploadId"] = self.s3.create_multipart_upload(**upload)["UploadId"]
+        for number in (1, 2):
+            self.s3.upload_part(PartNumber=number, Body=b"x" * 100000, **upload)
+        other = self.s3.create_multipart_upload(Bucket=self.bucket(), Key="key")["UploadId"]
+        self.s3.delete_bucket(Bucket=bucket)
+        files, rows = clouds.object_files(self.cloud.folder)
+        self.assertEqual(files, rows)
+        self.assertTrue(other)
+        self.s3.create_bucket(Bucket=bucket)
+        self.assertNotIn("Uploads", self.s3.list_multipart_uploads(Bucket=bucket))
+        self.fails(self.s3.list_parts, 404, "NoSuchUpload", **upload)
+        self.s3.delete_bucket(Bucket=bucket)
+
+
 class Versions(Facts):
     def test_a_write_tells_no_null_version(self):
         bucket = self.bucket("Suspended", key=b"x")
