@@ -680,7 +680,7 @@ class SignatureFacts(Facts):
         for text, date, code, part in [
                 ("oneword", now, "InvalidArgument", "one and only one"),
                 ("Bearer abc", now, "InvalidArgument", "Unsupported Authorization Type"),
-                ("AWS AKIA:x", now, "InvalidRequest", "use AWS4-HMAC-SHA256"),
+                ("AWS nothing", now, "InvalidArgument", "AwsAccessKeyId:signature"),
                 (f"AWS4-HMAC-SHA256 {rest}", now, "AuthorizationHeaderMalformed",
                  "missing Credential"),
                 (f"AWS4-HMAC-SHA256 {scope}/aws4_request,Signature=a", now,

@@ -1,4 +1,5 @@
 """What AWS's S3 was seen to answer, field by field, one fact a row, in our own words. s3_facts_test.py KEN"""
+import datetime
 import json
 import sys
 import unittest
@@ -81,6 +82,26 @@ class ErrorFields(Facts):
                                     Tagging=tagging),
                          "Your TagKey cannot be prefixed with aws:")
 
+    def test_a_wrong_grantee_is_named(self):
+        bucket, group = self.bucket(), "http://acs.amazonaws.com/groups/s3/Fake"
+        for grant, fields in ((f'uri="{group}"', {"ArgumentName": "uri", "ArgumentValue": group}),
+                              ('id="wrong"', {"ArgumentName": "id", "ArgumentValue": "wrong"})):
+            self.fails(self.s3.put_bucket_acl, 400, "InvalidArgument", fields, Bucket=bucket,
+                       GrantRead=grant)
+
+    def test_an_absent_part_is_named_with_how_many_there_are(self):
+        bucket = self.bucket(key=b"x")
+        self.fails(self.s3.get_object, 416, "InvalidPartNumber",
+                   {"PartNumberRequested": "2", "ActualPartCount": "1"},
+                   Bucket=bucket, Key="key", PartNumber=2)
+
+    def test_a_date_that_is_still_to_come_asks_nothing(self):
+        bucket = self.bucket(key=b"x")
+        modified = self.s3.head_object(Bucket=bucket, Key="key")["LastModified"]
+        at = {"Bucket": bucket, "Key": "key"}
+        self.fails(self.s3.get_object, 304, "304", IfModifiedSince=modified, **at)
+        self.s3.get_object(IfModifiedSince=modified + datetime.timedelta(days=1), **at)
+
     def test_a_delete_marker_says_what_it_is(self):
         bucket = self.bucket("Enabled", key=b"x")
         marker = self.s3.delete_object(Bucket=bucket, Key="key")["VersionId"]
@@ -145,6 +166,22 @@ class Conditions(Facts):
 
 
 class Copies(Facts):
+    def test_the_condition_that_fails_is_named(self):
+        bucket = self.bucket(key=b"x")
+        head = self.s3.head_object(Bucket=bucket, Key="key")
+        past, future = (head["LastModified"] + datetime.timedelta(days=d) for d in (-1, 1))
+        at = {"Bucket": bucket, "Key": "to", "CopySource": f"{bucket}/key"}
+        for name, how in (("If-Match", {"CopySourceIfMatch": '"0"'}),
+                          ("If-None-Match", {"CopySourceIfNoneMatch": head["ETag"].strip('"')}),
+                          ("If-Modified-Since", {"CopySourceIfModifiedSince":
+                                                 head["LastModified"]}),
+                          ("If-Unmodified-Since", {"CopySourceIfUnmodifiedSince": past})):
+            self.fails(self.s3.copy_object, 412, "PreconditionFailed",
+                       {"Condition": "x-amz-copy-source-" + name}, **at, **how)
+        reply = self.s3.copy_object(CopySourceIfModifiedSince=future, **at)["CopyObjectResult"]
+        self.assertIn("ChecksumCRC32", reply)
+        self.assertNotIn("ChecksumType", reply)
+
     def test_ranges_of_a_source(self):
         bucket = self.bucket(key=b"0123456789")
         upload = self.s3.create_multipart_upload(Bucket=bucket, Key="to")["UploadId"]
@@ -181,6 +218,23 @@ class Buckets(Facts):
         self.assertNotIn("Uploads", self.s3.list_multipart_uploads(Bucket=bucket))
         self.fails(self.s3.list_parts, 404, "NoSuchUpload", **upload)
         self.s3.delete_bucket(Bucket=bucket)
+
+
+    def test_what_a_list_of_uploads_tells(self):
+        bucket = self.bucket()
+        reply = self.s3.list_multipart_uploads(Bucket=bucket)
+        self.assertNotIn("Prefix", reply)
+        self.assertEqual((reply["NextKeyMarker"], reply["NextUploadIdMarker"]), ("", ""))
+        self.assertEqual(self.s3.list_multipart_uploads(Bucket=bucket, Prefix="a")["Prefix"], "a")
+
+    def test_a_lock_is_looked_for_where_there_is_an_object(self):
+        bucket = self.bucket(key=b"x")
+        self.fails(self.s3.get_object_retention, 404, "NoSuchBucket", Bucket="facts-absent", Key="k")
+        for call, how in (("get_object_legal_hold", {}), ("get_object_retention", {}),
+                          ("put_object_legal_hold", {"LegalHold": {"Status": "ON"}})):
+            call = getattr(self.s3, call)
+            self.fails(call, 404, "NoSuchKey", Bucket=bucket, Key="absent", **how)
+            self.fails(call, 400, "InvalidRequest", Bucket=bucket, Key="key", **how)
 
 
 class Versions(Facts):

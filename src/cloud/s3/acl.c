@@ -37,9 +37,9 @@ static const struct {
 
 /* -- reading -- */
 
-static int invalid(struct s3_request *r, const char *message)
+static int invalid(struct s3_request *r, const char *name, const char *value, const char *message)
 {
-    exchange_fail(r->x, "InvalidArgument", "%s", message);
+    s3_fail_argument(r, name, value, message);
     return -1;
 }
 
@@ -53,12 +53,12 @@ static int add_grant(struct s3_request *r, struct buf *out, const char *permissi
         return -1;
     }
     if (!is_id && !is_uri)
-        return invalid(r, "Argument format not recognized");
+        return invalid(r, type, grantee, "Argument format not recognized");
     if (is_id && strcmp(grantee, r->s3->owner_id) != 0)
-        return invalid(r, "Invalid id");
+        return invalid(r, type, grantee, "Invalid id");
     if (is_uri && strcmp(grantee, ALL_USERS) != 0 && strcmp(grantee, SIGNED_USERS) != 0 &&
         strcmp(grantee, LOG_DELIVERY) != 0)
-        return invalid(r, "Invalid group uri");
+        return invalid(r, type, grantee, "Invalid group uri");
     buf_printf(out, "%s %s %s\n", permission, type, grantee);
     return 0;
 }
@@ -74,7 +74,7 @@ static int read_grants(struct s3_request *r, const char *text, const char *permi
         if (sscanf(p, "%31[A-Za-z]=\"%255[^\"]\"%n", type, grantee, &used) != 2 || !used) {
             used = 0;
             if (sscanf(p, "%31[A-Za-z]=%255[^\", \t]%n", type, grantee, &used) != 2 || !used)
-                return invalid(r, "Argument format not recognized");
+                return invalid(r, NULL, text, "Argument format not recognized");
         }
         if (add_grant(r, out, permission, type, grantee) < 0)
             return -1;

@@ -53,16 +53,22 @@ static int read_source(struct s3_request *r, struct source *out)
     return read_source_version(r, text[size] ? text + size + 1 : "", out);
 }
 
-static int holds(const struct exchange *x, const struct meta_object *object)
+/* The condition that does not hold, as AWS spells it; NULL: all do. */
+static const char *failed_condition(const struct exchange *x, const struct meta_object *object)
 {
     const char *match = exchange_header(x, "x-amz-copy-source-if-match");
     const char *none_match = exchange_header(x, "x-amz-copy-source-if-none-match");
     const char *unmodified = exchange_header(x, "x-amz-copy-source-if-unmodified-since");
     const char *modified = exchange_header(x, "x-amz-copy-source-if-modified-since");
-    return !(match && !s3_etag_listed(match, object->etag)) &&
-           !(none_match && s3_etag_listed(none_match, object->etag)) &&
-           !(!match && unmodified && s3_changed_since(object->modified_ms, unmodified) == 1) &&
-           !(!none_match && modified && s3_changed_since(object->modified_ms, modified) == 0);
+    if (match && !s3_etag_listed(match, object->etag))
+        return "x-amz-copy-source-If-Match";
+    if (!match && unmodified && s3_changed_since(object->modified_ms, unmodified) == 1)
+        return "x-amz-copy-source-If-Unmodified-Since";
+    if (none_match && s3_etag_listed(none_match, object->etag))
+        return "x-amz-copy-source-If-None-Match";
+    if (!none_match && s3_unchanged_since(x, object->modified_ms, modified))
+        return "x-amz-copy-source-If-Modified-Since";
+    return NULL;
 }
 
 static void fail_source_absent(struct s3_request *r, const struct source *source, int has_bucket)
@@ -117,8 +123,8 @@ int s3_copy_source(struct s3_request *r, struct meta_object *object, int *is_sel
         exchange_fail(r->x, "InvalidRequest",
                       "The source of a copy request may not specifically refer to a delete marker "
                       "by version id.");
-    else if (!holds(r->x, object))
-        s3_fail_condition(r, "x-amz-copy-source-If-Match");
+    else if (failed_condition(r->x, object))
+        s3_fail_condition(r, failed_condition(r->x, object));
     else
         return 0;
     return -1;
@@ -138,8 +144,6 @@ void s3_answer_copied(struct s3_request *r, const char *root, const char *etag,
         snprintf(name, sizeof name, "Checksum%s", checksum_name(content->checksum_kind));
         checksum_text(content->checksum, content->checksum_size, text);
         s3_xml(&out, name, text);
-        if (strcmp(root, "CopyObjectResult") == 0)
-            s3_xml(&out, "ChecksumType", "FULL_OBJECT");
     }
     buf_printf(&out, "</%s>", root);
     s3_xml_send(r->x, &out);

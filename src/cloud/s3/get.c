@@ -36,7 +36,7 @@ static int judge(const struct exchange *x, const struct meta_object *object)
         return 412;
     if (none_match)
         return s3_etag_listed(none_match, object->etag) ? 304 : 0;
-    return modified && s3_changed_since(object->modified_ms, modified) == 0 ? 304 : 0;
+    return s3_unchanged_since(x, object->modified_ms, modified) ? 304 : 0;
 }
 
 /* -- versions -- */
@@ -368,7 +368,11 @@ static int read_part(struct s3_request *r, struct meta_object *object, struct ra
         range->is_partial = 1;
         return 0;
     }
-    exchange_fail(r->x, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+    char count[24];
+    snprintf(count, sizeof count, "%zu", *parts ? *parts : 1);
+    const struct error_field fields[] = {{"PartNumberRequested", text}, {"ActualPartCount", count}};
+    exchange_fail_fields(r->x, "InvalidPartNumber", "The requested partnumber is not satisfiable",
+                         fields, 2);
     return -1;
 }
 

@@ -34,6 +34,9 @@
 /* What AWS answers where a bucket was made without object lock. */
 static void no_object_lock(struct s3_request *r)
 {
+    struct meta_object object;
+    if (s3_need_version(r, &object) < 0)
+        return;
     exchange_fail(r->x, "InvalidRequest", "Bucket is missing Object Lock Configuration");
 }
 

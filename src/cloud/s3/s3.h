@@ -110,6 +110,9 @@ void s3_http_time(int64_t unix_ms, char out[S3_TIME_BYTES]); /* "Mon, 23 Nov 202
 int s3_read_http_time(const char *text, int64_t *unix_s);    /* -1: it is none */
 /* 1: modified after that date, 0: not, -1: it is no date, and a condition with it is none. */
 int s3_changed_since(int64_t modified_ms, const char *date);
+/* The same for If-Modified-Since (`date` may be NULL): AWS asks nothing by a date that is still to
+ * come. */
+int s3_unchanged_since(const struct exchange *x, int64_t modified_ms, const char *date);
 /* <name>text</name>, escaped. */
 void s3_xml(struct buf *out, const char *name, const char *text);
 void s3_xml_begin(struct buf *out, const char *root);

@@ -35,6 +35,12 @@ int s3_changed_since(int64_t modified_ms, const char *date)
     return s3_read_http_time(date, &unix_s) < 0 ? -1 : modified_ms / 1000 > unix_s;
 }
 
+int s3_unchanged_since(const struct exchange *x, int64_t modified_ms, const char *date)
+{
+    return date && s3_changed_since(modified_ms, date) == 0 &&
+           s3_changed_since(x->received_unix_ms + 1000, date) == 1;
+}
+
 void s3_xml(struct buf *out, const char *name, const char *text)
 {
     buf_printf(out, "<%s>", name);

@@ -130,11 +130,10 @@ static void answer(struct listing *l)
     s3_xml(&out, "Bucket", l->r->bucket);
     put_text(l, &out, "KeyMarker", l->page.key_marker);
     s3_xml(&out, "UploadIdMarker", l->page.id_marker);
-    if (l->count) {
-        put_text(l, &out, "NextKeyMarker", l->last_key);
-        s3_xml(&out, "NextUploadIdMarker", l->last_id);
-    }
-    put_text(l, &out, "Prefix", l->page.prefix);
+    put_text(l, &out, "NextKeyMarker", l->count ? l->last_key : "");
+    s3_xml(&out, "NextUploadIdMarker", l->count ? l->last_id : "");
+    if (*l->page.prefix)
+        put_text(l, &out, "Prefix", l->page.prefix);
     if (*l->delimiter)
         put_text(l, &out, "Delimiter", l->delimiter);
     if (l->encodes_url)
