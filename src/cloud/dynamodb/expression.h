@@ -114,6 +114,10 @@ int update_parse(struct substitutions *s, const char *text, struct update *out,
 int update_apply(const struct update *update, struct value *item, struct arena *arena,
                  struct err *err) MUST_USE;
 
+/* Bytes of an UpdateExpression that UpdateItem counts against the limit of an item; `old` is the
+ * item as it was (NULL: there is none). */
+size_t update_charge(const struct update *update, const struct value *old);
+
 /* What the path leads to in the item, or NULL. */
 struct value *path_find(const struct path *path, const struct value *item);
 /* A deep copy whose nodes may be edited; strings stay shared. */

@@ -3,7 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_EXPONENT = 126, MIN_EXPONENT = -129, SUM_DIGITS = 2 * NUMBER_MAX_DIGITS + 2 };
+enum {
+    MAX_WRITTEN = 100000000,
+    MAX_EXPONENT = 126,
+    MIN_EXPONENT = -129,
+    SUM_DIGITS = 2 * NUMBER_MAX_DIGITS + 2
+};
 
 static int is_digit(char c)
 {
@@ -52,7 +57,7 @@ static void read_digits(struct reading *r, struct number *out)
         take_digit(r, out, *r->at - '0', 1);
 }
 
-/* Returns -1 when there is an exponent part without digits. */
+/* Returns -1 when there is an exponent part without digits, or one that no 64 bits hold. */
 static int read_exponent(struct reading *r)
 {
     if (r->at == r->end || (*r->at != 'e' && *r->at != 'E'))
@@ -63,21 +68,23 @@ static int read_exponent(struct reading *r)
         r->at++;
     if (r->at == r->end || !is_digit(*r->at))
         return -1;
-    long value = 0;
+    int64_t value = 0;
     for (; r->at < r->end && is_digit(*r->at); r->at++)
-        if (value < 100000)
-            value = value * 10 + (*r->at - '0');
-    r->exponent += negative ? -value : value;
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *r->at - '0', &value))
+            return -1;
+    value = value > MAX_WRITTEN ? MAX_WRITTEN : value;
+    r->exponent += negative ? -(long)value : (long)value;
     return 0;
 }
 
-static int check_range(const struct number *number, long exponent, struct err *err)
+static int check_range(long exponent, struct err *err)
 {
-    if (number->sign && exponent > MAX_EXPONENT)
+    if (exponent > MAX_EXPONENT)
         return err_set(err, ERR_INVALID,
                        "Number overflow. Attempting to store a number with magnitude larger than "
                        "supported range");
-    if (number->sign && exponent < MIN_EXPONENT)
+    if (exponent < MIN_EXPONENT)
         return err_set(err, ERR_INVALID,
                        "Number underflow. Attempting to store a number with magnitude smaller than "
                        "supported range");
@@ -107,7 +114,7 @@ int number_parse(const char *text, size_t size, struct number *out, struct err *
                        "Attempting to store more than 38 significant digits in a Number");
     out->count = (uint8_t)r.digits;
     out->sign = (int8_t)(!r.digits ? 0 : negative ? -1 : 1);
-    if (check_range(out, r.exponent, err) < 0)
+    if (check_range(out->sign ? r.exponent : r.exponent + 1, err) < 0) /* 0e125 fits, 0e126 not */
         return -1;
     out->exponent = (int16_t)(out->sign ? r.exponent : 0);
     return 0;
@@ -178,7 +185,7 @@ static int pack_sum(const uint8_t *digits, int exponent, struct number *out, str
         *out = (struct number){0};
         return 0;
     }
-    if (check_range(out, exponent - first, err) < 0)
+    if (out->sign && check_range(exponent - first, err) < 0)
         return -1;
     out->exponent = (int16_t)(exponent - first);
     return 0;

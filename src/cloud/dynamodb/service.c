@@ -5,10 +5,12 @@
 #include "cloud/dynamodb/request.h"
 #include "cloud/dynamodb/shape.h"
 #include "cloud/dynamodb/worker.h"
+#include "cloud/inflate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <zlib.h>
 
@@ -91,7 +93,7 @@ static const char *const unserved[] = {
     "UpdateTableReplicaAutoScaling",
 };
 
-enum { ACTION_PREFIX = sizeof "dynamodb:" - 1 };
+enum { ACTION_PREFIX = sizeof "dynamodb:" - 1, MAX_INFLATED_BYTES = 16 * 1024 * 1024 };
 
 static const char content_type[] = "application/x-amz-json-1.0";
 static const char target_prefix[] = "DynamoDB_20120810.";
@@ -121,15 +123,18 @@ static void respond(struct exchange *x, int status, const char *data, size_t siz
     exchange_respond(x, status, content_type, data ? data : "", size);
 }
 
+/* `message` NULL: AWS gives none. */
 static void respond_error(struct exchange *x, int status, const char *type, const char *message,
                           const char *extra)
 {
+    int capital = strstr(type, "SerializationException") || strstr(type, "AccessDenied");
     struct buf out;
     buf_init(&out, REQUEST_MAX_OUT_BYTES);
-    buf_printf(&out, "{\"__type\":\"%s\",\"%s\":", type,
-               strstr(type, "SerializationException") || strstr(type, "AccessDenied") ? "Message"
-                                                                                      : "message");
-    json_write_string(&out, message, strlen(message));
+    buf_printf(&out, "{\"__type\":\"%s\"", type);
+    if (message) {
+        buf_puts(&out, capital ? ",\"Message\":" : ",\"message\":");
+        json_write_string(&out, message, strlen(message));
+    }
     buf_printf(&out, "%s}", extra ? extra : "");
     respond(x, status, out.data, out.size);
     buf_finish(&out);
@@ -238,32 +243,48 @@ static void run(struct dynamodb *service, struct exchange *x, const struct opera
 
 static void refuse_operation(struct exchange *x, const char *name)
 {
-    char message[128] = "An unknown operation was requested.";
+    char message[128] = "";
     for (size_t i = 0; name && i < sizeof unserved / sizeof *unserved; i++) {
         if (strcmp(unserved[i], name))
             continue;
         snprintf(message, sizeof message, "The operation is not supported by ken: %s", name);
         log_line(LOG_WARN, "dynamodb: %s is not supported", name);
     }
-    respond_error(x, 400, "com.amazon.coral.service#UnknownOperationException", message, NULL);
+    respond_error(x, 400, "com.amazon.coral.service#UnknownOperationException",
+                  *message ? message : NULL, NULL);
+}
+
+/* The body as JSON; `*encoded_wrong` when its Content-Encoding cannot be undone. */
+static json_t *read_body(struct exchange *x, int *encoded_wrong)
+{
+    struct err err = {0};
+    const char *encoding = exchange_header(x, "Content-Encoding");
+    const char *data = exchange_body(x, &err);
+    size_t size = x->body.size;
+    *encoded_wrong = encoding && *encoding && strcasecmp(encoding, "gzip");
+    if (data && encoding && !strcasecmp(encoding, "gzip")) {
+        data = inflate_gzip(data, &size, MAX_INFLATED_BYTES, &x->arena, &err);
+        *encoded_wrong = !data;
+    }
+    return data && !*encoded_wrong ? json_loadb(data, size, JSON_ALLOW_NUL, NULL) : NULL;
 }
 
 void dynamodb_handle(struct dynamodb *service, struct exchange *x)
 {
     const char *name = operation_name(x);
     const struct operation *operation = find_operation(name);
-    struct err err = {0};
+    int encoded_wrong;
     if (!operation) {
         refuse_operation(x, name);
         return;
     }
-    const char *data = exchange_body(x, &err);
-    json_t *body = data ? json_loadb(data, x->body.size, JSON_ALLOW_NUL, NULL) : NULL;
+    json_t *body = read_body(x, &encoded_wrong);
     if (json_is_object(body))
         run(service, x, operation, body);
+    else if (encoded_wrong)
+        respond_error(x, 500, DYNAMODB "InternalServerError", "Internal server error", NULL);
     else
-        respond_error(x, 400, "com.amazon.coral.service#SerializationException",
-                      "Start of structure or map expected, or the JSON is damaged", NULL);
+        respond_error(x, 400, "com.amazon.coral.service#SerializationException", NULL, NULL);
     json_decref(body);
 }
 

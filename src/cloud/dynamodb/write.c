@@ -202,28 +202,19 @@ static int count_change(struct connection *connection, struct request *r, const 
     return connection_run(connection, s, &r->err);
 }
 
-/* What UpdateItem writes, as AWS counts it against the limit of an item: names and values of the
- * attributes it sets, and a price for each clause. Measured on the real service. */
-static size_t update_size(const struct update *update, const struct value *item)
+static int refuse_size(struct request *r)
 {
-    enum { BASE = 3, SET_OR_ADD = 19, REMOVE_OR_DELETE = 2 };
-    size_t size = BASE;
-    for (size_t i = 0; i < update->count; i++) {
-        const struct action *action = &update->actions[i];
-        const char *name = action->path.steps[0].name;
-        const struct value *value = value_member(item, name);
-        int sets = action->type == ACTION_SET || action->type == ACTION_ADD;
-        size += sets ? SET_OR_ADD : REMOVE_OR_DELETE;
-        if (sets && value && action->path.count == 1)
-            size += strlen(name) + value_size(value);
-    }
-    return size;
+    return err_set(&r->err, ERR_INVALID,
+                   "Item size to update has exceeded the maximum allowed size");
 }
 
-static int is_too_large(const struct write *w)
+/* UpdateItem's expression has a limit of its own, which comes before the condition. */
+static int check_charge(struct request *r, const struct write *w)
 {
-    return item_size(&w->new) > ITEM_MAX_BYTES ||
-           (w->alone && w->update && update_size(w->update, &w->new) > ITEM_MAX_BYTES);
+    if (!w->alone || !w->update || !w->update->count || w->update->actions[0].legacy)
+        return 0;
+    return update_charge(w->update, w->had_old ? &w->old : NULL) <= ITEM_MAX_BYTES ? 0
+                                                                                   : refuse_size(r);
 }
 
 static int make_updated(struct request *r, struct write *w)
@@ -235,10 +226,7 @@ static int make_updated(struct request *r, struct write *w)
         return -1;
     if (table_check_index_keys(w->table, &w->new, 1, &r->err) < 0)
         return -1;
-    if (is_too_large(w))
-        return err_set(&r->err, ERR_INVALID,
-                       "Item size to update has exceeded the maximum allowed size");
-    return 0;
+    return item_size(&w->new) <= ITEM_MAX_BYTES ? 0 : refuse_size(r);
 }
 
 static int make_new(struct request *r, struct write *w)
@@ -285,7 +273,7 @@ int write_run(struct connection *connection, struct request *r, struct write *w)
     if (w->table->dropped || w->table->stale)
         return fail_table(r, w->table);
     if (table_key(w->table, &w->item, &key, r->arena, &r->err) < 0 ||
-        load_old(connection, r, w, &key) < 0)
+        load_old(connection, r, w, &key) < 0 || check_charge(r, w) < 0)
         return -1;
     if (w->condition && !condition_holds(w->condition, w->had_old ? &w->old : NULL))
         return err_set(&r->err, ERR_DENIED, "The conditional request failed");
