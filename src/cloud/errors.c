@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum { MAX_MESSAGE_BYTES = 2048, MAX_ERROR_BODY_BYTES = 64 * 1024 };
 
@@ -265,8 +266,25 @@ static void add_query_error(struct exchange *x, int status, const char *code)
         exchange_reply_header(x, "x-amzn-query-error", text);
 }
 
+static int own_status(const struct exchange *x, int status)
+{
+    return status == 403 && x->service && x->service->denied_status ? x->service->denied_status
+                                                                    : status;
+}
+
+static void add_sum(struct exchange *x, const struct buf *body)
+{
+    char sum[16];
+    if (!x->service || !x->service->sums)
+        return;
+    snprintf(sum, sizeof sum, "%lu",
+             crc32(0, (const unsigned char *)(body->data ? body->data : ""), (unsigned)body->size));
+    exchange_reply_header(x, "x-amz-crc32", sum);
+}
+
 static void fail_with(struct exchange *x, const struct failure *f)
 {
+    int status = own_status(x, f->status);
     static const char *const types[] = {"application/xml", "application/x-amz-json-1.0",
                                         "application/json", "text/xml"};
     enum error_form form = form_of(x);
@@ -282,10 +300,11 @@ static void fail_with(struct exchange *x, const struct failure *f)
         add_query_error(x, f->status, f->code);
     if (form == ERROR_FORM_REST_JSON)
         exchange_reply_header(x, "X-Amzn-ErrorType", f->code);
+    add_sum(x, &body);
     if (strcmp(x->method, "HEAD") == 0)
-        exchange_respond(x, f->status, NULL, NULL, 0);
+        exchange_respond(x, status, NULL, NULL, 0);
     else
-        exchange_respond(x, f->status, types[form], body.data, body.size);
+        exchange_respond(x, status, types[form], body.data, body.size);
     buf_finish(&body);
 }
 

@@ -106,6 +106,8 @@ struct service {
     const char *name; /* the SigV4 scope it answers to: "s3", "dynamodb", "lambda", ... */
     enum error_form error_form;
     const char *error_prefix; /* ERROR_FORM_JSON: in front of the code in __type, or NULL */
+    int denied_status;        /* HTTP status of what is 403 elsewhere; 0: 403 */
+    int sums;                 /* every answer has the CRC-32 of its body in x-amz-crc32 */
     int anonymous;            /* takes unsigned requests too: identity.access_key_id is NULL then */
     /* May this unsigned request go on? Called when its head is there, on the network thread; -1:
      * answered. NULL: any may. */

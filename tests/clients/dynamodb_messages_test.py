@@ -8,6 +8,7 @@ import json
 import sys
 import unittest
 import urllib.parse
+import zlib
 
 import cloud as clouds
 
@@ -249,6 +250,12 @@ class MessagesTest(clouds.Case):
         self.says("CreateTable", {**schema, "LocalSecondaryIndexes": [{"IndexName": "aa", **index}],
                                   "GlobalSecondaryIndexes": [{"IndexName": "zz", **index}]}, VALIDATION,
                   "2 validation errors detected: " + text.format("zz", "global") + "; " + text.format("aa", "local"))
+        twice = [{"AttributeName": "a", "AttributeType": t} for t in "SN"]
+        self.says("CreateTable", {**schema, "AttributeDefinitions": twice}, VALIDATION,
+                  PARAMETERS + "Duplicate AttributeName in AttributeDefinitions: a")
+        for tags in ([{"Key": str(i), "Value": ""} for i in range(51)], [{"Key": "a", "Value": "#!"}]):
+            self.assertIn(VALIDATION, self.ask("CreateTable", {**schema, "Tags": tags})["__type"])
+        self.assertNotIn("wrong", self.ask("ListTables", {})["TableNames"])
         update = {"Delete": {"IndexName": "abc"}}
         for body, message in (
                 ({"GlobalSecondaryIndexUpdates": [{}]},
@@ -292,6 +299,22 @@ class MessagesTest(clouds.Case):
         for data, encoding in ((body, "gzip"), (two[:-1], "gzip"), (b"", "gzip"), (body, "garbage")):
             status, answer = self.send("PutItem", data, **{"Content-Encoding": encoding})
             self.assertEqual((status, answer["__type"].split("#")[-1]), (500, "InternalServerError"))
+
+    def test_what_is_not_signed_is_a_bad_request(self):
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection.request("POST", "/", b"{}", {"X-Amz-Target": "DynamoDB_20120810.ListTables",
+                                                "Content-Type": "application/x-amz-json-1.0"})
+        response = connection.getresponse()
+        body = response.read()
+        self.assertEqual((response.status, response.headers["x-amz-crc32"]), (400, str(zlib.crc32(body))))
+        self.assertEqual(json.loads(body), {
+            "__type": "com.amazon.coral.service#MissingAuthenticationTokenException",
+            "message": "Request is missing Authentication Token"})
+        connection.close()
+
+    def test_a_client_that_asks_for_endpoints_stays_here(self):
+        self.assertEqual(self.ask("DescribeEndpoints", {}),
+                         {"Endpoints": [{"Address": self.host, "CachePeriodInMinutes": 1440}]})
 
     def test_what_is_no_json_or_no_operation_has_no_message(self):
         self.assertEqual(self.send("PutItem", b"}{"),

@@ -129,7 +129,7 @@ class WireTest(unittest.TestCase):
             if service not in self.services:
                 continue
             status, body, reply = self.raw("POST", target, headers, b"{}")
-            self.assertEqual(status, 403, service)
+            self.assertEqual(status, 400 if service == "dynamodb" else 403, service)
             code = reply.get("X-Amzn-ErrorType") or json.loads(body)["__type"]
             self.assertTrue(code.endswith("MissingAuthenticationTokenException"), code)
 
@@ -159,7 +159,7 @@ class WireTest(unittest.TestCase):
                 signed = signer.sign("POST", target, {"Host": self.host, **headers},
                                      hashlib.sha256(b"{}").hexdigest())
                 status, body, reply = self.raw("POST", target, signed, sent)
-                self.assertEqual(status, 403, (service, code))
+                self.assertEqual(status, 400 if service == "dynamodb" else 403, (service, code))
                 told = reply.get("X-Amzn-ErrorType") or json.loads(body)["__type"]
                 self.assertTrue(told.endswith(code), told)
 

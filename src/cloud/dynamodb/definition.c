@@ -230,13 +230,28 @@ int definition_set_options(struct request *r, json_t *definition)
     return 0;
 }
 
+static int check_defined_once(struct request *r, const json_t *definitions)
+{
+    for (size_t i = 1; i < json_array_size(definitions); i++)
+        for (size_t j = 0; j < i; j++) {
+            const json_t *name = json_object_get(json_array_get(definitions, i), "AttributeName");
+            const json_t *other = json_object_get(json_array_get(definitions, j), "AttributeName");
+            if (json_equal(name, other))
+                return err_set(&r->err, ERR_INVALID,
+                               INVALID "Duplicate AttributeName in AttributeDefinitions: %s",
+                               json_string_value(name));
+        }
+    return 0;
+}
+
 static int check(struct request *r)
 {
     const json_t *definitions = json_object_get(r->body, "AttributeDefinitions");
     const json_t *keys = json_object_get(r->body, "KeySchema");
     int local = json_object_get(r->body, "LocalSecondaryIndexes") != NULL;
     int global = json_object_get(r->body, "GlobalSecondaryIndexes") != NULL;
-    if (check_keys(r, keys, definitions) < 0)
+    if (check_keys(r, keys, definitions) < 0 || check_defined_once(r, definitions) < 0 ||
+        tags_check(r) < 0)
         return -1;
     if (!local && !global && json_array_size(definitions) != json_array_size(keys))
         return err_set(&r->err, ERR_INVALID,

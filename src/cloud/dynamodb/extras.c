@@ -1,9 +1,12 @@
 #include "cloud/dynamodb/request.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Tags, and what tools ask about a table besides. */
+
+enum { MAX_TAGS = 50 };
 
 int describe_limits(struct request *r)
 {
@@ -16,12 +19,13 @@ int describe_limits(struct request *r)
 
 int describe_endpoints(struct request *r)
 {
+    const char *host = exchange_header(r->exchange, "Host");
     if (request_authorize(r, NULL, NULL, NULL) < 0)
         return -1;
-    return buf_printf(&r->out,
-                      "{\"Endpoints\":[{\"Address\":\"dynamodb.%s.amazonaws.com\","
-                      "\"CachePeriodInMinutes\":1440}]}",
-                      r->service->region);
+    /* A client that discovers endpoints goes on there: it has found this one. */
+    buf_puts(&r->out, "{\"Endpoints\":[{\"Address\":");
+    json_write_string(&r->out, host ? host : "", host ? strlen(host) : 0);
+    return buf_puts(&r->out, ",\"CachePeriodInMinutes\":1440}]}");
 }
 
 int describe_continuous_backups(struct request *r)
@@ -141,15 +145,47 @@ static int run_tags(struct connection *connection, void *context, struct err *er
         remove_tag(job->tags, json_string_value(json_object_get(tag, "Key")));
         json_array_append(job->tags, tag);
     }
-    if (json_array_size(job->tags) > 50)
-        return err_set(err, ERR_INVALID, "Tag limit exceeded: 50");
+    if (json_array_size(job->tags) > MAX_TAGS)
+        return err_set(err, ERR_INVALID, "Tag limit exceeded: %d", MAX_TAGS);
     return store_json(connection, "UPDATE tables SET tags = ?2 WHERE id = ?1", job->table->id,
                       job->tags, err);
 }
 
+/* Letters, digits, spaces and a few signs; letters beyond ASCII are not looked at. */
+static int is_tag_text(const char *text)
+{
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !strchr(" +-=._:/@", *text) &&
+            (unsigned char)*text < 0x80)
+            return 0;
+    return 1;
+}
+
+int tags_check(struct request *r)
+{
+    size_t i;
+    json_t *tag;
+    const json_t *tags = json_object_get(r->body, "Tags");
+    if (json_array_size(tags) > MAX_TAGS)
+        return err_set(&r->err, ERR_INVALID, "Too many tags: a table has at most %d", MAX_TAGS);
+    json_array_foreach(tags, i, tag)
+    {
+        const char *key = json_string_value(json_object_get(tag, "Key"));
+        const char *value = json_string_value(json_object_get(tag, "Value"));
+        if (!is_tag_text(key) || !is_tag_text(value))
+            return err_set(&r->err, ERR_INVALID,
+                           "One or more parameter values were invalid: The tag %.128s has letters "
+                           "that are not allowed",
+                           key);
+    }
+    return 0;
+}
+
 static int change_tags(struct request *r, const char *list, const char *when_empty)
 {
-    struct table *table = check_tag_request(r, list, when_empty) < 0 ? NULL : tagged_table(r);
+    if (check_tag_request(r, list, when_empty) < 0 || tags_check(r) < 0)
+        return -1;
+    struct table *table = tagged_table(r);
     if (!table)
         return -1;
     struct tags_job job = {.request = r, .table = table};

@@ -28,6 +28,8 @@ int dynamodb_service_create(struct cloud *cloud, struct err *err)
     struct service entry = {.name = "dynamodb",
                             .error_form = ERROR_FORM_JSON,
                             .error_prefix = "com.amazon.coral.service#",
+                            .denied_status = 400,
+                            .sums = 1,
                             .max_body_bytes = (size_t)20 * 1024 * 1024,
                             .memory_body_bytes = (size_t)20 * 1024 * 1024,
                             .handle = handle,

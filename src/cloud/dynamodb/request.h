@@ -89,6 +89,9 @@ int store_json(struct connection *connection, const char *sql, int64_t id, const
  * error. Returns -1. */
 int fail_table(struct request *r, const struct table *table);
 
+/* Whether a table may have the request's Tags. */
+int tags_check(struct request *r) MUST_USE;
+
 /* The answer of operations on tables: {"member": definition}, with `status`, sizes and counts. */
 int table_answer(struct request *r, const struct table *table, const char *member,
                  const char *status) MUST_USE;
