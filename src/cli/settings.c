@@ -4,10 +4,12 @@
 #include "base/file.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { MAX_NAME = 64, MAX_SEEN = 128 };
 
@@ -116,16 +118,37 @@ static int load_file(struct settings *settings, const struct command_line *line,
     return done == 0 && text.data ? settings_parse(settings, line, text.data, path, err) : done;
 }
 
-static int load_variables(const struct command_line *line, const char *prefix, struct err *err)
+/* KEN_EDGE_RECORD_LIFETIME=60 becomes "record-lifetime"; the value, or NULL for another variable.
+ */
+static const char *read_variable(const char *variable, const char *prefix, char name[MAX_NAME])
 {
-    for (const struct option_spec *option = line->options; option->name; option++) {
-        char variable[2 * MAX_NAME];
-        snprintf(variable, sizeof variable, "%s%s", prefix, option->name);
-        for (char *c = variable + strlen(prefix); *c; c++)
-            *c = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
-        const char *value = getenv(variable);
-        if (value && *value && strcmp(option->name, "config") != 0 && set(option, value, err) < 0)
-            return err_wrap(err, "%s", variable);
+    size_t length = strlen(prefix);
+    const char *equals = strchr(variable, '=');
+    if (!equals || strncmp(variable, prefix, length) != 0)
+        return NULL;
+    snprintf(name, MAX_NAME, "%.*s", (int)(equals - variable - (ptrdiff_t)length),
+             variable + length);
+    for (char *c = name; *c; c++)
+        *c = (char)(*c == '_' ? '-' : tolower((unsigned char)*c));
+    return equals + 1;
+}
+
+static int load_variables(const struct settings *settings, const struct command_line *line,
+                          const char *prefix, struct err *err)
+{
+    char name[MAX_NAME];
+    for (char **variable = environ; *variable; variable++) {
+        const char *value = read_variable(*variable, prefix, name);
+        if (!value || !*value || strcmp(name, "config") == 0)
+            continue;
+        int index = index_of(line, name);
+        if (index < 0 && settings->lenient)
+            continue;
+        if (index < 0)
+            return err_set(err, ERR_INVALID, "%.*s: there is no option --%s (see ken %s --help)",
+                           (int)(value - *variable - 1), *variable, name, line->verb);
+        if (set(&line->options[index], value, err) < 0)
+            return err_wrap(err, "%.*s", (int)(value - *variable - 1), *variable);
     }
     return 0;
 }
@@ -137,7 +160,7 @@ int settings_load(struct settings *settings, const struct command_line *line, co
     const char *path = config_path(argv, prefix);
     if (path && load_file(settings, line, path, err) < 0)
         return -1;
-    return load_variables(line, prefix, err);
+    return load_variables(settings, line, prefix, err);
 }
 
 void settings_finish(struct settings *settings)

@@ -11,7 +11,8 @@
  *                 in double quotes
  *   a variable    KEN_EDGE_NAME for --name, "-" as "_": KEN_EDGE_RECORD_LIFETIME=60
  *
- * An unknown name, a name given twice and a value that is none are refused with file and line. */
+ * An unknown name (of a variable too), a name given twice and a value that is none are refused,
+ * with file and line. */
 struct settings {
     char *text;  /* the file's, which the options' texts point into */
     int lenient; /* set before: names of other verbs' options are passed over */

@@ -108,6 +108,22 @@ static void the_command_line_wins_over_variables_and_these_over_the_file(void **
     unlink(path);
 }
 
+static void an_unknown_variable_is_refused(void **state)
+{
+    (void)state;
+    struct values v = {0};
+    struct err err = {0};
+    struct settings settings = {0}, lenient = {.lenient = 1};
+    const struct option_spec specs[] = SPECS(v);
+    const struct command_line line = {.verb = "edge", .options = specs};
+    char edge[] = "edge", *argv[] = {edge, NULL};
+    setenv("T_NAEM", "x", 1);
+    assert_int_equal(settings_load(&settings, &line, "T_", argv, &err), -1);
+    assert_non_null(strstr(err.message, "T_NAEM: there is no option --naem"));
+    assert_int_equal(settings_load(&lenient, &line, "T_", argv, &err), 0);
+    unsetenv("T_NAEM");
+}
+
 static void an_absent_file_is_told(void **state)
 {
     (void)state;
@@ -129,6 +145,7 @@ int main(void)
         cmocka_unit_test(wrong_lines_are_refused_with_their_number),
         cmocka_unit_test(every_kind_of_option_is_read),
         cmocka_unit_test(the_command_line_wins_over_variables_and_these_over_the_file),
+        cmocka_unit_test(an_unknown_variable_is_refused),
         cmocka_unit_test(an_absent_file_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
