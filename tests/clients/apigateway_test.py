@@ -300,13 +300,13 @@ class ApiGatewayTest(clouds.Case):
                                  headers={"X-Own": "yes", "Content-Type": "text/plain"})
         self.assertEqual(status, 200)
         self.assertEqual(event["resource"], "/faces/{name}")
-        self.assertEqual(event["path"], "/faces/a b")
+        self.assertEqual(event["path"], "/faces/a%20b")
         self.assertEqual(event["httpMethod"], "POST")
         self.assertEqual({k.lower(): v for k, v in event["headers"].items()}["x-own"], "yes")
         self.assertEqual(event["queryStringParameters"], {"q": "2", "e": "\u00fc"})
         self.assertEqual(event["multiValueQueryStringParameters"], {"q": ["1", "2"],
                                                                     "e": ["\u00fc"]})
-        self.assertEqual(event["pathParameters"], {"name": "a b"})
+        self.assertEqual(event["pathParameters"], {"name": "a%20b"})
         self.assertEqual((event["body"], event["isBase64Encoded"]), ("body", False))
         context = event["requestContext"]
         self.assertEqual((context["stage"], context["apiId"], context["resourcePath"]),

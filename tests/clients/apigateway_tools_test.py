@@ -260,6 +260,32 @@ class ToolsTest(clouds.Case):
         self.assertEqual(left, {})
         self.assertEqual([self.get("y")[0] for _ in range(3)], [200] * 3)
 
+    def test_paths_come_as_they_are_and_queries_decoded(self):
+        code = ("import json\ndef handler(event, context):\n"
+                "    return {'statusCode': 200, 'body': json.dumps(event)}\n")
+        try:
+            self.lambdas.create_function(FunctionName="raw", Role=ROLE, Runtime="python3.12",
+                                         Handler="app.handler",
+                                         Code={"ZipFile": functions.make_zip({"app.py": code})})
+        except self.lambdas.exceptions.InvalidParameterValueException as error:
+            self.skipTest(str(error))
+        functions.allow_gateway(self.lambdas, "raw")
+        names = {"restApiId": self.api, "resourceId": self.resource("{proxy+}"), "httpMethod": "ANY"}
+        self.client.put_method(authorizationType="NONE", **names)
+        self.client.put_integration(
+            type="AWS_PROXY", integrationHttpMethod="POST", **names,
+            uri="arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:"
+                "000000000000:function:raw/invocations")
+        self.deploy()
+        event = json.loads(self.get("a/b%2Bc@d.e/f+g/?email=t%2Bu@v.w&plus=x+y&n=1&n=2")[1])
+        self.assertEqual(event["path"], "/a/b%2Bc@d.e/f+g/")
+        self.assertEqual(event["pathParameters"], {"proxy": "a/b%2Bc@d.e/f+g"})
+        self.assertEqual(event["requestContext"]["path"], "/prod/a/b%2Bc@d.e/f+g/")
+        self.assertEqual(event["queryStringParameters"],
+                         {"email": "t+u@v.w", "plus": "x y", "n": "2"})
+        self.assertEqual(event["multiValueQueryStringParameters"]["n"], ["1", "2"])
+        self.assertEqual(event["headers"]["X-Forwarded-Port"], self.cloud.endpoint.rsplit(":", 1)[1])
+
     def test_a_stage_variable_names_the_alias(self):
         arn = self.lambdas.create_function(
             FunctionName="who", Role=ROLE, Runtime="provided.al2023", Handler="h",

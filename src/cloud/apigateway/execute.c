@@ -180,8 +180,9 @@ static int find_stage(struct execution *e, struct exchange *x, struct target *t)
                            ? split_path_form(t, x->path + sizeof prefix - 1)
                            : split_host_form(t, exchange_header(x, "Host"), x->path);
     t->path = rest ? exchange_decode(x, rest, strlen(rest), 0) : NULL;
+    t->raw_path = rest;
     if (t->path && !*t->path)
-        t->path = "/";
+        t->path = t->raw_path = "/";
     if (!t->path || *t->path != '/')
         return target_refuse(x, t, 403, "Missing Authentication Token");
     t->stage = gateway_find(t->gateway, t->api_id, t->stage_name);

@@ -8,10 +8,23 @@
 
 /* Requests to REST APIs. */
 
+/* Of a greedy parameter the last '/' is the path's, not the value's. */
+static void trim_parameters(struct exchange *x, struct target *t)
+{
+    for (size_t i = 0; i < t->match.parameter_count; i++) {
+        const char *value = t->match.parameters[i].value;
+        size_t size = strlen(value);
+        if (size > 1 && value[size - 1] == '/' && (value = arena_copy(&x->arena, value, size - 1)))
+            t->match.parameters[i].value = value;
+    }
+}
+
 static int find_method(struct exchange *x, struct target *t)
 {
-    if (path_tree_find(t->stage->tree, t->path, &t->match, &x->arena))
+    /* The function sees path and parameters as they came: REST APIs decode only the query. */
+    if (path_tree_find(t->stage->tree, t->raw_path, &t->match, &x->arena))
         t->method = gateway_method(t->match.resource, x->method);
+    trim_parameters(x, t);
     t->integration = json_object_get(t->method, "methodIntegration");
     return t->integration ? 0 : target_refuse(x, t, 403, "Missing Authentication Token");
 }
@@ -166,6 +179,7 @@ static int invoke(struct execution *e, struct exchange *x, struct target *t)
     if (target_may_invoke(e, x, t, function, resource ? resource : "") < 0 ||
         target_event(e, x, t, &request) < 0)
         return -1;
+    request.path = t->raw_path;
     struct invocation invocation = {.function = function};
     json_int_t ms = json_integer_value(json_object_get(t->integration, "timeoutInMillis"));
     invocation.timeout_ms =

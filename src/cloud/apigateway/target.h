@@ -20,7 +20,8 @@ struct execution {
 struct target {
     enum wait_form form;
     char api_id[64], stage_name[129];
-    const char *path; /* decoded, begins with '/' */
+    const char *path;     /* decoded, begins with '/' */
+    const char *raw_path; /* as it came */
     struct gateway *gateway;
     const struct gateway_stage *stage;
     struct path_match match;
