@@ -56,6 +56,42 @@ static int lock_folder(struct cloud *cloud, struct err *err)
     return err_set_errno(err, "lock %s", path);
 }
 
+static int sync_folder(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 || fsync(fd) < 0 ? err_set_errno(err, "sync %s", path) : 0;
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
+/* What the services would make one by one, each folder with a sync of the one above it: on a first
+ * start all are made and then each one above is synced once, also what a start that was killed had
+ * made. The file `endpoint` is written when a start is done. */
+static int make_folders(struct cloud *cloud, struct err *err)
+{
+    static const char *const above[] = {"s3", "lambda", "apigateway", "ecr", ""};
+    static const char *const folders[] = {
+        "s3",         "s3/objects", "lambda",      "lambda/functions", "lambda/code",
+        "apigateway", "ecr",        "ecr/uploads", "apigateway/apis",  "iam"};
+    char path[PATH_MAX];
+    if (cloud_path(cloud, "endpoint", path, sizeof path, err) < 0)
+        return -1;
+    if (access(path, F_OK) == 0)
+        return 0;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        if (cloud_path(cloud, folders[i], path, sizeof path, err) < 0)
+            return -1;
+        if (mkdir(path, strcmp(folders[i], "lambda/code") == 0 ? 0755 : 0700) < 0 &&
+            errno != EEXIST)
+            return err_set_errno(err, "make folder %s", path);
+    }
+    for (size_t i = 0; i < sizeof above / sizeof *above; i++)
+        if (cloud_path(cloud, above[i], path, sizeof path, err) < 0 || sync_folder(path, err) < 0)
+            return -1;
+    return 0;
+}
+
 static int open_folder(struct cloud *cloud, const char *folder, struct err *err)
 {
     char path[PATH_MAX];
@@ -65,8 +101,8 @@ static int open_folder(struct cloud *cloud, const char *folder, struct err *err)
     if (!whole)
         return err_set_errno(err, "open data folder %s", folder);
     cloud->data_folder = whole;
-    if (lock_folder(cloud, err) < 0 || cloud_path(cloud, "spool", path, sizeof path, err) < 0 ||
-        file_remove_tree(path, err) < 0)
+    if (lock_folder(cloud, err) < 0 || make_folders(cloud, err) < 0 ||
+        cloud_path(cloud, "spool", path, sizeof path, err) < 0 || file_remove_tree(path, err) < 0)
         return -1;
     if (mkdir(path, 0700) < 0)
         return err_set_errno(err, "make folder %s", path);
