@@ -6,6 +6,7 @@
 #include "cloud/errors.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -166,6 +167,29 @@ static int read_payload(struct auth *auth, struct exchange *x)
     return unknown_payload(x);
 }
 
+/* A time that is not near enough, or another day in the scope, as the services but S3 word it.
+ * NULL: it is something else. */
+static const char *explain_time(struct auth *auth, struct exchange *x)
+{
+    const struct sigv4_claim *claim = &auth->claim;
+    int64_t now = x->received_unix_ms / 1000;
+    int is_late = claim->unix_s < now;
+    char now_text[SIGV4_AMZ_DATE_BYTES], edge[SIGV4_AMZ_DATE_BYTES];
+    sigv4_amz_date(now, now_text);
+    sigv4_amz_date(now + (is_late ? -SIGV4_CLOCK_WINDOW_S : SIGV4_CLOCK_WINDOW_S), edge);
+    if (strncmp(claim->date, claim->amz_date, 8) != 0)
+        return arena_printf(&x->arena,
+                            "Date in Credential scope does not match YYYYMMDD from ISO-8601 "
+                            "version of date from HTTP: '%s' != '%.8s', from '%s'.",
+                            claim->date, claim->amz_date, claim->amz_date);
+    if (claim->presigned || llabs(claim->unix_s - now) <= SIGV4_CLOCK_WINDOW_S)
+        return NULL;
+    return arena_printf(&x->arena, "Signature %s: %s is %s than %s (%s %c %d min.)",
+                        is_late ? "expired" : "not yet current", claim->amz_date,
+                        is_late ? "now earlier" : "still later", edge, now_text,
+                        is_late ? '-' : '+', SIGV4_CLOCK_WINDOW_S / 60);
+}
+
 static int verify(struct auth *auth, struct exchange *x, const char *payload_hash)
 {
     struct sigv4_request request = {.method = x->method,
@@ -181,11 +205,15 @@ static int verify(struct auth *auth, struct exchange *x, const char *payload_has
         auth->is_verified = 1;
         return 0;
     }
-    if (err.code == ERR_TIMEOUT)
-        return fail(x, auth->claim.presigned ? AUTH_EXPIRED : AUTH_SKEWED);
-    if (x->service->error_form != ERROR_FORM_S3)
-        return fail(x, AUTH_WRONG_SIGNATURE);
-    auth_s3_mismatch(x, &request, &auth->claim);
+    int is_s3 = x->service->error_form == ERROR_FORM_S3, is_time = err.code == ERR_TIMEOUT;
+    if (is_s3 && !is_time)
+        auth_s3_mismatch(x, &request, &auth->claim);
+    else
+        auth_fail(x,
+                  !is_time                ? AUTH_WRONG_SIGNATURE
+                  : auth->claim.presigned ? AUTH_EXPIRED
+                                          : AUTH_SKEWED,
+                  is_s3 ? NULL : explain_time(auth, x));
     return -1;
 }
 

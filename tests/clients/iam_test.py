@@ -71,7 +71,8 @@ class Entities(Base):
                      AssumeRolePolicyDocument=document(statement("s3:*")))
         self.refused("MalformedPolicyDocument", iam.create_policy, PolicyName="p",
                      PolicyDocument=LAMBDA)
-        self.refused("InvalidAction", iam.list_virtual_mfa_devices)
+        self.refused("InvalidAction", iam.list_policies_granting_service_access,
+                     Arn="arn:aws:iam::000000000000:user/ada", ServiceNamespaces=["s3"])
         message = self.refused("ValidationError", iam.create_user, UserName="x",
                                PermissionsBoundary=READ_ONLY)
         self.assertIn("PermissionsBoundary", message)
@@ -264,16 +265,16 @@ class Sessions(Base):
         without = self.client_of("sts", self.user("without"))
         allowed = self.client_of("sts", self.user("allowed", document(
             statement("sts:AssumeRole", arn))))
-        self.refused("AccessDenied", without.assume_role, RoleArn=arn, RoleSessionName="s")
-        allowed.assume_role(RoleArn=arn, RoleSessionName="s")
-        self.refused("AccessDenied", allowed.assume_role, RoleArn=arn + "x", RoleSessionName="s")
+        self.refused("AccessDenied", without.assume_role, RoleArn=arn, RoleSessionName="session")
+        allowed.assume_role(RoleArn=arn, RoleSessionName="session")
+        self.refused("AccessDenied", allowed.assume_role, RoleArn=arn + "x", RoleSessionName="session")
 
     def test_an_external_id_and_a_session_policy_bind(self):
         arn = self.role("bound", {"AWS": "*"}, document(statement("iam:List*")),
                         Condition={"StringEquals": {"sts:ExternalId": "secret"}})
         sts = self.client_of("sts", self.user("caller"))
-        self.refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="s")
-        session = sts.assume_role(RoleArn=arn, RoleSessionName="s", ExternalId="secret",
+        self.refused("AccessDenied", sts.assume_role, RoleArn=arn, RoleSessionName="session")
+        session = sts.assume_role(RoleArn=arn, RoleSessionName="session", ExternalId="secret",
                                   Policy=document(statement("iam:ListRoles")))
         client = self.client_of("iam", session["Credentials"])
         client.list_roles()
@@ -283,11 +284,11 @@ class Sessions(Base):
         arn = self.role("short", {"AWS": "*"})
         key = self.user("hurried")
         sts = self.client_of("sts", key)
-        self.refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="s",
+        self.refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="session",
                      DurationSeconds=60)
-        self.refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="s",
+        self.refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="session",
                      DurationSeconds=7200)
-        made = sts.assume_role(RoleArn=arn, RoleSessionName="s", DurationSeconds=900)
+        made = sts.assume_role(RoleArn=arn, RoleSessionName="session", DurationSeconds=900)
         left = made["Credentials"]["Expiration"].timestamp() - time.time()
         self.assertTrue(880 < left < 910, left)
         self.refused("InvalidClientTokenId",

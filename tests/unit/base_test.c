@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/file_sum.h"
+#include "base/glob.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -405,6 +406,39 @@ static void a_log_line_is_one_line_of_text_or_json(void **state)
     unsetenv("KEN_LOG_FORMAT");
 }
 
+static int fits(const struct glob *glob, const char *pattern, const char *text)
+{
+    return glob_matches(glob, pattern, text, strlen(text));
+}
+
+static void globs_match_whole_texts(void **state)
+{
+    static const struct glob plain = {.any = '*'}, both = {'*', '?', 1};
+    char stars[64], letters[4096];
+    (void)state;
+    assert_true(fits(&plain, "", ""));
+    assert_true(fits(&plain, "**", ""));
+    assert_false(fits(&plain, "", "a"));
+    assert_true(fits(&plain, "a*c", "abbbc"));
+    assert_true(fits(&plain, "a*b*c", "abxbc"));
+    assert_false(fits(&plain, "a*c", "abcd"));
+    assert_true(fits(&plain, "a?", "a?"));
+    assert_false(fits(&plain, "a?", "ab"));
+    assert_false(fits(&plain, "A", "a"));
+    assert_true(fits(&both, "s3:Get?bject*", "S3:getOBJECT"));
+    assert_false(fits(&both, "s3:Get?", "s3:get"));
+    assert_false(glob_matches(&both, "a", "a\0b", 3));
+    assert_true(glob_matches(&both, "a?b", "a\0b", 3));
+    memset(letters, 'a', sizeof letters);
+    for (size_t i = 0; i + 1 < sizeof stars; i++)
+        stars[i] = i % 2 ? 'a' : '*';
+    stars[sizeof stars - 1] = 0;
+    assert_true(glob_matches(&plain, stars, letters, sizeof letters));
+    letters[sizeof letters - 1] = 'b';
+    assert_true(glob_matches(&plain, stars, letters, sizeof letters - 1));
+    assert_true(glob_matches(&plain, stars, letters, sizeof letters));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +457,7 @@ int main(void)
         cmocka_unit_test(file_write_replaces_no_folder_and_no_device),
         cmocka_unit_test(hex_reads_what_it_writes_and_refuses_the_rest),
         cmocka_unit_test(utf8_refuses_what_is_none),
+        cmocka_unit_test(globs_match_whole_texts),
         cmocka_unit_test(pool_runs_every_job_once),
         cmocka_unit_test(pool_works_alone_while_disturbed),
         cmocka_unit_test(pool_works_alone_where_no_processor_is_free),

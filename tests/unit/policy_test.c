@@ -257,6 +257,119 @@ static void principals_are_named_or_everyone(void **state)
     }
 }
 
+/* What IAM says of a statement with these members, or of a whole document; "" when it is good. */
+static void check_says(const char *members, int is_managed, const char *message)
+{
+    struct err err = {0};
+    char text[2048];
+    int is_statement = *members == '"';
+    snprintf(text, sizeof text,
+             is_statement ? "{\"Version\":\"2012-10-17\",\"Statement\":{%s}}" : "%s", members);
+    int result = policy_check_identity(text, is_managed, &err);
+    if ((result == 0) != !*message || strcmp(result < 0 ? err.message : "", message) != 0)
+        fail_msg("%s: \"%s\" instead of \"%s\"", text, err.message, message);
+}
+
+#define GOOD "\"Effect\":\"Allow\",\"Action\":\"s3:x\",\"Resource\":\"*\""
+
+static void documents_of_identities_are_checked_in_order(void **state)
+{
+    static const char syntax[] = "Syntax errors in policy.",
+                      legacy[] = "The policy failed legacy parsing";
+    static const char unique[] = "Statement IDs (SID) in a single policy must be unique.";
+    (void)state;
+    check_says(GOOD, 1, "");
+    check_says("nothing", 1, syntax);
+    check_says("{\"Version\":\"2012-10-17\",\"Statement\":[]}", 1, syntax);
+    check_says("{\"Version\":\"2013-10-17\",\"Statement\":{" GOOD "}}", 1, syntax);
+    check_says("{\"Version\":\"2012-10-17\",\"Id\":1,\"Statement\":{" GOOD "}}", 1, syntax);
+    check_says("{\"Statement\":{" GOOD "}}", 1,
+               "Policy document must be version 2012-10-17 or greater.");
+    check_says("{\"Statement\":{" GOOD "}}", 0, "");
+    check_says(GOOD ",\"NotAction\":\"s3:y\"", 1, syntax);
+    check_says(GOOD ",\"Condition\":{\"No\":{\"a\":\"b\"}}", 1, syntax);
+    check_says(GOOD ",\"Condition\":{\"No\":{}}", 1, "");
+    check_says(GOOD ",\"Condition\":{\"Bool\":{\"a\":true}}", 1, "");
+    check_says("\"Effect\":\"allow\",\"Action\":\"x\",\"Resource\":\"y\"", 1, legacy);
+    check_says("{\"Version\":\"2012-10-17\",\"Statement\":[{\"Sid\":\"a\"," GOOD
+               "},{\"Sid\":\"a\"," GOOD "}]}",
+               1, unique);
+    check_says(GOOD ",\"Principal\":\"*\"", 1, "Policy document should not specify a principal.");
+    check_says("\"Effect\":\"Allow\",\"Resource\":\"x\"", 1,
+               "Policy statement must contain actions.");
+    check_says("\"Effect\":\"Allow\",\"Action\":\"s3:x\",\"Resource\":[]", 1,
+               "Policy statement must contain resources.");
+}
+
+static void actions_and_resources_are_checked(void **state)
+{
+    static const struct {
+        const char *action, *resource, *message;
+    } cases[] = {
+        {"*", "*", ""},
+        {"s3:x", "arn:aws:s3:::b", ""},
+        {"s3:x", "arn:aws:fdsasf", ""},
+        {"x", "y", "Resource y must be in ARN format or \"*\"."},
+        {"x", "*", "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."},
+        {"a:b:c", "*", "Actions/Condition can contain only one colon."},
+        {"a a:b", "*", "Vendor a a is not valid"},
+        {"s3:x", "arn:no:s3:::b", "Partition \"no\" is not valid for resource \"arn:no:s3:::b\"."},
+        {"s3:x", "arn:no:s3", "Partition \"no\" is not valid for resource \"arn:no:s3:*:*:*\"."},
+        {"s3:x", "arn:no", "Partition \"no\" is not valid for resource \"arn:no:*:*:*:*\"."},
+        {"s3:x", "arn:aws", "Resource vendor must be fully qualified and cannot contain regexes."},
+        {"s3:x", "arn:aws:iam:x::user/a",
+         "IAM resource arn:aws:iam:x::user/a cannot contain region information."},
+        {"s3:x", "arn:aws:s3:x::b", "Resource arn:aws:s3:x::b can not contain region information."},
+        {"s3:x", "arn:aws:iam::1:no",
+         "IAM resource path must either be \"*\" or start with user/, federated-user/, role/, "
+         "group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, "
+         "saml-provider/, oidc-provider/, report/, access-report/."},
+        {"s3:x", "arn:aws:s3::b", "The policy failed legacy parsing"},
+        {"s3:x", "arn:aws::::b", "The policy failed legacy parsing"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char members[512];
+        snprintf(members, sizeof members,
+                 "\"Effect\":\"Deny\",\"NotAction\":[\"%s\"],\"NotResource\":\"%s\"",
+                 cases[i].action, cases[i].resource);
+        check_says(members, 1, cases[i].message);
+    }
+}
+
+static void dates_of_conditions_are_checked(void **state)
+{
+    static const char *const good[] = {"2026-11-23",
+                                       "2026-11-23T08:00:00Z",
+                                       "2026-11-23t08:00:00.123456789z",
+                                       "01T",
+                                       "-292275054",
+                                       "0",
+                                       "9223372036854775807",
+                                       "2026-1-2T08:00+23",
+                                       "2026-11-23T08+05:30"};
+    static const char *const wrong[] = {"x",
+                                        "",
+                                        "234-13",
+                                        "2026-01-32",
+                                        "2026-1-1-1",
+                                        "2026-11-23T08:00:00+1",
+                                        "-292275055",
+                                        "2026-11-23T08:00:00.1234567890",
+                                        "T",
+                                        "2026-11-23T24:00",
+                                        "9223372036854775808"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good + sizeof wrong / sizeof *wrong; i++) {
+        size_t goods = sizeof good / sizeof *good;
+        char members[512];
+        snprintf(members, sizeof members,
+                 GOOD ",\"Condition\":{\"ForAnyValue:DateLessThanIfExists\":{\"a:b\":[\"%s\"]}}",
+                 i < goods ? good[i] : wrong[i - goods]);
+        check_says(members, 0, i < goods ? "" : "The policy failed legacy parsing");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +384,9 @@ int main(void)
         cmocka_unit_test(several_values_are_quantified),
         cmocka_unit_test(conditions_compare_numbers_dates_and_addresses),
         cmocka_unit_test(principals_are_named_or_everyone),
+        cmocka_unit_test(documents_of_identities_are_checked_in_order),
+        cmocka_unit_test(actions_and_resources_are_checked),
+        cmocka_unit_test(dates_of_conditions_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,14 +4,15 @@
 #include "cloud/form.h"
 #include "cloud/iam/iam.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-const struct iam_kind iam_user = {"users", "User", "UserName", "user", "AIDA", IAM_MAX_NAME};
-const struct iam_kind iam_group = {"groups", "Group", "GroupName",
-                                   "group",  "AGPA",  IAM_MAX_GROUP_NAME};
-const struct iam_kind iam_role = {"roles", "Role", "RoleName", "role", "AROA", IAM_MAX_NAME};
+const struct iam_kind iam_user = {"users", "User", "UserName", "user", "AIDA", IAM_MAX_NAME, 2048};
+const struct iam_kind iam_group = {"groups",           "Group", "GroupName", "group", "AGPA",
+                                   IAM_MAX_GROUP_NAME, 5120};
+const struct iam_kind iam_role = {"roles", "Role", "RoleName", "role", "AROA", IAM_MAX_NAME, 10240};
 
 static int status_of(const char *code)
 {
@@ -43,26 +44,53 @@ const char *iam_get(struct iam_call *call, const char *name)
     return form_get(call->x, name);
 }
 
-const char *iam_need(struct iam_call *call, const char *name, size_t most)
+/* "PolicyArn" is 'policyArn' in AWS's messages about it. */
+static const char *first_lower(struct iam_call *call, const char *name)
+{
+    const char *text =
+        arena_printf(&call->x->arena, "%c%s", tolower((unsigned char)*name), name + 1);
+    return text ? text : name;
+}
+
+const char *iam_need_there(struct iam_call *call, const char *name)
 {
     const char *value = iam_get(call, name);
-    if (value && *value && strlen(value) <= most)
+    if (!value)
+        iam_refuse(call, "ValidationError",
+                   "1 validation error detected: Value null at '%s' failed to satisfy constraint: "
+                   "Member must not be null",
+                   first_lower(call, name));
+    return value;
+}
+
+const char *iam_need(struct iam_call *call, const char *name, size_t most)
+{
+    const char *value = iam_need_there(call, name);
+    if (!value || (*value && strlen(value) <= most))
         return value;
-    iam_refuse(call, "ValidationError", "%s is needed, at most %zu characters", name, most);
+    iam_refuse(call, "ValidationError",
+               "1 validation error detected: Value '%.512s' at '%s' failed to satisfy constraint: "
+               "Member must have length %s than or equal to %zu",
+               value, first_lower(call, name), *value ? "less" : "greater", *value ? most : 1);
     return NULL;
+}
+
+int iam_is_name(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "+=,.@_-";
+    return !text[strspn(text, allowed)];
 }
 
 const char *iam_need_name(struct iam_call *call, const char *name, size_t most)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "+=,.@_-";
     const char *value = iam_need(call, name, most);
-    if (!value || !value[strspn(value, allowed)])
+    if (!value || iam_is_name(value))
         return value;
     iam_refuse(call, "ValidationError",
                "The specified value for %s is invalid. It must contain only alphanumeric "
                "characters and/or the following: +=,.@_-",
-               name);
+               first_lower(call, name));
     return NULL;
 }
 
@@ -83,15 +111,50 @@ const char *iam_path_parameter(struct iam_call *call)
     return NULL;
 }
 
-const char *iam_need_document(struct iam_call *call, const char *name, enum policy_kind kind)
+const char *iam_need_trust(struct iam_call *call, const char *name)
 {
     struct err err = {0};
-    const char *text = iam_need(call, name, POLICY_MAX_DOCUMENT_BYTES);
-    json_t *document = text ? policy_parse(text, kind, &err) : NULL;
+    const char *text = iam_need(call, name, IAM_MAX_DOCUMENT);
+    json_t *document = text ? policy_parse(text, POLICY_OF_TRUST, &err) : NULL;
     if (text && !document)
         iam_refuse(call, "MalformedPolicyDocument", "%s", err.message);
     json_decref(document);
     return document ? text : NULL;
+}
+
+/* Does the entity have room for this one besides its others? */
+static int check_inline_size(struct iam_call *call, const char *text)
+{
+    const char *name, *own = iam_get(call, "PolicyName");
+    size_t size = policy_size(text);
+    json_t *one;
+    json_object_foreach(json_object_get(call->entity, "inline"), name, one)
+    {
+        if (strcmp(name, own) != 0)
+            size += policy_size(json_string_value(one));
+    }
+    if (size <= call->kind->max_inline)
+        return 0;
+    return iam_refuse(call, "LimitExceeded", "Maximum policy size of %zu bytes exceeded for %s %s",
+                      call->kind->max_inline, call->kind->word, iam_text(call->entity, "Name"));
+}
+
+const char *iam_need_document(struct iam_call *call)
+{
+    struct err err = {0};
+    const char *text = iam_need(call, "PolicyDocument", IAM_MAX_DOCUMENT);
+    if (!text)
+        return NULL;
+    if (!call->kind && policy_size(text) > IAM_MAX_MANAGED_BYTES)
+        iam_refuse(call, "LimitExceeded", "Cannot exceed quota for PolicySize: %d",
+                   IAM_MAX_MANAGED_BYTES);
+    else if (call->kind && check_inline_size(call, text) < 0)
+        return NULL;
+    else if (policy_check_identity(text, !call->kind, &err) < 0)
+        iam_refuse(call, "MalformedPolicyDocument", "%s", err.message);
+    else
+        return text;
+    return NULL;
 }
 
 json_t *iam_members(const struct iam_call *call, const char *member)

@@ -287,6 +287,8 @@ int policy_condition_holds(const json_t *condition, const struct policy_request 
     struct test test;
     json_object_foreach((json_t *)condition, name, keys)
     {
+        if (!json_object_size(keys))
+            continue;
         if (read_operator(name, &test) < 0)
             return 0;
         json_object_foreach(keys, key, wants)

@@ -6,23 +6,6 @@
 
 /* Users, groups and roles: made, shown, renamed, tagged, removed. */
 
-static void put_tags(struct iam_call *call, const json_t *tags)
-{
-    const char *key;
-    json_t *value;
-    if (!json_object_size(tags))
-        return;
-    buf_puts(&call->body, "<Tags>");
-    json_object_foreach((json_t *)tags, key, value)
-    {
-        buf_puts(&call->body, "<member>");
-        form_put(&call->body, "Key", key);
-        form_put(&call->body, "Value", json_string_value(value));
-        buf_puts(&call->body, "</member>");
-    }
-    buf_puts(&call->body, "</Tags>");
-}
-
 void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const json_t *entity)
 {
     struct buf *body = &call->body;
@@ -38,7 +21,7 @@ void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const js
         buf_printf(body, "<MaxSessionDuration>%lld</MaxSessionDuration>",
                    (long long)json_integer_value(json_object_get(entity, "MaxSessionDuration")));
     }
-    put_tags(call, json_object_get(entity, "tags"));
+    iam_put_tags(call, json_object_get(entity, "tags"));
 }
 
 static void put_element(struct iam_call *call)
@@ -46,63 +29,6 @@ static void put_element(struct iam_call *call)
     buf_printf(&call->body, "<%s>", call->kind->element);
     iam_put_entity(call, call->kind, call->entity);
     buf_printf(&call->body, "</%s>", call->kind->element);
-}
-
-/* -- tags: "Tags.member.1.Key" -- */
-
-static int read_tags(struct iam_call *call, json_t *tags)
-{
-    for (int i = 1; i <= IAM_MAX_TAGS + 1; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "Tags.member.%d.Key", i);
-        const char *key = iam_get(call, name);
-        snprintf(name, sizeof name, "Tags.member.%d.Value", i);
-        const char *value = iam_get(call, name);
-        if (!key)
-            return 0;
-        if (!*key || strlen(key) > 128 || !value || strlen(value) > 256)
-            return iam_refuse(call, "ValidationError",
-                              "A tag has a key of 1 to 128 and a value "
-                              "of at most 256 characters");
-        if (json_object_set_new(tags, key, json_string(value)) < 0)
-            return iam_refuse(call, "ValidationError", "A tag is not UTF-8");
-        if (json_object_size(tags) > IAM_MAX_TAGS)
-            break;
-    }
-    return iam_refuse(call, "LimitExceeded", "There are more than %d tags", IAM_MAX_TAGS);
-}
-
-static int tag(struct iam_call *call)
-{
-    return iam_find(call) < 0 ? -1 : read_tags(call, json_object_get(call->entity, "tags"));
-}
-
-static int untag(struct iam_call *call)
-{
-    if (iam_find(call) < 0)
-        return -1;
-    for (int i = 1; i <= IAM_MAX_TAGS; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "TagKeys.member.%d", i);
-        const char *key = iam_get(call, name);
-        if (!key)
-            break;
-        json_object_del(json_object_get(call->entity, "tags"), key);
-    }
-    return 0;
-}
-
-static int list_tags(struct iam_call *call)
-{
-    if (iam_find(call) < 0)
-        return -1;
-    const json_t *tags = json_object_get(call->entity, "tags");
-    buf_puts(&call->body, "<IsTruncated>false</IsTruncated>");
-    if (json_object_size(tags))
-        put_tags(call, tags);
-    else
-        buf_puts(&call->body, "<Tags></Tags>");
-    return 0;
 }
 
 /* -- making -- */
@@ -130,7 +56,7 @@ static long session_seconds(struct iam_call *call, long absent)
 
 static int complete_role(struct iam_call *call)
 {
-    const char *document = iam_need_document(call, "AssumeRolePolicyDocument", POLICY_OF_TRUST);
+    const char *document = iam_need_trust(call, "AssumeRolePolicyDocument");
     const char *description = iam_get(call, "Description");
     long seconds = document ? session_seconds(call, IAM_DEFAULT_SESSION_S) : -1;
     if (seconds < 0)
@@ -145,7 +71,7 @@ static int complete_role(struct iam_call *call)
 
 static int complete(struct iam_call *call)
 {
-    if (read_tags(call, json_object_get(call->entity, "tags")) < 0)
+    if (iam_read_tags(call, json_object_get(call->entity, "tags")) < 0)
         return -1;
     if (call->kind == &iam_user)
         return json_object_set_new(call->entity, "keys", json_array());
@@ -177,12 +103,36 @@ static int create(struct iam_call *call)
 
 /* -- showing -- */
 
-/* Without a name: who asks. */
-static int get(struct iam_call *call)
+static int get_root(struct iam_call *call)
+{
+    const struct identity *who = &call->x->identity;
+    buf_puts(&call->body, "<User>");
+    form_put(&call->body, "Path", "/");
+    form_put(&call->body, "UserId", who->account_id);
+    form_put(&call->body, "Arn", who->arn);
+    buf_puts(&call->body, "</User>");
+    return 0;
+}
+
+/* Who asks. */
+static int get_caller(struct iam_call *call)
 {
     const char *arn = call->x->identity.arn, *slash = arn ? strrchr(arn, '/') : NULL;
-    if (call->kind == &iam_user && !iam_get(call, "UserName") && slash && strstr(arn, ":user/"))
+    if (slash && strstr(arn, ":user/"))
         call->entity = iam_find_named(call, &iam_user, slash + 1);
+    else
+        iam_refuse(call, "ValidationError",
+                   "Must specify userName when calling with non-User credentials");
+    return call->entity ? 0 : -1;
+}
+
+static int get(struct iam_call *call)
+{
+    int is_caller = call->kind == &iam_user && !iam_get(call, "UserName");
+    if (is_caller && call->x->identity.is_administrator)
+        return get_root(call);
+    if (is_caller)
+        get_caller(call);
     else
         iam_find(call);
     if (!call->entity)
@@ -294,10 +244,17 @@ static int update_role(struct iam_call *call)
     return 0;
 }
 
+static int update_description(struct iam_call *call)
+{
+    if (iam_find(call) < 0 || !iam_need_there(call, "Description") || update_role(call) < 0)
+        return -1;
+    put_element(call);
+    return 0;
+}
+
 static int update_trust(struct iam_call *call)
 {
-    const char *document =
-        iam_find(call) == 0 ? iam_need_document(call, "PolicyDocument", POLICY_OF_TRUST) : NULL;
+    const char *document = iam_find(call) == 0 ? iam_need_trust(call, "PolicyDocument") : NULL;
     if (!document)
         return -1;
     return json_object_set_new(call->entity, "AssumeRolePolicyDocument", json_string(document));
@@ -370,28 +327,13 @@ static int list_groups_of(struct iam_call *call)
     return 0;
 }
 
-/* What tools ask for before they remove a user or a role, and what is never there. */
-static int list_nothing(struct iam_call *call)
-{
-    const char *action = iam_get(call, "Action");
-    const char *element = strcmp(action, "ListMFADevices") == 0 ? "MFADevices" : "InstanceProfiles";
-    if (iam_find(call) < 0)
-        return -1;
-    buf_printf(&call->body, "<IsTruncated>false</IsTruncated><%s></%s>", element, element);
-    return 0;
-}
-
 const struct iam_operation iam_entity_operations[] = {
     {"CreateUser", &iam_user, 1, " UserName Path Tags ", create},
     {"GetUser", &iam_user, 0, " UserName ", get},
     {"ListUsers", &iam_user, 0, " PathPrefix Marker MaxItems ", list},
     {"UpdateUser", &iam_user, 1, " UserName NewUserName NewPath ", rename_entity},
     {"DeleteUser", &iam_user, 1, " UserName ", delete},
-    {"TagUser", &iam_user, 1, " UserName Tags ", tag},
-    {"UntagUser", &iam_user, 1, " UserName TagKeys ", untag},
-    {"ListUserTags", &iam_user, 0, " UserName Marker MaxItems ", list_tags},
     {"ListGroupsForUser", &iam_user, 0, " UserName Marker MaxItems ", list_groups_of},
-    {"ListMFADevices", &iam_user, 0, " UserName Marker MaxItems ", list_nothing},
     {"CreateGroup", &iam_group, 1, " GroupName Path ", create},
     {"GetGroup", &iam_group, 0, " GroupName Marker MaxItems ", get_group},
     {"ListGroups", &iam_group, 0, " PathPrefix Marker MaxItems ", list},
@@ -404,11 +346,8 @@ const struct iam_operation iam_entity_operations[] = {
     {"GetRole", &iam_role, 0, " RoleName ", get},
     {"ListRoles", &iam_role, 0, " PathPrefix Marker MaxItems ", list},
     {"UpdateRole", &iam_role, 1, " RoleName Description MaxSessionDuration ", update_role},
+    {"UpdateRoleDescription", &iam_role, 1, " RoleName Description ", update_description},
     {"UpdateAssumeRolePolicy", &iam_role, 1, " RoleName PolicyDocument ", update_trust},
     {"DeleteRole", &iam_role, 1, " RoleName ", delete},
-    {"TagRole", &iam_role, 1, " RoleName Tags ", tag},
-    {"UntagRole", &iam_role, 1, " RoleName TagKeys ", untag},
-    {"ListRoleTags", &iam_role, 0, " RoleName Marker MaxItems ", list_tags},
-    {"ListInstanceProfilesForRole", &iam_role, 0, " RoleName Marker MaxItems ", list_nothing},
     {0},
 };

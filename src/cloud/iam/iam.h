@@ -45,11 +45,16 @@ enum {
     IAM_MAX_POLICY_NAME = 128,
     IAM_MAX_PATH = 512,
     IAM_MAX_ARN = 2048,
+    IAM_MAX_DOCUMENT = 131072, /* as it is sent */
+    IAM_MAX_MANAGED_BYTES = 6144,
     IAM_MAX_FILE_BYTES = 64 * 1024 * 1024,
     IAM_MAX_REPLY_BYTES = 16 * 1024 * 1024,
     IAM_DEFAULT_SESSION_S = 3600,
     IAM_MIN_SESSION_S = 900,
     IAM_MAX_SESSION_S = 43200,
+    IAM_MAX_TOKEN_S = 129600, /* of GetSessionToken */
+    IAM_MAX_ROOT_TOKEN_S = 3600,
+    IAM_MAX_SESSION_POLICY = 2048,
 };
 
 /* What users, groups and roles share. */
@@ -60,6 +65,7 @@ struct iam_kind {
     const char *word;      /* in messages and ARNs: "user" */
     const char *id_prefix;
     size_t max_name;
+    size_t max_inline; /* bytes of all its own policies, without white space */
 };
 extern const struct iam_kind iam_user, iam_group, iam_role;
 
@@ -88,12 +94,18 @@ int iam_refuse(struct iam_call *call, const char *code, const char *format, ...)
 const char *iam_get(struct iam_call *call, const char *name); /* NULL: absent */
 /* A parameter that must be there. NULL: the error is answered. */
 const char *iam_need(struct iam_call *call, const char *name, size_t most);
-/* The same, and of the letters that names may have. */
+/* One that may be empty. */
+const char *iam_need_there(struct iam_call *call, const char *name);
+/* The same as iam_need(), and of the letters that names may have. */
 const char *iam_need_name(struct iam_call *call, const char *name, size_t most);
+int iam_is_name(const char *text); /* of those letters */
 /* "Path": begins and ends with '/'; "/" when absent. NULL: answered. */
 const char *iam_path_parameter(struct iam_call *call);
-/* A policy document, checked. NULL: answered. */
-const char *iam_need_document(struct iam_call *call, const char *name, enum policy_kind kind);
+/* A policy document of "PolicyDocument", checked, as the operation's kind of entity has one, or as
+ * a managed policy is. NULL: answered. */
+const char *iam_need_document(struct iam_call *call);
+/* The same of who may assume a role. */
+const char *iam_need_trust(struct iam_call *call, const char *name);
 /* Finds the entity that the kind's parameter names. */
 int iam_find(struct iam_call *call);
 json_t *iam_find_named(struct iam_call *call, const struct iam_kind *kind, const char *name);
@@ -122,14 +134,20 @@ void iam_end(struct iam_call *call, int result);
 /* -- entities.c -- */
 void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const json_t *entity);
 
+/* -- tags.c: "Tags.member.1.Key" -- */
+void iam_put_tags(struct iam_call *call, const json_t *tags); /* nothing for none */
+int iam_read_tags(struct iam_call *call, json_t *tags);
+
 /* -- managed.c: AWS's own policies that are here -- */
 json_t *iam_aws_policy(const char *arn); /* a new reference; NULL: none of that ARN */
+/* The customer's policy of PolicyArn, to be changed. NULL: answered. */
+json_t *iam_find_own_policy(struct iam_call *call);
 /* The document in force of a policy of either kind. A new reference, or NULL. */
 json_t *iam_policy_document(const json_t *state, const char *arn);
 
 /* -- operations, each table ends with an action of NULL -- */
 extern const struct iam_operation iam_entity_operations[], iam_policy_operations[],
-    iam_managed_operations[], iam_key_operations[];
+    iam_managed_operations[], iam_key_operations[], iam_tag_operations[], iam_account_operations[];
 
 /* Every active key of every user becomes known to the front. */
 int iam_publish_keys(struct iam *iam, struct err *err) MUST_USE;

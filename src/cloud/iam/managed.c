@@ -107,6 +107,7 @@ static void put_policy(struct iam_call *call, const char *arn, const json_t *pol
                count_attached(call, arn));
     iam_put(call, policy, "CreateDate");
     iam_put(call, policy, "UpdateDate");
+    iam_put_tags(call, json_object_get(policy, "tags"));
 }
 
 /* AWS's own, as an object of the form of customers'. A new reference, or NULL. */
@@ -143,7 +144,7 @@ static json_t *find(struct iam_call *call)
 }
 
 /* The same for changing: a customer's, in the call's copy of the state. */
-static json_t *find_own(struct iam_call *call)
+json_t *iam_find_own_policy(struct iam_call *call)
 {
     const char *arn = iam_need(call, "PolicyArn", IAM_MAX_ARN);
     json_t *policy = arn ? json_object_get(iam_members(call, "policies"), arn) : NULL;
@@ -164,6 +165,23 @@ static int get(struct iam_call *call)
     return 0;
 }
 
+/* What OnlyAttached and PolicyUsageFilter leave of a list; no policy here is a boundary. */
+static void keep_used(struct iam_call *call, json_t *all)
+{
+    const char *attached = iam_get(call, "OnlyAttached"), *use = iam_get(call, "PolicyUsageFilter");
+    int only_attached = attached && strcmp(attached, "true") == 0;
+    const char *arn;
+    json_t *policy;
+    void *next;
+    if (use && strcmp(use, "PermissionsBoundary") == 0)
+        json_object_clear(all);
+    json_object_foreach_safe(all, next, arn, policy)
+    {
+        if (only_attached && !count_attached(call, arn))
+            json_object_del(all, arn);
+    }
+}
+
 /* Scope: "Local" customers', "AWS" the built-in ones, "All". */
 static int list(struct iam_call *call)
 {
@@ -175,6 +193,7 @@ static int list(struct iam_call *call)
         snprintf(arn, sizeof arn, "%s%s", AWS_POLICY, aws_policies[i].name);
         json_object_set_new(all, arn, show_aws_policy(arn));
     }
+    keep_used(call, all);
     int result = iam_list(call, "Policies", all, put_policy);
     json_decref(all);
     return result;
@@ -216,8 +235,7 @@ static int create(struct iam_call *call)
     json_t *all = iam_members(call, "policies");
     const char *name = iam_need_name(call, "PolicyName", IAM_MAX_POLICY_NAME);
     const char *path = name ? iam_path_parameter(call) : NULL;
-    const char *document =
-        path ? iam_need_document(call, "PolicyDocument", POLICY_OF_IDENTITY) : NULL;
+    const char *document = path ? iam_need_document(call) : NULL;
     const char *description = iam_get(call, "Description");
     if (!document)
         return -1;
@@ -229,14 +247,16 @@ static int create(struct iam_call *call)
         return iam_refuse(call, "EntityAlreadyExists",
                           "A policy called %s already exists. Duplicate names are not allowed.",
                           name);
-    json_t *policy = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:i, s:{s:{s:s, s:o}}}",
-                               "PolicyName", name, "PolicyId", iam_new_id("ANPA"), "Path", path,
-                               "Description", description ? description : "", "CreateDate",
-                               iam_now(), "UpdateDate", iam_now(), "default", "v1", "next", 2,
-                               "versions", "v1", "document", document, "CreateDate", iam_now());
+    json_t *policy = json_pack(
+        "{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:i, s:{s:{s:s, s:o}}, s:{}}", "PolicyName", name,
+        "PolicyId", iam_new_id("ANPA"), "Path", path, "Description", description ? description : "",
+        "CreateDate", iam_now(), "UpdateDate", iam_now(), "default", "v1", "next", 2, "versions",
+        "v1", "document", document, "CreateDate", iam_now(), "tags");
     if (!policy)
         return iam_refuse(call, "ValidationError", "The text is not UTF-8");
     json_object_set_new(all, arn, policy);
+    if (iam_read_tags(call, json_object_get(policy, "tags")) < 0)
+        return -1;
     buf_puts(&call->body, "<Policy>");
     put_policy(call, arn, policy);
     buf_puts(&call->body, "</Policy>");
@@ -245,7 +265,7 @@ static int create(struct iam_call *call)
 
 static int delete (struct iam_call *call)
 {
-    const json_t *policy = find_own(call);
+    const json_t *policy = iam_find_own_policy(call);
     const char *arn = iam_get(call, "PolicyArn");
     if (!policy)
         return -1;
@@ -274,9 +294,8 @@ static void put_version(struct iam_call *call, const json_t *policy, const char 
 
 static int create_version(struct iam_call *call)
 {
-    json_t *policy = find_own(call), *versions = json_object_get(policy, "versions");
-    const char *document =
-        policy ? iam_need_document(call, "PolicyDocument", POLICY_OF_IDENTITY) : NULL;
+    json_t *policy = iam_find_own_policy(call), *versions = json_object_get(policy, "versions");
+    const char *document = policy ? iam_need_document(call) : NULL;
     const char *make_default = iam_get(call, "SetAsDefault");
     if (!document)
         return -1;
@@ -343,7 +362,7 @@ static int list_versions(struct iam_call *call)
 
 static int delete_version(struct iam_call *call)
 {
-    json_t *policy = find_own(call);
+    json_t *policy = iam_find_own_policy(call);
     const char *id = need_version(call, policy);
     if (!id)
         return -1;
@@ -354,15 +373,16 @@ static int delete_version(struct iam_call *call)
 
 static int set_default(struct iam_call *call)
 {
-    json_t *policy = find_own(call);
+    json_t *policy = iam_find_own_policy(call);
     const char *id = need_version(call, policy);
     return id ? json_object_set_new(policy, "default", json_string(id)) : -1;
 }
 
 const struct iam_operation iam_managed_operations[] = {
-    {"CreatePolicy", NULL, 1, " PolicyName Path PolicyDocument Description ", create},
+    {"CreatePolicy", NULL, 1, " PolicyName Path PolicyDocument Description Tags ", create},
     {"GetPolicy", NULL, 0, " PolicyArn ", get},
-    {"ListPolicies", NULL, 0, " Scope PathPrefix Marker MaxItems ", list},
+    {"ListPolicies", NULL, 0, " Scope OnlyAttached PolicyUsageFilter PathPrefix Marker MaxItems ",
+     list},
     {"ListEntitiesForPolicy", NULL, 0, " PolicyArn Marker MaxItems ", list_entities},
     {"DeletePolicy", NULL, 1, " PolicyArn ", delete},
     {"CreatePolicyVersion", NULL, 1, " PolicyArn PolicyDocument SetAsDefault ", create_version},

@@ -1,40 +1,12 @@
+#include "base/glob.h"
 #include "cloud/iam/policy.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 /* Wildcards inside a pattern that has been filled in; a letter of its own keeps a '*' that came
  * from a variable's value a plain '*'. Texts that hold these bytes match nothing. */
 enum { ANY = '\x01', ONE = '\x02' };
-
-static int same(char a, char b, int ignore_case)
-{
-    return a == b || (ignore_case && tolower((unsigned char)a) == tolower((unsigned char)b));
-}
-
-/* Goes back to the last ANY only, so it takes at most the product of both lengths. */
-static int match(const char *pattern, const char *text, int ignore_case)
-{
-    const char *any = NULL, *retry = NULL;
-    while (*text) {
-        if (*pattern == ANY) {
-            any = pattern++;
-            retry = text;
-        } else if (*pattern && (*pattern == ONE || same(*pattern, *text, ignore_case))) {
-            pattern++;
-            text++;
-        } else if (any) {
-            pattern = any + 1;
-            text = ++retry;
-        } else {
-            return 0;
-        }
-    }
-    while (*pattern == ANY)
-        pattern++;
-    return !*pattern;
-}
 
 struct filled {
     char text[POLICY_MAX_TEXT_BYTES];
@@ -113,9 +85,10 @@ static int fill(struct filled *f, const char *pattern, const struct policy_reque
 int policy_matches_filled(const char *pattern, const char *text, int ignore_case,
                           const struct policy_request *request)
 {
+    const struct glob glob = {ANY, ONE, ignore_case};
     struct filled f = {.plain = 0};
     return !has_wildcard_bytes(text) && fill(&f, pattern, request) == 0 &&
-           match(f.text, text, ignore_case);
+           glob_matches(&glob, f.text, text, strlen(text));
 }
 
 int policy_equals_filled(const char *pattern, const char *text, int ignore_case,

@@ -59,8 +59,7 @@ static int put_policy(struct iam_call *call)
 {
     const char *name =
         iam_find(call) == 0 ? iam_need_name(call, "PolicyName", IAM_MAX_POLICY_NAME) : NULL;
-    const char *document =
-        name ? iam_need_document(call, "PolicyDocument", POLICY_OF_IDENTITY) : NULL;
+    const char *document = name ? iam_need_document(call) : NULL;
     json_t *policies = json_object_get(call->entity, "inline");
     if (!document)
         return -1;

@@ -151,10 +151,10 @@ static int check_condition(const json_t *statement, struct err *err)
         return err_set(err, ERR_INVALID, "Syntax errors in policy.");
     json_object_foreach(condition, name, keys)
     {
-        if (!policy_condition_is_known(name))
-            return err_set(err, ERR_INVALID, "Invalid Condition type : %.64s.", name);
         if (!json_is_object(keys))
             return err_set(err, ERR_INVALID, "Syntax errors in policy.");
+        if (json_object_size(keys) && !policy_condition_is_known(name))
+            return err_set(err, ERR_INVALID, "Invalid Condition type : %.64s.", name);
         json_object_foreach(keys, key, values)
         {
             if (!is_scalar_or_list(values))
@@ -215,11 +215,15 @@ static int depth_of(const char *text)
     return deepest;
 }
 
+int policy_is_shallow(const char *text)
+{
+    return strlen(text) <= POLICY_MAX_DOCUMENT_BYTES && depth_of(text) <= 4 * POLICY_MAX_DEPTH;
+}
+
 json_t *policy_parse(const char *text, enum policy_kind kind, struct err *err)
 {
-    json_t *document = NULL;
-    if (strlen(text) <= POLICY_MAX_DOCUMENT_BYTES && depth_of(text) <= 4 * POLICY_MAX_DEPTH)
-        document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *document =
+        policy_is_shallow(text) ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (!document) {
         err_set(err, ERR_INVALID, "This policy contains invalid Json");
         return NULL;

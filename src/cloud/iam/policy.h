@@ -25,6 +25,14 @@ enum policy_kind {
  * gives the reference back. */
 json_t *policy_parse(const char *text, enum policy_kind kind, struct err *err);
 
+/* Is this one that IAM takes for a user, a group or a role, or (`is_managed`) as a policy by
+ * itself? The finer rules of IAM in its order and words, above those of policy_parse(). */
+int policy_check_identity(const char *text, int is_managed, struct err *err) MUST_USE;
+/* As quotas count it: white space is free. */
+size_t policy_size(const char *text);
+/* Not too long nor too deep to be read. */
+int policy_is_shallow(const char *text);
+
 /* What is asked. Every text is borrowed. */
 struct policy_request {
     const char *action;        /* "s3:GetObject" */

@@ -13,8 +13,9 @@
 
 #define IAM_NAMESPACE "https://iam.amazonaws.com/doc/2010-05-08/"
 
-static const struct iam_operation *const tables[] = {iam_entity_operations, iam_policy_operations,
-                                                     iam_managed_operations, iam_key_operations};
+static const struct iam_operation *const tables[] = {
+    iam_entity_operations, iam_policy_operations, iam_managed_operations,
+    iam_key_operations,    iam_tag_operations,    iam_account_operations};
 
 static const struct iam_operation *find_operation(const struct iam_operation *table,
                                                   const char *action)
@@ -129,11 +130,23 @@ static json_t *load(const char *path, struct err *err)
 
 /* -- the services -- */
 
+/* "ListUsers" of users */
+static int is_list(const struct iam_kind *kind, const char *action)
+{
+    size_t size = strlen(kind->element);
+    return strncmp(action, "List", 4) == 0 && strncmp(action + 4, kind->element, size) == 0 &&
+           strcmp(action + 4 + size, "s") == 0;
+}
+
 /* What is asked for, as policies name it. */
 static const char *resource_of(struct iam_call *call)
 {
     static const struct iam_kind *const kinds[] = {&iam_role, &iam_group, &iam_user};
-    const char *account = call->iam->cloud->account_id;
+    const char *account = call->iam->cloud->account_id, *prefix = iam_get(call, "PathPrefix");
+    const char *action = iam_get(call, "Action");
+    if (call->kind && is_list(call->kind, action))
+        return arena_printf(&call->x->arena, "arn:aws:iam::%s:%s%s", account, call->kind->word,
+                            prefix ? prefix : "/");
     if (iam_get(call, "PolicyArn") && !call->kind)
         return iam_get(call, "PolicyArn");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {

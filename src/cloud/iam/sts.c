@@ -25,22 +25,19 @@ static void put_credentials(struct iam_call *call, const struct identity_credent
     buf_printf(&call->body, "<Expiration>%.19sZ</Expiration></Credentials>", time);
 }
 
-/* DurationSeconds; -1: answered. */
-static long read_seconds(struct iam_call *call, long most)
+/* DurationSeconds, `absent` when it is not there; -1: answered. */
+static long read_seconds(struct iam_call *call, long absent, long most)
 {
     const char *text = iam_get(call, "DurationSeconds");
     char *end = NULL;
-    long seconds = text ? strtol(text, &end, 10) : IAM_DEFAULT_SESSION_S;
-    if (seconds < IAM_MIN_SESSION_S || seconds > IAM_MAX_SESSION_S || (end && *end))
-        return iam_refuse(call, "ValidationError",
-                          "1 validation error detected: Value at 'durationSeconds' failed to "
-                          "satisfy constraint: Member must be between %d and %d",
-                          IAM_MIN_SESSION_S, IAM_MAX_SESSION_S);
-    if (seconds > most)
-        return iam_refuse(call, "ValidationError",
-                          "The requested DurationSeconds exceeds the MaxSessionDuration set for "
-                          "this role.");
-    return seconds;
+    long seconds = text ? strtol(text, &end, 10) : absent;
+    if (seconds >= IAM_MIN_SESSION_S && seconds <= most && !(end && *end))
+        return seconds;
+    int low = seconds < IAM_MIN_SESSION_S;
+    return iam_refuse(call, "ValidationError",
+                      "1 validation error detected: Value '%.32s' at 'durationSeconds' failed to "
+                      "satisfy constraint: Member must have value %s than or equal to %ld",
+                      text, low ? "greater" : "less", low ? IAM_MIN_SESSION_S : most);
 }
 
 /* The role of RoleArn that the signer may assume; NULL: answered, and the same for a role that is
@@ -84,6 +81,11 @@ static int read_session_policy(struct iam_call *call, json_t **out)
 {
     struct err err = {0};
     const char *text = iam_get(call, "Policy");
+    if (text && strlen(text) > IAM_MAX_SESSION_POLICY)
+        return iam_refuse(call, "ValidationError",
+                          "1 validation error detected: Value '%.512s' at 'policy' failed to "
+                          "satisfy constraint: Member must have length less than or equal to %d",
+                          text, IAM_MAX_SESSION_POLICY);
     *out = text ? policy_parse(text, POLICY_OF_IDENTITY, &err) : NULL;
     return text && !*out ? iam_refuse(call, "MalformedPolicyDocument", "%s", err.message) : 0;
 }
@@ -103,15 +105,41 @@ static int issue(struct iam_call *call, const char *arn, long seconds, json_t *p
     return 0;
 }
 
+static const char *need_session_name(struct iam_call *call)
+{
+    const char *name = iam_need(call, "RoleSessionName", 64);
+    int is_short = name && strlen(name) < 2;
+    if (!name || (!is_short && iam_is_name(name)))
+        return name;
+    iam_refuse(call, "ValidationError",
+               "1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy "
+               "constraint: Member must %s",
+               name,
+               is_short ? "have length greater than or equal to 2"
+                        : "satisfy regular expression pattern: [\\w+=,.@-]*");
+    return NULL;
+}
+
+/* How long a session of the role is; -1: answered. */
+static long role_seconds(struct iam_call *call, const json_t *role)
+{
+    long most = (long)json_integer_value(json_object_get(role, "MaxSessionDuration"));
+    long seconds = read_seconds(call, IAM_DEFAULT_SESSION_S, IAM_MAX_SESSION_S);
+    if (seconds <= most)
+        return seconds;
+    return iam_refuse(call, "ValidationError",
+                      "The requested DurationSeconds exceeds the MaxSessionDuration set for this "
+                      "role.");
+}
+
 static int assume_role(struct iam_call *call)
 {
-    const char *session = iam_need_name(call, "RoleSessionName", 64);
+    const char *session = need_session_name(call);
     const json_t *role = session ? find_role(call) : NULL;
     json_t *policy = NULL;
     if (!role)
         return -1;
-    long seconds =
-        read_seconds(call, (long)json_integer_value(json_object_get(role, "MaxSessionDuration")));
+    long seconds = role_seconds(call, role);
     const char *arn = arena_printf(&call->x->arena, "arn:aws:sts::%s:assumed-role/%s/%s",
                                    call->iam->cloud->account_id, iam_text(role, "Name"), session);
     if (seconds < 0 || !arn || read_session_policy(call, &policy) < 0)
@@ -128,13 +156,14 @@ static int assume_role(struct iam_call *call)
 static int get_session_token(struct iam_call *call)
 {
     const struct identity *who = &call->x->identity;
-    long seconds = read_seconds(call, IAM_MAX_SESSION_S);
+    int is_root = who->is_administrator;
+    long seconds = read_seconds(call, is_root ? IAM_DEFAULT_SESSION_S : IAM_MAX_SESSION_S,
+                                is_root ? IAM_MAX_ROOT_TOKEN_S : IAM_MAX_TOKEN_S);
     if (seconds < 0)
         return -1;
-    if (who->is_administrator || strstr(who->arn, ":assumed-role/"))
-        return iam_refuse(
-            call, "AccessDenied",
-            "Cannot call GetSessionToken with these credentials: a user's are needed");
+    if (strncmp(who->access_key_id, "ASIA", 4) == 0)
+        return iam_refuse(call, "AccessDenied",
+                          "Cannot call GetSessionToken with session credentials");
     return issue(call, who->arn, seconds, NULL);
 }
 

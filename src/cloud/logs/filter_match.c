@@ -1,3 +1,4 @@
+#include "base/glob.h"
 #include "cloud/logs/filter_node.h"
 
 #include <ctype.h>
@@ -68,28 +69,8 @@ int filter_read_selector(const char **at, struct filter_node *node, struct arena
 
 /* -- comparisons -- */
 
-/* * stands for any characters; without recursion. */
-static int matches_wild(const char *pattern, const char *text, size_t size)
-{
-    const char *star = NULL, *end = text + size, *from = text;
-    while (text < end) {
-        if (*pattern == '*') {
-            star = pattern++;
-            from = text;
-        } else if (*pattern && *pattern == *text) {
-            pattern++;
-            text++;
-        } else if (star) {
-            pattern = star + 1;
-            text = ++from;
-        } else {
-            return 0;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return !*pattern;
-}
+/* '*' stands for any characters. */
+static const struct glob wild = {.any = '*'};
 
 static int compares(const struct filter_node *node, double value)
 {
@@ -111,7 +92,7 @@ static int compares(const struct filter_node *node, double value)
 
 static int holds_text(const struct filter_node *node, const char *text, size_t size)
 {
-    int same = matches_wild(node->value, text, size);
+    int same = glob_matches(&wild, node->value, text, size);
     return node->operator== FILTER_EQUAL ? same : node->operator== FILTER_UNEQUAL && !same;
 }
 

@@ -1,7 +1,9 @@
 #include "cloud/s3/policy_actions.h"
 
-#include <ctype.h>
+#include "base/glob.h"
+
 #include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
 /* https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html, those
@@ -95,34 +97,11 @@ static const char *const on_objects[] = {
     "RestoreObject",
 };
 
-/* '*' is any letters, '?' one; goes back to the last '*' only. */
-static int matches(const char *pattern, const char *text)
-{
-    const char *any = NULL, *retry = NULL;
-    while (*text) {
-        if (*pattern == '*') {
-            any = pattern++;
-            retry = text;
-        } else if (*pattern == '?' ||
-                   tolower((unsigned char)*pattern) == tolower((unsigned char)*text)) {
-            pattern++;
-            text++;
-        } else if (any) {
-            pattern = any + 1;
-            text = ++retry;
-        } else {
-            return 0;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return !*pattern;
-}
-
 static int matches_any(const char *pattern, const char *const *names, size_t count)
 {
+    static const struct glob glob = {'*', '?', 1};
     for (size_t i = 0; i < count; i++)
-        if (matches(pattern, names[i]))
+        if (glob_matches(&glob, pattern, names[i], strlen(names[i])))
             return 1;
     return 0;
 }
