@@ -237,6 +237,8 @@ class MessagesTest(clouds.Case):
                   {"Put": {"TableName": "absent", "Item": {**KEY, "": s("x")}}}], nest),
                 ([{"Put": {"TableName": "absent", "Item": {**KEY, "d": deep(40), "": s("x")}}}],
                  "Empty attribute name"),
+                ([{"Update": {"TableName": "hash", "Key": KEY, "UpdateExpression": "SET a = :v" + " " * 4096}}],
+                 "Invalid UpdateExpression: Expression size has exceeded the maximum allowed size;"),
                 ([put("hash"), put("hash")], "Transaction request cannot include multiple operations on one item")):
             self.says("TransactWriteItems", {"TransactItems": actions}, VALIDATION, message)
 
@@ -253,6 +255,9 @@ class MessagesTest(clouds.Case):
         twice = [{"AttributeName": "a", "AttributeType": t} for t in "SN"]
         self.says("CreateTable", {**schema, "AttributeDefinitions": twice}, VALIDATION,
                   PARAMETERS + "Duplicate AttributeName in AttributeDefinitions: a")
+        self.says("CreateTable", {**schema, "StreamSpecification": {"StreamEnabled": False, "StreamViewType": "NEW_IMAGE"}},
+                  VALIDATION, PARAMETERS + "Table is being created with a stream disabled, UpdateViewType should not "
+                  "be specified")
         for tags in ([{"Key": str(i), "Value": ""} for i in range(51)], [{"Key": "a", "Value": "#!"}]):
             self.assertIn(VALIDATION, self.ask("CreateTable", {**schema, "Tags": tags})["__type"])
         self.assertNotIn("wrong", self.ask("ListTables", {})["TableNames"])

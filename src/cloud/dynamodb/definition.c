@@ -209,7 +209,9 @@ static int refuse_unsupported(struct request *r)
                            enabled[i][0]);
     if (json_object_get(stream, "StreamViewType"))
         return err_set(&r->err, ERR_INVALID,
-                       INVALID "StreamViewType cannot be specified when StreamEnabled is false");
+                       INVALID
+                       "Table is being created with a stream disabled, UpdateViewType should "
+                       "not be specified");
     return 0;
 }
 

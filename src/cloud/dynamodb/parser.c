@@ -69,6 +69,9 @@ int parser_init(struct parser *p, struct substitutions *s, const char *kind, con
                          .err = err};
     if (!size)
         return err_set(err, ERR_INVALID, "Invalid %s: The expression can not be empty;", kind);
+    if (size > EXPRESSION_MAX_BYTES && !strcmp(kind, "UpdateExpression")) /* without the size */
+        return err_set(err, ERR_INVALID,
+                       "Invalid %s: Expression size has exceeded the maximum allowed size;", kind);
     if (size > EXPRESSION_MAX_BYTES)
         return err_set(err, ERR_INVALID,
                        "Invalid %s: Expression size has exceeded the maximum allowed size; "
