@@ -77,8 +77,12 @@ def main():
         print(json.dumps(results["past the limit"]), flush=True)
     with open(os.path.join(folder, "..", "load.json"), "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)
-    return any(r["lost"] or r["wrong"] for r in results.values()) or \
-        not results["past the limit"]["throttled"]
+    faults = [f"{name}: {r[what]} {what}" for name, r in results.items() for what in ("lost", "wrong") if r[what]]
+    if not results["past the limit"]["throttled"]:
+        faults.append(f"past the limit: nothing was refused, as this machine answers fewer than {options.limit} a second now")
+    for fault in faults:
+        print(fault)
+    return int(bool(faults))
 
 
 if __name__ == "__main__":

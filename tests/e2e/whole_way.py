@@ -224,7 +224,11 @@ class WholeWay(InCloud):
         self.assertIn("ImageName", answer[1]["message"])
 
     def test_a_bucket_that_the_functions_role_does_not_name(self):
-        self.assert_refused(self.ask({"BucketName": "absent", "ImageName": "1.png"}), 403, "AccessDenied")
+        query = {"BucketName": self.deployment["videos_bucket"], "ImageName": "1.png"}
+        self.assert_refused(self.ask(query), 403, "AccessDenied")
+
+    def test_an_absent_bucket(self):  # which S3 tells anybody
+        self.assert_refused(self.ask({"BucketName": "absent", "ImageName": "1.png"}), 404, "NoSuchBucket")
 
     def test_an_absent_object(self):
         self.assert_refused(self.ask_about("absent.png"), 404, "NoSuchKey")
