@@ -146,6 +146,16 @@ class MessagesTest(clouds.Case):
             self.says("Query", {"TableName": "hash", "KeyConditionExpression": "pk = :v",
                                 "ExpressionAttributeValues": {":v": value}}, VALIDATION, message)
 
+    def test_large_sets_with_a_duplicate_are_refused_at_once(self):
+        members = [f"{i:06}" for i in range(200000, 0, -1)]
+        answer = self.ask("PutItem", {"TableName": "hash", "Item": {**KEY, "a": {"SS": [*members, members[0]]}}})
+        self.assertIn('Input collection ["000001", "000002", ', answer["message"])
+        twice = [{"AttributeName": str(i), "AttributeType": "S"} for i in (*range(100000), 0)]
+        answer = self.ask("CreateTable", {
+            "TableName": "large", "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": twice,
+            "KeySchema": [{"AttributeName": "0", "KeyType": "HASH"}]})
+        self.assertIn("Duplicate AttributeName in AttributeDefinitions: 0", answer["message"])
+
     def test_values_in_the_older_words(self):
         for value, message in (({"SS": ["b", "a", "b"]}, PARAMETERS + "Input collection [b, a, b] contains duplicates."),
                                ({"NS": ["2", "1", "2"]}, "Input collection contains duplicates"),

@@ -234,16 +234,20 @@ int definition_set_options(struct request *r, json_t *definition)
 
 static int check_defined_once(struct request *r, const json_t *definitions)
 {
-    for (size_t i = 1; i < json_array_size(definitions); i++)
-        for (size_t j = 0; j < i; j++) {
-            const json_t *name = json_object_get(json_array_get(definitions, i), "AttributeName");
-            const json_t *other = json_object_get(json_array_get(definitions, j), "AttributeName");
-            if (json_equal(name, other))
-                return err_set(&r->err, ERR_INVALID,
-                               INVALID "Duplicate AttributeName in AttributeDefinitions: %s",
-                               json_string_value(name));
-        }
-    return 0;
+    size_t i;
+    json_t *definition, *seen = json_object();
+    const char *twice = NULL;
+    json_array_foreach(definitions, i, definition)
+    {
+        const char *name = json_string_value(json_object_get(definition, "AttributeName"));
+        if (json_object_get(seen, name))
+            twice = twice ? twice : name;
+        json_object_set_new(seen, name, json_true());
+    }
+    json_decref(seen);
+    return twice ? err_set(&r->err, ERR_INVALID,
+                           INVALID "Duplicate AttributeName in AttributeDefinitions: %s", twice)
+                 : 0;
 }
 
 static int check(struct request *r)

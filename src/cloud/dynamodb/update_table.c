@@ -329,24 +329,30 @@ static const char *updated_index(const json_t *update)
 }
 
 /* Each names an index, and none is named twice. */
+static int check_index_update(struct request *r, const char *name, json_t *seen)
+{
+    if (!name)
+        return err_set(&r->err, ERR_INVALID,
+                       INVALID "One of GlobalSecondaryIndexUpdate.Update, "
+                               "GlobalSecondaryIndexUpdate.Create, "
+                               "GlobalSecondaryIndexUpdate.Delete must not be null");
+    if (json_object_get(seen, name))
+        return err_set(&r->err, ERR_INVALID,
+                       INVALID "Only one global secondary index update per index is allowed "
+                               "simultaneously. Index: %s",
+                       name);
+    return json_object_set_new(seen, name, json_true());
+}
+
 static int check_index_updates(struct request *r)
 {
     const json_t *updates = json_object_get(r->body, "GlobalSecondaryIndexUpdates");
-    for (size_t i = 0; i < json_array_size(updates); i++) {
-        const char *name = updated_index(json_array_get(updates, i));
-        if (!name)
-            return err_set(&r->err, ERR_INVALID,
-                           INVALID "One of GlobalSecondaryIndexUpdate.Update, "
-                                   "GlobalSecondaryIndexUpdate.Create, "
-                                   "GlobalSecondaryIndexUpdate.Delete must not be null");
-        for (size_t j = 0; j < i; j++)
-            if (!strcmp(updated_index(json_array_get(updates, j)), name))
-                return err_set(&r->err, ERR_INVALID,
-                               INVALID "Only one global secondary index update per index is "
-                                       "allowed simultaneously. Index: %s",
-                               name);
-    }
-    return 0;
+    json_t *seen = json_object();
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < json_array_size(updates); i++)
+        result = check_index_update(r, updated_index(json_array_get(updates, i)), seen);
+    json_decref(seen);
+    return result;
 }
 
 /* What is wrong with a request whatever the table is. */

@@ -69,62 +69,56 @@ static int read_scalar(const json_t *json, struct value *out, const struct reade
     return 0;
 }
 
+/* By value, and equal ones as they came. */
 static int compare_pointers(const void *a, const void *b)
 {
     const struct value *const *x = a, *const *y = b;
-    return value_compare(*x, *y);
+    int order = value_compare(*x, *y);
+    return order ? order : (*x > *y) - (*x < *y);
 }
 
-static int has_duplicates(const struct value *set, struct arena *arena, struct err *err)
+/* The first `count` elements in order. */
+static const struct value **sort_elements(const struct value *set, size_t count,
+                                          struct arena *arena, struct err *err)
 {
-    const struct value **sorted = arena_alloc(arena, set->list.count, sizeof *sorted);
-    if (!sorted)
-        return no_memory(err);
-    for (size_t i = 0; i < set->list.count; i++)
-        sorted[i] = &set->list.items[i];
-    qsort(sorted, set->list.count, sizeof *sorted, compare_pointers);
-    for (size_t i = 1; i < set->list.count; i++)
-        if (value_compare(sorted[i - 1], sorted[i]) == 0)
-            return 1;
-    return 0;
-}
-
-/* How many elements come before the first that is there already. */
-static size_t count_distinct(const struct value *set)
-{
-    for (size_t i = 1; i < set->list.count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (value_compare(&set->list.items[i], &set->list.items[j]) == 0)
-                return i;
-    return set->list.count;
-}
-
-/* The place in `json` of the element of rank `rank` among the first `count` of the set. */
-static size_t place_of_rank(const struct value *set, size_t count, size_t rank)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t below = 0;
-        for (size_t j = 0; j < count; j++)
-            below += value_compare(&set->list.items[j], &set->list.items[i]) < 0;
-        if (below == rank)
-            return i;
+    const struct value **sorted = arena_alloc(arena, count, sizeof *sorted);
+    if (!sorted) {
+        no_memory(err);
+        return NULL;
     }
-    return rank;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &set->list.items[i];
+    qsort(sorted, count, sizeof *sorted, compare_pointers);
+    return sorted;
+}
+
+/* How many elements come before the first that is there already; all: there is none. -1: err. */
+static long count_distinct(const struct value *set, struct arena *arena, struct err *err)
+{
+    size_t first = set->list.count;
+    const struct value **sorted = sort_elements(set, set->list.count, arena, err);
+    if (!sorted)
+        return -1;
+    for (size_t i = 1; i < set->list.count; i++) {
+        size_t place = (size_t)(sorted[i] - set->list.items);
+        if (place < first && value_compare(sorted[i - 1], sorted[i]) == 0)
+            first = place;
+    }
+    return (long)first;
 }
 
 enum { MAX_SHOWN = 256 };
 
-/* "[a, b]" of the JSON strings, cut where the message would be cut anyway; in the current layer
- * quoted, and in order up to the one that is there twice. */
-static void list_text(const json_t *json, const struct value *set, enum value_layer layer,
-                      char out[MAX_SHOWN])
+/* "[a, b]" of the JSON strings, cut where the message would be cut anyway. `quote` and `comma` as
+ * the layer has them; the first `ordered` are shown in the order of `sorted`. */
+static void list_text(const json_t *json, const struct value *set, const struct value **sorted,
+                      size_t ordered, char out[MAX_SHOWN])
 {
-    int current = layer == VALUE_CURRENT;
-    const char *comma = current && set->type == VALUE_BS ? "," : ", ", *quote = current ? "\"" : "";
-    size_t at = 1, distinct = current ? count_distinct(set) : 0;
+    const char *quote = sorted ? "\"" : "", *comma = sorted && set->type == VALUE_BS ? "," : ", ";
+    size_t at = 1;
     out[0] = '[';
     for (size_t i = 0; i < set->list.count; i++) {
-        size_t place = i < distinct ? place_of_rank(set, distinct, i) : i;
+        size_t place = sorted && i < ordered ? (size_t)(sorted[i] - set->list.items) : i;
         int n = snprintf(out + at, MAX_SHOWN - at, "%s%s%s%s", i ? comma : "", quote,
                          json_string_value(json_array_get(json, place)), quote);
         at += n > 0 ? (size_t)n : 0;
@@ -134,14 +128,19 @@ static void list_text(const json_t *json, const struct value *set, enum value_la
     snprintf(out + at, MAX_SHOWN - at, "]");
 }
 
-static int refuse_duplicates(const struct value *set, const json_t *json, enum value_layer layer,
-                             struct err *err)
+/* The current layer shows the elements in order up to the one that is there twice. */
+static int refuse_duplicates(const struct value *set, const json_t *json, size_t distinct,
+                             const struct reader *reader, struct err *err)
 {
+    int current = reader->layer == VALUE_CURRENT;
     char text[MAX_SHOWN];
+    const struct value **sorted = NULL;
     if (set->type == VALUE_NS)
         return err_set(err, ERR_INVALID, "%sInput collection contains duplicates%s",
-                       layer == VALUE_CURRENT ? INVALID : "", layer == VALUE_CURRENT ? "." : "");
-    list_text(json, set, layer, text);
+                       current ? INVALID : "", current ? "." : "");
+    if (current && !(sorted = sort_elements(set, distinct, reader->arena, err)))
+        return -1;
+    list_text(json, set, sorted, distinct, text);
     return err_set(err, ERR_INVALID, INVALID "Input collection %s%scontains duplicates.", text,
                    set->type == VALUE_BS ? "of type BS " : " ");
 }
@@ -167,8 +166,11 @@ static int read_set(const json_t *json, struct value *out, const struct reader *
         if (result)
             return result;
     }
-    int duplicates = has_duplicates(out, reader->arena, err);
-    return duplicates > 0 ? refuse_duplicates(out, json, reader->layer, err) : duplicates;
+    long distinct = count_distinct(out, reader->arena, err);
+    if (distinct < 0)
+        return -1;
+    return (size_t)distinct == count ? 0
+                                     : refuse_duplicates(out, json, (size_t)distinct, reader, err);
 }
 
 static int read_value(const json_t *json, struct value *out, int depth, const struct reader *reader,
