@@ -28,8 +28,8 @@ failed:
     return NULL;
 }
 
-static const struct onnx_tensor *constant_input(const struct importer *im,
-                                                const struct import_node *node, size_t input)
+const struct onnx_tensor *constant_input(const struct importer *im, const struct import_node *node,
+                                         size_t input)
 {
     if (input >= node->onnx->input_count || node->inputs[input] == NO_VALUE)
         return NULL;

@@ -15,7 +15,7 @@ static const struct onnx_tensor *read_constants(struct importer *im, const struc
     const struct onnx_tensor *shape = NULL;
     int fits = node->onnx->input_count == count;
     for (size_t i = 0; fits && i < count; i++) {
-        in[i] = node->inputs[i] == NO_VALUE ? NULL : im->values[node->inputs[i]].constant;
+        in[i] = constant_input(im, node, i);
         fits = in[i] != NULL;
         if (fits && (!shape || in[i]->count > shape->count ||
                      (in[i]->count == shape->count && in[i]->rank > shape->rank)))

@@ -148,6 +148,9 @@ int lower_gather(struct importer *im, struct import_node *node);
 int lower_cast(struct importer *im, struct import_node *node);
 
 /* Constants (fold.c, fold_logic.c). */
+/* NULL where there is no such input, or it comes about at run time. */
+const struct onnx_tensor *constant_input(const struct importer *im, const struct import_node *node,
+                                         size_t input);
 int fold_constant(struct importer *im, struct import_node *node);
 int fold_shape(struct importer *im, struct import_node *node);
 int fold_gather(struct importer *im, struct import_node *node);

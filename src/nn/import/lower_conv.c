@@ -245,9 +245,7 @@ static int lower_matrix(struct importer *im, struct linear *l, const struct matr
 /* A bias of more than one row. */
 static int has_wide_bias(const struct importer *im, const struct import_node *node)
 {
-    const struct onnx_tensor *bias = node->onnx->input_count > 2 && node->inputs[2] != NO_VALUE
-                                         ? im->values[node->inputs[2]].constant
-                                         : NULL;
+    const struct onnx_tensor *bias = constant_input(im, node, 2);
     return bias && bias->rank == 2 && bias->dims[0] > 1;
 }
 

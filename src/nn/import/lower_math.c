@@ -70,8 +70,7 @@ int emit_binary(struct importer *im, const struct import_node *node, enum model_
 static int has_integers(const struct importer *im, const struct import_node *node)
 {
     for (size_t i = 0; i < node->onnx->input_count; i++) {
-        const struct onnx_tensor *t =
-            node->inputs[i] == NO_VALUE ? NULL : im->values[node->inputs[i]].constant;
+        const struct onnx_tensor *t = constant_input(im, node, i);
         if (t && t->ints)
             return 1;
     }

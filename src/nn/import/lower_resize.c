@@ -4,14 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-static const struct onnx_tensor *constant_at(const struct importer *im,
-                                             const struct import_node *node, size_t input)
-{
-    if (input >= node->onnx->input_count || node->inputs[input] == NO_VALUE)
-        return NULL;
-    return im->values[node->inputs[input]].constant;
-}
-
 static int has_input(const struct import_node *node, size_t input)
 {
     return input < node->onnx->input_count && node->inputs[input] != NO_VALUE;
@@ -68,7 +60,7 @@ static int read_pad(struct importer *im, const struct import_node *node, struct 
     if (pad->mode == PAD_MODES)
         return node_fail(im, node, ERR_UNSUPPORTED, "mode \"%s\"", mode);
     pad->value = attribute_float(node, "value", 0.0f);
-    const struct onnx_tensor *value = constant_at(im, node, 2);
+    const struct onnx_tensor *value = constant_input(im, node, 2);
     if (has_input(node, 2) && (!value || !value->floats || value->count > 1))
         return node_fail(im, node, ERR_UNSUPPORTED, "its value is not one constant number");
     if (value && value->count)
@@ -207,7 +199,7 @@ static int from_scales(struct importer *im, const struct import_node *node, cons
                        struct resize *resize)
 {
     size_t input = im->graph.opset >= 11 ? 2 : 1;
-    const struct onnx_tensor *scales = constant_at(im, node, input);
+    const struct onnx_tensor *scales = constant_input(im, node, input);
     const struct onnx_attribute *old = onnx_attribute(node->onnx, "scales"); /* before opset 9 */
     const struct onnx_tensor of_old = {.floats = old ? old->floats : NULL,
                                        .count = old ? old->float_count : 0};
@@ -243,7 +235,7 @@ static int read_resize(struct importer *im, const struct import_node *node, cons
         return node_fail(im, node, ERR_UNSUPPORTED, "antialias, axes or keep_aspect_ratio_policy");
     if (in->rank != 4 || in->dims[0] != 1)
         return node_fail(im, node, ERR_UNSUPPORTED, "input is not (1, C, H, W)");
-    const struct onnx_tensor *scales = constant_at(im, node, im->graph.opset >= 11 ? 2 : 1);
+    const struct onnx_tensor *scales = constant_input(im, node, im->graph.opset >= 11 ? 2 : 1);
     int sized = has_input(node, 3) && !(scales && scales->count);
     if ((sized ? from_sizes(im, node, in, resize) : from_scales(im, node, in, resize)) < 0)
         return -1;

@@ -346,9 +346,7 @@ static int gather_slices(struct importer *im, const struct import_node *node, co
 int lower_gather(struct importer *im, struct import_node *node)
 {
     const struct value *value = &im->values[node->inputs[0]];
-    const struct onnx_tensor *indices = node->onnx->input_count == 2 && node->inputs[1] != NO_VALUE
-                                            ? im->values[node->inputs[1]].constant
-                                            : NULL;
+    const struct onnx_tensor *indices = constant_input(im, node, 1);
     if (!indices || !indices->ints || (!value->constant && indices->rank > 1))
         return node_fail(im, node, ERR_UNSUPPORTED, "indices are no constant row of integers");
     if (value->constant)
