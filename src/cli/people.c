@@ -1,5 +1,6 @@
 #include "cli/enrol.h"
 #include "cli/options.h"
+#include "cli/paths.h"
 #include "cli/verbs.h"
 
 #include "aws/attribute.h"
@@ -347,8 +348,7 @@ int verb_people(int argc, char **argv)
     const struct option_spec options[] = {
         {"gallery", 'g', OPTION_TEXT, &enrolment.gallery, "FILE",
          "gallery of enrolled people (default: $KEN_GALLERY, else gallery.ken)", 0, 0},
-        {"models", 0, OPTION_TEXT, &enrolment.models, "DIR",
-         "folder of the networks, for enrol (default: $KEN_MODELS, else build/models)", 0, 0},
+        {"models", 0, OPTION_TEXT, &enrolment.models, "DIR", PATHS_MODELS_HELP, 0, 0},
         {"table", 0, OPTION_TEXT, &people.table, "NAME", "table of records (default ken-people)", 0,
          0},
         {"json", 0, OPTION_FLAG, &people.json, NULL, "print JSON", 0, 0},

@@ -67,6 +67,24 @@ static int starts_with(const uint8_t *data, size_t size, const char *magic, size
     return size >= length && memcmp(data, magic, length) == 0;
 }
 
+/* What telephones and browsers save, so that one is told what to do. */
+static int refuse_other(const uint8_t *data, size_t size, struct err *err)
+{
+    static const struct {
+        size_t at;
+        const char *magic, *name;
+    } others[] = {{4, "ftyphei", "HEIC"},  {4, "ftyphev", "HEIC"}, {4, "ftypmif1", "HEIF"},
+                  {4, "ftypavif", "AVIF"}, {8, "WEBP", "WebP"},    {0, "GIF8", "GIF"},
+                  {0, "BM", "BMP"},        {0, "II*", "TIFF"},     {0, "MM", "TIFF"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (size > others[i].at && starts_with(data + others[i].at, size - others[i].at,
+                                               others[i].magic, strlen(others[i].magic)))
+            return err_set(err, ERR_INVALID,
+                           "neither a PNG nor a JPEG picture (it may be %s: save it as JPEG)",
+                           others[i].name);
+    return err_set(err, ERR_INVALID, "neither a PNG nor a JPEG picture");
+}
+
 static int decode(struct image *image, const uint8_t *data, size_t size, struct err *err)
 {
     if (size == 0)
@@ -77,7 +95,7 @@ static int decode(struct image *image, const uint8_t *data, size_t size, struct 
         return jpeg_decode(image, data, size, err);
     if (starts_with(data, size, "\x89PNG\r\n\x1a\n", 8))
         return png_decode(image, data, size, err);
-    return err_set(err, ERR_INVALID, "neither a PNG nor a JPEG picture");
+    return refuse_other(data, size, err);
 }
 
 int image_decode_again(struct image *image, const void *data, size_t size, struct err *err)

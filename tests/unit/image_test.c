@@ -85,6 +85,13 @@ static void decode_refuses_text_and_nothing(void **state)
     (void)state;
     assert_refused("", 0, ERR_INVALID, "empty");
     assert_refused("this is text, named .png", 24, ERR_INVALID, "neither a PNG nor a JPEG");
+    assert_refused("\0\0\0\x24"
+                   "ftypheic\0\0\0\0",
+                   16, ERR_INVALID, "may be HEIC");
+    assert_refused("RIFF\1\2\3\4WEBPVP8 ", 16, ERR_INVALID, "may be WebP");
+    assert_refused("\0\0\0\x24"
+                   "ftyp",
+                   8, ERR_INVALID, "picture");
     assert_refused("\x89PNG\r\n\x1a\n", 8, ERR_INVALID, "PNG");
     assert_refused("\xff\xd8\xff", 3, ERR_INVALID, "JPEG");
 }
