@@ -30,9 +30,10 @@ def check_refusals(cloudwatch, now):
         cloudwatch.get_metric_statistics, Period=60, **span)
     assert "InvalidParameterValue" in code_of(
         cloudwatch.get_metric_statistics, Period=60, Statistics=["Mode"], **span)
-    assert "InvalidParameterValue" in code_of(
+    assert "ValidationError" in code_of(
         cloudwatch.get_metric_statistics, Period=60, Statistics=["Sum"],
         **{**span, "StartTime": now, "EndTime": now})
+    assert "InvalidParameterValue" in code_of(cloudwatch.list_metrics, NextToken="unknown")
     assert "InvalidParameterCombination" in code_of(
         cloudwatch.get_metric_statistics, Period=60, Statistics=["Sum"],
         **{**span, "StartTime": now - datetime.timedelta(days=2)})
@@ -169,6 +170,20 @@ def check_list(cloudwatch, dimensions):
     assert [len(page["Metrics"]) for page in pages] == [500, 200], [len(p["Metrics"]) for p in pages]
 
 
+def check_units(cloudwatch, now):
+    """Values of several units are apart: nothing is converted."""
+    time = now.replace(second=0, microsecond=0) - datetime.timedelta(minutes=1)
+    cloudwatch.put_metric_data(Namespace="Units", MetricData=[
+        {"MetricName": "m", "Value": 35, "Unit": "Seconds", "Timestamp": time},
+        {"MetricName": "m", "Value": 50, "Unit": "Count", "Timestamp": time},
+        {"MetricName": "m", "Value": 20, "Timestamp": time}])
+    points = cloudwatch.get_metric_statistics(
+        Namespace="Units", MetricName="m", Period=60, Statistics=["Average"],
+        StartTime=time, EndTime=time + datetime.timedelta(minutes=1))["Datapoints"]
+    found = {point["Unit"]: point["Average"] for point in points}
+    assert found == {"Seconds": 35, "Count": 50, "None": 20} and len(points) == 3, points
+
+
 def main():
     with Cloud(sys.argv[1]) as cloud:
         cloudwatch = cloud.client(boto3, "cloudwatch")
@@ -177,6 +192,7 @@ def main():
         dimensions = put_some(cloudwatch, now)
         check_statistics(cloudwatch, now, dimensions)
         check_data(cloudwatch, now)
+        check_units(cloudwatch, now)
         check_list(cloudwatch, dimensions)
         check_what_is_put(cloudwatch, now)
         check_queries(cloudwatch, now)

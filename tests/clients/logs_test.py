@@ -95,6 +95,10 @@ def check_describe(logs):
     pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/many")
     names = [g["logGroupName"] for page in pages for g in page["logGroups"]]
     assert names == [f"/many/{i:02}" for i in range(60)], names
+    assert code_of(logs.describe_log_groups, logGroupNamePrefix="/g",
+                   logGroupNamePattern="g") == "InvalidParameterException"
+    assert code_of(logs.describe_log_streams, logGroupName="/g",
+                   logGroupIdentifier="/g") == "ValidationException"
     streams = logs.describe_log_streams(logGroupName="/g", orderBy="LastEventTime",
                                         descending=True)["logStreams"]
     assert [s["logStreamName"] for s in streams] == ["s1", "s2"], streams
@@ -205,8 +209,11 @@ def check_retention(logs, now_ms):
     old_ms = now_ms - 2 * 86400000
     logs.create_log_group(logGroupName="/old")
     logs.create_log_stream(logGroupName="/old", logStreamName="s")
-    logs.put_log_events(logGroupName="/old", logStreamName="s", logEvents=[
-        {"timestamp": at, "message": "m"} for at in (old_ms, now_ms)])
+    events = [{"timestamp": at, "message": "m"} for at in (old_ms, now_ms)]
+    for batch in ([events[0]], [events[1]]):
+        logs.put_log_events(logGroupName="/old", logStreamName="s", logEvents=batch)
+    assert code_of(logs.put_log_events, logGroupName="/old", logStreamName="s",
+                   logEvents=events) == "InvalidParameterException"  # more than a day
     logs.put_retention_policy(logGroupName="/old", retentionInDays=1)
     events = logs.filter_log_events(logGroupName="/old")["events"]
     assert [e["timestamp"] for e in events] == [now_ms], events

@@ -69,8 +69,11 @@ int set_alarm_state(struct metrics_call *call)
         call_text(call, call->body, "StateValue", 1, &state) < 0)
         return -1;
     if (!alarm_is_one_of(state, states))
-        return alarm_invalid(call, "stateValue",
-                             "Member must satisfy enum value set: [INSUFFICIENT_DATA, ALARM, OK]");
+        return call_fail(call, "ValidationError",
+                         "1 validation error detected: Value '%.64s' at 'stateValue' failed to "
+                         "satisfy constraint: Member must satisfy enum value set: "
+                         "[INSUFFICIENT_DATA, ALARM, OK]",
+                         state);
     if (!reason || strlen(reason) > 1023)
         return alarm_invalid(call, "stateReason", "Member must have at most 1023 characters");
     json_t *json = data ? json_loads(data, JSON_DECODE_ANY, NULL) : NULL;

@@ -14,6 +14,36 @@ static const char *const statistics[] = {"SampleCount", "Average", "Sum",
                                          "Minimum",     "Maximum", NULL};
 static const char *const low_samples[] = {"evaluate", "ignore", NULL};
 
+/* "a, b and c" */
+static void list_choices(const char *const *choices, const char *last, char *text, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; choices[i] && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 !i               ? ""
+                                 : choices[i + 1] ? ", "
+                                                  : last,
+                                 choices[i]);
+}
+
+/* In AWS's two ways: the operator is an enumeration of the API, the others are options. */
+static int refuse_choice(struct metrics_call *call, const char *name, const char *text,
+                         const char *const *choices)
+{
+    char list[512] = "";
+    if (strcmp(name, "ComparisonOperator") == 0) {
+        list_choices(choices, ", ", list, sizeof list);
+        return call_fail(call, "ValidationError",
+                         "1 validation error detected: Value '%.64s' at 'comparisonOperator' "
+                         "failed to satisfy constraint: Member must satisfy enum value set: [%s]",
+                         text, list);
+    }
+    list_choices(choices, " and ", list, sizeof list);
+    return call_fail(call, "ValidationError",
+                     "Option %.64s is not supported. Supported options for parameter %s are %s.",
+                     text, name, list);
+}
+
 /* Copies a text that must be one of the choices; absent is fine. */
 static int copy_choice(struct metrics_call *call, json_t *alarm, const char *name,
                        const char *const *choices)
@@ -22,7 +52,7 @@ static int copy_choice(struct metrics_call *call, json_t *alarm, const char *nam
     if (call_text(call, call->body, name, 0, &text) < 0)
         return -1;
     if (text && !alarm_is_one_of(text, choices))
-        return alarm_invalid(call, name, "Member must satisfy enum value set");
+        return refuse_choice(call, name, text, choices);
     return text ? json_object_set_new(alarm, name, json_string(text)) : 0;
 }
 
@@ -63,7 +93,7 @@ static int copy_statistic(struct metrics_call *call, json_t *alarm)
         return call_fail(call, "ValidationError",
                          "Exactly one of Statistic and ExtendedStatistic must be specified");
     if (extended && (extended[0] != 'p' || !statistic_is_name(extended)))
-        return call_fail(call, "ValidationError",
+        return call_fail(call, "InvalidParameterValue",
                          "The value %.64s for parameter ExtendedStatistic is not supported.",
                          extended);
     if (extended)

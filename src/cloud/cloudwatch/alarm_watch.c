@@ -99,10 +99,16 @@ static json_t *reason_of(const struct alarm_rule *rule, const struct datapoint *
             there++;
             breaching += alarm_breaches(rule, points[i].value) != 0;
         }
+    const char *plural = rule->periods == 1 ? "" : "s";
+    if (!there && state == ALARM_INSUFFICIENT)
+        return json_sprintf("Insufficient Data: no datapoints were received for %zu period%s",
+                            rule->periods, plural);
     if (!there)
-        return json_sprintf("%s: no datapoints were received for %zu period%s",
-                            state == ALARM_INSUFFICIENT ? "Insufficient Data" : "Threshold Crossed",
-                            rule->periods, rule->periods == 1 ? "" : "s");
+        return json_sprintf("Threshold Crossed: no datapoints were received for %zu period%s and "
+                            "%zu missing datapoint%s treated as [%s].",
+                            rule->periods, plural, rule->periods,
+                            rule->periods == 1 ? " was" : "s were",
+                            state == ALARM_ALARM ? "Breaching" : "NonBreaching");
     return json_sprintf("Threshold Crossed: %zu out of the last %zu datapoints, the newest %g, "
                         "were beyond the threshold (%s %g).",
                         breaching, there, last, rule->comparison, rule->threshold);

@@ -91,8 +91,10 @@ int call_span(struct metrics_call *call, double *start_s, double *end_s)
         return call_fail(call, "MissingParameter", "The parameter %s is required.",
                          has_start ? "EndTime" : "StartTime");
     if (*start_s >= *end_s)
-        return call_fail(call, "InvalidParameterValue",
-                         "The parameter StartTime must be less than the parameter EndTime.");
+        return call_fail(call, "ValidationError",
+                         *start_s == *end_s
+                             ? "The parameter StartTime must not equal parameter EndTime."
+                             : "The parameter StartTime must be less than the parameter EndTime.");
     return 0;
 }
 
@@ -155,9 +157,21 @@ struct statistics_request {
     char *dimensions;
 };
 
+/* 1440 as "1,440" */
+static const char *with_commas(int64_t value, char text[32])
+{
+    int size = snprintf(text, 24, "%lld", (long long)value);
+    for (int at = size - 3; at > 0; at -= 3, size++) {
+        memmove(text + at + 1, text + at, (size_t)(size - at) + 1);
+        text[at] = ',';
+    }
+    return text;
+}
+
 static int read_statistics_request(struct metrics_call *call, struct statistics_request *out)
 {
     double start_s, end_s;
+    char text[32];
     struct metrics_query *query = &out->query;
     out->plain = json_object_get(call->body, "Statistics");
     out->extended = json_object_get(call->body, "ExtendedStatistics");
@@ -177,34 +191,61 @@ static int read_statistics_request(struct metrics_call *call, struct statistics_
     int64_t points = (query->end_s - query->start_s + query->period_s - 1) / query->period_s;
     if (points > STATISTICS_MAX_DATAPOINTS)
         return call_fail(call, "InvalidParameterCombination",
-                         "You have requested up to %lld datapoints, which exceeds the limit of "
+                         "You have requested up to %s datapoints, which exceeds the limit of "
                          "1,440. You may reduce the datapoints requested by increasing Period, or "
                          "decreasing the time range.",
-                         (long long)points);
+                         with_commas(points, text));
     out->dimensions = call_dimensions(call, call->body);
     query->series.dimensions = out->dimensions;
     return out->dimensions ? 0 : -1;
 }
 
+static void see_unit(void *context, size_t bin, const struct statistic *values, const char *unit)
+{
+    (void)bin;
+    (void)values;
+    json_object_set_new(context, unit, json_true());
+}
+
+/* The datapoints of the query's unit. */
+static int add_datapoints(struct metrics_call *call, struct statistics_request *request,
+                          json_t *points)
+{
+    struct bins bins = {0};
+    int result = bins_read(call, &request->query, &bins);
+    for (size_t i = 0; result == 0 && i < bins.count; i++) {
+        double time_s = (double)(request->query.start_s + (int64_t)i * request->query.period_s);
+        if (bins.values[i])
+            json_array_append_new(points, make_datapoint(bins.values[i], request->plain,
+                                                         request->extended, bins.unit, time_s));
+    }
+    bins_finish(&bins);
+    return result;
+}
+
+/* Without a Unit there are datapoints of each unit, as nothing is converted. */
 int get_metric_statistics(struct metrics_call *call)
 {
     struct statistics_request request = {0};
-    struct bins bins = {0};
+    json_t *points = json_array(), *units = json_object(), *seen;
+    const char *unit;
     int result = read_statistics_request(call, &request);
-    if (result == 0)
-        result = bins_read(call, &request.query, &bins);
-    if (result == 0) {
-        json_t *points = json_array();
-        for (size_t i = 0; i < bins.count; i++) {
-            double time_s = (double)(request.query.start_s + (int64_t)i * request.query.period_s);
-            if (bins.values[i])
-                json_array_append_new(points, make_datapoint(bins.values[i], request.plain,
-                                                             request.extended, bins.unit, time_s));
-        }
-        json_object_set_new(call->answer, "Label", json_string(request.query.series.name));
-        json_object_set_new(call->answer, "Datapoints", points);
+    if (result == 0 && request.query.unit)
+        json_object_set_new(units, request.query.unit, json_true());
+    else if (result == 0)
+        result = metrics_read(call->metrics, &request.query, see_unit, units, &call->err);
+    json_object_foreach(units, unit, seen)
+    {
+        request.query.unit = unit;
+        if (result == 0)
+            result = add_datapoints(call, &request, points);
     }
-    bins_finish(&bins);
+    if (result == 0) {
+        json_object_set_new(call->answer, "Label", json_string(request.query.series.name));
+        json_object_set(call->answer, "Datapoints", points);
+    }
+    json_decref(units);
+    json_decref(points);
     free(request.dimensions);
     return result;
 }
@@ -273,10 +314,13 @@ int list_metrics(struct metrics_call *call)
         call_text(call, call->body, "NextToken", 0, &token) < 0)
         return -1;
     if (active && strcmp(active, "PT3H") != 0)
-        return call_fail(call, "InvalidParameterValue", "RecentlyActive must be PT3H.");
+        return call_fail(call, "ValidationError",
+                         "1 validation error detected: Value '%.64s' at 'recentlyActive' failed to "
+                         "satisfy constraint: Member must satisfy enum value set: [PT3H]",
+                         active);
     filter.after_id = token ? strtoll(token, &end, 10) : 0;
     if (token && (*end || filter.after_id < 0))
-        return call_fail(call, "InvalidNextToken", "The NextToken is malformed.");
+        return call_fail(call, "InvalidParameterValue", "Request parameter NextToken is invalid");
     filter.since_s = active ? call->now_ms / 1000 - 3 * 3600 : 0;
     if (metrics_list(call->metrics, &filter, see_series, &listing, &call->err) < 0)
         return -1;

@@ -81,14 +81,20 @@ static int element(struct metrics_call *call, const json_t *list, size_t at, con
     return result;
 }
 
-static int read_values(struct metrics_call *call, const json_t *datum, struct statistic *out)
+static int read_values(struct metrics_call *call, const json_t *datum, size_t number,
+                       struct statistic *out)
 {
     const json_t *values = json_object_get(datum, "Values"),
                  *counts = json_object_get(datum, "Counts");
     size_t size = json_array_size(values);
-    if (!size || size > PUT_MAX_VALUES || (counts && json_array_size(counts) != size))
+    if (counts && json_array_size(counts) != size)
         return call_fail(call, "InvalidParameterValue",
-                         "Values must have 1 to %d numbers, and Counts as many.", PUT_MAX_VALUES);
+                         "The parameters MetricData.member.%zu.Values and MetricData.member.%zu."
+                         "Counts must be of the same size.",
+                         number, number);
+    if (!size || size > PUT_MAX_VALUES)
+        return call_fail(call, "InvalidParameterValue", "Values must have 1 to %d numbers.",
+                         PUT_MAX_VALUES);
     for (size_t i = 0; i < size; i++) {
         double value, count = 1;
         if (element(call, values, i, "Values", &value) < 0 ||
@@ -99,7 +105,8 @@ static int read_values(struct metrics_call *call, const json_t *datum, struct st
     return 0;
 }
 
-static int read_datum(struct metrics_call *call, const json_t *datum, struct statistic *out)
+static int read_datum(struct metrics_call *call, const json_t *datum, size_t number,
+                      struct statistic *out)
 {
     double value;
     int present;
@@ -107,7 +114,7 @@ static int read_datum(struct metrics_call *call, const json_t *datum, struct sta
     if (json_is_object(set))
         return read_set(call, set, out);
     if (json_is_array(json_object_get(datum, "Values")))
-        return read_values(call, datum, out);
+        return read_values(call, datum, number, out);
     if (call_number(call, datum, "Value", &value, &present) < 0)
         return -1;
     if (!present)
@@ -165,7 +172,7 @@ static int put_one(struct metrics_call *call, const char *name_space, const json
         call_time(call, datum, "Timestamp", &time_s, &present) < 0 ||
         call_number(call, datum, "StorageResolution", &resolution, &present) < 0 ||
         check_time(call, time_s, number) < 0 || check_forms(call, datum, number) < 0 ||
-        read_datum(call, datum, &values) < 0)
+        read_datum(call, datum, number, &values) < 0)
         return -1;
     if (resolution != 1 && resolution != 60)
         return call_fail(call, "InvalidParameterValue",

@@ -32,7 +32,9 @@ static const struct operation {
      "MetricDataQueries StartTime EndTime ScanBy MaxDatapoints NextToken LabelOptions"},
     {"GetMetricStatistics", get_metric_statistics,
      "Namespace MetricName Dimensions StartTime EndTime Period Statistics ExtendedStatistics Unit"},
-    {"ListMetrics", list_metrics, "Namespace MetricName Dimensions NextToken RecentlyActive"},
+    {"ListMetrics", list_metrics,
+     "Namespace MetricName Dimensions NextToken RecentlyActive "
+     "IncludeLinkedAccounts"},
     {"ListTagsForResource", list_alarm_tags, "ResourceARN"},
     {"PutMetricAlarm", put_metric_alarm, ALARM_PARAMETERS},
     {"PutMetricData", put_metric_data, "Namespace MetricData"},

@@ -106,6 +106,10 @@ int put_log_events(struct logs_call *call)
     if (check_events(call, job.events) < 0)
         return -1;
     leave_out(call, &job);
+    if (job.from < job.until &&
+        time_at(job.events, job.until - 1) - time_at(job.events, job.from) > 86400000)
+        return call_invalid(call, "The batch of log events in a single PutLogEvents request cannot "
+                                  "span more than 24 hours.");
     if (logs_flush(call->logs, &call->err) < 0 ||
         database_write(logs_database(call->logs), run_put, &job, &call->err) < 0)
         return -1;

@@ -225,6 +225,9 @@ int describe_log_groups(struct logs_call *call)
         call_name(call, "logGroupNamePattern", 0, &pattern) < 0 ||
         call_limit(call, LOGS_LIST_PAGE, &limit) < 0 || call_token(call, 'n', &token) < 0)
         return -1;
+    if (prefix && pattern)
+        return call_invalid(call, "LogGroup name prefix and LogGroup name pattern are mutually "
+                                  "exclusive parameters.");
     struct connection *connection = call_read_begin(call);
     sqlite3_stmt *s =
         connection ? connection_prepare(connection,

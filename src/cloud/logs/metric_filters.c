@@ -157,6 +157,10 @@ int describe_metric_filters(struct logs_call *call)
         call_name(call, "filterNamePrefix", 0, &prefix) < 0 ||
         call_limit(call, LOGS_LIST_PAGE, &limit) < 0 || call_token(call, 'n', &token) < 0)
         return -1;
+    if (!json_object_get(call->body, "metricName") !=
+        !json_object_get(call->body, "metricNamespace"))
+        return call_invalid(call, "If you include the metricName parameter in your request, you "
+                                  "must also include the metricNamespace parameter.");
     struct connection *connection = call_read_begin(call);
     if (connection && group && !logs_find_group(connection, group, &call->err)) {
         call_read_end(call, connection);

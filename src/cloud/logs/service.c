@@ -74,11 +74,14 @@ int call_name(struct logs_call *call, const char *name, int required, const char
                             "constraint: Member must not be null",
                             name);
     }
-    if (!*out || !**out || strlen(*out) > LOGS_MAX_NAME_BYTES)
+    if (!*out)
+        return call_invalid(call, "The parameter %s must be a text.", name);
+    if (!**out || strlen(*out) > LOGS_MAX_NAME_BYTES)
         return call_invalid(call,
-                            "1 validation error detected: Value at '%s' failed to satisfy "
-                            "constraint: Member must have length between 1 and 512",
-                            name);
+                            "1 validation error detected: Value '%.256s' at '%s' failed to satisfy "
+                            "constraint: Member must have length %s than or equal to %d",
+                            *out, name, **out ? "less" : "greater",
+                            **out ? LOGS_MAX_NAME_BYTES : 1);
     return 0;
 }
 
@@ -87,6 +90,11 @@ int call_group(struct logs_call *call, const char **out)
     const char *identifier = json_string_value(json_object_get(call->body, "logGroupIdentifier"));
     if (!identifier)
         return call_name(call, "logGroupName", 1, out);
+    if (json_object_get(call->body, "logGroupName")) {
+        call->code = "ValidationException";
+        return err_set(&call->err, ERR_INVALID,
+                       "LogGroup name and LogGroup ARN are mutually exclusive parameters.");
+    }
     const char *arn = strstr(identifier, ":log-group:");
     char *name = arena_strdup(&call->x->arena, arn ? arn + strlen(":log-group:") : identifier);
     if (!name || !*name)
@@ -117,8 +125,9 @@ int call_limit(struct logs_call *call, int64_t most, int64_t *out)
                ? 0
                : call_invalid(call,
                               "1 validation error detected: Value '%lld' at 'limit' failed to "
-                              "satisfy constraint: Member must have value between 1 and %lld",
-                              (long long)*out, (long long)most);
+                              "satisfy constraint: Member must have value %s than or equal to %lld",
+                              (long long)*out, *out < 1 ? "greater" : "less",
+                              *out < 1 ? 1LL : (long long)most);
 }
 
 int call_token(struct logs_call *call, char kind, const char **out)
