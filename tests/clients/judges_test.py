@@ -223,7 +223,7 @@ class CurlTest(Judge):
                          '{"TableNames":[]}\n200')
         wrong = self.curl("dynamodb", *headers, self.cloud.endpoint + "/", secret="wrong")
         self.assertIn("InvalidSignatureException", wrong)
-        self.assertTrue(wrong.endswith("403"))
+        self.assertTrue(wrong.endswith("400"))
 
     def test_s3(self):
         self.s3.create_bucket(Bucket="curl")
