@@ -200,9 +200,10 @@ int search_threshold(const struct search_trials *trials, double fpir, float *thr
             scores[count++] = trials->all[i].similarity;
     qsort(scores, count, sizeof *scores, descending);
     size_t allowed = (size_t)floor(fpir * (double)count + 1e-9);
-    /* Just above the first one that may not pass. */
+    /* Just above the first one that may not pass; a cosine of 1 is rounded at times to more, and no
+     * gallery keeps such a threshold. */
     if (count > 0)
-        *threshold = allowed < count ? nextafterf(scores[allowed], 2) : -1;
+        *threshold = allowed < count ? fminf(nextafterf(scores[allowed], 2), 1) : -1;
     free(scores);
     if (count == 0)
         return err_set(err, ERR_INVALID, "no photo of a stranger shows a face");

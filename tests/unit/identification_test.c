@@ -68,6 +68,19 @@ static void the_rule_of_three_says_how_many_are_needed(void **state)
     assert_int_equal(search_least_trials(1), 3);
 }
 
+static void
+a_strangers_photo_that_is_enrolled_sets_no_threshold_that_a_gallery_refuses(void **state)
+{
+    (void)state;
+    struct search_trials trials = {0};
+    struct err err;
+    float threshold = 0;
+    put(&trials, nextafterf(1, 2), 0, 0, 0);
+    assert_int_equal(search_threshold(&trials, 0.5, &threshold, &err), 0);
+    assert_true(threshold == 1);
+    search_trials_finish(&trials);
+}
+
 static void the_threshold_lets_no_more_strangers_pass_than_asked(void **state)
 {
     (void)state;
@@ -171,6 +184,8 @@ int main(void)
         cmocka_unit_test(a_rate_without_trials_is_unknown),
         cmocka_unit_test(intervals_are_those_of_clopper_and_pearson),
         cmocka_unit_test(the_rule_of_three_says_how_many_are_needed),
+        cmocka_unit_test(
+            a_strangers_photo_that_is_enrolled_sets_no_threshold_that_a_gallery_refuses),
         cmocka_unit_test(the_threshold_lets_no_more_strangers_pass_than_asked),
         cmocka_unit_test(misses_are_wrong_people_low_scores_and_photos_without_face),
         cmocka_unit_test(photos_are_mated_by_their_folders_name),
