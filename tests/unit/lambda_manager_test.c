@@ -339,12 +339,14 @@ static void a_killed_cloud_leaves_no_process(void **state)
 {
     (void)state;
     int ends[2];
+    struct fixture f;
+    struct err err;
     assert_int_equal(pipe(ends), 0);
+    prepare(&f);
     pid_t cloud = fork();
     if (cloud == 0) { /* a cloud that is killed with an instance and its child running */
-        struct fixture f;
         struct outcome o;
-        start(&f);
+        start_with(&f, &(struct manager_options){0}, make_function(f.folder, NULL, 2, -1, 1));
         begin(&f, "\"child\"", &o);
         await(&o);
         if (write(ends[1], o.payload + 1, strlen(o.payload) - 2) < 0)
@@ -359,6 +361,7 @@ static void a_killed_cloud_leaves_no_process(void **state)
     int port = (int)strtol(text, NULL, 10);
     assert_true(port > 0);
     wait_until_closed(port);
+    assert_int_equal(file_remove_tree(f.folder, &err), 0);
 }
 
 static void the_way_through_adds_little(void **state)

@@ -362,12 +362,10 @@ static void without_root_user_namespaces_do_the_same(void **state)
     assert_int_equal(result, 0);
 }
 
-static int be_killed(void)
+static int be_killed(struct fixture *f)
 {
-    struct fixture f;
-    prepare(&f);
-    start_with(&f, &(struct manager_options){0}, make_function(f.folder, NULL, 5, -1, 1));
-    is_answered(&f, "echo x", "x");
+    start_with(f, &(struct manager_options){0}, make_function(f->folder, NULL, 5, -1, 1));
+    is_answered(f, "echo x", "x");
     raise(SIGKILL);
     return 0;
 }
@@ -383,9 +381,12 @@ static void the_next_cloud_sweeps_what_a_killed_one_left(void **state)
     char *own = strrchr(groups.folder[CGROUPS_PIDS], '/');
     assert_non_null(own);
     int parent_bytes = (int)(own - groups.folder[CGROUPS_PIDS]);
+    struct fixture f;
+    struct err err;
+    prepare(&f);
     pid_t pid = fork();
     if (pid == 0)
-        _exit(be_killed());
+        _exit(be_killed(&f));
     waitpid(pid, NULL, 0);
     snprintf(left, sizeof left, "%.*s/ken.%d", parent_bytes, groups.folder[CGROUPS_PIDS], (int)pid);
     for (int i = 0; i < 200 && access(left, F_OK) == 0; i++) { /* its processes go first */
@@ -395,6 +396,7 @@ static void the_next_cloud_sweeps_what_a_killed_one_left(void **state)
     }
     assert_int_equal(access(left, F_OK), -1);
     cgroups_close(&groups);
+    assert_int_equal(file_remove_tree(f.folder, &err), 0);
 }
 
 /* The children of this thread that are keepers. Returns how many there were. */
