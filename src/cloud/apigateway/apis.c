@@ -113,7 +113,7 @@ void apigateway_create_api(void *self, struct rest_call *call)
         json_decref(api);
         return;
     }
-    work->api = json_pack("{s:O, s:o, s:{}, s:{}, s:{}}", "api", api, "resources",
+    work->api = json_pack("{s:o, s:o, s:{}, s:{}, s:{}}", "api", api, "resources",
                           root_resource(root_id), "validators", "deployments", "stages");
     work->changes_api = 1;
     work->status = 201;
