@@ -127,6 +127,13 @@ enum err_code aws_failure_kind(const struct aws_failure *failure)
                                        "TooManyRequestsException",
                                        "ProvisionedThroughputExceededException",
                                        NULL};
+    /* 400 from DynamoDB and others, 403 elsewhere */
+    static const char *const denied[] = {
+        "AccessDeniedException",     "UnrecognizedClientException",
+        "InvalidSignatureException", "MissingAuthenticationTokenException",
+        "ExpiredTokenException",     NULL};
+    if (is_one_of(failure->code, denied))
+        return ERR_DENIED;
     if (is_one_of(failure->code, absent))
         return ERR_NOT_FOUND;
     if (is_one_of(failure->code, exists))

@@ -193,6 +193,9 @@ static void failures_are_read_from_every_protocol(void **state)
         {403, "", "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code></Error>",
          "AccessDenied", "", ERR_DENIED},
         {400, "",
+         "{\"__type\":\"com.amazon.coral.service#AccessDeniedException\",\"Message\":\"no\"}",
+         "AccessDeniedException", "no", ERR_DENIED},
+        {400, "",
          "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException\","
          "\"message\":\"no\\ntable\"}",
          "ResourceNotFoundException", "no table", ERR_NOT_FOUND},
