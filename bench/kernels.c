@@ -166,6 +166,38 @@ static void bench_depthwise_f32(const struct bench *b)
     bench_layers(b, 1);
 }
 
+static void run_product(const struct kernels *k, const void *context)
+{
+    const struct layer_run *run = context;
+    k->product_i16(&run->conv);
+}
+
+/* GF/s are as if it multiplied floats. */
+static void bench_product_i16(const struct bench *b)
+{
+    for (int i = 0; i < LAYERS; i++) {
+        const struct layer *l = &layers[i];
+        struct layer_run run = {l, layer_conv(l)};
+        double ns[SIMD_LEVELS];
+        if (l->depthwise || !simd_can_product(&run.conv) ||
+            (b->network && strcmp(l->network, b->network) != 0))
+            continue;
+        run.conv = make_layer(l);
+        run.conv.is_product = 1;
+        free((void *)(uintptr_t)run.conv.weights);
+        free(run.conv.scratch);
+        run.conv.weights = random_floats(simd_product_floats(l->out_channels, l->in_channels));
+        run.conv.scratch = random_floats(simd_conv_scratch_bytes(&run.conv) / sizeof(float));
+        time_levels(b, run_product, &run, ns);
+        char name[64];
+        snprintf(name, sizeof name, "product: %dx%dx%d>%d%s", l->height, l->width, l->in_channels,
+                 l->out_channels, l->residual ? " +" : "");
+        printf("%-42s", name);
+        print_times(b, operations(l), ns);
+        free_layer(&run.conv);
+    }
+}
+
 static void run_winograd(const struct kernels *k, const void *context)
 {
     const struct layer_run *run = context;

@@ -1,4 +1,5 @@
 #include "simd/conv.h"
+#include "simd/product.h"
 
 #include <string.h>
 
@@ -55,6 +56,8 @@ size_t simd_conv_scratch_bytes(const struct conv *c)
 {
     if (c->winograd)
         return winograd_scratch_bytes(c);
+    if (c->is_product)
+        return product_scratch_bytes(c);
     if (is_matrix_product(c))
         return 0;
     size_t band = is_padded_at_sides(c) ? band_rows(c) * padded_width(c) : 0;

@@ -52,6 +52,11 @@ int simd_has(enum simd_level level)
     return tables[level] != NULL && simd_cpu_has(level);
 }
 
+int simd_prefers_product(enum simd_level level)
+{
+    return level == SIMD_VNNI;
+}
+
 const struct kernels *simd_kernels(enum simd_level level)
 {
     return tables[level];

@@ -42,6 +42,7 @@ struct conv {
     int out_height, out_width, out_channels, out_stride, residual_stride;
     int kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left, dilation_y, dilation_x;
     int winograd; /* how the weights are packed: 0: simd_pack_conv(); 2, 4: simd_pack_winograd() */
+    int is_product;         /* they are simd_pack_product()'s, for product_i16 */
     int row_begin, row_end; /* the rows of `out` to make: how threads split a layer */
     enum activation activation;
 };
@@ -67,6 +68,10 @@ struct spot {
     X(conv_f32, void, (const struct conv *c))      /* dense, packed weights */                     \
     X(depthwise_f32, void, (const struct conv *c)) /* one filter a channel */                      \
     X(winograd_f32, void, (const struct conv *c))  /* dense 3x3, stride 1, c->winograd not 0 */    \
+    /* 1x1 of 16-bit factors, weights by simd_pack_product(): inputs and weights are rounded to 16 \
+       bits, each pixel's and each output's so that the largest fills them; the sums are exact to  \
+       8 products, and floats from there. The same at each level to the bit. */                            \
+    X(product_i16, void, (const struct conv *c))                                                   \
     X(dot_f32, float, (const float *a, const float *b, size_t n))                                  \
     /* e^x, right to 2 units in the last place, the same at each level to the bit; 0 where it      \
        would be denormal, infinite from 88.73 on. `out` may be `in`. */                            \
@@ -121,6 +126,14 @@ void simd_pack_winograd(float *packed, const float *weights, int tile, int out_c
 /* The tile with which this convolution (its shape; nothing else is read) takes least time: 2 or 4;
  * 0 where conv_f32 does, or where the weights would grow too much for what it saves. */
 int simd_winograd_tile(const struct conv *c);
+
+/* Whether product_i16 can make this convolution (its shape; nothing else is read): 1x1, stride 1,
+ * inputs by 16, outputs by 32; and whether that is faster than conv_f32 at this level. Its weights
+ * of [out][in] take simd_product_floats(). */
+int simd_can_product(const struct conv *c);
+int simd_prefers_product(enum simd_level level);
+size_t simd_product_floats(int out_channels, int in_channels);
+void simd_pack_product(float *packed, const float *weights, int out_channels, int in_channels);
 
 size_t simd_conv_scratch_bytes(const struct conv *c);
 

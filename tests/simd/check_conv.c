@@ -1,4 +1,4 @@
-/* conv_f32, depthwise_f32 and winograd_f32. */
+/* conv_f32, depthwise_f32, winograd_f32 and product_i16. */
 #include "check.h"
 #include "guard.h"
 #include "layers.h"
@@ -16,6 +16,8 @@ enum {
     MOST_BYTES = 1 << 24,
     WINOGRAD_2_TERMS = 8, /* its rounding, as if of a sum of so many: measured, not derived */
     WINOGRAD_4_TERMS = 32,
+    PRODUCT_TERMS = 256, /* half of one in 32767, as if rounded so often */
+    MOST_FACTOR = 32767,
 };
 
 struct workbench {
@@ -93,6 +95,9 @@ static float *pack_weights(struct workbench *b, const struct conv *c, enum guard
         size_t floats = simd_winograd_floats(c->winograd, c->out_channels, c->in_channels);
         p = place(b, WEIGHTS, floats, side);
         simd_pack_winograd(p, turned, c->winograd, c->out_channels, c->in_channels);
+    } else if (c->is_product) {
+        p = place(b, WEIGHTS, simd_product_floats(c->out_channels, c->in_channels), side);
+        simd_pack_product(p, turned, c->out_channels, c->in_channels);
     } else {
         size_t floats =
             simd_packed_floats(c->out_channels, c->in_channels, c->kernel_height, c->kernel_width);
@@ -171,6 +176,21 @@ static void widen(const struct workbench *b, const struct conv *c, double *magni
             magnitude[o] += fabs((double)b->plain[i * outs + o]);
 }
 
+/* What product_i16 rounds: each input to a step of the pixel's largest, each weight to a step that
+ * the packed weights begin with, one for each output. */
+static void widen_product(const struct workbench *b, const struct conv *c, const float *in,
+                          double *magnitude)
+{
+    const size_t outs = (size_t)c->out_channels;
+    double largest = 0;
+    for (int i = 0; i < c->in_channels; i++)
+        largest = fmax(largest, fabs((double)in[i]));
+    for (size_t i = 0; i < (size_t)c->in_channels; i++)
+        for (size_t o = 0; o < outs; o++)
+            magnitude[o] += fabs((double)b->plain[i * outs + o]) * largest +
+                            fabs((double)in[i]) * (double)c->weights[o] * MOST_FACTOR;
+}
+
 static void reference_finish(const struct conv *c, size_t pixel, double *want, double *magnitude)
 {
     for (int o = 0; o < c->out_channels; o++) {
@@ -203,6 +223,8 @@ static void reference_pixel(struct workbench *b, const struct conv *c, int depth
         }
     if (c->winograd)
         widen(b, c, magnitude);
+    if (c->is_product)
+        widen_product(b, c, c->in + pixel * (size_t)c->in_stride, magnitude);
     reference_finish(c, pixel, want, magnitude);
 }
 
@@ -225,13 +247,16 @@ static int compare(struct workbench *b, const struct conv *c, int depthwise, int
     terms *= depthwise ? 1 : (size_t)c->in_channels;
     if (c->winograd)
         terms = c->winograd == 2 ? WINOGRAD_2_TERMS : WINOGRAD_4_TERMS;
+    if (c->is_product)
+        terms = PRODUCT_TERMS;
     for (size_t pixel = 0; pixel < pixels; pixel++) {
         const float *out = c->out + pixel * (size_t)c->out_stride;
         for (int o = 0; o < c->out_channels; o++, at++) {
             if (is_reference)
                 b->c_out[at] = out[o];
             if (!check_close((double)out[o], b->want[at], b->magnitude[at], terms) ||
-                !check_close((double)out[o], (double)b->c_out[at], b->magnitude[at], terms))
+                !check_close((double)out[o], (double)b->c_out[at], b->magnitude[at], terms) ||
+                (c->is_product && memcmp(&out[o], &b->c_out[at], sizeof out[o]) != 0))
                 return 0;
         }
         for (int o = c->out_channels; o < c->out_stride && pixel + 1 < pixels; o++)
@@ -251,9 +276,10 @@ static int is_intact(const struct workbench *b)
 
 static void run_split(const struct kernels *k, struct conv c, const struct test_case *t)
 {
-    void (*kernel)(const struct conv *) = t->depthwise ? k->depthwise_f32
-                                          : c.winograd ? k->winograd_f32
-                                                       : k->conv_f32;
+    void (*kernel)(const struct conv *) = t->depthwise   ? k->depthwise_f32
+                                          : c.winograd   ? k->winograd_f32
+                                          : c.is_product ? k->product_i16
+                                                         : k->conv_f32;
     c.row_end = t->split;
     if (t->split > 0)
         kernel(&c);
@@ -275,9 +301,10 @@ static void check_case(struct check *check, struct workbench *b, const struct te
                         "%s %s: in %dx%dx%d pitch %d, out %dx%dx%d pitch %d, filter %dx%d, "
                         "stride %d,%d, pad %d,%d, dilation %d,%d, activation %d, residual %d, "
                         "split %d, side %d",
-                        t->depthwise ? "depthwise_f32"
-                        : c.winograd ? "winograd_f32"
-                                     : "conv_f32",
+                        t->depthwise   ? "depthwise_f32"
+                        : c.winograd   ? "winograd_f32"
+                        : c.is_product ? "product_i16"
+                                       : "conv_f32",
                         simd_level_name((enum simd_level)level), c.in_height, c.in_width,
                         c.in_channels, c.in_stride, c.out_height, c.out_width, c.out_channels,
                         c.out_stride, c.kernel_height, c.kernel_width, c.stride_y, c.stride_x,
@@ -435,6 +462,45 @@ void check_winograd_f32(struct check *check)
         if (make_winograd(check, &t))
             check_case(check, &b, &t);
     }
+    finish(&b);
+}
+
+/* One such product; NaN wherever the kernel must not look. */
+static void check_product(struct check *check, struct workbench *b, int pixels, int ins, int outs)
+{
+    struct layer l = {.height = pixels,
+                      .width = 1,
+                      .in_channels = ins,
+                      .out_channels = outs,
+                      .kernel = 1,
+                      .stride = 1,
+                      .dilation = 1,
+                      .activation = (enum activation)(pixels % 3)};
+    struct test_case t = {.conv = layer_conv(&l),
+                          .residual = pixels & 1,
+                          .split = check_random_int(check, 0, pixels - 1),
+                          .seed = (uint64_t)pixels};
+    t.conv.in_stride += check_random_int(check, 0, 5);
+    t.conv.out_stride += check_random_int(check, 0, 5);
+    t.conv.residual_stride += check_random_int(check, 0, 5);
+    t.conv.is_product = 1;
+    check_case(check, b, &t);
+}
+
+/* Every number of pixels to 130; then inputs and outputs of all sizes it takes; then real ones. */
+void check_product_i16(struct check *check)
+{
+    struct workbench b = {0};
+    start(&b);
+    for (int n = 1; n <= 130; n++)
+        check_product(check, &b, n, 32, 32);
+    for (int n = 16; n <= 160; n += 16) {
+        check_product(check, &b, 16, n, 64);
+        check_product(check, &b, 15, 48, 2 * n);
+    }
+    check_product(check, &b, check->quick ? 9 : 1100, 16, 32);
+    check_product(check, &b, check->quick ? 9 : 196, 128, 256);
+    check_product(check, &b, check->quick ? 9 : 49, 512, 128);
     finish(&b);
 }
 

@@ -6,6 +6,7 @@ const struct kernels kernels_avx512 = {
     .conv_f32 = conv_f32_avx512,
     .depthwise_f32 = depthwise_f32_avx512,
     .winograd_f32 = winograd_f32_avx512,
+    .product_i16 = product_i16_c,
     .dot_f32 = dot_f32_avx2,
     .dots_i8 = dots_i8_avx2,
     .exp_f32 = exp_f32_avx2,

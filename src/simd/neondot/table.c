@@ -5,6 +5,7 @@ const struct kernels kernels_neondot = {
     .conv_f32 = conv_f32_neon,
     .depthwise_f32 = depthwise_f32_neon,
     .winograd_f32 = winograd_f32_neon,
+    .product_i16 = product_i16_c,
     .dot_f32 = dot_f32_neon,
     .exp_f32 = exp_f32_neon,
     .dots_i8 = dots_i8_neondot,
