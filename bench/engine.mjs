@@ -107,6 +107,7 @@ async function compare(network, peers, peaks) {
   const times = {}, ratios = {};
   for (let i = 0; i < rounds; i++) {
     const round_ = { ken: engine(["run", modelPath(network), runs]) };
+    if (peaks.avx512) round_.ken_fp32 = engine(["run", modelPath(network), runs], { KEN_SIMD: "avx512" });
     if (peaks.avx512) round_.ken_avx2 = engine(["run", modelPath(network), runs], { KEN_SIMD: "avx2" });
     for (const [name, peer] of Object.entries(peers)) round_[name] = await peer.run(network);
     for (const [name, t] of Object.entries(round_)) {
@@ -117,6 +118,7 @@ async function compare(network, peers, peaks) {
   const best = (name) => sorted(times[name])[0], gflops = (name) => (2 * macs) / (best(name) * 1e6);
   const peak = peaks.avx512 ?? peaks.avx2 ?? peaks.neon;
   const result = { multiply_adds: macs, gflops: round(gflops("ken"), 1), percent_of_peak: peak ? round((100 * gflops("ken")) / peak, 1) : null };
+  if (times.ken_fp32) result.percent_of_peak_fp32 = round((100 * gflops("ken_fp32")) / peak, 1);
   if (times.ken_avx2) result.percent_of_peak_avx2 = round((100 * gflops("ken_avx2")) / peaks.avx2, 1);
   for (const name of Object.keys(times)) {
     result[`${name}_ms`] = round(best(name));
@@ -158,7 +160,7 @@ async function coldStarts_(network, peers) {
 }
 
 function printTable(result) {
-  const labels = { ken: "ken", ken_avx2: "ken, AVX2", onnxruntime: "ONNX Runtime", onednn: "oneDNN", xnnpack: "XNNPACK", opencv: "OpenCV DNN" };
+  const labels = { ken: "ken", ken_fp32: "ken, fp32", ken_avx2: "ken, AVX2", onnxruntime: "ONNX Runtime", onednn: "oneDNN", xnnpack: "XNNPACK", opencv: "OpenCV DNN" };
   console.log(`\nmilliseconds, the best of ${rounds * runs}; in brackets: times ken's, in the middle of ${rounds} rounds`);
   console.log(["engine".padEnd(14), ...networks.map((n) => n.name.padStart(18)), "cold start".padStart(12)].join(""));
   for (const [key, label] of Object.entries(labels)) {

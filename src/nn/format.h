@@ -13,7 +13,7 @@
 
 #define MODEL_MAGIC "KENMODEL"
 enum {
-    MODEL_VERSION = 3,
+    MODEL_VERSION = 4,
     MODEL_ALIGN_BYTES = 64, /* every tensor in the weights, and each section */
     MODEL_MAX_NODES = 4096,
     MODEL_MAX_SIDE = 1 << 24,   /* one dimension of a tensor */
@@ -121,7 +121,9 @@ enum model_reduce {
 struct model_node {
     uint32_t op, kind, activation, reserved;
     struct model_view out, a, b; /* b: the residual of a convolution; SPACE_NONE where unused */
-    uint32_t weights, bias, slope, reserved2; /* floats into the weights, 16-float aligned */
+    /* Floats into the weights, 16-float aligned. A convolution may have its weights for
+     * product_i16 too: 0 where it has none. */
+    uint32_t weights, bias, slope, product;
     int32_t kernel[2], stride[2], dilation[2], pads[4]; /* row, column */
     char name[32];                                      /* the ONNX node's, cut; for people */
 };

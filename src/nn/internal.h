@@ -15,6 +15,9 @@ struct model {
     struct model_tensor tensors[MODEL_MAX_INPUTS + MODEL_MAX_OUTPUTS];
 };
 
+/* A convolution's shape, without its buffers. */
+struct conv model_node_conv(const struct model_node *node);
+
 /* A view with its address: what the plain operators (ops.c) work on. */
 struct strided {
     float *data;

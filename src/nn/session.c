@@ -62,7 +62,7 @@ static void flatten(struct conv *c)
     c->in_width = c->out_width = 1;
 }
 
-static struct conv make_conv(const struct model_node *node)
+struct conv model_node_conv(const struct model_node *node)
 {
     struct conv c = {
         .in_height = node->a.dims[2],
@@ -111,12 +111,13 @@ static void prepare_conv(const struct session *session, struct step *step)
     const float *weights = session->model->weights;
     const struct model_node *node = step->node;
     step->kernel = node->op == MODEL_DEPTHWISE ? kernels->depthwise_f32
+                   : step->conv.is_product     ? kernels->product_i16
                    : node->kind                ? kernels->winograd_f32
                                                : kernels->conv_f32;
     step->conv.in = view_data(session, &node->a);
     step->conv.out = view_data(session, &node->out);
     step->conv.residual = view_data(session, &node->b);
-    step->conv.weights = weights + node->weights;
+    step->conv.weights = weights + (step->conv.is_product ? node->product : node->weights);
     step->conv.bias = weights + node->bias;
     step->conv.slope = node->slope == MODEL_NO_SLOPE ? NULL : weights + node->slope;
     plan_parts(step, pool_threads(session->pool));
@@ -124,7 +125,6 @@ static void prepare_conv(const struct session *session, struct step *step)
 
 static void prepare(struct session *session)
 {
-    session->kernels = simd_kernels(simd_best());
     for (size_t i = 0; i < session->steps; i++) {
         struct step *step = &session->step[i];
         if (step->node->op <= MODEL_DEPTHWISE) {
@@ -188,12 +188,14 @@ static struct session *create(const struct model *model, struct pool *pool,
                               const struct session *beside, struct err *err)
 {
     size_t steps = model_nodes(model);
+    const enum simd_level level = simd_best();
     struct session *session = calloc(1, sizeof *session + steps * sizeof session->step[0]);
     if (!session) {
         err_set(err, ERR_NO_MEMORY, "start model");
         return NULL;
     }
     session->model = model;
+    session->kernels = simd_kernels(level);
     session->pool = pool;
     session->steps = steps;
     for (size_t i = 0; i < steps; i++) {
@@ -201,7 +203,8 @@ static struct session *create(const struct model *model, struct pool *pool,
         step->node = &model->nodes[i];
         if (step->node->op > MODEL_DEPTHWISE)
             continue;
-        step->conv = make_conv(step->node);
+        step->conv = model_node_conv(step->node);
+        step->conv.is_product = step->node->product && simd_prefers_product(level);
         if (step->node->op == MODEL_DEPTHWISE)
             continue; /* takes no scratch */
         size_t bytes = whole_pages(simd_conv_scratch_bytes(&step->conv));

@@ -1,5 +1,4 @@
-#include "nn/format.h"
-#include "nn/model.h"
+#include "nn/internal.h"
 #include "simd/kernels.h"
 
 #include <math.h>
@@ -133,6 +132,16 @@ static int check_packing(const struct model_node *node)
            node->kernel[1] == 3 && node->stride[0] == 1 && node->stride[1] == 1;
 }
 
+/* The weights for product_i16, where there are any. */
+static int check_product(const struct model_header *h, const struct model_node *node)
+{
+    if (node->product == 0)
+        return 1;
+    const struct conv c = model_node_conv(node);
+    return node->op == MODEL_CONV && node->kind == 0 && simd_can_product(&c) &&
+           check_weights(h, node->product, simd_product_floats(c.out_channels, c.in_channels));
+}
+
 static int check_conv(const struct model_header *h, const struct model_node *node)
 {
     if (!check_packing(node) || node->a.space != SPACE_ARENA || !is_pixels(&node->a) ||
@@ -151,8 +160,8 @@ static int check_conv(const struct model_header *h, const struct model_node *nod
     if (taps * in > MODEL_MAX_FLOATS || model_node_macs(node) > MODEL_MAX_NODE_WORK)
         return 0;
     int sloped = node->activation == ACTIVATION_PRELU;
-    return check_weights(h, node->weights, weights) && check_weights(h, node->bias, padded) &&
-           node->activation <= ACTIVATION_PRELU &&
+    return check_product(h, node) && check_weights(h, node->weights, weights) &&
+           check_weights(h, node->bias, padded) && node->activation <= ACTIVATION_PRELU &&
            (sloped ? check_weights(h, node->slope, padded) : node->slope == MODEL_NO_SLOPE);
 }
 

@@ -9,7 +9,7 @@ export const SKIP = 77;
 export const root = process.env.KEN_ROOT ?? new URL("../..", import.meta.url).pathname;
 
 // The levels of this processor's family; a cap above what the machine has does no harm.
-export const levels = process.arch === "arm64" ? ["c", "neon"] : ["c", "avx2", "avx512"];
+export const levels = process.arch === "arm64" ? ["c", "neon"] : ["c", "avx2", "avx512", "vnni"];
 
 export function loadOracle() {
   const require = createRequire(join(root, "package.json"));
@@ -59,9 +59,9 @@ export function program(path, args, environment = {}) {
   return result.stdout;
 }
 
-export function importModel(onnxPath, name) {
+export function importModel(onnxPath, name, options = []) {
   const path = join(folder, `${name}.ken`);
-  program(process.env.KEN, ["model", "import", onnxPath, "-o", path]);
+  program(process.env.KEN, ["model", "import", onnxPath, "-o", path, ...options]);
   return path;
 }
 

@@ -74,9 +74,10 @@ int node_fail(struct importer *im, const struct import_node *node, enum err_code
 int new_root(struct importer *im, int64_t floats); /* -1 past the limit */
 struct operation *new_operation(struct importer *im, const struct import_node *node,
                                 enum model_op op); /* NULL past the limit */
-/* Puts floats into the weights; *offset counts floats from their start. */
-int put_weights(struct importer *im, const float *data, size_t count, size_t padded,
-                uint32_t *offset) MUST_USE;
+/* Puts floats into the weights, denormal ones as 0; *offset counts floats from their start. */
+int put_weights(struct importer *im, const float *data, size_t count, uint32_t *offset) MUST_USE;
+/* The same of what is packed and not floats alone: as it is. */
+int put_packed(struct importer *im, const float *data, size_t count, uint32_t *offset) MUST_USE;
 /* A view of any value, constants included (they then take room in the weights). */
 int value_view(struct importer *im, int value, struct view *view) MUST_USE;
 int value_rank(const struct importer *im, int value);

@@ -136,19 +136,36 @@ static float flushed(float x)
     return fabsf(x) < FLT_MIN ? 0.0f : x;
 }
 
-int put_weights(struct importer *im, const float *data, size_t count, size_t padded,
-                uint32_t *offset)
+/* Room for so many floats in the weights, as zeros; NULL on failure. */
+static float *new_weights(struct importer *im, size_t count, uint32_t *offset)
 {
-    size_t floats = (padded + SIMD_PANEL - 1) / SIMD_PANEL * SIMD_PANEL;
+    size_t floats = (count + SIMD_PANEL - 1) / SIMD_PANEL * SIMD_PANEL;
     size_t at = im->weights.size / sizeof(float);
-    if (at + floats > MODEL_MAX_FLOATS || buf_reserve(&im->weights, floats * sizeof(float)) < 0)
-        return import_fail(im, ERR_TOO_BIG, "weights past 1 GiB, or out of memory");
+    if (at + floats > MODEL_MAX_FLOATS || buf_reserve(&im->weights, floats * sizeof(float)) < 0) {
+        import_fail(im, ERR_TOO_BIG, "weights past 1 GiB, or out of memory");
+        return NULL;
+    }
     float *to = (float *)(void *)im->weights.data + at;
-    for (size_t i = 0; i < floats; i++)
-        to[i] = i < count ? flushed(data[i]) : 0.0f;
-    im->weights.size += floats * sizeof(float);
+    memset(to, 0, floats * sizeof *to);
+    im->weights.size += floats * sizeof *to;
     *offset = (uint32_t)at;
-    return 0;
+    return to;
+}
+
+int put_weights(struct importer *im, const float *data, size_t count, uint32_t *offset)
+{
+    float *to = new_weights(im, count, offset);
+    for (size_t i = 0; to && i < count; i++)
+        to[i] = flushed(data[i]);
+    return to ? 0 : -1;
+}
+
+int put_packed(struct importer *im, const float *data, size_t count, uint32_t *offset)
+{
+    float *to = new_weights(im, count, offset);
+    if (to)
+        memcpy(to, data, count * sizeof *to);
+    return to ? 0 : -1;
 }
 
 int value_rank(const struct importer *im, int value)
@@ -175,8 +192,7 @@ int value_view(struct importer *im, int value, struct view *view)
     if (!v->constant_root) {
         uint32_t offset;
         int root = new_root(im, (int64_t)v->constant->count);
-        if (root < 0 || put_weights(im, v->constant->floats, v->constant->count, v->constant->count,
-                                    &offset) < 0)
+        if (root < 0 || put_weights(im, v->constant->floats, v->constant->count, &offset) < 0)
             return -1;
         im->roots[root].is_constant = 1;
         im->roots[root].offset = offset;

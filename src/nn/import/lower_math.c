@@ -156,7 +156,7 @@ int number_view(struct importer *im, float number, struct view *view)
 {
     uint32_t offset;
     int root = new_root(im, 1);
-    if (root < 0 || put_weights(im, &number, 1, 1, &offset) < 0)
+    if (root < 0 || put_weights(im, &number, 1, &offset) < 0)
         return -1;
     im->roots[root].is_constant = 1;
     im->roots[root].offset = offset;
@@ -302,7 +302,7 @@ int lower_batch_normalization(struct importer *im, struct import_node *node)
         size_t count = (size_t)channels;
         uint32_t offset;
         int root = new_root(im, channels);
-        if (root < 0 || put_weights(im, numbers + i * count, count, count, &offset) < 0)
+        if (root < 0 || put_weights(im, numbers + i * count, count, &offset) < 0)
             return -1;
         im->roots[root].is_constant = 1;
         im->roots[root].offset = offset;

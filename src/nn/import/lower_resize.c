@@ -308,7 +308,7 @@ static int put_table(struct importer *im, const struct import_node *node,
         triple[1] = clamp_place(triple[0] + 1.0f, size);
         triple[2] = at - triple[0];
     }
-    return put_weights(im, table, count, count, offset);
+    return put_weights(im, table, count, offset);
 }
 
 int lower_resize(struct importer *im, struct import_node *node)
