@@ -70,7 +70,7 @@ struct spot {
     X(winograd_f32, void, (const struct conv *c))  /* dense 3x3, stride 1, c->winograd not 0 */    \
     /* 1x1 of 16-bit factors, weights by simd_pack_product(): inputs and weights are rounded to 16 \
        bits, each pixel's and each output's so that the largest fills them; the sums are exact to  \
-       8 products, and floats from there. The same at each level to the bit. */                            \
+       8 products, and floats from there. The same at each level to the bit. */                    \
     X(product_i16, void, (const struct conv *c))                                                   \
     X(dot_f32, float, (const float *a, const float *b, size_t n))                                  \
     /* e^x, right to 2 units in the last place, the same at each level to the bit; 0 where it      \

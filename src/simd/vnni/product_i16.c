@@ -108,6 +108,7 @@ INLINE void make_tile(const struct product_tile *t, const int rows,
     }
 }
 
+#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define X(rows)                                                                                    \
     static void make_tile_##rows(const struct product_tile *t)                                     \
     {                                                                                              \
@@ -118,15 +119,14 @@ INLINE void make_tile(const struct product_tile *t, const int rows,
         else                                                                                       \
             make_tile(t, rows, ACTIVATION_NONE);                                                   \
     }
-X(1)
-X(2) X(3) X(4) X(5) X(6) X(7)
+EACH_ROWS(X)
 #undef X
 
-    static void make_any_tile(const struct product_tile *t)
+static void make_any_tile(const struct product_tile *t)
 {
-    static void (*const by_rows[ROWS + 1])(const struct product_tile *) = {
-        NULL,        make_tile_1, make_tile_2, make_tile_3,
-        make_tile_4, make_tile_5, make_tile_6, make_tile_7};
+#define X(rows) [rows] = make_tile_##rows,
+    static void (*const by_rows[ROWS + 1])(const struct product_tile *) = {EACH_ROWS(X)};
+#undef X
     by_rows[t->rows](t);
 }
 
