@@ -35,9 +35,11 @@ const seeds = {
   dynamic: { inputs: { x: [1, 2, 4, 3] }, nodes: [node("GlobalAveragePool", ["x"], ["p"]), node("Mul", ["w", "p"], ["k"]), node("Conv", ["x", "k"], ["c"], same),
     node("InstanceNormalization", ["c", "g", "h"], ["i"]), node("HardSwish", ["i"], ["y"])],
     constants: [weights("w", [3, 2, 3, 3]), floats("g", [3], [1, 2, 3]), floats("h", [3], [0, 1, 0])], opset: 14 },
+  product: { inputs: { x: [1, 1, 4, 4] }, nodes: [node("Conv", ["x", "w"], ["c"], { kernel_shape: [1, 1] }), node("Conv", ["c", "v"], ["y"], { kernel_shape: [1, 1] })],
+    constants: [weights("w", [64, 1, 1, 1]), weights("v", [64, 64, 1, 1])], options: ["--role", "embed", "--input-order", "grey", "--mean", "0", "--scale", "1"] },
 };
-for (const [name, seed] of Object.entries(seeds)) {
+for (const [name, { options = [], ...seed }] of Object.entries(seeds)) {
   const path = join(corpus, "onnx", `${name}.onnx`);
   writeFileSync(path, network({ outputs: { y: null }, ...seed }));
-  execFileSync(process.env.KEN, ["model", "import", path, "-o", join(corpus, "model_file", `${name}.ken`)], { stdio: "inherit" });
+  execFileSync(process.env.KEN, ["model", "import", path, "-o", join(corpus, "model_file", `${name}.ken`), ...options], { stdio: "inherit" });
 }
