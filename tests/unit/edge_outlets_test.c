@@ -216,8 +216,8 @@ static void the_page_counts_and_names_nobody(void **state)
         "\nken_present 1\n",
         "\nken_queue_items 7\n",
         "\nken_cloud_up 0\n",
-        "\n# TYPE ken_latency_seconds summary\nken_latency_seconds_sum 0.25\n"
-        "ken_latency_seconds_count 1\n"};
+        "\n# TYPE ken_latency_seconds summary\nken_latency_seconds_sum 0.25\n",
+        "\nken_latency_seconds_count 1\n"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (!strstr(page.data, lines[i]))
             fail_msg("%s is not in %s", lines[i], page.data);

@@ -69,8 +69,7 @@ static int delete_bucket_job(struct connection *c, void *context, struct err *er
     if (collect_parts(c, job, err) < 0)
         return -1;
     static const char *const statements[] = {
-        "DELETE FROM parts WHERE upload IN"
-        " (SELECT id FROM uploads WHERE bucket=?)",
+        "DELETE FROM parts WHERE upload IN (SELECT id FROM uploads WHERE bucket=?)",
         "DELETE FROM uploads WHERE bucket=?", "DELETE FROM configs WHERE bucket=?",
         "DELETE FROM completed WHERE bucket=?", "DELETE FROM buckets WHERE name=?"};
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
