@@ -47,7 +47,7 @@ node_modules/.ken-run: package-lock.json | packages
 	@npm ci --omit=dev --silent
 	@touch $@
 
-build/models/.done: models/manifest.json node_modules/.ken-run $(wildcard src/nn/*.[ch] src/nn/import/*.[ch] src/simd/pack.c) | build
+build/models/.done: models/manifest.json node_modules/.ken-run $(wildcard src/nn/*.[ch] src/nn/import/*.[ch] src/simd/pack.c src/simd/product.c src/simd/winograd.c) | build
 	@$(KEN) model import --manifest models/manifest.json -o build/models
 	@touch $@
 
