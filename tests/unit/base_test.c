@@ -5,7 +5,6 @@
 #include "base/file_sum.h"
 #include "base/glob.h"
 #include "base/hex.h"
-#include "base/load.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/random.h"
@@ -25,20 +24,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static void processors_are_counted_and_looked_at(void **state)
-{
-    (void)state;
-    assert_true(load_processors() >= 1);
-    assert_int_equal(load_has_room(-1), 1); /* nothing is known */
-    int fd = load_open();
-    for (int i = 0; i < 3; i++) { /* the file is read anew each time */
-        int room = load_has_room(fd);
-        assert_true(room == 0 || room == 1);
-    }
-    if (fd >= 0)
-        close(fd);
-}
 
 static void err_wrap_puts_context_in_front(void **state)
 {
@@ -457,7 +442,6 @@ static void globs_match_whole_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(processors_are_counted_and_looked_at),
         cmocka_unit_test(err_wrap_puts_context_in_front),
         cmocka_unit_test(err_wrap_cuts_what_does_not_fit),
         cmocka_unit_test(err_set_errno_names_the_cause),

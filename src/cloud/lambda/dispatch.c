@@ -1,5 +1,4 @@
 #include "base/clock.h"
-#include "base/load.h"
 #include "base/log.h"
 #include "cloud/lambda/private.h"
 
@@ -186,20 +185,6 @@ static int make_room(struct manager *m, const struct pool *pool)
     return 0;
 }
 
-/* Better in the queue for now: so many instances run that they fill the processors, and one more
- * would take turns with them, which makes all slower, the caches most of all. Where they wait for
- * something else a processor is free. Nobody is kept so for longer than MANAGER_PATIENCE_MS. */
-static int is_crowded(struct manager *m, const struct pool *pool)
-{
-    const size_t running = count_busy(pool) + count_state(pool, INSTANCE_STARTING);
-    const uint64_t now_ns = clock_monotonic_ns();
-    if (running <= (size_t)load_processors() || load_has_room(m->load_fd) ||
-        now_ns >= pool->queue->asked_ns + MANAGER_PATIENCE_MS * (uint64_t)1000000)
-        return 0;
-    manager_arm(m, now_ns + MANAGER_LOOK_MS * (uint64_t)1000000);
-    return 1;
-}
-
 static void refuse_start(struct manager *m, struct job *job, const struct err *err)
 {
     if (err->code == ERR_NOT_FOUND || err->code == ERR_DENIED)
@@ -213,7 +198,7 @@ static void refuse_start(struct manager *m, struct job *job, const struct err *e
 static void start_missing(struct manager *m, struct pool *pool)
 {
     size_t coming = count_state(pool, INSTANCE_STARTING) + count_state(pool, INSTANCE_SETTLING);
-    while (pool->queued > coming && !is_crowded(m, pool) && make_room(m, pool)) {
+    while (pool->queued > coming && make_room(m, pool)) {
         struct err err = {0};
         if (!instance_start(m, pool, &err)) {
             log_line(LOG_WARN, "lambda: %s: %s", pool->key, err.message);
@@ -251,7 +236,7 @@ void pool_pump(struct manager *m, struct pool *pool)
 {
     struct instance *idle;
     while (pool->queue && count_group(m, pool, count_busy) < most_instances(m, pool) &&
-           (idle = find_idle(pool)) && !is_crowded(m, pool))
+           (idle = find_idle(pool)))
         instance_give(m, idle, pool_pop(pool));
     if (pool->queue && pool->function)
         start_missing(m, pool);

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/load.h"
 #include "base/log.h"
 #include "cloud/lambda/private.h"
 
@@ -122,9 +121,8 @@ static struct job *job_create(const struct manager *m, const struct manager_requ
     job->done = request->done;
     job->context = request->context;
     long wait_ms = job->is_event ? request->wait_ms : m->options.queue_ms;
-    job->asked_ns = clock_monotonic_ns();
     if (wait_ms)
-        job->give_up_ns = job->asked_ns + (uint64_t)wait_ms * 1000000;
+        job->give_up_ns = clock_monotonic_ns() + (uint64_t)wait_ms * 1000000;
     return job;
 }
 
@@ -409,8 +407,6 @@ static void manager_free(struct manager *m)
         close(m->epoll_fd);
     if (m->event_fd >= 0)
         close(m->event_fd);
-    if (m->load_fd >= 0)
-        close(m->load_fd);
     pthread_mutex_destroy(&m->lock);
     pthread_cond_destroy(&m->chosen);
     free_options(&m->options);
@@ -462,7 +458,6 @@ struct manager *manager_create(const struct manager_options *options, struct err
         return NULL;
     }
     m->epoll_fd = m->event_fd = -1;
-    m->load_fd = load_open();
     m->messages_end = &m->messages;
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->chosen, NULL);

@@ -27,8 +27,6 @@ enum {
     MANAGER_MAX_INSTANCES = 256,       /* of all functions */
     MANAGER_DEFAULT_IDLE_MS = 300000,  /* an idle instance ends after this */
     MANAGER_DEFAULT_QUEUE_MS = 3000,   /* a request waits this long for an instance */
-    MANAGER_PATIENCE_MS = 1000,        /* and this for a processor, while others use all of them */
-    MANAGER_LOOK_MS = 20,              /* in between it looks so often */
     MANAGER_DEFAULT_INIT_MS = 10000,   /* start to the first request for work */
     MANAGER_DRAIN_MS = 5000,           /* what requests have left when the cloud stops */
     MANAGER_MAX_QUEUE = 1000,          /* waiting requests of one function */

@@ -27,7 +27,6 @@ struct job { /* a request */
     int is_event;
     lambda_done *done;
     void *context;
-    uint64_t asked_ns;
     uint64_t give_up_ns; /* when it stops waiting for an instance; 0: never */
     uint64_t begun_ns;   /* handed to an instance */
 };
@@ -109,7 +108,6 @@ struct manager {
     struct pool *pools; /* the thread's alone */
     struct instance *gone;
     size_t instance_count;
-    int load_fd; /* load_open() */
     uint64_t started;
     uint64_t prepare_ns;       /* when the next spare process is made; 0: there is one */
     uint64_t weigh_ns;         /* when busy instances are weighed next; 0: none is busy */
