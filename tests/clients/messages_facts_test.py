@@ -104,6 +104,15 @@ class Queues(Messages):
         self.assertEqual(text, "Value SQS:RemovePermission for parameter ActionName is invalid. "
                                "Reason: Only the queue owner is allowed to invoke this action.")
 
+    def test_a_policy_of_one_statement_takes_another(self):
+        url, arn = self.queue()
+        own = {"Sid": "own", "Effect": "Deny", "Principal": "*", "Action": "SQS:PurgeQueue", "Resource": arn}
+        self.sqs.set_queue_attributes(QueueUrl=url, Attributes={
+            "Policy": json.dumps({"Version": "2012-10-17", "Statement": own})})
+        self.sqs.add_permission(QueueUrl=url, Label="more", AWSAccountIds=["111111111111"], Actions=["SendMessage"])
+        kept = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
+        self.assertEqual([one["Sid"] for one in json.loads(kept["Policy"])["Statement"]], ["own", "more"])
+
     def test_a_count_is_kept_as_a_number(self):
         _, dead = self.queue()
         policy = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": "3"})

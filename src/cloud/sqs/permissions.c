@@ -1,55 +1,19 @@
 #include "cloud/sqs/sqs.h"
+#include "cloud/statements.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* AddPermission and RemovePermission: statements of the queue's policy. */
 
-static json_t *load_policy(struct sqs_call *call, json_t *attributes)
+static json_t *load_policy(struct sqs_call *call, const json_t *attributes)
 {
-    const char *text = sqs_text(attributes, "Policy");
-    char arn[SQS_ARN_BYTES];
-    json_t *policy = text ? json_loads(text, 0, NULL) : NULL;
-    if (policy)
-        return policy;
+    char arn[SQS_ARN_BYTES], id[SQS_ARN_BYTES + 32];
     queue_arn(call->sqs, call->queue, arn);
-    return json_pack("{s:s, s:o, s:[]}", "Version", "2008-10-17", "Id",
-                     json_sprintf("%s/SQSDefaultPolicy", arn), "Statement");
-}
-
-static size_t find_statement(const json_t *statements, const char *label)
-{
-    size_t at = 0;
-    while (at < json_array_size(statements)) {
-        const char *sid = sqs_text(json_array_get(statements, at), "Sid");
-        if (sid && strcmp(sid, label) == 0)
-            break;
-        at++;
-    }
-    return at;
-}
-
-/* One as itself, several as a list, as AWS does; takes the list. */
-static json_t *single(json_t *list)
-{
-    if (json_array_size(list) != 1)
-        return list;
-    json_t *only = json_incref(json_array_get(list, 0));
-    json_decref(list);
-    return only;
-}
-
-static json_t *prefixed(const json_t *list, const char *before, const char *behind)
-{
-    size_t i;
-    json_t *text, *out = json_array();
-    json_array_foreach(list, i, text)
-    {
-        const char *value = json_string_value(text);
-        json_array_append_new(out, json_sprintf("%s%s%s", before, value ? value : "", behind));
-    }
-    return single(out);
+    snprintf(id, sizeof id, "%s/SQSDefaultPolicy", arn);
+    return statements_load(sqs_text(attributes, "Policy"), id);
 }
 
 /* Stores the changed policy; takes it. */
@@ -120,19 +84,13 @@ int sqs_add_permission(struct sqs_call *call)
         return -1;
     json_t *present = queue_hold(call, &call->queue->attributes),
            *policy = load_policy(call, present);
-    json_t *statements = json_object_get(policy, "Statement");
-    if (find_statement(statements, label) < json_array_size(statements)) {
-        json_decref(policy);
-        json_decref(present);
-        return sqs_fail(call, SQS_INVALID,
-                        "Value %s for parameter Label is invalid. Reason: Already exists.", label);
-    }
     queue_arn(call->sqs, call->queue, arn);
-    json_array_append_new(
-        statements, json_pack("{s:s, s:s, s:{s:o}, s:o, s:s}", "Sid", label, "Effect", "Allow",
-                              "Principal", "AWS", prefixed(accounts, "arn:aws:iam::", ":root"),
-                              "Action", prefixed(actions, "SQS:", ""), "Resource", arn));
-    return store_policy(call, present, policy);
+    if (statements_add(policy, &(struct statement){label, "SQS", accounts, actions, arn}) == 0)
+        return store_policy(call, present, policy);
+    json_decref(policy);
+    json_decref(present);
+    return sqs_fail(call, SQS_INVALID,
+                    "Value %s for parameter Label is invalid. Reason: Already exists.", label);
 }
 
 int sqs_remove_permission(struct sqs_call *call)
@@ -142,15 +100,10 @@ int sqs_remove_permission(struct sqs_call *call)
         return sqs_fail_missing(call, "Label");
     json_t *present = queue_hold(call, &call->queue->attributes),
            *policy = load_policy(call, present);
-    json_t *statements = json_object_get(policy, "Statement");
-    size_t at = find_statement(statements, label);
-    if (at == json_array_size(statements)) {
-        json_decref(policy);
-        json_decref(present);
-        return sqs_fail(call, SQS_INVALID,
-                        "Value %s for parameter Label is invalid. Reason: can't find label.",
-                        label);
-    }
-    json_array_remove(statements, at);
-    return store_policy(call, present, policy);
+    if (statements_remove(policy, label) == 0)
+        return store_policy(call, present, policy);
+    json_decref(policy);
+    json_decref(present);
+    return sqs_fail(call, SQS_INVALID,
+                    "Value %s for parameter Label is invalid. Reason: can't find label.", label);
 }
