@@ -190,7 +190,7 @@ static int take_out(const struct path *path, struct value *item, struct err *err
     return 0;
 }
 
-static void close_holes(const struct path *path, struct value *item)
+static void close_list(const struct path *path, struct value *item)
 {
     struct value *list = path->steps[path->count - 1].name ? NULL : find_parent(path, item);
     size_t kept = 0;
@@ -274,6 +274,15 @@ static struct value *compute_operands(const struct update *update, const struct 
     return values;
 }
 
+/* The deepest lists first: a list that closes moves what the paths go through. */
+static void close_holes(const struct update *update, struct value *item)
+{
+    for (size_t depth = PATH_MAX_STEPS; depth > 1; depth--)
+        for (size_t i = 0; i < update->count; i++)
+            if (update->actions[i].type != ACTION_SET && update->actions[i].path.count == depth)
+                close_list(&update->actions[i].path, item);
+}
+
 /* List elements past the end go last in the order of their indexes. */
 static int compare_actions(const void *a, const void *b)
 {
@@ -300,9 +309,7 @@ int update_apply(const struct update *update, struct value *item, struct arena *
     for (size_t i = 0; i < update->count; i++)
         if (run_action(order[i], &values[order[i] - update->actions], item, arena, err) < 0)
             return -1;
-    for (size_t i = 0; i < update->count; i++)
-        if (update->actions[i].type != ACTION_SET)
-            close_holes(&update->actions[i].path, item);
+    close_holes(update, item);
     return 0;
 }
 
