@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "edge/sender.h"
+#include "edge/spill.h"
 #include "edge/spool.h"
 #include "edge/watch.h"
 #include "video/picture.h"
@@ -144,7 +145,7 @@ void edge_send(struct edge_run *run, struct edge_job *job)
     int pushed = run->options->source.real_time ? queue_try_push(run->queue, job)
                                                 : queue_push(run->queue, job);
     if (pushed < 0 && run->spill)
-        pushed = queue_try_push(run->spill, job);
+        pushed = spill_push(run->spill, job);
     if (pushed < 0)
         drop(run, job,
              run->spill ? "the disk is too slow for the queue"

@@ -92,14 +92,14 @@ void deliver_keep(struct worker *worker, struct delivery *delivery)
 /* With a queue on the disk a frame is not tried for long: it is safe there. */
 static const double QUEUE_RETRY_S = 0.5;
 
-static const char *content_type(const struct worker *worker)
+static const char *content_type(const struct edge_run *run)
 {
-    return worker->run->options->format == IMAGE_PNG ? "image/png" : "image/jpeg";
+    return run->options->format == IMAGE_PNG ? "image/png" : "image/jpeg";
 }
 
 static int upload(struct worker *worker, struct delivery *delivery, struct err *err)
 {
-    return uplink_put(worker->uplink, delivery->frame.key, content_type(worker),
+    return uplink_put(worker->uplink, delivery->frame.key, content_type(worker->run),
                       worker->encoded.data, worker->encoded.size, err);
 }
 
@@ -108,7 +108,7 @@ static int send_question(struct worker *worker, const struct delivery *delivery,
                          const struct buf **body, struct err *err)
 {
     const struct uplink_frame frame = {.key = delivery->frame.key,
-                                       .content_type = content_type(worker),
+                                       .content_type = content_type(worker->run),
                                        .data = worker->encoded.data,
                                        .size = worker->encoded.size};
     if (worker->run->options->architecture == EDGE_FRAME_IN_REQUEST)
@@ -272,25 +272,31 @@ int deliver_encode(struct worker *worker, const struct edge_job *job, struct del
     return encode(worker, &image, &delivery->frame, err);
 }
 
-int deliver_later(struct worker *worker, const struct edge_job *job,
-                  const struct delivery *delivery, int ask_then, struct err *err)
+char *deliver_line(const struct edge_run *run, const struct edge_job *job,
+                   const struct delivery *delivery, int ask_then)
 {
-    const struct edge_run *run = worker->run;
     const char *folder = strrchr(run->totals.frames_folder, '/');
     json_t *meta =
         json_pack("{ss ss ss ss sI sI sI sb}", "kind", "frame", "key", delivery->frame.key, "type",
-                  content_type(worker), "run", folder ? folder + 1 : "", "number",
+                  content_type(run), "run", folder ? folder + 1 : "", "number",
                   (json_int_t)job->number, "captured_unix_ms", (json_int_t)job->captured_unix_ms,
                   "captured_ns", (json_int_t)job->captured_ns, "ask", ask_then);
     char *text = meta ? json_dumps(meta, JSON_COMPACT) : NULL;
+    json_decref(meta);
+    return text;
+}
+
+int deliver_later(struct worker *worker, const struct edge_job *job,
+                  const struct delivery *delivery, int ask_then, struct err *err)
+{
+    char *line = deliver_line(worker->run, job, delivery, ask_then);
     const struct spool_item item = {.rank = ask_then ? SPOOL_QUESTION : SPOOL_ARCHIVE,
-                                    .meta = text ? text : "{}",
+                                    .meta = line ? line : "{}",
                                     .unix_ms = job->captured_unix_ms,
                                     .data = worker->encoded.data,
                                     .size = worker->encoded.size};
-    int done = text ? spool_add(run->spool, &item, err)
+    int done = line ? spool_add(worker->run->spool, &item, err)
                     : err_set(err, ERR_NO_MEMORY, "queue frame: out of memory");
-    free(text);
-    json_decref(meta);
+    free(line);
     return done;
 }

@@ -24,6 +24,13 @@ struct delivery {
     double round_trip_ms; /* of the question that was answered */
 };
 
+/* Nothing known of the frame yet but its name. */
+void deliver_begin(const struct edge_run *run, const struct edge_job *job,
+                   struct delivery *delivery);
+/* Count what became of it and tell who listens; all under one lock, so lines never mix. `err`: why
+ * it was lost. */
+void deliver_account(struct edge_run *run, const struct delivery *delivery, const struct err *err);
+
 /* 0: `delivery->answer` is there and the stages are measured. */
 int deliver(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
             struct err *err) MUST_USE;
@@ -38,7 +45,11 @@ void deliver_keep(struct worker *worker, struct delivery *delivery);
 /* Only encode it. */
 int deliver_encode(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
                    struct err *err) MUST_USE;
-/* Put the encoded frame into the queue on the disk; `ask_then`: it still wants an answer. */
+/* The line that the frame has in the queue on the disk; `ask_then`: it still wants an answer.
+ * Allocated; NULL without memory. */
+char *deliver_line(const struct edge_run *run, const struct edge_job *job,
+                   const struct delivery *delivery, int ask_then);
+/* Put the encoded frame into the queue on the disk. */
 int deliver_later(struct worker *worker, const struct edge_job *job,
                   const struct delivery *delivery, int ask_then, struct err *err) MUST_USE;
 

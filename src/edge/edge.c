@@ -6,6 +6,7 @@
 #include "edge/retry.h"
 #include "edge/run.h"
 #include "edge/sender.h"
+#include "edge/spill.h"
 #include "edge/spool.h"
 #include "edge/uplink.h"
 #include "edge/visits.h"
@@ -162,52 +163,40 @@ static int start_watch(struct edge_run *run, struct err *err)
     return -1;
 }
 
-/* The workers and, with a spool, who brings to it what they have no time for. */
-static int open_queues(struct edge_run *run, pthread_t *spiller, struct err *err)
+/* To the workers and, with a spool, to the disk. */
+static int open_queues(struct edge_run *run, struct err *err)
 {
     size_t capacity = run->options->queue;
     if (run->spool && capacity > EDGE_QUEUE_BEFORE_DISK)
         capacity = EDGE_QUEUE_BEFORE_DISK;
     run->queue = queue_create(capacity, err);
-    if (!run->queue || !run->spool)
-        return run->queue ? 0 : -1;
-    run->spill = queue_create(EDGE_SPILL_QUEUE, err);
-    if (!run->spill)
-        return -1;
-    if (pthread_create(spiller, NULL, edge_spill, run) == 0)
-        return 0;
-    queue_destroy(run->spill);
-    run->spill = NULL;
-    return err_set(err, ERR_NO_MEMORY, "start workers: no thread to be had");
+    if (run->queue && run->spool && !(run->spill = spill_start(run, err))) {
+        queue_destroy(run->queue);
+        run->queue = NULL;
+    }
+    return run->queue ? 0 : -1;
 }
 
-static void close_queues(struct edge_run *run, const pthread_t ids[], size_t workers,
-                         pthread_t spiller)
+static void close_queues(struct edge_run *run, const pthread_t ids[], size_t workers)
 {
     queue_close(run->queue);
-    if (run->spill) {
-        queue_close(run->spill);
-        pthread_join(spiller, NULL);
-    }
+    spill_finish(run->spill);
     for (size_t i = 0; i < workers; i++)
         pthread_join(ids[i], NULL);
     queue_destroy(run->queue);
-    queue_destroy(run->spill);
     run->spill = NULL;
 }
 
 static int capture_and_deliver(struct capture *capture, struct err *err)
 {
     struct edge_run *run = capture->run;
-    pthread_t ids[EDGE_MAX_WORKERS], spiller;
-    if (open_queues(run, &spiller, err) < 0) {
-        queue_destroy(run->queue);
+    pthread_t ids[EDGE_MAX_WORKERS];
+    if (open_queues(run, err) < 0)
         return -1;
-    }
     size_t workers = start_watch(run, err) < 0 ? 0 : start_workers(run, ids, err);
     int result = workers > 0 ? capture_all(capture, err) : -1;
     watch_stop(run->watch);
-    close_queues(run, ids, workers, spiller);
+    close_queues(run, ids, workers);
     visits_end(run->visits);
     visits_destroy(run->visits);
     return result;

@@ -13,7 +13,7 @@ struct edge_run {
     const struct edge_options *options;
     const struct edge_listener *listener;
     struct queue *queue;   /* of struct edge_job, owned by who popped it */
-    struct queue *spill;   /* the same, for the disk; NULL without the spool */
+    struct spill *spill;   /* what they have no time for; NULL without the spool */
     struct report *report; /* or NULL */
     struct local *local;   /* E only, else NULL */
     struct sender *sender; /* with the spool */
@@ -59,9 +59,8 @@ struct edge_job *edge_job_copy(const struct edge_job *job,
 void edge_note_success(struct edge_run *run);
 void edge_note_failure(struct edge_run *run, const struct err *err);
 
-/* With a spool so many sampled frames at most wait for a worker in memory, and so many more for the
- * disk, which has room for the others. */
-enum { EDGE_QUEUE_BEFORE_DISK = 4, EDGE_SPILL_QUEUE = 8 };
+/* With a spool so many sampled frames at most wait for a worker in memory: the disk has room. */
+enum { EDGE_QUEUE_BEFORE_DISK = 4 };
 
 /* Hand a job to the workers; where they are behind, a camera's goes to the disk, or is dropped
  * where there is no such queue. Takes it over. */
@@ -69,9 +68,6 @@ void edge_send(struct edge_run *run, struct edge_job *job);
 
 /* A worker thread: delivers until the queue is closed and empty. `argument` is the edge_run. */
 void *edge_work(void *argument);
-
-/* The thread that brings to the disk what the workers have no time for: as edge_work(). */
-void *edge_spill(void *argument);
 
 /* Tell the listener. */
 void edge_notice(struct edge_run *run, const char *format, ...) PRINTF(2, 3);

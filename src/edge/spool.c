@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "edge/spool_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,55 +21,38 @@ enum { PATH_BYTES = 4096, ITEMS_OF_A_MS = 4096 };
 enum { SET_BACK_MS = 5 * 60 * 1000 }; /* workers overtake each other by less */
 #define MAX_DATA_BYTES ((size_t)64 * 1024 * 1024)
 
-/* Small, as a day without network may be a million of them. */
-struct entry {
-    uint64_t id, outside; /* bytes of a file elsewhere */
-    uint32_t own;         /* bytes of the item's file */
-    uint8_t rank, gone;
-};
-
 struct spool {
     char folder[PATH_BYTES - 64];
-    int lock_fd;
+    int folder_fd, lock_fd;
     uint64_t limit, bytes, evicted;
     unsigned drawn;   /* tells items of one millisecond apart */
     uint64_t newest;  /* the highest number that waits or waited since it was empty */
     uint64_t busy_id; /* the one that is being sent is never evicted */
-    struct entry *entries;
+    struct spool_entry *entries;
     size_t first, count, capacity; /* from `first` on by id; some of them are gone */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int woken;
 };
 
-static uint64_t bytes_of(const struct entry *entry)
+static uint64_t bytes_of(const struct spool_entry *entry)
 {
     return entry->own + entry->outside;
 }
 
-/* "00000000000000000042-1-0.item": number, rank, bytes outside. */
-static void path_of(const struct spool *spool, const struct entry *entry, char path[PATH_BYTES])
+static void path_of(const struct spool *spool, const struct spool_entry *entry,
+                    char path[PATH_BYTES])
 {
-    snprintf(path, PATH_BYTES, "%s/%020" PRIu64 "-%d-%" PRIu64 ".item", spool->folder, entry->id,
-             (int)entry->rank, entry->outside);
+    char name[SPOOL_NAME_BYTES];
+    spool_name(entry, name);
+    snprintf(path, PATH_BYTES, "%s/%s", spool->folder, name);
 }
 
-static int read_name(const char *name, struct entry *entry)
-{
-    int rank, end = 0;
-    if (sscanf(name, "%20" SCNu64 "-%1d-%20" SCNu64 ".item%n", &entry->id, &rank, &entry->outside,
-               &end) != 3 ||
-        end == 0 || name[end] || rank < 0 || rank >= SPOOL_RANKS)
-        return -1;
-    entry->rank = (uint8_t)rank;
-    return 0;
-}
-
-static int put_entry(struct spool *spool, const struct entry *entry, struct err *err)
+static int put_entry(struct spool *spool, const struct spool_entry *entry, struct err *err)
 {
     if (spool->count == spool->capacity) {
         size_t capacity = spool->capacity ? 2 * spool->capacity : 256;
-        struct entry *entries = realloc(spool->entries, capacity * sizeof *entries);
+        struct spool_entry *entries = realloc(spool->entries, capacity * sizeof *entries);
         if (!entries || capacity > 2 * SPOOL_MAX_ITEMS) {
             spool->entries = entries ? entries : spool->entries;
             return err_set(err, ERR_NO_MEMORY, "queue: more than %d items", SPOOL_MAX_ITEMS);
@@ -85,7 +69,7 @@ static int put_entry(struct spool *spool, const struct entry *entry, struct err 
 
 static int by_id(const void *a, const void *b)
 {
-    const struct entry *x = a, *y = b;
+    const struct spool_entry *x = a, *y = b;
     return (x->id > y->id) - (x->id < y->id);
 }
 
@@ -95,11 +79,11 @@ static int scan(struct spool *spool, struct err *err)
     DIR *folder = opendir(spool->folder);
     int result = folder ? 0 : err_set_errno(err, "read %s", spool->folder);
     for (struct dirent *file; result == 0 && (file = readdir(folder));) {
-        struct entry entry = {0};
+        struct spool_entry entry = {0};
         struct stat status;
         if (strstr(file->d_name, ".new"))
             unlinkat(dirfd(folder), file->d_name, 0);
-        if (read_name(file->d_name, &entry) < 0 ||
+        if (spool_parse_name(file->d_name, &entry) < 0 ||
             fstatat(dirfd(folder), file->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISREG(status.st_mode) || status.st_size > UINT32_MAX)
             continue;
@@ -125,6 +109,12 @@ static int take_lock(struct spool *spool, struct err *err)
     return 0;
 }
 
+static int open_folder(struct spool *spool, struct err *err)
+{
+    spool->folder_fd = open(spool->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return spool->folder_fd < 0 ? err_set_errno(err, "open %s", spool->folder) : 0;
+}
+
 /* By a clock that nobody sets: a wait must not last an hour because the time went back by one. */
 static void init_condition(pthread_cond_t *condition)
 {
@@ -144,12 +134,12 @@ struct spool *spool_open(const char *folder, uint64_t limit_bytes, struct err *e
         return NULL;
     }
     snprintf(spool->folder, sizeof spool->folder, "%s", folder);
-    spool->lock_fd = -1;
+    spool->folder_fd = spool->lock_fd = -1;
     spool->limit = limit_bytes;
     pthread_mutex_init(&spool->lock, NULL);
     init_condition(&spool->changed);
     if (file_make_folders(folder, 0700, err) == 0 && take_lock(spool, err) == 0 &&
-        scan(spool, err) == 0)
+        scan(spool, err) == 0 && open_folder(spool, err) == 0)
         return spool;
     spool_close(spool);
     return NULL;
@@ -159,6 +149,8 @@ void spool_close(struct spool *spool)
 {
     if (!spool)
         return;
+    if (spool->folder_fd >= 0)
+        close(spool->folder_fd);
     if (spool->lock_fd >= 0)
         close(spool->lock_fd);
     pthread_mutex_destroy(&spool->lock);
@@ -167,7 +159,7 @@ void spool_close(struct spool *spool)
     free(spool);
 }
 
-static struct entry *find(const struct spool *spool, uint64_t id)
+static struct spool_entry *find(const struct spool *spool, uint64_t id)
 {
     for (size_t i = spool->first; i < spool->count; i++)
         if (spool->entries[i].id == id && !spool->entries[i].gone)
@@ -176,14 +168,15 @@ static struct entry *find(const struct spool *spool, uint64_t id)
 }
 
 /* An item's file, if it is still there. */
-static int find_path(const struct spool *spool, const struct entry *entry, char path[PATH_BYTES])
+static int find_path(const struct spool *spool, const struct spool_entry *entry,
+                     char path[PATH_BYTES])
 {
     path_of(spool, entry, path);
     return access(path, F_OK);
 }
 
 /* The entry no longer counts; the front of the list closes up. */
-static void forget(struct spool *spool, struct entry *entry)
+static void forget(struct spool *spool, struct spool_entry *entry)
 {
     spool->bytes -= bytes_of(entry);
     entry->gone = 1;
@@ -202,9 +195,9 @@ static void forget(struct spool *spool, struct entry *entry)
 /* Remove the oldest item of the lowest rank up to `rank`. 0: there is none. */
 static int evict(struct spool *spool, enum spool_rank rank)
 {
-    struct entry *victim = NULL;
+    struct spool_entry *victim = NULL;
     for (size_t i = spool->first; i < spool->count; i++) {
-        struct entry *entry = &spool->entries[i];
+        struct spool_entry *entry = &spool->entries[i];
         if (entry->gone || entry->rank > rank || entry->id == spool->busy_id)
             continue;
         if (!victim || entry->rank < victim->rank)
@@ -234,42 +227,6 @@ static int make_room(struct spool *spool, uint64_t bytes, enum spool_rank rank, 
     return 0;
 }
 
-static int sync_folder(const struct spool *spool, struct err *err)
-{
-    int fd = open(spool->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = fd < 0 || fsync(fd) < 0;
-    int result = failed ? err_set_errno(err, "write %s", spool->folder) : 0;
-    if (fd >= 0)
-        close(fd);
-    return result;
-}
-
-/* The whole item under its name, durably. */
-static int write_item(const struct spool *spool, const char *path, const struct spool_item *item,
-                      struct err *err)
-{
-    char fresh[PATH_BYTES + 8];
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    int fd = open(fresh, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_set_errno(err, "write %s", fresh);
-    int result = file_write_all(fd, item->meta, strlen(item->meta), err);
-    if (result == 0)
-        result = file_write_all(fd, "\n", 1, err);
-    if (result == 0 && item->size)
-        result = file_write_all(fd, item->data, item->size, err);
-    if (result == 0 && fsync(fd) < 0)
-        result = err_set_errno(err, "write %s", fresh);
-    close(fd);
-    if (result == 0 && rename(fresh, path) < 0)
-        result = err_set_errno(err, "write %s", path);
-    if (result < 0) {
-        unlink(fresh);
-        return -1;
-    }
-    return sync_folder(spool, err);
-}
-
 /* By its time; after a clock that was set back by the order in which items come. */
 static uint64_t draw_id(struct spool *spool, int64_t unix_ms)
 {
@@ -279,39 +236,63 @@ static uint64_t draw_id(struct spool *spool, int64_t unix_ms)
     return at_ms * ITEMS_OF_A_MS + spool->drawn++ % ITEMS_OF_A_MS;
 }
 
-/* The lock is not held while the disk works: others may add and remove meanwhile. */
-int spool_add(struct spool *spool, const struct spool_item *item, struct err *err)
+/* Room and a number for an item that is about to be written. */
+static int reserve(struct spool *spool, const struct spool_item *item, struct spool_file *file,
+                   struct err *err)
 {
-    char path[PATH_BYTES];
     size_t meta_bytes = strlen(item->meta);
     if (meta_bytes > SPOOL_MAX_META_BYTES || strchr(item->meta, '\n') ||
         item->size > MAX_DATA_BYTES)
         return err_set(err, ERR_TOO_BIG, "queue: the item is too large");
-    struct entry entry = {.rank = (uint8_t)item->rank,
-                          .own = (uint32_t)(meta_bytes + 1 + item->size),
-                          .outside = item->outside_bytes};
-    pthread_mutex_lock(&spool->lock);
-    int result = make_room(spool, bytes_of(&entry), item->rank, err);
-    entry.id = draw_id(spool, item->unix_ms);
-    spool->bytes += bytes_of(&entry); /* spoken for */
-    pthread_mutex_unlock(&spool->lock);
-    path_of(spool, &entry, path);
-    if (result == 0)
-        result = write_item(spool, path, item, err);
-    pthread_mutex_lock(&spool->lock);
-    spool->bytes -= bytes_of(&entry);
-    if (result == 0)
-        result = put_entry(spool, &entry, err);
-    for (size_t i = spool->count;
-         result == 0 && i - 1 > spool->first && spool->entries[i - 2].id > spool->entries[i - 1].id;
-         i--) { /* a later item was quicker */
-        struct entry later = spool->entries[i - 2];
-        spool->entries[i - 2] = spool->entries[i - 1];
-        spool->entries[i - 1] = later;
+    *file = (struct spool_file){.item = item,
+                                .entry = {.rank = (uint8_t)item->rank,
+                                          .own = (uint32_t)(meta_bytes + 1 + item->size),
+                                          .outside = item->outside_bytes}};
+    if (make_room(spool, bytes_of(&file->entry), item->rank, err) < 0)
+        return -1;
+    file->entry.id = draw_id(spool, item->unix_ms);
+    spool->bytes += bytes_of(&file->entry); /* spoken for */
+    return 0;
+}
+
+static int enter(struct spool *spool, const struct spool_entry *entry, struct err *err)
+{
+    if (put_entry(spool, entry, err) < 0)
+        return -1;
+    struct spool_entry *entries = spool->entries;
+    for (size_t i = spool->count - 1; i > spool->first && entries[i - 1].id > entries[i].id; i--) {
+        struct spool_entry later = entries[i - 1]; /* it was quicker */
+        entries[i - 1] = entries[i];
+        entries[i] = later;
     }
+    return 0;
+}
+
+/* The lock is not held while the disk works: others may add and remove meanwhile. */
+size_t spool_add_all(struct spool *spool, const struct spool_item items[], size_t count,
+                     struct err *err)
+{
+    struct spool_file files[SPOOL_BATCH];
+    size_t reserved = 0, written, entered = 0;
+    pthread_mutex_lock(&spool->lock);
+    while (reserved < count && reserved < SPOOL_BATCH &&
+           reserve(spool, &items[reserved], &files[reserved], err) == 0)
+        reserved++;
+    pthread_mutex_unlock(&spool->lock);
+    written = spool_write(spool->folder_fd, files, reserved, err);
+    pthread_mutex_lock(&spool->lock);
+    for (size_t i = 0; i < reserved; i++)
+        spool->bytes -= bytes_of(&files[i].entry);
+    while (entered < written && enter(spool, &files[entered].entry, err) == 0)
+        entered++;
     pthread_cond_broadcast(&spool->changed);
     pthread_mutex_unlock(&spool->lock);
-    return result;
+    return entered;
+}
+
+int spool_add(struct spool *spool, const struct spool_item *item, struct err *err)
+{
+    return spool_add_all(spool, item, 1, err) == 1 ? 0 : -1;
 }
 
 static int split(struct buf *all, struct buf *meta, struct buf *data, struct err *err)
@@ -352,22 +333,23 @@ int spool_first(struct spool *spool, uint64_t *id, struct buf *meta, struct buf 
 
 int spool_rewrite(struct spool *spool, uint64_t id, const char *meta, struct err *err)
 {
-    char path[PATH_BYTES];
     const struct spool_item item = {.meta = meta};
+    struct spool_file file = {.item = &item};
     pthread_mutex_lock(&spool->lock);
-    const struct entry *entry = find(spool, id);
-    int there = entry && find_path(spool, entry, path) == 0;
+    const struct spool_entry *entry = find(spool, id);
+    if (entry)
+        file.entry = *entry;
     pthread_mutex_unlock(&spool->lock);
-    if (!there || strlen(meta) > SPOOL_MAX_META_BYTES)
+    if (!entry || strlen(meta) > SPOOL_MAX_META_BYTES)
         return err_set(err, ERR_NOT_FOUND, "write queue: item %" PRIu64 " is gone", id);
-    return write_item(spool, path, &item, err);
+    return spool_write(spool->folder_fd, &file, 1, err) == 1 ? 0 : -1;
 }
 
 static void take_out(struct spool *spool, uint64_t id, int keep_aside)
 {
     char path[PATH_BYTES], aside[PATH_BYTES + 8];
     pthread_mutex_lock(&spool->lock);
-    struct entry *entry = find(spool, id);
+    struct spool_entry *entry = find(spool, id);
     if (entry && find_path(spool, entry, path) == 0) {
         snprintf(aside, sizeof aside, "%s.bad", path);
         if (!keep_aside || rename(path, aside) < 0)
@@ -406,7 +388,7 @@ int spool_holds(struct spool *spool, enum spool_rank rank, const char *text)
     int holds = 0;
     pthread_mutex_lock(&spool->lock);
     for (size_t i = spool->first; i < spool->count && !holds; i++) {
-        const struct entry *entry = &spool->entries[i];
+        const struct spool_entry *entry = &spool->entries[i];
         holds = !entry->gone && entry->rank == rank && find_path(spool, entry, path) == 0 &&
                 line_has(path, text);
     }

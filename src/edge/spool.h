@@ -16,7 +16,7 @@ struct spool;
 /* What goes first when the spool is full. */
 enum spool_rank { SPOOL_ARCHIVE, SPOOL_QUESTION, SPOOL_VIDEO, SPOOL_RANKS };
 
-enum { SPOOL_MAX_ITEMS = 1000000, SPOOL_MAX_META_BYTES = 8192 };
+enum { SPOOL_MAX_ITEMS = 1000000, SPOOL_MAX_META_BYTES = 8192, SPOOL_BATCH = 64 };
 
 struct spool_item {
     enum spool_rank rank;
@@ -34,6 +34,10 @@ void spool_close(struct spool *spool); /* NULL is fine */
 /* Durable when it returns 0. Where the limit is passed, the oldest items of the lowest rank go, but
  * none above the new one's; ERR_NO_SPACE when that is not enough. */
 int spool_add(struct spool *spool, const struct spool_item *item, struct err *err) MUST_USE;
+/* The same of several, with few more syncs than for one: how many of the first are in it, at most
+ * SPOOL_BATCH. Where that is fewer than could be, `err` says what is wrong with the next one. */
+size_t spool_add_all(struct spool *spool, const struct spool_item items[], size_t count,
+                     struct err *err) MUST_USE;
 
 /* The oldest item: 1 and its number, with its line and bytes in `meta` and `data` (cleared before);
  * 0 when there is none; -1 when it cannot be read (`id` tells which one). */

@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Count the frame and tell who listens; all under one lock, so lines never mix. */
-static void account(struct edge_run *run, struct delivery *delivery, const struct err *err)
+void deliver_account(struct edge_run *run, const struct delivery *delivery, const struct err *err)
 {
-    struct edge_frame *frame = &delivery->frame;
+    const struct edge_frame *frame = &delivery->frame;
     pthread_mutex_lock(&run->lock);
     struct edge_totals *totals = &run->totals;
     totals->requests += frame->asked > 0;
@@ -41,6 +40,16 @@ static void name_frame(const struct edge_run *run, const struct edge_job *job,
              run->options->format == IMAGE_PNG ? "png" : "jpg");
     snprintf(delivery->frame.key, sizeof delivery->frame.key, "%s%s", run->options->prefix, name);
     snprintf(delivery->path, sizeof delivery->path, "%s/%s", run->totals.frames_folder, name);
+}
+
+void deliver_begin(const struct edge_run *run, const struct edge_job *job,
+                   struct delivery *delivery)
+{
+    *delivery = (struct delivery){
+        .frame = {.number = job->number, .captured_unix_ms = job->captured_unix_ms}};
+    for (int i = 0; i < STAGE_COUNT; i++)
+        delivery->frame.stage_ms[i] = NAN;
+    name_frame(run, job, delivery);
 }
 
 /* The answer is out; nobody waits for this. */
@@ -84,20 +93,11 @@ static void make_do(struct worker *worker, const struct edge_job *job, struct de
         edge_notice(run, "frame %" PRIu64 ": %s", job->number, err.message);
 }
 
-static void begin(const struct edge_run *run, const struct edge_job *job, struct delivery *delivery)
-{
-    *delivery = (struct delivery){
-        .frame = {.number = job->number, .captured_unix_ms = job->captured_unix_ms}};
-    for (int i = 0; i < STAGE_COUNT; i++)
-        delivery->frame.stage_ms[i] = NAN;
-    name_frame(run, job, delivery);
-}
-
 static void handle(struct worker *worker, const struct edge_job *job)
 {
     struct err err = {0};
     struct delivery delivery;
-    begin(worker->run, job, &delivery);
+    deliver_begin(worker->run, job, &delivery);
     if (deliver(worker, job, &delivery, &err) == 0) {
         delivery.frame.answer = &delivery.answer;
     } else {
@@ -108,7 +108,7 @@ static void handle(struct worker *worker, const struct edge_job *job)
     }
     if (delivery.frame.answer)
         delivery.frame.verdict = answer_verdict(&delivery.answer, worker->run->options->expect);
-    account(worker->run, &delivery, &err);
+    deliver_account(worker->run, &delivery, &err);
     if (delivery.frame.answer && worker->run->visits)
         visits_answer(worker->run->visits, job, &delivery.answer, !worker->run->watch);
     if (delivery.frame.answer && worker->run->options->architecture == EDGE_ON_DEVICE)
@@ -116,34 +116,6 @@ static void handle(struct worker *worker, const struct edge_job *job)
     if ((delivery.frame.answer || delivery.frame.queued) && delivery.saved)
         unlink(delivery.path);
     answer_finish(&delivery.answer);
-}
-
-/* The network is slower than the camera. */
-static void spill(struct worker *worker, const struct edge_job *job)
-{
-    struct err err = {0};
-    struct delivery delivery;
-    begin(worker->run, job, &delivery);
-    delivery.frame.lost_because = "the workers are busy";
-    if (deliver_encode(worker, job, &delivery, &err) == 0 &&
-        deliver_later(worker, job, &delivery, 1, &err) == 0)
-        delivery.frame.queued = 1;
-    else
-        delivery.frame.lost_because = err.message;
-    account(worker->run, &delivery, &err);
-}
-
-void *edge_spill(void *argument)
-{
-    struct worker worker = {.run = argument};
-    buf_init(&worker.encoded, IMAGE_MAX_FILE_BYTES);
-    for (struct edge_job *job; (job = queue_pop(worker.run->spill));) {
-        spill(&worker, job);
-        edge_job_destroy(job);
-    }
-    buf_finish(&worker.encoded);
-    converter_destroy(worker.converter);
-    return NULL;
 }
 
 void *edge_work(void *argument)

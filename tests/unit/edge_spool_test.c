@@ -253,6 +253,36 @@ static void a_kill_loses_nothing_that_was_acknowledged(void **state)
     }
 }
 
+static void several_are_added_up_to_the_first_that_cannot_be(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    uint64_t id;
+    size_t size;
+    char data[1000] = {0};
+    struct spool_item items[SPOOL_BATCH + 1];
+    struct spool *spool = open_fresh(1 << 20);
+    for (int i = 0; i <= SPOOL_BATCH; i++)
+        items[i] = (struct spool_item){
+            .rank = SPOOL_QUESTION, .meta = "{}", .unix_ms = 1000 + i, .data = data, .size = 500};
+    assert_int_equal(spool_add_all(spool, items, SPOOL_BATCH + 1, &err), SPOOL_BATCH);
+    assert_int_equal(spool_state(spool).items, SPOOL_BATCH);
+    items[0].meta = "{\"n\":1}";
+    items[0].unix_ms = 1;
+    items[2].meta = "two\nlines";
+    assert_int_equal(spool_add_all(spool, items, 4, &err), 2);
+    assert_int_equal(err.code, ERR_TOO_BIG);
+    assert_int_equal(spool_state(spool).items, SPOOL_BATCH + 2);
+    assert_string_equal(first(spool, &id, &size), "{\"n\":1}");
+    assert_int_equal(size, 500);
+    spool_close(spool);
+    spool = spool_open(folder, 1 << 20, &err);
+    assert_non_null(spool);
+    assert_int_equal(spool_state(spool).items, SPOOL_BATCH + 2);
+    assert_int_equal(spool_add_all(spool, items, 0, &err), 0);
+    spool_close(spool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +293,7 @@ int main(void)
         cmocka_unit_test(after_a_clock_that_went_back_they_go_as_they_came),
         cmocka_unit_test(only_one_program_sends_from_it),
         cmocka_unit_test(a_damaged_item_can_be_set_aside),
+        cmocka_unit_test(several_are_added_up_to_the_first_that_cannot_be),
         cmocka_unit_test(a_kill_loses_nothing_that_was_acknowledged),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
