@@ -114,7 +114,9 @@ void edge_console_end(const struct edge_settings *settings, const struct edge_to
                 strrchr(recording->path, '/') + 1, recording->frames,
                 (double)recording->bytes / 1e6, deployment->videos_bucket);
     if (recording->dropped > 0)
-        fprintf(out, "video: %" PRIu64 " frames were not recorded: the encoder was too slow\n",
+        fprintf(out,
+                "video: %" PRIu64
+                " frames were not recorded: the encoder, or the disk, was too slow\n",
                 recording->dropped);
     fprintf(out,
             "%" PRIu64 " frames, %" PRIu64 " requests, %" PRIu64 " answers, %" PRIu64

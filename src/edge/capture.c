@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* Two seconds at 30 frames a second: room for a slow fragment, not for a dead disk. */
+/* Two seconds of pictures at 30 a second: room for a slow fragment, not for a dead disk. */
 enum { RECORDER_QUEUE_FRAMES = 60 };
 
 /* A file of the recording is complete: it goes to the bucket while the camera goes on. */

@@ -51,7 +51,8 @@ static int check_options(const struct recorder_options *options, struct err *err
 static int start(struct recorder *recorder, struct err *err)
 {
     const struct recorder_options *options = &recorder->options;
-    recorder->queue = queue_create(options->queue, err);
+    size_t packets = options->wait ? 0 : RECORDER_MAX_PACKETS;
+    recorder->queue = queue_create(packets > options->queue ? packets : options->queue, err);
     recorder->packet = av_packet_alloc();
     if (!recorder->queue || !recorder->packet)
         return err_set(err, ERR_NO_MEMORY, "record video: out of memory");
@@ -105,6 +106,29 @@ struct recorder *recorder_start(const struct recorder_options *options, struct e
     return recorder;
 }
 
+/* Pictures are large and few may wait; packets are small, and a disk may stop for seconds. */
+static int has_room(struct recorder *recorder, const struct item *item)
+{
+    if (recorder->options.wait)
+        return 1;
+    if (item->packet)
+        return atomic_load(&recorder->waiting_bytes) + (size_t)item->packet->size <=
+               RECORDER_MAX_PACKET_BYTES;
+    return atomic_load(&recorder->waiting_pictures) < recorder->options.queue;
+}
+
+static int push(struct recorder *recorder, struct item *item)
+{
+    if (!has_room(recorder, item))
+        return -1;
+    recorder_count_waiting(recorder, item, 1);
+    if ((recorder->options.wait ? queue_push(recorder->queue, item)
+                                : queue_try_push(recorder->queue, item)) == 0)
+        return 0;
+    recorder_count_waiting(recorder, item, -1);
+    return -1;
+}
+
 /* Takes the item, complete or not. Returns 1 when it waits for the thread, 0 when there was no room
  * for it, -1 for want of memory. */
 static int hand_over(struct recorder *recorder, struct item *item, struct err *err)
@@ -114,9 +138,7 @@ static int hand_over(struct recorder *recorder, struct item *item, struct err *e
             recorder_item_destroy(item);
         return err_set(err, ERR_NO_MEMORY, "record video: out of memory");
     }
-    int pushed = recorder->options.wait ? queue_push(recorder->queue, item)
-                                        : queue_try_push(recorder->queue, item);
-    if (pushed == 0)
+    if (push(recorder, item) == 0)
         return 1;
     recorder_item_destroy(item);
     atomic_fetch_add(&recorder->dropped, 1);

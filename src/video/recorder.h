@@ -24,6 +24,9 @@ enum { RECORDER_FRAGMENT_S = 2, RECORDER_PATH_BYTES = 4096, RECORDER_MAX_GAP_S =
 /* What may wait in memory of the time before an event. */
 enum { RECORDER_MAX_PRE_ROLL_S = 60, RECORDER_MAX_PRE_ROLL_BYTES = 64 * 1024 * 1024 };
 
+/* A camera's packets that may wait for the disk: half a minute of 640x480 at 2 Mbit/s. */
+enum { RECORDER_MAX_PACKETS = 4096, RECORDER_MAX_PACKET_BYTES = 8 * 1024 * 1024 };
+
 enum recorder_codec {
     RECORDER_AUTO,     /* a camera's H.264 as it is; else encode, in hardware if there is any */
     RECORDER_X264,     /* always encode, by x264 */
@@ -45,7 +48,7 @@ struct recorder_options {
     const char *folder; /* must exist */
     double fps;
     int width, height;  /* pixels; an odd last column or row is not recorded */
-    size_t queue;       /* frames that may wait for the encoder */
+    size_t queue;       /* pictures that may wait for the encoder */
     int wait;           /* when the queue is full: wait (a source that can), rather than drop */
     const char *preset; /* x264's, ultrafast to fast; NULL: RECORDER_PRESET */
     enum recorder_codec codec;

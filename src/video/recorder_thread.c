@@ -282,6 +282,18 @@ static int take(struct recorder *recorder, struct item *item, struct err *err)
     return recorder->copies ? copy(recorder, item, err) : transcode(recorder, item, err);
 }
 
+void recorder_count_waiting(struct recorder *recorder, const struct item *item, int change)
+{
+    size_t pictures = !item->packet, bytes = item->packet ? (size_t)item->packet->size : 0;
+    if (change > 0) {
+        atomic_fetch_add(&recorder->waiting_pictures, pictures);
+        atomic_fetch_add(&recorder->waiting_bytes, bytes);
+    } else {
+        atomic_fetch_sub(&recorder->waiting_pictures, pictures);
+        atomic_fetch_sub(&recorder->waiting_bytes, bytes);
+    }
+}
+
 static void give_up(struct recorder *recorder)
 {
     atomic_store(&recorder->failed, 1);
@@ -297,6 +309,7 @@ void *recorder_thread(void *argument)
         log_line(LOG_INFO, "recorder: setpriority: %s", strerror(errno));
     for (struct item *item; (item = queue_pop(recorder->queue));) {
         last_ns = item->taken_ns;
+        recorder_count_waiting(recorder, item, -1);
         if (!atomic_load(&recorder->failed) && take(recorder, item, &recorder->err) < 0)
             give_up(recorder);
         recorder_item_destroy(item);

@@ -29,7 +29,8 @@ struct recorder {
      * follows is of no use up to the next key frame */
     int begins, broken;
 
-    struct queue *queue; /* of struct item */
+    struct queue *queue;                           /* of struct item */
+    atomic_size_t waiting_pictures, waiting_bytes; /* of it: pictures; bytes of packets */
     pthread_t thread;
     atomic_uint_fast64_t dropped;
     atomic_int event;                 /* something goes on */
@@ -56,6 +57,8 @@ struct recorder {
 void *recorder_thread(void *argument);
 
 void recorder_item_destroy(struct item *item);
+/* It is in the queue now (1), or no longer (-1). */
+void recorder_count_waiting(struct recorder *recorder, const struct item *item, int change);
 /* May a packet of that kind be stored as it is? */
 int recorder_may_copy(const struct recorder *recorder, const struct AVCodecParameters *parameters);
 int recorder_open_encoder(struct recorder *recorder, int width, int height,

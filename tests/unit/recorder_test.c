@@ -437,6 +437,40 @@ static void a_slow_encoder_costs_frames_that_are_counted(void **state)
     assert_int_equal(result.frames + result.dropped, 100);
 }
 
+/* However slow the disk is: all of them together are less than may wait. */
+static void packets_wait_by_their_bytes(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct recorder_result result;
+    struct recorder_options options = live();
+    options.codec = RECORDER_COPY;
+    options.queue = 2;
+    struct recorder *recorder = recorder_start(&options, &err);
+    assert_non_null(recorder);
+    AVCodecParameters *parameters = avcodec_parameters_alloc();
+    parameters->codec_type = AVMEDIA_TYPE_VIDEO;
+    parameters->codec_id = AV_CODEC_ID_MJPEG;
+    parameters->width = 64;
+    parameters->height = 48;
+    AVPacket *packet = av_packet_alloc();
+    assert_int_equal(av_new_packet(packet, 4000), 0);
+    memset(packet->data, 'x', 4000);
+    packet->flags = AV_PKT_FLAG_KEY;
+    struct frame frame = {.packet = packet, .parameters = parameters, .width = 64, .height = 48};
+    for (uint64_t i = 0; i < 300; i++) {
+        frame.number = i + 1;
+        frame.captured_ns = 1 + i * 33333333;
+        frame.begins = i == 0;
+        assert_int_equal(recorder_write_frame(recorder, &frame, &err), 0);
+    }
+    av_packet_free(&packet);
+    avcodec_parameters_free(&parameters);
+    assert_int_equal(recorder_finish(recorder, &result, &err), 0);
+    assert_int_equal(result.dropped, 0);
+    assert_int_equal(result.frames, 300);
+}
+
 static void finishing_nothing_is_fine(void **state)
 {
     (void)state;
@@ -462,6 +496,7 @@ int main(void)
         cmocka_unit_test(an_absent_encoder_and_copying_pictures_are_refused),
         cmocka_unit_test(a_full_disk_stops_the_recording_and_keeps_what_is_there),
         cmocka_unit_test(a_slow_encoder_costs_frames_that_are_counted),
+        cmocka_unit_test(packets_wait_by_their_bytes),
         cmocka_unit_test(finishing_nothing_is_fine),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
