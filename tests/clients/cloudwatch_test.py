@@ -131,6 +131,21 @@ def check_queries(cloudwatch, now):
     two = get(query("a", ReturnData=False), query("b", "none", Label="mine"))["MetricDataResults"]
     assert [(r["Id"], r["Label"], r["Values"]) for r in two] == [("b", "mine", [])], two
 
+    def results(*queries, **more):
+        return [(r["Id"], r["Label"], r["Values"]) for r in get(*queries, **more)["MetricDataResults"]]
+    half = {"Id": "e", "Expression": "IF(m > 2, m / 2)"}
+    hidden = query("m", ReturnData=False)
+    assert results(half, hidden, minutes=4) == [("e", "e", [2, 1.5])]
+    assert results(hidden, {"Id": "f", "Label": "twice", "Expression": "e + RATE(m) * 60"}, half, minutes=4) == [
+        ("f", "twice", [3, 2.5, 1]), ("e", "e", [2, 1.5])]
+    assert results({"Id": "e", "Label": "L", "Expression": "FILL(METRICS(), 0)"}, query("m", "none", ReturnData=False),
+                   query("n", ReturnData=False), minutes=2) == [("e", "L none", [0, 0]), ("e", "L m", [2, 1])]
+    try:
+        get({"Id": "e", "Expression": "f"}, {"Id": "f", "Expression": "m + SEARCH('{a}', 'Sum', 60)"}, hidden)
+    except ClientError as error:
+        assert error.response["Error"]["Message"] == \
+            "Error in expression 'f': The function SEARCH is not supported.", error
+
     pages, token = [], {}
     while True:
         page = get(query("a"), query("b", period=300), MaxDatapoints=4, **token)
@@ -149,7 +164,9 @@ def check_queries(cloudwatch, now):
         get(*queries, **more)
     for queries in ([query(), query()], [query("A")], [query("1a")], [query("a-b")], [{"Id": "a"}],
                     [query(ReturnData=False)], [query(Expression="q")], [query(stat="Mode")],
-                    [query(Label="${MAX}")], [{"Id": "e", "Expression": "SUM(METRICS())"}], []):
+                    [query(Label="${MAX}")], [{"Id": "e", "Expression": "SUM(METRICS())"}],
+                    [{"Id": "e", "Expression": "e + 1"}], [{"Id": "e", "Expression": "m"}],
+                    [query(), query("h", period=3600), {"Id": "e", "Expression": "q + h"}], []):
         assert "Validation" in code(*queries), queries
     assert "Validation" in code(query(), MaxDatapoints=100801)
     assert "Validation" in code(query(), ScanBy="Up")
