@@ -1,6 +1,7 @@
 #include "cloud/checksum.h"
 
 #include "base/crc32c.h"
+#include "cloud/crc_fold.h"
 
 #include <endian.h>
 #include <openssl/evp.h>
@@ -26,6 +27,7 @@ static const struct {
 
 struct checksums {
     uint64_t tables[CHECKSUM_CRC64NVME + 1][SLICES][256];
+    struct crc_fold folds[CHECKSUM_CRC64NVME + 1];
 };
 
 const char *checksum_name(enum checksum_kind kind)
@@ -69,6 +71,40 @@ static void fill_tables(uint64_t tables[SLICES][256], uint64_t polynomial)
             tables[slice][i] = (tables[slice - 1][i] >> 8) ^ tables[0][tables[slice - 1][i] & 0xff];
 }
 
+/* Product of two polynomials modulo the CRC's own; reflected, so that the highest bit is x^0. */
+static uint64_t multiply(enum checksum_kind kind, uint64_t a, uint64_t b)
+{
+    uint64_t product = 0;
+    for (uint64_t bit = 1ull << (8 * kinds[kind].bytes - 1); bit; bit >>= 1) {
+        if (a & bit)
+            product ^= b;
+        b = (b >> 1) ^ (b & 1 ? kinds[kind].polynomial : 0);
+    }
+    return product;
+}
+
+/* x^exponent modulo the CRC's polynomial, reflected as a CRC is. */
+static uint64_t power_of_x(enum checksum_kind kind, uint64_t exponent)
+{
+    uint64_t one = 1ull << (8 * kinds[kind].bytes - 1), power = one >> 1, result = one;
+    for (; exponent; exponent >>= 1) {
+        if (exponent & 1)
+            result = multiply(kind, result, power);
+        power = multiply(kind, power, power);
+    }
+    return result;
+}
+
+static void fill_fold(struct crc_fold *fold, enum checksum_kind kind)
+{
+    enum { FAR_BITS = 8 * CRC_FOLD_BYTES, NEAR_BITS = 8 * CRC_FOLDED_BYTES };
+    size_t up = 64 - 8 * kinds[kind].bytes; /* to 64 bits */
+    fold->far[0] = power_of_x(kind, FAR_BITS + 63) << up;
+    fold->far[1] = power_of_x(kind, FAR_BITS - 1) << up;
+    fold->near[0] = power_of_x(kind, NEAR_BITS + 63) << up;
+    fold->near[1] = power_of_x(kind, NEAR_BITS - 1) << up;
+}
+
 struct checksums *checksums_create(struct err *err)
 {
     struct checksums *checksums = malloc(sizeof *checksums);
@@ -76,8 +112,10 @@ struct checksums *checksums_create(struct err *err)
         err_set(err, ERR_NO_MEMORY, "make checksum tables: out of memory");
         return NULL;
     }
-    for (int kind = CHECKSUM_CRC32; kind <= CHECKSUM_CRC64NVME; kind++)
+    for (int kind = CHECKSUM_CRC32; kind <= CHECKSUM_CRC64NVME; kind++) {
         fill_tables(checksums->tables[kind], kinds[kind].polynomial);
+        fill_fold(&checksums->folds[kind], (enum checksum_kind)kind);
+    }
     return checksums;
 }
 
@@ -106,34 +144,48 @@ static uint64_t sliced(const uint64_t t[SLICES][256], uint64_t crc, const unsign
 uint64_t checksum_crc(const struct checksums *checksums, enum checksum_kind kind, uint64_t crc,
                       const void *data, size_t size)
 {
+    enum { WORTH_BYTES = 2 * CRC_FOLD_BYTES };
     uint64_t all = kind == CHECKSUM_CRC64NVME ? UINT64_MAX : UINT32_MAX;
+    const unsigned char *p = data;
     if (kind == CHECKSUM_CRC32C && crc32c_is_fast())
         return crc32c((uint32_t)crc, data, size);
-    return sliced(checksums->tables[kind], crc ^ all, data, size) ^ all;
-}
-
-/* Product of two polynomials modulo the CRC's own; reflected, so that the highest bit is x^0. */
-static uint64_t multiply(enum checksum_kind kind, uint64_t a, uint64_t b)
-{
-    uint64_t product = 0;
-    for (uint64_t bit = 1ull << (8 * kinds[kind].bytes - 1); bit; bit >>= 1) {
-        if (a & bit)
-            product ^= b;
-        b = (b >> 1) ^ (b & 1 ? kinds[kind].polynomial : 0);
+    crc ^= all;
+    if (size >= WORTH_BYTES && crc_fold_is_fast()) {
+        unsigned char folded[CRC_FOLDED_BYTES];
+        size_t part = size / CRC_FOLD_BYTES * CRC_FOLD_BYTES;
+        crc_fold(&checksums->folds[kind], crc, p, part, folded);
+        crc = sliced(checksums->tables[kind], 0, folded, sizeof folded);
+        p += part;
+        size -= part;
     }
-    return product;
+    return sliced(checksums->tables[kind], crc, p, size) ^ all;
 }
 
 /* `size` more bytes behind a piece multiply its CRC by x^(8 * size). */
 uint64_t checksum_crc_join(enum checksum_kind kind, uint64_t first, uint64_t second, size_t size)
 {
-    uint64_t one = 1ull << (8 * kinds[kind].bytes - 1), power = one >> 8, shift = one;
-    for (; size; size >>= 1) {
-        if (size & 1)
-            shift = multiply(kind, shift, power);
-        power = multiply(kind, power, power);
-    }
-    return multiply(kind, shift, first) ^ second;
+    return multiply(kind, power_of_x(kind, 8 * (uint64_t)size), first) ^ second;
+}
+
+size_t checksum_crc_bytes(enum checksum_kind kind, uint64_t crc,
+                          unsigned char out[CHECKSUM_MAX_BYTES])
+{
+    size_t size = kinds[kind].bytes;
+    for (size_t i = 0; i < size; i++)
+        out[i] = (unsigned char)(crc >> (8 * (size - 1 - i)));
+    return size;
+}
+
+int checksum_crc_of_text(enum checksum_kind kind, const char *text, uint64_t *crc)
+{
+    unsigned char bytes[CHECKSUM_MAX_BYTES];
+    int size = checksum_bytes(text, bytes);
+    if (kind > CHECKSUM_CRC64NVME || size < 0 || (size_t)size != kinds[kind].bytes)
+        return -1;
+    *crc = 0;
+    for (int i = 0; i < size; i++)
+        *crc = *crc << 8 | bytes[i];
+    return 0;
 }
 
 int checksum_start(struct checksum *c, const struct checksums *tables, enum checksum_kind kind,
@@ -159,14 +211,12 @@ void checksum_add(struct checksum *c, const void *data, size_t size)
 
 size_t checksum_end(struct checksum *c, unsigned char out[CHECKSUM_MAX_BYTES])
 {
-    size_t size = kinds[c->kind].bytes;
     if (c->digest)
         EVP_DigestFinal_ex(c->digest, out, NULL);
     else
-        for (size_t i = 0; i < size; i++)
-            out[i] = (unsigned char)(c->crc >> (8 * (size - 1 - i)));
+        checksum_crc_bytes(c->kind, c->crc, out);
     checksum_drop(c);
-    return size;
+    return kinds[c->kind].bytes;
 }
 
 void checksum_drop(struct checksum *c)

@@ -39,6 +39,11 @@ uint64_t checksum_crc(const struct checksums *checksums, enum checksum_kind kind
 /* CRC of two pieces in a row, of which the second has `size` bytes, from the CRC of each. */
 uint64_t checksum_crc_join(enum checksum_kind kind, uint64_t first, uint64_t second, size_t size);
 
+/* A CRC as bytes, big-endian; returns how many. And back from Base64: -1 when it is none. */
+size_t checksum_crc_bytes(enum checksum_kind kind, uint64_t crc,
+                          unsigned char out[CHECKSUM_MAX_BYTES]);
+int checksum_crc_of_text(enum checksum_kind kind, const char *text, uint64_t *crc);
+
 /* A running checksum of any kind. */
 struct checksum {
     const struct checksums *tables;

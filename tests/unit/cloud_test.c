@@ -300,6 +300,52 @@ static void checksums_of_123456789(void **state)
     checksums_destroy(checksums);
 }
 
+/* The four pages of the NVM Command Set Specification, 64b CRC test cases. */
+static void crc64_of_the_specifications_pages(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned char first;
+        int step;
+        uint64_t crc;
+    } pages[] = {{0, 0, 0x6482d367eb22b64e},
+                 {255, 0, 0xc0ddba7302eca3ac},
+                 {0, 1, 0x3e729f5f6750449c},
+                 {255, -1, 0x9a2df64b8e9e517e}};
+    struct err err = {0};
+    struct checksums *checksums = checksums_create(&err);
+    unsigned char page[4096];
+    assert_non_null(checksums);
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        for (size_t at = 0; at < sizeof page; at++)
+            page[at] = (unsigned char)(pages[i].first + pages[i].step * (int)at);
+        assert_true(checksum_crc(checksums, CHECKSUM_CRC64NVME, 0, page, sizeof page) ==
+                    pages[i].crc);
+    }
+    checksums_destroy(checksums);
+}
+
+/* Whatever the length, where the bytes lie and which CRC is in front. */
+static void crcs_of_all_lengths_are_those_of_single_bytes(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct checksums *checksums = checksums_create(&err);
+    unsigned char data[420];
+    assert_non_null(checksums);
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)(i * 2654435761u >> 11);
+    for (int kind = CHECKSUM_CRC32; kind <= CHECKSUM_CRC64NVME; kind++)
+        for (size_t from = 0; from < 20; from++)
+            for (size_t size = 0; from + size <= sizeof data; size++) {
+                uint64_t begun = checksum_crc(checksums, kind, 0, data, from), crc = begun;
+                for (size_t i = 0; i < size; i++)
+                    crc = checksum_crc(checksums, kind, crc, data + from + i, 1);
+                assert_true(crc == checksum_crc(checksums, kind, begun, data + from, size));
+            }
+    checksums_destroy(checksums);
+}
+
 static void crcs_of_two_pieces_join(void **state)
 {
     (void)state;
@@ -422,6 +468,8 @@ int main(void)
         cmocka_unit_test(xml_gives_paths_and_texts),
         cmocka_unit_test(xml_escapes),
         cmocka_unit_test(checksums_of_123456789),
+        cmocka_unit_test(crc64_of_the_specifications_pages),
+        cmocka_unit_test(crcs_of_all_lengths_are_those_of_single_bytes),
         cmocka_unit_test(crcs_of_two_pieces_join),
         cmocka_unit_test(wrong_base64_is_refused),
         cmocka_unit_test(errors_have_the_status_of_aws),

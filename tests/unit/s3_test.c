@@ -143,18 +143,21 @@ static void tags_in_their_kept_form(void **state)
 static void parts_of_an_object(void **state)
 {
     (void)state;
-    size_t offset, size;
+    struct s3_part_place place;
     const struct meta_object whole = {.parts = "", .size = 7};
     const struct meta_object parts = {.parts = "2 5 -\n4 1 AAAA\n9 3 -\n", .size = 9};
     assert_int_equal(s3_part_count(&whole), 0);
-    assert_int_equal(s3_part_at(&whole, 1, &offset, &size), 0);
-    assert_int_equal(size, 7);
-    assert_int_equal(s3_part_at(&whole, 2, &offset, &size), -1);
+    assert_int_equal(s3_part_at(&whole, 1, &place), 0);
+    assert_int_equal(place.size, 7);
+    assert_int_equal(s3_part_at(&whole, 2, &place), -1);
     assert_int_equal(s3_part_count(&parts), 3);
-    assert_int_equal(s3_part_at(&parts, 3, &offset, &size), 0);
-    assert_int_equal(offset, 6);
-    assert_int_equal(size, 3);
-    assert_int_equal(s3_part_at(&parts, 4, &offset, &size), -1);
+    assert_int_equal(s3_part_at(&parts, 3, &place), 0);
+    assert_int_equal(place.offset, 6);
+    assert_int_equal(place.size, 3);
+    assert_string_equal(place.checksum, "");
+    assert_int_equal(s3_part_at(&parts, 2, &place), 0);
+    assert_string_equal(place.checksum, "AAAA");
+    assert_int_equal(s3_part_at(&parts, 4, &place), -1);
 }
 
 static void ends_of_days(void **state)

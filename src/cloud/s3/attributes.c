@@ -27,13 +27,13 @@ static const struct {
 
 struct part_line {
     long long number, size;
-    char checksum[80];
+    char checksum[CHECKSUM_TEXT_BYTES];
 };
 
 static int next_part(const char **at, struct part_line *out)
 {
     size_t size = strcspn(*at, "\n");
-    int read = sscanf(*at, "%lld %lld %79s", &out->number, &out->size, out->checksum);
+    int read = sscanf(*at, "%lld %lld %48s", &out->number, &out->size, out->checksum);
     *at += size + ((*at)[size] == '\n');
     return read == 3;
 }
@@ -47,19 +47,22 @@ size_t s3_part_count(const struct meta_object *object)
     return count;
 }
 
-int s3_part_at(const struct meta_object *object, size_t number, size_t *offset, size_t *size)
+int s3_part_at(const struct meta_object *object, size_t number, struct s3_part_place *out)
 {
     struct part_line line;
     size_t i = 0;
-    *offset = 0;
-    *size = (size_t)object->size;
+    *out = (struct s3_part_place){.size = (size_t)object->size};
     if (!*object->parts)
         return number == 1 ? 0 : -1;
     for (const char *at = object->parts; *at && next_part(&at, &line);) {
-        *size = (size_t)line.size;
-        if (++i == number)
-            return 0;
-        *offset += (size_t)line.size;
+        out->size = (size_t)line.size;
+        if (++i < number) {
+            out->offset += (size_t)line.size;
+            continue;
+        }
+        if (strcmp(line.checksum, "-") != 0)
+            memcpy(out->checksum, line.checksum, sizeof out->checksum);
+        return 0;
     }
     return -1;
 }
@@ -111,27 +114,33 @@ static int64_t header_number(struct exchange *x, const char *name, int64_t other
     return value < 0 ? otherwise : value;
 }
 
+/* AWS tells of the parts themselves only where their upload had an algorithm. */
+static int have_checksums(const char *parts)
+{
+    struct part_line line;
+    return *parts && next_part(&parts, &line) && strcmp(line.checksum, "-") != 0;
+}
+
 static void put_parts(struct s3_request *r, struct buf *out, const struct meta_object *object)
 {
     int64_t limit = header_number(r->x, "x-amz-max-parts", S3_MAX_LIST);
     int64_t after = header_number(r->x, "x-amz-part-number-marker", 0), last = 0, shown = 0;
     struct part_line line;
-    char name[16], element[32];
-    int is_truncated = 0, has_sums = sscanf(object->checksum, "%15s", name) == 1;
-    snprintf(element, sizeof element, "Checksum%s", has_sums ? name : "");
-    if (limit > S3_MAX_LIST)
-        limit = S3_MAX_LIST;
+    char name[16] = "", element[32];
+    int64_t most = limit < S3_MAX_LIST ? limit : S3_MAX_LIST;
+    int is_truncated = 0;
+    int has_sums = sscanf(object->checksum, "%15s", name) == 1 && have_checksums(object->parts);
+    snprintf(element, sizeof element, "Checksum%s", name);
     buf_printf(out, "<ObjectParts><PartsCount>%zu</PartsCount>", s3_part_count(object));
     for (const char *at = object->parts; has_sums && *at && next_part(&at, &line);) {
         if (line.number <= after)
             continue;
-        is_truncated = shown == limit;
-        if (is_truncated)
+        is_truncated = shown == most && most > 0;
+        if (shown == most)
             break;
         buf_printf(out, "<Part><PartNumber>%lld</PartNumber><Size>%lld</Size>", line.number,
                    line.size);
-        if (strcmp(line.checksum, "-") != 0)
-            s3_xml(out, element, line.checksum);
+        s3_xml(out, element, line.checksum);
         buf_puts(out, "</Part>");
         last = line.number;
         shown++;

@@ -279,9 +279,9 @@ static const char *list_parts(struct completion *c)
     struct buf out;
     buf_init(&out, (size_t)S3_MAX_PARTS * LINE_BYTES);
     for (size_t i = 0; i < c->count; i++)
-        buf_printf(&out, "%lld %lld %s\n", (long long)c->chosen[i]->number,
-                   (long long)c->chosen[i]->size,
-                   *c->chosen[i]->checksum ? c->chosen[i]->checksum : "-");
+        buf_printf(
+            &out, "%lld %lld %s\n", (long long)c->chosen[i]->number, (long long)c->chosen[i]->size,
+            c->kind != CHECKSUM_NONE && *c->chosen[i]->checksum ? c->chosen[i]->checksum : "-");
     const char *text = out.failed ? NULL : arena_copy(&c->r->x->arena, out.data, out.size);
     buf_finish(&out);
     return text;

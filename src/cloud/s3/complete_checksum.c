@@ -98,24 +98,19 @@ static int composite(struct completion *c, char *out, size_t out_bytes)
 }
 
 /* The CRC of the whole out of the parts' CRCs. */
-static int joined(struct completion *c, char *out, size_t out_bytes)
+static int joined(struct completion *c, enum checksum_kind kind, char *out, size_t out_bytes)
 {
     unsigned char bytes[CHECKSUM_MAX_BYTES];
     char text[CHECKSUM_TEXT_BYTES];
-    uint64_t crc = 0;
-    int size = 0;
+    uint64_t crc = 0, part;
     for (size_t i = 0; i < c->count; i++) {
-        uint64_t part = 0;
-        size = checksum_bytes(c->chosen[i]->checksum, bytes);
-        if (size <= 0 || size > (int)sizeof part)
+        const struct meta_part *chosen = c->chosen[i];
+        if (checksum_crc_of_text(kind, c->kind == kind ? chosen->checksum : chosen->crc64, &part) <
+            0)
             return -1;
-        for (int byte = 0; byte < size; byte++)
-            part = part << 8 | bytes[byte];
-        crc = checksum_crc_join(c->kind, crc, part, (size_t)c->chosen[i]->size);
+        crc = checksum_crc_join(kind, crc, part, (size_t)chosen->size);
     }
-    for (int byte = 0; byte < size; byte++)
-        bytes[byte] = (unsigned char)(crc >> (8 * (size - 1 - byte)));
-    checksum_text(bytes, (size_t)size, text);
+    checksum_text(bytes, checksum_crc_bytes(kind, crc, bytes), text);
     snprintf(out, out_bytes, "%s", text);
     return 0;
 }
@@ -123,13 +118,15 @@ static int joined(struct completion *c, char *out, size_t out_bytes)
 int complete_make_checksum(struct completion *c, char out[S3_CHECKSUM_BYTES])
 {
     char value[CHECKSUM_TEXT_BYTES + 8] = "";
+    enum checksum_kind kind = c->kind == CHECKSUM_NONE ? CHECKSUM_CRC64NVME : c->kind;
     out[0] = 0;
-    if (c->kind == CHECKSUM_NONE)
+    if ((c->is_composite ? composite(c, value, sizeof value)
+                         : joined(c, kind, value, sizeof value)) < 0)
         return 0;
-    if ((c->is_composite ? composite : joined)(c, value, sizeof value) < 0)
-        return 0;
-    snprintf(out, S3_CHECKSUM_BYTES, "%s %s %s", checksum_name(c->kind),
+    snprintf(out, S3_CHECKSUM_BYTES, "%s %s %s", checksum_name(kind),
              c->is_composite ? "COMPOSITE" : "FULL_OBJECT", value);
+    if (c->kind == CHECKSUM_NONE) /* AWS makes its own, whatever the header says */
+        return 0;
     const char *told = exchange_header(c->r->x, checksum_header(c->kind));
     if (!told || strncmp(told, value, strcspn(value, "-")) == 0)
         return 0;

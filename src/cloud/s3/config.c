@@ -253,13 +253,15 @@ static const struct config_kind {
     const char *absent; /* the error's code, or the whole answer when it begins with '<' */
     const char *message;
     int put_status;
+    const char *digests; /* of which a PUT must have one, as AWS says them; NULL: none */
 } kinds[] = {
     {"tagging", "Tagging", tagging_rules, tags_check_bucket, "NoSuchTagSet",
-     "The TagSet does not exist", 204},
+     "The TagSet does not exist", 204, S3_ANY_DIGEST},
     {"cors", "CORSConfiguration", cors_rules, cors_check, "NoSuchCORSConfiguration",
-     "The CORS configuration does not exist", 200},
+     "The CORS configuration does not exist", 200, S3_ANY_DIGEST},
     {"lifecycle", "LifecycleConfiguration", lifecycle_rules, lifecycle_check,
-     "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist", 200},
+     "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist", 200,
+     "Content-MD5"},
     {"notification", "NotificationConfiguration", notification_rules, events_check,
      "<NotificationConfiguration xmlns=\"" S3_NAMESPACE "\"/>", NULL, 200},
     {"ownershipControls", "OwnershipControls", ownership_rules, ownership_check,
@@ -348,7 +350,9 @@ static void put_text(struct s3_request *r, const struct config_kind *kind, const
 /* The request's document as it will be kept; NULL: answered. */
 static const char *take_document(struct s3_request *r, const struct config_kind *kind)
 {
-    struct tree *tree = s3_take_tree(r, kind->root, kind->rules);
+    struct tree *tree = kind->digests && s3_need_digest(r, kind->digests) < 0
+                            ? NULL
+                            : s3_take_tree(r, kind->root, kind->rules);
     if (!tree || (kind->check && kind->check(r, tree) < 0))
         return NULL;
     struct buf text;

@@ -52,7 +52,8 @@ static int digester_init(struct digester *d, struct s3 *s3, size_t size, enum ch
     out->blocks = calloc(blocks, sizeof *out->blocks);
     if (!d->md5 || !out->blocks || EVP_DigestInit_ex(d->md5, EVP_md5(), NULL) != 1)
         return err_set(err, ERR_NO_MEMORY, "store an object: out of memory");
-    return checksum_start(&d->checksum, s3->checksums, kind, err);
+    int is_crc64 = kind == CHECKSUM_CRC64NVME; /* made in any case */
+    return checksum_start(&d->checksum, s3->checksums, is_crc64 ? CHECKSUM_NONE : kind, err);
 }
 
 static void end_block(struct digester *d)
@@ -66,6 +67,7 @@ static void digester_add(struct digester *d, const void *data, size_t size)
 {
     EVP_DigestUpdate(d->md5, data, size);
     checksum_add(&d->checksum, data, size);
+    d->out->crc64 = checksum_crc(d->s3->checksums, CHECKSUM_CRC64NVME, d->out->crc64, data, size);
     d->out->size += size;
     for (const char *next = data; size > 0;) {
         size_t part = CONTENT_BLOCK_BYTES - d->in_block;
@@ -84,7 +86,11 @@ static void digester_end(struct digester *d)
     if (d->in_block)
         end_block(d);
     EVP_DigestFinal_ex(d->md5, d->out->md5, NULL);
-    d->out->checksum_size = checksum_end(&d->checksum, d->out->checksum);
+    if (d->out->checksum_kind == CHECKSUM_CRC64NVME)
+        d->out->checksum_size =
+            checksum_crc_bytes(CHECKSUM_CRC64NVME, d->out->crc64, d->out->checksum);
+    else
+        d->out->checksum_size = checksum_end(&d->checksum, d->out->checksum);
 }
 
 static void digester_finish(struct digester *d)

@@ -20,6 +20,7 @@ struct content {
     enum checksum_kind checksum_kind; /* asked for by the caller; CHECKSUM_NONE: none */
     unsigned char checksum[CHECKSUM_MAX_BYTES];
     size_t checksum_size;
+    uint64_t crc64;   /* CRC64NVME, whatever the kind */
     uint32_t *blocks; /* CRC-32C of each block, block_count of them; malloc */
     size_t block_count;
     const void *data; /* of a small one: it has no file. Borrowed from the body */

@@ -149,14 +149,15 @@ void s3_answer_copied(struct s3_request *r, const char *root, const char *etag,
     s3_xml_send(r->x, &out);
 }
 
-/* Which checksum the copy shall have: the one asked for, else the source's. */
+/* Which checksum the copy shall have: the one asked for, else the source's, else AWS's usual one.
+ */
 static enum checksum_kind copy_checksum(struct s3_request *r, const struct meta_object *source)
 {
     const char *asked = exchange_header(r->x, "x-amz-checksum-algorithm");
     char name[16] = "";
     if (asked)
         return checksum_find(asked);
-    return sscanf(source->checksum, "%15s", name) == 1 ? checksum_find(name) : CHECKSUM_NONE;
+    return sscanf(source->checksum, "%15s", name) == 1 ? checksum_find(name) : CHECKSUM_CRC64NVME;
 }
 
 /* A write at the same time may take the source's file away: then look again. */

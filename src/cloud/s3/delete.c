@@ -223,7 +223,9 @@ void s3_delete_objects(struct s3_request *r)
         s3_fail_malformed(r);
         return;
     }
-    int taken = s3_take_body(r, CHECKSUM_NONE, &content);
+    int taken = s3_need_digest(r, S3_ANY_DIGEST);
+    if (taken == 0)
+        taken = s3_take_body(r, CHECKSUM_NONE, &content);
     content_finish(&content);
     if (taken == 0 && prepare(r, &d) == 0 && read_deletion(r, &d) == 0 && authorize(r, &d) == 0 &&
         run(r, &d) == 0)

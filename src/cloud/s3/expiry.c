@@ -206,9 +206,7 @@ static int upload_ends(const struct walk *w, const struct meta_upload *upload)
 {
     const struct lifecycle_object object = {upload->key, "", 0, upload->created_ms};
     for (const struct tree *rule = tree_get(w->config, "Rule"); rule; rule = tree_same(rule)) {
-        const struct tree *abort = tree_get(rule, "AbortIncompleteMultipartUpload");
-        int64_t end = lifecycle_days_end_ms(w->r.s3, tree_text(abort, "DaysAfterInitiation"),
-                                            upload->created_ms);
+        int64_t end = lifecycle_upload_end_ms(w->r.s3, rule, upload->created_ms);
         if (is_due(end, w->now_ms) && lifecycle_fits(rule, &object))
             return 1;
     }

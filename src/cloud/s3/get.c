@@ -19,6 +19,7 @@ enum {
 struct range {
     size_t offset, size;
     int is_partial;
+    const char *checksum; /* of just this piece: a part of the object; NULL: none is known */
 };
 
 /* -- conditions: RFC 9110, 13.2.2 -- */
@@ -117,7 +118,7 @@ int s3_need_version(struct s3_request *r, struct meta_object *object)
 /* "bytes=a-b", "bytes=a-", "bytes=-n"; another form means the whole. -1: outside of the object. */
 static int read_range(const char *text, size_t size, struct range *out)
 {
-    *out = (struct range){0, size, 0};
+    *out = (struct range){.size = size};
     if (!text || strncasecmp(text, "bytes=", 6) != 0 || strchr(text, ','))
         return 0;
     char first[24], last[24];
@@ -199,14 +200,18 @@ static const char *reply_kept(struct exchange *x, const char *lines)
     return other ? other : type;
 }
 
-static void reply_checksum(struct exchange *x, const struct meta_object *object)
+static void reply_checksum(struct exchange *x, const struct meta_object *object,
+                           const struct range *range)
 {
     const char *mode = exchange_header(x, "x-amz-checksum-mode");
     char name[16], type[16], value[96];
     if (!mode || strcasecmp(mode, "ENABLED") != 0 ||
         sscanf(object->checksum, "%15s %15s %95s", name, type, value) != 3)
         return;
-    exchange_reply_header(x, checksum_header(checksum_find(name)), value);
+    if (range->is_partial && !range->checksum)
+        return;
+    exchange_reply_header(x, checksum_header(checksum_find(name)),
+                          range->is_partial ? range->checksum : value);
     exchange_reply_header(x, "x-amz-checksum-type", type);
 }
 
@@ -220,7 +225,8 @@ static const char *reply_headers(struct s3_request *r, const struct meta_object 
         snprintf(text, sizeof text, "%zu", s3_tag_count(object->tags));
         exchange_reply_header(x, "x-amz-tagging-count", text);
     }
-    s3_reply_expiration(r, object);
+    if (!*x->query || !exchange_query(x, "versionId")) /* a version has no expiry, on AWS */
+        s3_reply_expiration(r, object);
     s3_reply_etag(x, object->etag);
     s3_http_time(object->modified_ms, text);
     exchange_reply_header(x, "Last-Modified", text);
@@ -229,9 +235,8 @@ static const char *reply_headers(struct s3_request *r, const struct meta_object 
         snprintf(text, sizeof text, "bytes %zu-%zu/%lld", range->offset,
                  range->offset + range->size - 1, (long long)object->size);
         exchange_reply_header(x, "Content-Range", text);
-    } else {
-        reply_checksum(x, object);
     }
+    reply_checksum(x, object, range);
     return reply_kept(x, object->headers);
 }
 
@@ -338,17 +343,40 @@ static int find(struct s3_request *r, const char *version, struct meta_object *o
     return err_set(err, ERR_CORRUPT, "open %s: the content is missing", object->file);
 }
 
-/* The piece that partNumber names, when it does: *part 0 without one. */
-static int read_part(struct s3_request *r, struct meta_object *object, struct range *range,
-                     size_t *part, size_t *parts)
+/* Where part `number` lies. The whole is its own part 1. -1: there is none, which is answered. */
+static int find_part(struct s3_request *r, const struct meta_object *object, const char *number,
+                     struct range *range)
+{
+    size_t parts = s3_part_count(object);
+    struct s3_part_place *place = arena_new(&r->x->arena, struct s3_part_place, 1);
+    char count[24];
+    if (!place) {
+        exchange_fail(r->x, "InternalError", "Out of memory.");
+        return -1;
+    }
+    snprintf(count, sizeof count, "%zu", parts ? parts : 1);
+    if (s3_part_at(object, (size_t)s3_number(number, S3_MAX_PARTS), place) == 0) {
+        *range = (struct range){place->offset, place->size, 1,
+                                *place->checksum ? place->checksum : NULL};
+        if (parts)
+            exchange_reply_header(r->x, "x-amz-mp-parts-count", count);
+        return 0;
+    }
+    const struct error_field fields[] = {{"PartNumberRequested", number},
+                                         {"ActualPartCount", count}};
+    exchange_fail_fields(r->x, "InvalidPartNumber", "The requested partnumber is not satisfiable",
+                         fields, 2);
+    return -1;
+}
+
+/* The piece that partNumber names, when it does. */
+static int read_part(struct s3_request *r, struct meta_object *object, struct range *range)
 {
     struct err err = {0};
     const char *text = *r->x->query ? exchange_query(r->x, "partNumber") : NULL;
-    *part = *parts = 0;
     if (!text)
         return 0;
-    int64_t number = s3_number(text, S3_MAX_PARTS);
-    if (number < 1) {
+    if (s3_number(text, S3_MAX_PARTS) < 1) {
         s3_fail_argument(r, "partNumber", text,
                          "Part number must be an integer between 1 and 10000, inclusive");
         return -1;
@@ -362,18 +390,7 @@ static int read_part(struct s3_request *r, struct meta_object *object, struct ra
         s3_fail(r, &err);
         return -1;
     }
-    *part = (size_t)number;
-    *parts = s3_part_count(object);
-    if (s3_part_at(object, *part, &range->offset, &range->size) == 0) {
-        range->is_partial = 1;
-        return 0;
-    }
-    char count[24];
-    snprintf(count, sizeof count, "%zu", *parts ? *parts : 1);
-    const struct error_field fields[] = {{"PartNumberRequested", text}, {"ActualPartCount", count}};
-    exchange_fail_fields(r->x, "InvalidPartNumber", "The requested partnumber is not satisfiable",
-                         fields, 2);
-    return -1;
+    return find_part(r, object, text, range);
 }
 
 /* Answers itself when a condition fails or the range is outside. */
@@ -381,7 +398,6 @@ static int check_request(struct s3_request *r, struct meta_object *object, struc
 {
     struct exchange *x = r->x;
     char text[64];
-    size_t part, parts;
     int status = judge(x, object);
     if (status == 304) {
         char when[S3_TIME_BYTES];
@@ -405,13 +421,7 @@ static int check_request(struct s3_request *r, struct meta_object *object, struc
                              2);
         return -1;
     }
-    if (read_part(r, object, range, &part, &parts) < 0)
-        return -1;
-    if (part && parts) {
-        snprintf(text, sizeof text, "%zu", parts);
-        exchange_reply_header(x, "x-amz-mp-parts-count", text);
-    }
-    return 0;
+    return read_part(r, object, range);
 }
 
 static int refuse_overrides(struct s3_request *r)

@@ -15,6 +15,8 @@ struct lifecycle_object {
 int lifecycle_fits(const struct tree *rule, const struct lifecycle_object *object);
 /* When the rule ends a current object of that age; -1: never. */
 int64_t lifecycle_current_end_ms(const struct s3 *s3, const struct tree *rule, int64_t modified_ms);
+/* The same of an upload that began then. */
+int64_t lifecycle_upload_end_ms(const struct s3 *s3, const struct tree *rule, int64_t created_ms);
 /* When `days` of the rule's text are over: at the midnight (UTC) after, as AWS counts; with short
  * days of tests at once. -1: `days` is NULL. */
 int64_t lifecycle_days_end_ms(const struct s3 *s3, const char *days, int64_t start_ms);

@@ -34,7 +34,8 @@ const char s3_schema[] =
     "CREATE INDEX IF NOT EXISTS uploads_by_key ON uploads(bucket, key, created_ms, id);"
     "CREATE TABLE IF NOT EXISTS parts(upload TEXT, number INTEGER, file TEXT NOT NULL,"
     " size INTEGER NOT NULL, modified_ms INTEGER NOT NULL, etag TEXT NOT NULL,"
-    " checksum TEXT NOT NULL, blocks BLOB NOT NULL, PRIMARY KEY(upload, number)) WITHOUT ROWID;"
+    " checksum TEXT NOT NULL, blocks BLOB NOT NULL, crc64 TEXT NOT NULL DEFAULT '',"
+    " PRIMARY KEY(upload, number)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS completed(upload TEXT PRIMARY KEY, bucket TEXT NOT NULL,"
     " key TEXT NOT NULL, done_ms INTEGER NOT NULL, list TEXT NOT NULL, etag TEXT NOT NULL,"
     " checksum TEXT NOT NULL, version TEXT NOT NULL) WITHOUT ROWID;"
@@ -55,6 +56,7 @@ static const struct {
     {"objects", "acl", "acl TEXT NOT NULL DEFAULT ''"},
     {"objects", "parts", "parts TEXT NOT NULL DEFAULT ''"},
     {"uploads", "tags", "tags TEXT NOT NULL DEFAULT ''"},
+    {"parts", "crc64", "crc64 TEXT NOT NULL DEFAULT ''"},
     {"uploads", "acl", "acl TEXT NOT NULL DEFAULT ''"},
 };
 

@@ -132,6 +132,7 @@ struct meta_upload {
 struct meta_part {
     int64_t number, size, modified_ms;
     const char *file, *etag, *checksum; /* base64, or "" */
+    const char *crc64;                  /* CRC64NVME, the same way */
     const uint32_t *blocks;
     size_t block_count;
 };

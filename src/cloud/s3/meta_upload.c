@@ -215,8 +215,8 @@ static int put_part_job(struct connection *c, void *context, struct err *err)
         return found;
     if (collect(c, job->id, part->number, &job->files, &job->count, err) < 0)
         return -1;
-    sqlite3_stmt *s =
-        connection_prepare(c, "INSERT OR REPLACE INTO parts VALUES(?, ?, ?, ?, ?, ?, ?, ?)", err);
+    sqlite3_stmt *s = connection_prepare(
+        c, "INSERT OR REPLACE INTO parts VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", err);
     if (!s)
         return -1;
     meta_bind_text(s, 1, job->id);
@@ -228,6 +228,7 @@ static int put_part_job(struct connection *c, void *context, struct err *err)
     meta_bind_text(s, 7, part->checksum);
     sqlite3_bind_blob(s, 8, part->block_count ? (const void *)part->blocks : "",
                       (int)(part->block_count * sizeof *part->blocks), SQLITE_STATIC);
+    meta_bind_text(s, 9, part->crc64);
     return connection_run(c, s, err);
 }
 
@@ -276,7 +277,7 @@ static int read_parts(struct connection *c, struct s3_request *r, const char *up
 {
     sqlite3_stmt *s = connection_prepare(c,
                                          "SELECT number, file, size, modified_ms, etag, checksum,"
-                                         " blocks FROM parts WHERE upload=? ORDER BY number",
+                                         " blocks, crc64 FROM parts WHERE upload=? ORDER BY number",
                                          err);
     if (!s)
         return -1;
@@ -289,9 +290,10 @@ static int read_parts(struct connection *c, struct s3_request *r, const char *up
                                    .size = sqlite3_column_int64(s, 2),
                                    .modified_ms = sqlite3_column_int64(s, 3),
                                    .etag = meta_text(r->x, s, 4),
-                                   .checksum = meta_text(r->x, s, 5)};
+                                   .checksum = meta_text(r->x, s, 5),
+                                   .crc64 = meta_text(r->x, s, 7)};
         part->blocks = meta_blocks(r->x, s, 6, &part->block_count);
-        if (!part->file || !part->etag || !part->checksum || !part->blocks)
+        if (!part->file || !part->etag || !part->checksum || !part->crc64 || !part->blocks)
             break;
     }
     if (step != SQLITE_DONE)

@@ -70,6 +70,7 @@ static void answer_created(struct s3_request *r, const struct meta_upload *uploa
         exchange_reply_header(r->x, "x-amz-checksum-type",
                               is_composite ? "COMPOSITE" : "FULL_OBJECT");
     }
+    s3_reply_abort(r, upload);
     s3_xml_begin(&out, "InitiateMultipartUploadResult");
     s3_xml(&out, "Bucket", r->bucket);
     s3_xml(&out, "Key", r->key);
@@ -139,8 +140,10 @@ static int put_part(struct s3_request *r, const char *upload, int64_t number,
 {
     struct err err = {0};
     enum meta_outcome outcome = META_DONE;
-    char checksum[CHECKSUM_TEXT_BYTES] = "";
+    unsigned char bytes[CHECKSUM_MAX_BYTES];
+    char checksum[CHECKSUM_TEXT_BYTES] = "", crc64[CHECKSUM_TEXT_BYTES];
     s3_etag(content->md5, 0, etag);
+    checksum_text(bytes, checksum_crc_bytes(CHECKSUM_CRC64NVME, content->crc64, bytes), crc64);
     if (content->checksum_size)
         checksum_text(content->checksum, content->checksum_size, checksum);
     struct meta_part part = {.number = number,
@@ -149,6 +152,7 @@ static int put_part(struct s3_request *r, const char *upload, int64_t number,
                              .file = content->name,
                              .etag = etag,
                              .checksum = checksum,
+                             .crc64 = crc64,
                              .blocks = content->blocks,
                              .block_count = content->block_count};
     int result = meta_put_part(r, upload, &part, &outcome, &err);
@@ -363,6 +367,7 @@ void s3_list_parts(struct s3_request *r)
         return;
     }
     enum checksum_kind kind = s3_upload_checksum(&upload, &is_composite);
+    s3_reply_abort(r, &upload);
     s3_xml_begin(&out, "ListPartsResult");
     s3_xml(&out, "Bucket", r->bucket);
     s3_xml(&out, "Key", r->key);

@@ -151,10 +151,16 @@ int s3_fail_algorithm(struct s3_request *r)
 }
 
 /* The algorithm that the SDK says it used: it must be the one of the value that came. */
-static int read_sdk_algorithm(struct s3_request *r, enum checksum_kind *kind)
+static int read_sdk_algorithm(struct s3_request *r, enum checksum_kind *kind, int has_value)
 {
     const char *name = exchange_header(r->x, "x-amz-sdk-checksum-algorithm");
     enum checksum_kind told = name ? checksum_find(name) : *kind;
+    if (name && !has_value && !exchange_header(r->x, "x-amz-trailer")) {
+        exchange_fail(r->x, "InvalidRequest",
+                      "x-amz-sdk-checksum-algorithm specified, but no corresponding "
+                      "x-amz-checksum-* or x-amz-trailer headers were found.");
+        return -1;
+    }
     if (name && told == CHECKSUM_NONE)
         return s3_fail_algorithm(r);
     if (*kind != CHECKSUM_NONE && told != *kind) {
@@ -183,7 +189,18 @@ int s3_given_checksum(struct s3_request *r, enum checksum_kind *kind, const char
             *text = value;
         }
     }
-    return read_sdk_algorithm(r, kind);
+    return read_sdk_algorithm(r, kind, *text != NULL);
+}
+
+int s3_need_digest(struct s3_request *r, const char *names)
+{
+    int has_digest = exchange_header(r->x, "Content-MD5") != NULL;
+    for (int k = CHECKSUM_CRC32; k < CHECKSUM_KINDS; k++)
+        has_digest |= exchange_header(r->x, checksum_header((enum checksum_kind)k)) != NULL;
+    if (has_digest || exchange_header(r->x, "x-amz-sdk-checksum-algorithm"))
+        return 0; /* of the last one s3_given_checksum() knows whether a value came */
+    exchange_fail(r->x, "InvalidRequest", "Missing required header for this request: %s", names);
+    return -1;
 }
 
 static int check_digests(struct s3_request *r, const struct content *content, const char *checksum)
@@ -290,10 +307,21 @@ void s3_full_checksum(const struct content *content, char out[S3_CHECKSUM_BYTES]
              text);
 }
 
-/* Only "*" asks of If-None-Match what a write can promise, as on AWS. */
+static int is_star(const char *etag)
+{
+    return strcmp(etag, "*") == 0 || strcmp(etag, "\"*\"") == 0;
+}
+
+/* A write promises an etag (which takes the right to read) or that there is nothing, as on AWS. */
 static int check_conditions(struct s3_request *r, const char *match, const char *none_match)
 {
-    if (match && none_match)
+    if (match && is_star(match))
+        s3_fail_not_implemented(r, "If-Match",
+                                "We don't accept the provided value of If-Match header for this "
+                                "API");
+    else if (match && !none_match)
+        return s3_authorize(r, "s3:GetObject", r->bucket, r->key);
+    else if (match && none_match)
         s3_fail_not_implemented(r, "If-Match,If-None-Match",
                                 "Multiple conditional request headers present in the request");
     else if (none_match && strcmp(none_match, "*") != 0)
@@ -387,7 +415,7 @@ void s3_put_object(struct s3_request *r)
     struct s3_extras extras;
     char etag[S3_ETAG_BYTES];
     if (s3_need_bucket(r, NULL) == 0 && s3_need_length(r) == 0 && s3_read_extras(r, &extras) == 0 &&
-        s3_take_body(r, CHECKSUM_NONE, &content) == 0 &&
+        s3_take_body(r, CHECKSUM_CRC64NVME, &content) == 0 &&
         s3_store_object(r, &content, &extras, "ObjectCreated:Put", etag) == 0)
         exchange_respond(r->x, 200, NULL, NULL, 0);
     content_finish(&content);

@@ -14,7 +14,7 @@
 enum { MAX_OBJECT_TAGS = 10, MAX_BUCKET_TAGS = 50, MAX_KEY_LETTERS = 128, MAX_VALUE_LETTERS = 256 };
 
 /* Characters of valid UTF-8, in the 16-bit units that AWS counts. */
-static size_t count_letters(const char *text)
+size_t s3_letters(const char *text)
 {
     size_t count = 0;
     for (const unsigned char *p = (const unsigned char *)text; *p; p++)
@@ -106,10 +106,10 @@ static int has_tag_letters(const char *text)
 
 static int check_tag(struct s3_request *r, const char *key, const char *value)
 {
-    if (!key || !*key || count_letters(key) > MAX_KEY_LETTERS || !utf8_is_valid(key) ||
+    if (!key || !*key || s3_letters(key) > MAX_KEY_LETTERS || !utf8_is_valid(key) ||
         !has_tag_letters(key))
         return fail_tag(r, key, NULL, "The TagKey you have provided is invalid");
-    if (!value || count_letters(value) > MAX_VALUE_LETTERS || !utf8_is_valid(value) ||
+    if (!value || s3_letters(value) > MAX_VALUE_LETTERS || !utf8_is_valid(value) ||
         !has_tag_letters(value))
         return fail_tag(r, key, value, "The TagValue you have provided is invalid");
     if (strncmp(key, "aws:", 4) == 0)

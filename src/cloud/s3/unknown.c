@@ -39,7 +39,14 @@ static const struct {
 static const char *const known_headers[] = {
     "x-amz-content-sha256", /* the frequent ones first */
     "x-amz-date",
-    "x-amz-checksum-",
+    "x-amz-checksum-crc32",
+    "x-amz-checksum-crc32c",
+    "x-amz-checksum-crc64nvme",
+    "x-amz-checksum-sha1",
+    "x-amz-checksum-sha256",
+    "x-amz-checksum-algorithm",
+    "x-amz-checksum-mode",
+    "x-amz-checksum-type",
     "x-amz-meta-",
     "x-amz-security-token",
     "x-amz-user-agent",

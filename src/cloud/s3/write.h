@@ -20,6 +20,10 @@ int s3_given_checksum(struct s3_request *r, enum checksum_kind *kind, const char
 int s3_fail_algorithm(struct s3_request *r);
 /* -1, answered: the client did not say how long the body is. */
 int s3_need_length(struct s3_request *r);
+/* -1, answered: AWS takes this request with a digest of its body only; `names` is its word for them
+ * (a checksum of S3's is enough even where only Content-MD5 is named). */
+#define S3_ANY_DIGEST "Content-MD5 OR x-amz-checksum-*"
+int s3_need_digest(struct s3_request *r, const char *names);
 /* Digest the body, with the client's kind of checksum or else the `usual` one, and compare with all
  * that the client said of it. `content` must be finished in any case. */
 int s3_take_body(struct s3_request *r, enum checksum_kind usual, struct content *content);
@@ -95,6 +99,8 @@ const char *s3_take_policy(struct s3_request *r);
 const char *s3_read_tags(struct s3_request *r, const char *text);
 /* The same of a checked <Tagging> document. */
 const char *s3_tags_of_tree(struct s3_request *r, const struct tree *config);
+/* Characters, as AWS counts those of tags. */
+size_t s3_letters(const char *text);
 /* How many, and the value of a key (decoded, in the arena; NULL: it has none). */
 size_t s3_tag_count(const char *tags);
 int s3_tags_have(const char *tags, const char *key, const char *value);
@@ -104,10 +110,16 @@ const char *s3_tag_value(struct s3_request *r, const char *tags, const char *key
 size_t s3_part_count(const struct meta_object *object);
 /* Where part `number` (from 1) lies; -1: there is none. The whole is part 1 of an object that did
  * not come in parts. */
-int s3_part_at(const struct meta_object *object, size_t number, size_t *offset, size_t *size);
+struct s3_part_place {
+    size_t offset, size;
+    char checksum[CHECKSUM_TEXT_BYTES]; /* "": it has none of its own */
+};
+int s3_part_at(const struct meta_object *object, size_t number, struct s3_part_place *out);
 
-/* lifecycle.c. x-amz-expiration where a rule will end the object. */
+/* lifecycle.c. x-amz-expiration where a rule will end the object; x-amz-abort-date and -rule-id
+ * where one will end the upload. */
 void s3_reply_expiration(struct s3_request *r, const struct meta_object *object);
+void s3_reply_abort(struct s3_request *r, const struct meta_upload *upload);
 /* cors.c. Access-Control-* of the answer, when the request has an Origin that a rule knows. */
 void s3_reply_cors(struct s3_request *r);
 

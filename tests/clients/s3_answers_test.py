@@ -1,0 +1,276 @@
+"""Single requests to S3 as AWS was seen to answer them, a row each, signed by wire_test's few lines. s3_answers_test.py KEN"""
+import base64
+import hashlib
+import html
+import http.client
+import re
+import sys
+import unittest
+import zlib
+
+import cloud as clouds
+from wire_test import Signer
+
+MIB = 1024 * 1024
+
+
+def text64(data):
+    return base64.b64encode(data).decode()
+
+
+def md5(body):
+    return {"Content-MD5": text64(hashlib.md5(body).digest())}
+
+
+def crc32(body):
+    return text64(zlib.crc32(body).to_bytes(4, "big"))
+
+
+def crc64(body):
+    """CRC64NVME, bit by bit: for a few bytes."""
+    crc = 2 ** 64 - 1
+    for byte in body:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x9a6c9329ac4bc9b5 if crc & 1 else 0)
+    return text64((crc ^ 2 ** 64 - 1).to_bytes(8, "big"))
+
+
+class Answer:
+    def __init__(self, status, body, headers):
+        self.status, self.body, self.headers = status, body.decode(errors="replace"), headers
+
+    def element(self, name):
+        found = re.search(f"<{name}>(.*?)</{name}>", self.body, re.S)
+        return found and html.unescape(found[1])
+
+
+class Answers(unittest.TestCase):
+    count = 0
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = clouds.Cloud(sys.argv[1]).start()
+        cls.host = cls.cloud.endpoint.removeprefix("http://")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cloud.close()
+
+    def ask(self, method, target, body=b"", headers=None):
+        signed = Signer(self.cloud.keys()).sign(
+            method, target, {"Host": self.host, **(headers or {}),
+                             "X-Amz-Content-Sha256": hashlib.sha256(body).hexdigest()},
+            hashlib.sha256(body).hexdigest())
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection.request(method, target, body or None,
+                           {**signed, **({} if body else {"Content-Length": "0"})})
+        reply = connection.getresponse()
+        answer = Answer(reply.status, reply.read(), reply.headers)
+        connection.close()
+        return answer
+
+    def done(self, *request):
+        answer = self.ask(*request)
+        self.assertIn(answer.status, (200, 204, 206), answer.body)
+        return answer
+
+    def refused(self, status, code, message, *request):
+        answer = self.ask(*request)
+        self.assertEqual((answer.status, answer.element("Code")), (status, code), answer.body)
+        if message:
+            self.assertEqual(answer.element("Message"), message)
+        return answer
+
+    def bucket(self):
+        Answers.count += 1
+        name = f"/answers-{Answers.count}"
+        self.done("PUT", name)
+        return name
+
+
+class Checksums(Answers):
+    def upload(self, key, parts, create=None, part_headers=None, complete=None, part_xml=None):
+        upload = self.done("POST", key + "?uploads", b"", create or {}).element("UploadId")
+        listed = ""
+        for number, part in enumerate(parts, 1):
+            answer = self.done("PUT", f"{key}?partNumber={number}&uploadId={upload}", part,
+                               (part_headers or (lambda part: {}))(part))
+            listed += f"<Part><ETag>{answer.headers['ETag']}</ETag>{(part_xml or (lambda part: ''))(part)}" \
+                      f"<PartNumber>{number}</PartNumber></Part>"
+        body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+        return self.ask("POST", f"{key}?uploadId={upload}", body, complete or {})
+
+    def head(self, key, more=""):
+        headers = self.done("HEAD", key + more, b"", {"x-amz-checksum-mode": "ENABLED"}).headers
+        return {name.lower()[len("x-amz-checksum-"):]: value for name, value in headers.items()
+                if name.lower().startswith("x-amz-checksum-")}
+
+    def test_what_a_put_keeps(self):
+        bucket, body = self.bucket(), b"a few bytes"
+        usual = {"crc64nvme": crc64(body), "type": "FULL_OBJECT"}
+        told = {"crc32": crc32(body), "type": "FULL_OBJECT"}
+        for headers, expected in (
+                ({}, usual), ({"x-amz-checksum-algorithm": "SHA256"}, usual),
+                ({"x-amz-checksum-algorithm": "NONE-SUCH"}, usual),
+                ({"x-amz-checksum-type": "NONE-SUCH"}, usual),
+                ({"x-amz-checksum-crc64nvme": crc64(body)}, usual),
+                ({"x-amz-checksum-crc32": crc32(body)}, told),
+                ({"x-amz-checksum-crc32": crc32(body), "x-amz-checksum-type": "COMPOSITE"}, told),
+                ({"x-amz-checksum-crc32": crc32(body), "x-amz-checksum-algorithm": "SHA1"}, told),
+                ({"x-amz-checksum-crc32": crc32(body), "x-amz-sdk-checksum-algorithm": "crc32"}, told)):
+            answer = self.done("PUT", bucket + "/key", body, headers)
+            for name, value in expected.items():
+                self.assertEqual(answer.headers["x-amz-checksum-" + name], value, headers)
+            self.assertEqual(self.head(bucket + "/key"), expected, headers)
+        self.done("PUT", bucket + "/copy", b"", {"x-amz-copy-source": bucket + "/key"})
+        self.assertEqual(self.head(bucket + "/copy"), told)
+
+    def test_what_a_put_refuses(self):
+        bucket, body = self.bucket(), b"a few bytes"
+        for code, message, headers in (
+                ("InvalidRequest", "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
+                 "x-amz-trailer headers were found.", {"x-amz-sdk-checksum-algorithm": "CRC64NVME"}),
+                ("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.",
+                 {"x-amz-sdk-checksum-algorithm": "CRC64NVME", "x-amz-checksum-crc32": crc32(body)}),
+                ("InvalidRequest", "Value for x-amz-checksum-crc64nvme header is invalid.",
+                 {"x-amz-checksum-crc64nvme": crc32(body)}),
+                ("BadDigest", "The CRC64NVME you specified did not match the calculated checksum.",
+                 {"x-amz-checksum-crc64nvme": crc64(b"others")})):
+            self.refused(400, code, message, "PUT", bucket + "/key", body, headers)
+        self.refused(501, "NotImplemented", None, "PUT", bucket + "/key", body,
+                     {"x-amz-checksum-xxhash64": crc64(body)})
+
+    def test_an_upload_that_names_no_algorithm_gets_a_crc64(self):
+        bucket = self.bucket()
+        parts = [b"A" * 5 * MIB, b"B" * 5 * MIB, b"C" * 5 * MIB]
+        expected = {"crc64nvme": "i+6LR0y3eFo=", "type": "FULL_OBJECT"}
+        told = {"x-amz-checksum-crc64nvme": crc64(b"of nothing here")}
+        for part_headers, complete, part_xml in (
+                (None, None, None), (None, told, None),
+                (lambda part: {"x-amz-checksum-crc32": crc32(part)}, {"x-amz-checksum-crc32": crc32(b"")},
+                 lambda part: f"<ChecksumCRC32>{crc32(part)}</ChecksumCRC32>")):
+            answer = self.upload(bucket + "/key", parts, {}, part_headers, complete, part_xml)
+            self.assertEqual((answer.status, answer.element("ChecksumCRC64NVME"), answer.element("ChecksumType")),
+                             (200, expected["crc64nvme"], "FULL_OBJECT"), answer.body)
+            self.assertEqual(self.head(bucket + "/key"), expected)
+            self.assertEqual(self.head(bucket + "/key", "?partNumber=2"), {})
+        answer = self.done("GET", bucket + "/key?attributes", b"",
+                           {"x-amz-object-attributes": "ObjectParts,Checksum"})
+        self.assertEqual((answer.element("PartsCount"), answer.element("Part")), ("3", None))
+
+    def test_one_that_names_it_has_that_of_each_part(self):
+        bucket = self.bucket()
+        parts = [b"A" * 5 * MIB, b"B" * 5 * MIB, b"C" * 5 * MIB]
+        of_parts = ["L/E4WYn8v98=", "xW1l19VobYM=", "cK5MnNaWrW4="]
+        answer = self.upload(bucket + "/key", parts, {"x-amz-checksum-algorithm": "CRC64NVME"})
+        self.assertEqual(answer.element("ChecksumCRC64NVME"), "i+6LR0y3eFo=")
+        for number, value in enumerate(of_parts, 1):
+            self.assertEqual(self.head(bucket + "/key", f"?partNumber={number}"),
+                             {"crc64nvme": value, "type": "FULL_OBJECT"})
+        for most, told, more in ((0, 0, "false"), (2, 2, "true"), (5000, 3, "false")):
+            answer = self.done("GET", bucket + "/key?attributes", b"", {
+                "x-amz-object-attributes": "ObjectParts", "x-amz-max-parts": str(most)})
+            self.assertEqual((answer.body.count("<Part>"), answer.element("IsTruncated"), answer.element("MaxParts")),
+                             (told, more, str(most)))
+            self.assertIsNotNone(answer.element("NextPartNumberMarker"))
+
+    def test_which_requests_need_a_digest(self):
+        bucket = self.bucket()
+        self.done("PUT", bucket + "/key", b"x")
+        tags = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+        either = "Content-MD5 OR x-amz-checksum-*"
+        for method, target, body, names in (
+                ("PUT", "?cors", b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*"
+                 b"</AllowedOrigin></CORSRule></CORSConfiguration>", either),
+                ("PUT", "?tagging", tags, either), ("PUT", "/key?tagging", tags, None),
+                ("PUT", "?lifecycle", b"<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration>"
+                 b"<Days>3</Days></Expiration></Rule></LifecycleConfiguration>", "Content-MD5"),
+                ("PUT", "?ownershipControls", b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter"
+                 b"</ObjectOwnership></Rule></OwnershipControls>", None),
+                ("PUT", "?versioning", b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+                 None),
+                ("POST", "?delete", b"<Delete><Object><Key>absent</Key></Object></Delete>", either)):
+            if names:
+                message = "Missing required header for this request: " + names
+                self.refused(400, "InvalidRequest", message, method, bucket + target, body)
+                self.refused(400, "InvalidRequest", message, method, bucket + target, body,
+                             {"x-amz-checksum-algorithm": "CRC32"})
+            else:
+                self.done(method, bucket + target, body)
+            self.done(method, bucket + target, body, md5(body))
+            self.done(method, bucket + target, body, {"x-amz-checksum-crc32": crc32(body)})
+
+
+class Lifecycle(Answers):
+    def rules(self, *rules):
+        return "".join(f"<Rule>{rule}<Status>Enabled</Status></Rule>" for rule in rules)
+
+    def put(self, bucket, text):
+        body = f"<LifecycleConfiguration>{text}</LifecycleConfiguration>".encode()
+        return "PUT", bucket + "?lifecycle", body, md5(body)
+
+    def test_rules_that_are_refused(self):
+        bucket, days = self.bucket(), "<Expiration><Days>3</Days></Expiration>"
+        abort = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation>" \
+                "</AbortIncompleteMultipartUpload>"
+        newer = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1" \
+                "</NewerNoncurrentVersions></NoncurrentVersionExpiration>"
+        size = "<ObjectSizeGreaterThan>10</ObjectSizeGreaterThan>"
+        for code, message, rules in (
+                ("InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Object Size.",
+                 [f"<Filter>{size}</Filter>{abort}"]),
+                ("InvalidRequest", "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.",
+                 [f"<Filter><And>{size}<ObjectSizeLessThan>10</ObjectSizeLessThan></And></Filter>{days}"]),
+                ("InvalidRequest", "Base level prefix cannot be used in Lifecycle V2, prefixes are only supported in "
+                 "the Filter.", [f"<ID>a</ID><Filter/>{days}", f"<ID>b</ID><Prefix>a</Prefix>{days}"]),
+                ("InvalidRequest", "NewerNoncurrentVersions element can only be used in Lifecycle V2.",
+                 [f"<Prefix>a</Prefix>{newer}"]),
+                ("InvalidRequest", "The maximum size of a prefix is 1024",
+                 [f"<Filter><Prefix>{'a' * 1025}</Prefix></Filter>{days}"]),
+                ("InvalidRequest", "A Tag's Key must be a length between 1 and 128.",
+                 [f"<Filter><Tag><Key>{'a' * 129}</Key><Value/></Tag></Filter>{days}"]),
+                ("InvalidRequest", "A Tag's Value must be a length between 0 and 256.",
+                 [f"<Filter><Tag><Key>a</Key><Value>{'a' * 257}</Value></Tag></Filter>{days}"]),
+                ("MalformedXML", None, ["<Filter/><Expiration><Date>20200101</Date></Expiration>"]),
+                ("InvalidArgument", "'Date' must be at midnight GMT",
+                 ["<Filter/><Expiration><Date>2099-01-01T00:00:01Z</Date></Expiration>"])):
+            self.refused(400, code, message, *self.put(bucket, self.rules(*rules)))
+
+    def test_an_upload_is_told_when_it_will_end(self):
+        bucket = self.bucket()
+        self.done(*self.put(bucket, self.rules(
+            "<ID>end</ID><Filter><Prefix>a/</Prefix></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>7"
+            "</DaysAfterInitiation></AbortIncompleteMultipartUpload>")))
+        for key, rule in (("/a/key", "end"), ("/b/key", None)):
+            created = self.done("POST", bucket + key + "?uploads")
+            listed = self.done("GET", f"{bucket}{key}?uploadId={created.element('UploadId')}")
+            for answer in (created, listed):
+                self.assertEqual(answer.headers["x-amz-abort-rule-id"], rule)
+                self.assertEqual(answer.headers["x-amz-abort-date"] is None, rule is None)
+
+    def test_a_version_is_told_no_expiry(self):
+        bucket = self.bucket()
+        self.done("PUT", bucket + "?versioning",
+                  b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+        self.done(*self.put(bucket, self.rules("<Filter/><Expiration><Days>3</Days></Expiration>")))
+        put = self.done("PUT", bucket + "/key", b"x").headers
+        self.assertIn("expiry-date", put["x-amz-expiration"])
+        self.assertIn("expiry-date", self.done("HEAD", bucket + "/key").headers["x-amz-expiration"])
+        of_version = self.done("HEAD", f"{bucket}/key?versionId={put['x-amz-version-id']}").headers
+        self.assertIsNone(of_version["x-amz-expiration"])
+
+
+class Conditions(Answers):
+    def test_what_a_write_cannot_ask(self):
+        bucket = self.bucket()
+        self.done("PUT", bucket + "/key", b"x")
+        for value in ("*", '"*"'):
+            for headers in ({}, {"x-amz-copy-source": bucket + "/key"}):
+                answer = self.refused(501, "NotImplemented", None, "PUT", bucket + "/to",
+                                      b"" if headers else b"y", {"If-Match": value, **headers})
+                self.assertEqual(answer.element("Header"), "If-Match")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
