@@ -31,6 +31,7 @@ struct pool {
     uint64_t disturbed_ns;                   /* when others' load last showed; 0: not yet */
     int alone;                               /* the piece under way is the caller's alone */
     int load_fd;                             /* -1: not to be had */
+    long online;                             /* processors of the machine; asking takes 0.1 ms */
     _Alignas(LINE_BYTES) atomic_size_t left; /* jobs that nobody has taken yet */
     _Alignas(LINE_BYTES) atomic_size_t done;
     _Alignas(LINE_BYTES) atomic_size_t sleepers;
@@ -121,6 +122,7 @@ struct pool *pool_create(size_t threads, struct err *err)
     memset(pool, 0, bytes);
     pool->caller_processor = -1;
     pool->load_fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    pool->online = sysconf(_SC_NPROCESSORS_ONLN);
     sched_getaffinity(0, sizeof pool->processors, &pool->processors);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
@@ -201,7 +203,7 @@ static int has_free_processor(const struct pool *pool)
     char *slash = strchr(text, '/');
     while (slash && slash > text && slash[-1] >= '0' && slash[-1] <= '9')
         slash--;
-    return !slash || strtol(slash, NULL, 10) < sysconf(_SC_NPROCESSORS_ONLN);
+    return !slash || strtol(slash, NULL, 10) < pool->online;
 }
 
 void pool_begin(struct pool *pool)
