@@ -282,11 +282,12 @@ void instance_weigh(struct manager *m, struct instance *instance)
 {
     char text[96];
     long memory_mb = instance->function->memory_mb;
-    if (process_resident_bytes(&instance->process) <= (size_t)memory_mb * 1024 * 1024)
+    size_t most_bytes = (size_t)memory_mb * 1024 * 1024;
+    if (!process_is_over(&instance->process, most_bytes))
         return;
     snprintf(text, sizeof text, "Runtime exited with error: signal: Killed (more than %ld MB)",
              memory_mb);
-    instance->peak_memory_bytes = (size_t)memory_mb * 1024 * 1024;
+    instance->peak_memory_bytes = most_bytes;
     drain_output(instance);
     fail_request(m, instance, "Runtime.OutOfMemory", text);
     instance_end(m, instance);

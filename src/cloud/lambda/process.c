@@ -177,7 +177,10 @@ size_t process_memory_bytes(const struct process *process)
     return bytes ? bytes : tree_bytes(process->kept.pid, 0);
 }
 
-size_t process_resident_bytes(const struct process *process)
+/* The peak is one number and cheap to ask for, files and all: only past it the parts count. */
+int process_is_over(const struct process *process, size_t most_bytes)
 {
-    return cgroups_resident_bytes(&process->sandbox->cgroups, process->kept.slot);
+    size_t peak = cgroups_peak_bytes(process->kept.peak_fd);
+    return (!peak || peak > most_bytes) &&
+           cgroups_resident_bytes(&process->sandbox->cgroups, process->kept.slot) > most_bytes;
 }

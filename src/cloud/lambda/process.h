@@ -40,7 +40,7 @@ int process_reap(struct process *process);
  * have now; 0 when it cannot be told. */
 size_t process_memory_bytes(const struct process *process);
 
-/* What it has now that is not files; 0 without a control group. */
-size_t process_resident_bytes(const struct process *process);
+/* Does it have more than this now that is not files? Never without a control group. */
+int process_is_over(const struct process *process, size_t most_bytes);
 
 #endif
