@@ -109,6 +109,7 @@ static int find_identity(struct auth *auth, struct exchange *x, struct identitie
     }
     x->identity.arn = auth->secret.arn;
     x->identity.is_administrator = auth->secret.is_administrator;
+    x->identity.issued_unix_ms = auth->secret.issued_unix_ms;
     x->region = auth->claim.region;
     return 0;
 }

@@ -19,6 +19,7 @@ struct identity {
     const char *account_id;    /* 12 digits */
     const char *arn;           /* "arn:aws:iam::000000000000:user/ada" */
     int is_administrator;      /* the account's root, whom no policy binds */
+    int64_t issued_unix_ms;    /* when temporary credentials were; 0: the key is no such */
 };
 
 /* The body: small ones in memory, large ones in a file that has no name and vanishes with the

@@ -14,7 +14,7 @@
 struct issued {
     struct identity_credentials credentials; /* of a user: without a token */
     char arn[IDENTITY_ARN_BYTES];
-    int64_t expires_unix_ms; /* 0: never */
+    int64_t issued_unix_ms, expires_unix_ms; /* 0: not a temporary one; never */
 };
 
 struct identities {
@@ -136,7 +136,8 @@ int identity_issue(struct identities *identities, const char *arn, int64_t lifet
                    struct identity_credentials *out, struct err *err)
 {
     enum { ID_LETTERS = 16, SECRET_LETTERS = 40, TOKEN_LETTERS = 64 };
-    struct issued fresh = {.expires_unix_ms = lifetime_ms ? clock_unix_ms() + lifetime_ms : 0};
+    struct issued fresh = {.issued_unix_ms = clock_unix_ms()};
+    fresh.expires_unix_ms = lifetime_ms ? fresh.issued_unix_ms + lifetime_ms : 0;
     if (copy_text(fresh.arn, sizeof fresh.arn, arn) < 0)
         return err_set(err, ERR_TOO_BIG, "issue credentials: the ARN is too long");
     memcpy(fresh.credentials.access_key_id, "ASIA", 4);
@@ -207,6 +208,7 @@ static int find_locked(struct identities *identities, const char *access_key_id,
     memcpy(out->secret_access_key, t->credentials.secret_access_key, IDENTITY_KEY_BYTES);
     memcpy(out->arn, t->arn, IDENTITY_ARN_BYTES);
     out->is_administrator = strcmp(t->arn, identities->arn) == 0;
+    out->issued_unix_ms = t->issued_unix_ms;
     return 0;
 }
 

@@ -51,6 +51,7 @@ struct identity_secret {
     char secret_access_key[IDENTITY_KEY_BYTES];
     char arn[IDENTITY_ARN_BYTES];
     int is_administrator;
+    int64_t issued_unix_ms; /* of temporary credentials; else 0 */
 };
 int identity_find(struct identities *identities, const char *access_key_id,
                   const char *session_token, struct identity_secret *out, struct err *err) MUST_USE;

@@ -200,6 +200,78 @@ class Access(Base):
         self.refused("AccessDenied", client.list_users)
         self.refused("AccessDenied", client.create_access_key, UserName="other")
 
+    def test_a_resources_policy_that_names_the_account_leaves_it_to_identities(self):
+        sqs = self.cloud.client(boto3, "sqs")
+        url = sqs.create_queue(QueueName="shared")["QueueUrl"]
+        arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:shared"
+        named, plain = (self.client_of("sqs", self.user(name)) for name in ("named", "plain"))
+        role = self.iam.create_role(RoleName="taker", AssumeRolePolicyDocument=trust({"AWS": "*"}))["Role"]["Arn"]
+        session = f"arn:aws:sts::{ACCOUNT}:assumed-role/taker/one"
+
+        def sessions(**more):
+            keys = self.client_of("sts", self.iam.create_access_key(UserName="named")["AccessKey"])
+            return [self.client_of("sqs", keys.assume_role(RoleArn=role, RoleSessionName="one", **how)["Credentials"])
+                    for how in ({}, more)]
+
+        free, bound = sessions(Policy=document(statement("s3:*")))
+        clients = {"named": named, "plain": plain, "role": free, "bound": bound}
+        for principal, let in (({"AWS": f"arn:aws:iam::{ACCOUNT}:user/named"}, {"named"}),
+                               ({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, set()), ({"AWS": ACCOUNT}, set()),
+                               ({"AWS": role}, {"role"}), ({"AWS": session}, {"role", "bound"}),
+                               ("*", set(clients))):
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(
+                statement("sqs:SendMessage", arn, Principal=principal))})
+            for name, client in clients.items():
+                with self.subTest(principal=principal, who=name):
+                    if name in let:
+                        client.send_message(QueueUrl=url, MessageBody="x")
+                    else:
+                        self.refused("AccessDeniedException", client.send_message, QueueUrl=url, MessageBody="x")
+
+    def test_a_denial_says_where_it_comes_from(self):
+        sqs = self.cloud.client(boto3, "sqs")
+        url = sqs.create_queue(QueueName="closed")["QueueUrl"]
+        arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:closed"
+        key = self.user("told", document(statement("s3:*"), statement("sts:*"), statement("sqs:SendMessage"),
+                                         statement("sqs:PurgeQueue", effect="Deny")))
+        role = self.iam.create_role(RoleName="told", AssumeRolePolicyDocument=trust({"AWS": "*"}))["Role"]["Arn"]
+        self.iam.put_role_policy(RoleName="told", PolicyName="all", PolicyDocument=document(statement("sqs:*")))
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(
+            statement("sqs:ReceiveMessage", arn, effect="Deny", Principal="*"))})
+        keys = self.client_of("sts", key).assume_role(RoleArn=role, RoleSessionName="one", Policy=document(
+            statement("sqs:SendMessage"), statement("sqs:PurgeQueue", effect="Deny")))["Credentials"]
+        user, session = self.client_of("sqs", key), self.client_of("sqs", keys)
+        one = {"QueueUrl": url}
+        for call, why in ((user.purge_queue, "with an explicit deny in an identity-based policy"),
+                          (user.receive_message, "with an explicit deny in a resource-based policy"),
+                          (user.list_queue_tags, "because no identity-based policy allows the sqs:ListQueueTags action"),
+                          (session.purge_queue, "with an explicit deny in a session policy"),
+                          (session.list_queue_tags, "because no session policy allows the sqs:ListQueueTags action")):
+            said = self.refused("AccessDeniedException", call, **one)
+            self.assertTrue(said.endswith(f"on resource: {arn} {why}"), said)
+
+    def test_what_is_known_of_every_request_can_be_asked(self):
+        conditions = [({"Bool": {"aws:ViaAWSService": "false"}}, "both"),
+                      ({"Bool": {"aws:PrincipalIsAWSService": "false"}}, "both"),
+                      ({"StringEquals": {"aws:ResourceAccount": ACCOUNT}}, "both"),
+                      ({"Null": {"aws:MultiFactorAuthPresent": "true"}}, "user"),
+                      ({"Bool": {"aws:MultiFactorAuthPresent": "false"}}, "session"),
+                      ({"Null": {"aws:TokenIssueTime": "true"}}, "user"),
+                      ({"DateGreaterThan": {"aws:TokenIssueTime": "2020-01-01T00:00:00Z"}}, "session"),
+                      ({"DateLessThan": {"aws:TokenIssueTime": "2020-01-01T00:00:00Z"}}, "neither")]
+        key = self.user("conditioned")
+        keys = self.client_of("sts", key).get_session_token()["Credentials"]
+        clients = {"user": self.client_of("iam", key), "session": self.client_of("iam", keys)}
+        for condition, let in conditions:
+            self.iam.put_user_policy(UserName="conditioned", PolicyName="p", PolicyDocument=document(
+                statement("iam:ListRoles", Condition=condition)))
+            for name, client in clients.items():
+                with self.subTest(condition=condition, who=name):
+                    if let in (name, "both"):
+                        client.list_roles()
+                    else:
+                        self.refused("AccessDenied", client.list_roles)
+
     def test_a_role_is_handed_on_only_by_who_may(self):
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
@@ -214,7 +286,8 @@ class Access(Base):
         self.assertIn("iam:PassRole", self.refused("AccessDeniedException",
                                                    without.create_function, **function))
         allowed = self.client_of("lambda", self.user("passer", make, document(
-            statement("iam:PassRole", role))))
+            statement("iam:PassRole", role, Condition={"StringEquals": {
+                "iam:PassedToService": "lambda.amazonaws.com"}}))))
         allowed.create_function(**function)
         self.refused("AccessDeniedException", allowed.update_function_configuration,
                      FunctionName="f", Role=role + "er")

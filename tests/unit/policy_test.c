@@ -162,6 +162,26 @@ static void variables_are_filled_in(void **state)
                         "\"Resource\":\"arn:aws:s3:::bucket/${star}\""));
 }
 
+static void variables_are_text_before_2012(void **state)
+{
+    static const char *const versions[] = {"", "\"Version\":\"2008-10-17\",",
+                                           "\"Version\":\"2012-10-17\","};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct err err = {0};
+        char text[512];
+        snprintf(text, sizeof text,
+                 "{%s\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\","
+                 "\"Condition\":{\"StringEquals\":{\"aws:username\":\"${aws:username}\"}}}}",
+                 versions[i]);
+        json_t *document = policy_parse(text, POLICY_OF_IDENTITY, &err);
+        assert_non_null(document);
+        assert_int_equal(policy_evaluate(document, POLICY_OF_IDENTITY, &request),
+                         i == 2 ? POLICY_ALLOWS : POLICY_SILENT);
+        json_decref(document);
+    }
+}
+
 static void a_denial_wins(void **state)
 {
     struct err err = {0};
@@ -208,6 +228,11 @@ static void several_values_are_quantified(void **state)
     assert_false(holds("{\"ForAllValues:StringEquals\":{\"many\":[\"a\"]}}"));
     assert_true(holds("{\"ForAnyValue:StringEquals\":{\"many\":[\"b\"]}}"));
     assert_false(holds("{\"ForAnyValue:StringEquals\":{\"many\":[\"c\"]}}"));
+    assert_true(holds("{\"ForAnyValue:StringNotEquals\":{\"many\":[\"a\"]}}"));
+    assert_false(holds("{\"ForAnyValue:StringNotEquals\":{\"many\":[\"a\",\"b\"]}}"));
+    assert_false(holds("{\"ForAllValues:StringNotEquals\":{\"many\":[\"a\"]}}"));
+    assert_true(holds("{\"ForAllValues:StringLike\":{\"many\":\"?\"}}"));
+    assert_true(holds("{\"ForAnyValue:StringEqualsIfExists\":{\"absent\":\"x\"}}"));
 }
 
 static void conditions_compare_numbers_dates_and_addresses(void **state)
@@ -218,6 +243,11 @@ static void conditions_compare_numbers_dates_and_addresses(void **state)
     assert_false(holds("{\"NumericEquals\":{\"aws:username\":\"1\"}}"));
     assert_true(holds("{\"DateLessThan\":{\"aws:CurrentTime\":\"2027-01-01T00:00:00Z\"}}"));
     assert_false(holds("{\"DateLessThan\":{\"aws:CurrentTime\":\"2026-11-23\"}}"));
+    assert_true(holds("{\"DateEquals\":{\"aws:CurrentTime\":\"2026-11-23t08:00z\"}}"));
+    assert_true(holds("{\"DateEquals\":{\"aws:CurrentTime\":\"2026-11-23T08:00:00.000Z\"}}"));
+    assert_true(holds("{\"DateEquals\":{\"aws:CurrentTime\":\"2026-11-23T13:30:00+05:30\"}}"));
+    assert_true(holds("{\"DateEquals\":{\"aws:CurrentTime\":\"2026-11-23T06-02\"}}"));
+    assert_true(holds("{\"DateGreaterThan\":{\"aws:CurrentTime\":\"1\"}}"));
     assert_true(holds("{\"Bool\":{\"aws:SecureTransport\":false}}"));
     assert_true(holds("{\"IpAddress\":{\"aws:SourceIp\":[\"192.168.0.0/16\",\"10.0.0.0/8\"]}}"));
     assert_false(holds("{\"IpAddress\":{\"aws:SourceIp\":\"10.1.2.4/31\"}}"));
@@ -378,6 +408,7 @@ int main(void)
         cmocka_unit_test(wildcards_match_as_a_shells),
         cmocka_unit_test(actions_and_resources_select),
         cmocka_unit_test(variables_are_filled_in),
+        cmocka_unit_test(variables_are_text_before_2012),
         cmocka_unit_test(a_denial_wins),
         cmocka_unit_test(conditions_compare_texts),
         cmocka_unit_test(absent_keys_fail_all_but_negations),

@@ -44,23 +44,50 @@ static int order_numbers(const char *have, const char *want)
     return (a > b) - (a < b);
 }
 
-/* "2026-11-23T08:00:00Z", "2026-11-23", or seconds since 1970. */
+/* "08", "08:00", "08:00:00", "08:00:00.123". Returns what follows, NULL where it is none. */
+static const char *read_time(const char *text, struct tm *tm, double *fraction)
+{
+    char *end;
+    const char *rest = strptime(text, "%H", tm);
+    if (rest && *rest == ':')
+        rest = strptime(rest, ":%M", tm);
+    if (rest && *rest == ':')
+        rest = strptime(rest, ":%S", tm);
+    if (!rest || *rest != '.')
+        return rest;
+    *fraction = strtod(rest, &end);
+    return end;
+}
+
+/* "Z", "+05:30", "-02", or nothing, which is Z. */
+static int read_zone(const char *text, double *seconds)
+{
+    struct tm tm = {0};
+    double none = 0;
+    *seconds = 0;
+    if (!*text || strcasecmp(text, "Z") == 0)
+        return 0;
+    const char *rest = strchr("+-", *text) ? read_time(text + 1, &tm, &none) : NULL;
+    *seconds = (*text == '-' ? -60.0 : 60.0) * (tm.tm_hour * 60 + tm.tm_min);
+    return rest && !*rest ? 0 : -1;
+}
+
+/* "2026-11-23T08:00:00Z" and the shorter forms of ISO 8601, or seconds since 1970. */
 static int read_date(const char *text, double *out)
 {
     struct tm tm = {0};
     char *end;
+    double fraction = 0, zone;
     const char *rest = strptime(text, "%Y-%m-%d", &tm);
     if (!rest) {
         *out = strtod(text, &end);
         return *text && !*end ? 0 : -1;
     }
-    if (*rest == 'T')
-        rest = strptime(rest, "T%H:%M:%S", &tm);
-    if (rest && *rest == '.')
-        rest += 1 + strspn(rest + 1, "0123456789");
-    if (!rest || (*rest && strcmp(rest, "Z") != 0))
+    if (*rest == 'T' || *rest == 't')
+        rest = read_time(rest + 1, &tm, &fraction);
+    if (!rest || read_zone(rest, &zone) < 0)
         return -1;
-    *out = (double)timegm(&tm);
+    *out = (double)timegm(&tm) + fraction - zone;
     return 0;
 }
 

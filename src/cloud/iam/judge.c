@@ -24,6 +24,7 @@ struct asking {
     const char *role_arn; /* of a session; as if its role had no path when unknown */
     const char *user_id;  /* NULL when the entity is unknown */
     char current_time[TIME_BYTES], epoch_time[TIME_BYTES];
+    char issue_time[TIME_BYTES]; /* of a session's credentials; "" for other keys */
 };
 
 /* -- condition keys -- */
@@ -70,6 +71,11 @@ static const char *global_value(const struct asking *a, const char *key)
         {"aws:RequestedRegion", a->x->region},
         {"aws:username", a->session ? NULL : a->name},
         {"aws:userid", a->user_id},
+        {"aws:ResourceAccount", a->x->identity.account_id},
+        {"aws:ViaAWSService", "false"},
+        {"aws:PrincipalIsAWSService", "false"},
+        {"aws:TokenIssueTime", *a->issue_time ? a->issue_time : NULL},
+        {"aws:MultiFactorAuthPresent", *a->issue_time ? "false" : NULL},
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         if (strcasecmp(values[i].key, key) == 0)
@@ -141,12 +147,19 @@ static void read_arn(struct asking *a, const json_t *state)
         read_user(a, name + 1, json_object_get(state, "users"));
 }
 
-static void read_asking(struct asking *a, struct exchange *x, const json_t *state)
+static void write_time(int64_t unix_ms, char out[TIME_BYTES])
 {
     char time[CLOCK_TEXT_BYTES];
+    clock_text(unix_ms, time);
+    snprintf(out, TIME_BYTES, "%.19sZ", time);
+}
+
+static void read_asking(struct asking *a, struct exchange *x, const json_t *state)
+{
     *a = (struct asking){.x = x};
-    clock_text(x->received_unix_ms, time);
-    snprintf(a->current_time, sizeof a->current_time, "%.19sZ", time);
+    write_time(x->received_unix_ms, a->current_time);
+    if (x->identity.issued_unix_ms)
+        write_time(x->identity.issued_unix_ms, a->issue_time);
     snprintf(a->epoch_time, sizeof a->epoch_time, "%lld", (long long)(x->received_unix_ms / 1000));
     read_arn(a, state);
 }
@@ -230,50 +243,75 @@ static enum policy_effect evaluate_all(const json_t *documents,
     return result;
 }
 
-/* A session's policy can only take away. */
-static enum policy_effect apply_session(struct iam *iam, enum policy_effect effect,
-                                        const struct policy_request *request,
-                                        const char *access_key_id)
+/* A session's own policy can only take away; without one it is as if it allowed everything. */
+static enum policy_effect ask_session(const struct iam *iam, const char *access_key_id,
+                                      const struct policy_request *request)
 {
     const json_t *session = access_key_id ? json_object_get(iam->sessions, access_key_id) : NULL;
-    if (!session || effect == POLICY_DENIES)
-        return effect;
-    enum policy_effect own =
-        policy_evaluate(json_object_get(session, "policy"), POLICY_OF_IDENTITY, request);
-    return own == POLICY_ALLOWS ? effect : own;
+    return session
+               ? policy_evaluate(json_object_get(session, "policy"), POLICY_OF_IDENTITY, request)
+               : POLICY_ALLOWS;
 }
 
-static enum policy_effect ask_identity(struct iam *iam, struct asking *a,
-                                       const struct policy_request *request)
+/* Does it allow by naming the signer, and not just the account, which leaves it to the signer's own
+ * policies? Whom it names by the role is bound by the session's policy, `by_role` tells; whom it
+ * names by the session is not. */
+static int allows_by_name(const json_t *document, enum policy_kind kind, int by_role,
+                          const struct policy_request *request)
 {
-    enum policy_effect effect = evaluate_all(documents_of(iam, a), request);
-    return apply_session(iam, effect, request, a->x->identity.access_key_id);
+    struct policy_request named = *request;
+    named.account_id = "";
+    if (!by_role)
+        named.role_arn = NULL;
+    return policy_evaluate(document, kind, &named) == POLICY_ALLOWS;
 }
 
-static enum policy_effect ask_resource(const char *text, const struct policy_request *request)
+static enum policy_effect ask_resource(const char *text, enum policy_effect session,
+                                       const struct policy_request *request)
 {
     struct err err;
     json_t *document = text ? policy_parse(text, POLICY_OF_RESOURCE, &err) : NULL;
     enum policy_effect effect =
         document ? policy_evaluate(document, POLICY_OF_RESOURCE, request) : POLICY_SILENT;
+    if (effect == POLICY_ALLOWS &&
+        !allows_by_name(document, POLICY_OF_RESOURCE, session == POLICY_ALLOWS, request))
+        effect = POLICY_SILENT;
     json_decref(document);
     return effect;
 }
 
+/* What the documents say that have a voice. */
+struct verdict {
+    enum policy_effect identity, session, resource;
+};
+
+static int is_allowed(const struct verdict *v)
+{
+    if (v->identity == POLICY_DENIES || v->session == POLICY_DENIES || v->resource == POLICY_DENIES)
+        return 0;
+    return v->resource == POLICY_ALLOWS ||
+           (v->identity == POLICY_ALLOWS && v->session == POLICY_ALLOWS);
+}
+
 static int explain(const struct asking *a, const struct access_question *question,
-                   enum policy_effect identity, enum policy_effect resource, struct err *why)
+                   const struct verdict *v, struct err *why)
 {
     const char *who = a->x->identity.arn ? a->x->identity.arn : "anonymous";
-    const char *reason = "no identity-based policy allows";
-    if (identity == POLICY_DENIES)
-        reason = "an explicit deny in an identity-based policy forbids";
-    else if (resource == POLICY_DENIES)
-        reason = "an explicit deny in a resource-based policy forbids";
-    else if (!a->entity && a->session)
-        reason = "its role does not exist, so no identity-based policy allows";
+    const char *denier = v->identity == POLICY_DENIES   ? "an identity-based"
+                         : v->resource == POLICY_DENIES ? "a resource-based"
+                         : v->session == POLICY_DENIES  ? "a session"
+                                                        : NULL;
+    if (denier)
+        return err_set(why, ERR_DENIED,
+                       "User: %.160s is not authorized to perform: %.64s on resource: %.160s with "
+                       "an explicit deny in %s policy",
+                       who, question->action, question->resource, denier);
+    const char *reason = !a->entity && a->session ? "its role does not exist, so no identity-based"
+                         : v->identity == POLICY_ALLOWS ? "no session"
+                                                        : "no identity-based";
     return err_set(why, ERR_DENIED,
                    "User: %.160s is not authorized to perform: %.64s on resource: %.160s because "
-                   "%s the %.64s action",
+                   "%s policy allows the %.64s action",
                    who, question->action, question->resource, reason, question->action);
 }
 
@@ -285,11 +323,10 @@ int iam_judge(void *self, struct exchange *x, const struct access_question *ques
     pthread_mutex_lock(&iam->lock);
     read_asking(&a, x, iam->state);
     struct policy_request request = make_request(&a, question);
-    enum policy_effect identity = ask_identity(iam, &a, &request);
-    enum policy_effect resource = ask_resource(question->resource_policy, &request);
-    int is_allowed = identity != POLICY_DENIES && resource != POLICY_DENIES &&
-                     (identity == POLICY_ALLOWS || resource == POLICY_ALLOWS);
-    int result = is_allowed ? 0 : explain(&a, question, identity, resource, why);
+    struct verdict v = {.identity = evaluate_all(documents_of(iam, &a), &request),
+                        .session = ask_session(iam, x->identity.access_key_id, &request)};
+    v.resource = ask_resource(question->resource_policy, v.session, &request);
+    int result = is_allowed(&v) ? 0 : explain(&a, question, &v, why);
     pthread_mutex_unlock(&iam->lock);
     return result;
 }
@@ -307,13 +344,13 @@ int iam_may_assume(struct iam *iam, struct exchange *x, const json_t *role)
     struct policy_request request = make_request(&a, &question);
     enum policy_effect trusts =
         trust ? policy_evaluate(trust, POLICY_OF_TRUST, &request) : POLICY_SILENT;
-    request.account_id = "";
-    int by_name = trust && policy_evaluate(trust, POLICY_OF_TRUST, &request) == POLICY_ALLOWS;
-    request.account_id = x->identity.account_id;
-    enum policy_effect own =
-        x->identity.is_administrator ? POLICY_ALLOWS : ask_identity(iam, &a, &request);
+    struct verdict v = {.identity = evaluate_all(documents_of(iam, &a), &request),
+                        .session = ask_session(iam, x->identity.access_key_id, &request)};
+    if (x->identity.is_administrator)
+        v.identity = POLICY_ALLOWS;
+    if (trusts == POLICY_ALLOWS &&
+        allows_by_name(trust, POLICY_OF_TRUST, v.session == POLICY_ALLOWS, &request))
+        v.resource = POLICY_ALLOWS;
     json_decref(trust);
-    return trusts == POLICY_ALLOWS && own != POLICY_DENIES && (by_name || own == POLICY_ALLOWS)
-               ? 0
-               : -1;
+    return trusts == POLICY_ALLOWS && is_allowed(&v) ? 0 : -1;
 }

@@ -74,7 +74,7 @@ static int fill(struct filled *f, const char *pattern, const struct policy_reque
     f->text[0] = 0;
     f->wrong = has_wildcard_bytes(pattern);
     while (*pattern && !f->wrong) {
-        if (request && pattern[0] == '$' && pattern[1] == '{')
+        if (request && request->fills_variables && pattern[0] == '$' && pattern[1] == '{')
             pattern = put_variable(f, pattern, request);
         else
             put_letter(f, *pattern++);

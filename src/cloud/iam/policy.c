@@ -307,11 +307,11 @@ static int principal_matches(const json_t *statement, const struct policy_reques
                      : !principal_is(json_object_get(statement, "NotPrincipal"), request);
 }
 
-static int statement_matches(const json_t *statement, enum policy_kind kind, int has_variables,
+static int statement_matches(const json_t *statement, enum policy_kind kind,
                              const struct policy_request *request)
 {
     const struct matcher action = {request->action, 1, NULL};
-    const struct matcher resource = {request->resource, 0, has_variables ? request : NULL};
+    const struct matcher resource = {request->resource, 0, request};
     return (kind == POLICY_OF_IDENTITY || principal_matches(statement, request)) &&
            member_matches(statement, "Action", "NotAction", &action) &&
            (kind == POLICY_OF_TRUST ||
@@ -330,13 +330,14 @@ enum policy_effect policy_evaluate(const json_t *document, enum policy_kind kind
 {
     const json_t *statements = json_object_get(document, "Statement");
     const char *version = json_string_value(json_object_get(document, "Version"));
-    int has_variables = version && strcmp(version, "2012-10-17") == 0;
+    struct policy_request asked = *request;
+    asked.fills_variables = version && strcmp(version, "2012-10-17") == 0;
     size_t count = json_is_array(statements) ? json_array_size(statements) : 1;
     enum policy_effect result = POLICY_SILENT;
     for (size_t i = 0; i < count && result != POLICY_DENIES; i++) {
         const json_t *statement =
             json_is_array(statements) ? json_array_get(statements, i) : statements;
-        if (statement_matches(statement, kind, has_variables, request))
+        if (statement_matches(statement, kind, &asked))
             result = effect_of(statement) == POLICY_DENIES ? POLICY_DENIES : POLICY_ALLOWS;
     }
     return result;

@@ -46,6 +46,7 @@ struct policy_request {
      * and match without case. */
     const char *(*value)(void *context, const char *key, size_t index);
     void *context;
+    int fills_variables; /* policy_evaluate()'s: documents of 2012-10-17 have ${variables} */
 };
 
 enum policy_effect { POLICY_SILENT, POLICY_ALLOWS, POLICY_DENIES };
@@ -58,7 +59,8 @@ enum policy_effect policy_evaluate(const json_t *document, enum policy_kind kind
 
 /* Does `text` match `pattern`, where '*' stands for any letters and '?' for one? */
 int policy_matches(const char *pattern, const char *text, int ignore_case);
-/* `pattern` with its ${variables} filled in; wildcards inside values stand for themselves. */
+/* `pattern` with its ${variables} filled in, where `request` says so (NULL: not); wildcards inside
+ * values stand for themselves. */
 int policy_matches_filled(const char *pattern, const char *text, int ignore_case,
                           const struct policy_request *request);
 /* The same without wildcards: '*' and '?' are letters. */

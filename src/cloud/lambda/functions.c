@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LIST_MAX_ITEMS = 50 };
 
@@ -92,12 +93,21 @@ static int check_dead_letter(struct lambda *lambda, struct exchange *x, const js
     return -1;
 }
 
+static const char *passed_to(void *self, const char *key)
+{
+    (void)self;
+    return strcasecmp(key, "iam:PassedToService") == 0 ? "lambda.amazonaws.com" : NULL;
+}
+
 /* Who gives a function a role must be allowed to hand that role on, or the function would do what
  * they may not. */
 static int authorize_role(struct exchange *x, const json_t *request)
 {
     const char *role = json_string_value(json_object_get(request, "Role"));
-    return role ? exchange_authorize(x, "iam:PassRole", role) : 0;
+    return role ? exchange_authorize_with(x, &(struct access_question){.action = "iam:PassRole",
+                                                                       .resource = role,
+                                                                       .value = passed_to})
+                : 0;
 }
 
 static int authorize_create(struct lambda *lambda, struct exchange *x, const char *name)
