@@ -17,6 +17,11 @@ except ImportError:
 ALARM = dict(Namespace="N", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
              Threshold=10, ComparisonOperator="GreaterThanThreshold")
 
+MATH = [{"Id": "e", "Expression": "m1 / m2 * 100", "Label": "share"}] + [
+    {"Id": f"m{i}", "ReturnData": False, "MetricStat": {
+        "Metric": {"Namespace": "N", "MetricName": f"part-{i}", "Dimensions": [{"Name": "a", "Value": "b"}]},
+        "Period": 60, "Stat": "Sum"}} for i in (1, 2)]
+
 
 class AlarmsTest(clouds.Case):
     clients = {"watch": "cloudwatch"}
@@ -42,16 +47,13 @@ class AlarmsTest(clouds.Case):
                      {"EvaluationPeriods": 0}, {"DatapointsToAlarm": 2},
                      {"Period": 3600, "EvaluationPeriods": 169},
                      {"AlarmActions": ["arn:aws:automate:us-east-1:ec2:stop"]},
-                     {"Metrics": [{"Id": "e", "Expression": "m1*2"}]}):
+                     {"Metrics": MATH}):
             self.refused("Validation", self.put, name="wrong", **more)
         self.refused("Missing", self.watch.put_metric_alarm, AlarmName="wrong",
                      **{k: v for k, v in ALARM.items() if k != "MetricName"})
         self.refused("ResourceNotFound", self.watch.set_alarm_state, AlarmName="wrong",
                      StateValue="OK", StateReason="x")
         self.assertEqual(self.watch.describe_alarms(AlarmNames=["wrong"])["MetricAlarms"], [])
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            self.watch.put_composite_alarm(AlarmName="c", AlarmRule='ALARM("a")')
-        self.assertIn("PutCompositeAlarm", caught.exception.response["Error"]["Message"])
 
     def test_an_alarm_is_shown_as_it_was_put(self):
         dimensions = [{"Name": "b", "Value": "2"}, {"Name": "a", "Value": "1"}]
@@ -170,6 +172,77 @@ class AlarmsTest(clouds.Case):
                 {"MetricName": "ms", "Values": [1, value], "Counts": [1, 9],
                  "Timestamp": now - datetime.timedelta(minutes=minutes)}])
         clouds.wait_until(lambda: self.state("slow") == "ALARM")
+
+    def put_math(self, name, metrics, **more):
+        plain = {k: ALARM[k] for k in ("EvaluationPeriods", "Threshold", "ComparisonOperator")}
+        self.watch.put_metric_alarm(AlarmName=name, Metrics=metrics, **plain, **more)
+
+    def test_an_alarm_watches_an_expression(self):
+        for metrics in (MATH[1:], [*MATH, {"Id": "f", "Expression": "e"}], [{"Id": "e", "Expression": "m9"}],
+                        [{"Id": "e", "Expression": "METRICS()"}, *MATH[1:]],
+                        [{"Id": "e", "Expression": "SEARCH('{a}', 'Sum', 60)"}, *MATH[1:]]):
+            self.refused("Validation", self.put_math, name="wrong", metrics=metrics)
+        self.put_math("share", MATH)
+        got = self.alarm("share")
+        self.assertEqual(got["Metrics"], [{**MATH[0], "ReturnData": True}, *MATH[1:]])
+        self.assertFalse({"Period", "MetricName", "Statistic"} & set(got))
+        minute = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=1)
+        self.watch.put_metric_data(Namespace="N", MetricData=[
+            {"MetricName": f"part-{i}", "Value": value, "Timestamp": minute,
+             "Dimensions": [{"Name": "a", "Value": "b"}]} for i, value in ((1, 1), (2, 5))])
+        clouds.wait_until(lambda: self.state("share") == "ALARM")
+        self.assertEqual(json.loads(self.alarm("share")["StateReasonData"])["recentDatapoints"], [20])
+
+    def composite(self, name):
+        found, = self.watch.describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+        return found
+
+    def test_a_composite_alarm_follows_its_children(self):
+        topic = self.cloud.client(boto3, "sns").create_topic(Name="both")["TopicArn"]
+        sqs = self.cloud.client(boto3, "sqs")
+        queue = sqs.create_queue(QueueName="both")["QueueUrl"]
+        self.cloud.client(boto3, "sns").subscribe(TopicArn=topic, Protocol="sqs",
+                                                  Endpoint="arn:aws:sqs:us-east-1:000000000000:both")
+        put = self.watch.put_composite_alarm
+        for child in ("left", "right"):
+            self.put(child, MetricName="none", TreatMissingData="ignore")
+        for rule in ("", "ALARM(left", "ALARM(nobody)", "AT_LEAST(1, ALARM, (left))"):
+            self.refused("Validation", put, AlarmName="both", AlarmRule=rule)
+        self.refused("Validation", put, AlarmName="both", AlarmRule="TRUE", ActionsSuppressor="left")
+        self.refused("Validation", put, AlarmName="left", AlarmRule="TRUE")
+        put(AlarmName="both", AlarmRule="ALARM(left) AND NOT OK(right)", AlarmActions=[topic],
+            Tags=[{"Key": "k", "Value": "v"}])
+        self.refused("Validation", self.put, name="both")
+        clouds.wait_until(lambda: self.composite("both")["StateValue"] == "OK")
+        self.assertEqual(self.watch.describe_alarms(AlarmNames=["both"])["CompositeAlarms"], [])
+        self.watch.set_alarm_state(AlarmName="left", StateValue="ALARM", StateReason="x")
+        clouds.wait_until(lambda: self.composite("both")["StateValue"] == "ALARM")
+        left = self.alarm("left")["AlarmArn"]
+        self.assertTrue(self.composite("both")["StateReason"].startswith(left + " transitioned to ALARM at "))
+        letter, = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
+        message = json.loads(json.loads(letter["Body"])["Message"])
+        self.assertEqual((message["NewStateValue"], message["AlarmRule"], message["TriggeringChildren"][0]["Arn"]),
+                         ("ALARM", "ALARM(left) AND NOT OK(right)", left))
+        self.watch.set_alarm_state(AlarmName="right", StateValue="OK", StateReason="x")
+        clouds.wait_until(lambda: self.composite("both")["StateValue"] == "OK")
+        history = self.watch.describe_alarm_history(AlarmName="both", AlarmTypes=["CompositeAlarm"])
+        self.assertEqual({h["AlarmType"] for h in history["AlarmHistoryItems"]}, {"CompositeAlarm"})
+        self.assertEqual(self.watch.describe_alarm_history(AlarmName="both")["AlarmHistoryItems"], [])
+        self.refused("Validation", self.watch.delete_alarms, AlarmNames=["left"])
+        self.watch.delete_alarms(AlarmNames=["both"])
+        self.watch.delete_alarms(AlarmNames=["left", "right"])
+
+    def test_composite_alarms_in_a_circle_stand_still(self):
+        put = self.watch.put_composite_alarm
+        put(AlarmName="one", AlarmRule="FALSE")
+        put(AlarmName="two", AlarmRule="NOT ALARM(one)")
+        clouds.wait_until(lambda: self.composite("two")["StateValue"] == "ALARM")
+        put(AlarmName="one", AlarmRule="ALARM(two)")
+        self.put("clock", MetricName="none", TreatMissingData="breaching")
+        clouds.wait_until(lambda: self.state("clock") == "ALARM")
+        self.assertEqual(self.composite("one")["StateValue"], "OK")
+        put(AlarmName="one", AlarmRule="FALSE")
+        self.watch.delete_alarms(AlarmNames=["two"])
 
     def test_alarms_are_kept(self):
         self.put("kept", MetricName="none")

@@ -55,27 +55,65 @@ static json_t *statistic_text(const json_t *alarm)
     return json_string(text);
 }
 
+/* The metrics of an alarm on metric math, with dimensions as the message has them. */
+static json_t *metrics_of(const json_t *alarm)
+{
+    size_t i;
+    json_t *query, *out = json_deep_copy(json_object_get(alarm, "Metrics"));
+    json_array_foreach(out, i, query)
+    {
+        json_t *metric = json_object_get(json_object_get(query, "MetricStat"), "Metric");
+        if (metric)
+            json_object_set_new(metric, "Dimensions", dimensions_of(metric));
+    }
+    return out;
+}
+
 static json_t *trigger_of(const json_t *alarm)
 {
-    static const char *const members[] = {"MetricName", "Namespace",         "Unit",
-                                          "Period",     "EvaluationPeriods", "DatapointsToAlarm",
-                                          "Threshold",  "ComparisonOperator"};
-    json_t *trigger = json_object();
+    static const char *const members[] = {"EvaluationPeriods", "DatapointsToAlarm", "Threshold",
+                                          "ComparisonOperator"},
+                             *const own[] = {"MetricName", "Namespace", "Unit"};
+    json_t *trigger = json_object(), *metrics = metrics_of(alarm);
     int extended = *text_of(alarm, "ExtendedStatistic") != 0;
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         copy_member(trigger, alarm, members[i]);
-    json_object_set_new(trigger, "StatisticType",
-                        json_string(extended ? "ExtendedStatistic" : "Statistic"));
-    if (extended)
-        copy_member(trigger, alarm, "ExtendedStatistic");
-    else
-        json_object_set_new(trigger, "Statistic", statistic_text(alarm));
-    json_object_set_new(trigger, "Dimensions", dimensions_of(alarm));
+    for (size_t i = 0; !metrics && i < sizeof own / sizeof *own; i++)
+        copy_member(trigger, alarm, own[i]);
+    json_object_set_new(trigger, "Period", json_integer(alarms_period(alarm)));
+    if (metrics) {
+        json_object_set_new(trigger, "Metrics", metrics);
+    } else {
+        json_object_set_new(trigger, "StatisticType",
+                            json_string(extended ? "ExtendedStatistic" : "Statistic"));
+        if (extended)
+            copy_member(trigger, alarm, "ExtendedStatistic");
+        else
+            json_object_set_new(trigger, "Statistic", statistic_text(alarm));
+        json_object_set_new(trigger, "Dimensions", dimensions_of(alarm));
+    }
     json_object_set_new(trigger, "TreatMissingData",
                         json_string(text_of(alarm, "TreatMissingData")));
     json_object_set_new(trigger, "EvaluateLowSampleCountPercentile",
                         json_string(text_of(alarm, "EvaluateLowSampleCountPercentile")));
     return trigger;
+}
+
+/* The children that a composite alarm's reason names. */
+static json_t *children_of(const json_t *alarm)
+{
+    size_t i;
+    json_t *child, *out = json_array(),
+                   *data = json_loads(text_of(alarm, "StateReasonData"), 0, NULL);
+    json_array_foreach(json_object_get(data, "triggeringAlarms"), i, child)
+    {
+        json_t *state = json_object_get(child, "state");
+        json_array_append_new(out, json_pack("{s:s, s:{s:s, s:s}}", "Arn", text_of(child, "arn"),
+                                             "State", "Value", text_of(state, "value"), "Timestamp",
+                                             text_of(state, "timestamp")));
+    }
+    json_decref(data);
+    return out;
 }
 
 static json_t *message_of(const struct cloud *cloud, const json_t *alarm, const char *old_state)
@@ -94,8 +132,69 @@ static json_t *message_of(const struct cloud *cloud, const json_t *alarm, const 
     json_object_set_new(message, "StateChangeTime", time_text(alarm, "StateUpdatedTimestamp"));
     json_object_set_new(message, "Region", json_string(cloud->region));
     json_object_set_new(message, "OldStateValue", json_string(old_state));
-    json_object_set_new(message, "Trigger", trigger_of(alarm));
+    if (!alarms_is_composite(alarm)) {
+        json_object_set_new(message, "Trigger", trigger_of(alarm));
+        return message;
+    }
+    copy_member(message, alarm, "AlarmRule");
+    json_object_set_new(message, "TriggeringChildren", children_of(alarm));
     return message;
+}
+
+/* Of an event: dimensions as a map, and names as JSON usually has them. */
+static json_t *event_metric(const json_t *from, int64_t period_s, const char *stat)
+{
+    size_t i;
+    json_t *dimension, *dimensions = json_object();
+    json_array_foreach(json_object_get(from, "Dimensions"), i, dimension)
+    {
+        json_object_set(dimensions, text_of(dimension, "Name"),
+                        json_object_get(dimension, "Value"));
+    }
+    return json_pack("{s:{s:s, s:s, s:o}, s:I, s:s}", "metric", "namespace",
+                     text_of(from, "Namespace"), "name", text_of(from, "MetricName"), "dimensions",
+                     dimensions, "period", (json_int_t)period_s, "stat", stat);
+}
+
+static json_t *event_query(const json_t *query)
+{
+    const json_t *stat = json_object_get(query, "MetricStat");
+    json_t *out = json_pack("{s:s, s:O}", "id", text_of(query, "Id"), "returnData",
+                            json_object_get(query, "ReturnData"));
+    if (stat)
+        json_object_set_new(out, "metricStat",
+                            event_metric(json_object_get(stat, "Metric"), alarms_period(stat),
+                                         text_of(stat, "Stat")));
+    else
+        json_object_set(out, "expression", json_object_get(query, "Expression"));
+    if (*text_of(query, "Label"))
+        json_object_set(out, "label", json_object_get(query, "Label"));
+    return out;
+}
+
+static json_t *configuration_of(const json_t *alarm)
+{
+    size_t i;
+    json_t *query, *metrics = json_array(),
+                   *out = json_pack("{s:s}", "description", text_of(alarm, "AlarmDescription"));
+    const char *extended = text_of(alarm, "ExtendedStatistic");
+    if (alarms_is_composite(alarm)) {
+        json_decref(metrics);
+        json_object_set(out, "alarmRule", json_object_get(alarm, "AlarmRule"));
+        return out;
+    }
+    json_array_foreach(json_object_get(alarm, "Metrics"), i, query)
+    {
+        json_array_append_new(metrics, event_query(query));
+    }
+    if (!json_object_get(alarm, "Metrics"))
+        json_array_append_new(
+            metrics, json_pack("{s:s, s:o, s:b}", "id", "m1", "metricStat",
+                               event_metric(alarm, alarms_period(alarm),
+                                            *extended ? extended : text_of(alarm, "Statistic")),
+                               "returnData", 1));
+    json_object_set_new(out, "metrics", metrics);
+    return out;
 }
 
 static json_t *event_of(const struct cloud *cloud, const json_t *alarm, const char *old_state)
@@ -106,26 +205,12 @@ static json_t *event_of(const struct cloud *cloud, const json_t *alarm, const ch
     const char *data = text_of(alarm, "StateReasonData");
     if (*data)
         json_object_set_new(state, "reasonData", json_string(data));
-    json_t *stat = json_pack("{s:s, s:s, s:{}}", "namespace", text_of(alarm, "Namespace"), "name",
-                             text_of(alarm, "MetricName"), "dimensions");
-    size_t i;
-    json_t *dimension;
-    json_array_foreach(json_object_get(alarm, "Dimensions"), i, dimension)
-    {
-        json_object_set(json_object_get(stat, "dimensions"), text_of(dimension, "Name"),
-                        json_object_get(dimension, "Value"));
-    }
-    const char *extended = text_of(alarm, "ExtendedStatistic");
-    return json_pack(
-        "{s:s, s:s, s:s, s:o, s:s, s:{s:s, s:o, s:{s:s}, s:{s:s, s:[{s:s, s:{s:o, s:O, s:s}, "
-        "s:b}]}}}",
-        "source", "aws.cloudwatch", "alarmArn", text_of(alarm, "AlarmArn"), "accountId",
-        cloud->account_id, "time", time_text(alarm, "StateUpdatedTimestamp"), "region",
-        cloud->region, "alarmData", "alarmName", text_of(alarm, "AlarmName"), "state", state,
-        "previousState", "value", old_state, "configuration", "description",
-        text_of(alarm, "AlarmDescription"), "metrics", "id", "m1", "metricStat", "metric", stat,
-        "period", json_object_get(alarm, "Period"), "stat",
-        *extended ? extended : text_of(alarm, "Statistic"), "returnData", 1);
+    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:{s:s, s:o, s:{s:s}, s:o}}", "source",
+                     "aws.cloudwatch", "alarmArn", text_of(alarm, "AlarmArn"), "accountId",
+                     cloud->account_id, "time", time_text(alarm, "StateUpdatedTimestamp"), "region",
+                     cloud->region, "alarmData", "alarmName", text_of(alarm, "AlarmName"), "state",
+                     state, "previousState", "value", old_state, "configuration",
+                     configuration_of(alarm));
 }
 
 static const char *actions_of(const char *state)

@@ -1,4 +1,5 @@
 #include "cloud/cloudwatch/alarm_call.h"
+#include "cloud/cloudwatch/composite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,11 +43,13 @@ int alarm_read_tags(struct metrics_call *call, json_t *tags)
                : call_fail(call, "InvalidParameterValue", "An alarm has at most 50 tags.");
 }
 
-int alarm_note_change(struct metrics_call *call, const char *name, const char *what)
+int alarm_note_change(struct metrics_call *call, const json_t *alarm, const char *what)
 {
     char summary[64];
+    const char *name = alarms_text(alarm, "AlarmName");
     snprintf(summary, sizeof summary, "Alarm \"%.40s\" %s", name, what);
     json_t *data = json_pack("{s:s, s:s}", "version", "1.0", "type", what);
+    alarms_mark(data, alarm);
     struct alarm_note note = {name, "ConfigurationUpdate", summary, data, call->now_ms};
     int result = alarms_note(call->alarms, &note, &call->err);
     json_decref(data);
@@ -87,20 +90,27 @@ int set_alarm_state(struct metrics_call *call)
     return result < 0 && call->err.code == ERR_NOT_FOUND ? no_alarm(call, name) : result;
 }
 
-static int delete_one(struct metrics_call *call, const char *name)
+static int delete_one(struct metrics_call *call, const json_t *alarm)
 {
+    const char *name = alarms_text(alarm, "AlarmName");
+    int result;
     alarms_lock(call->alarms);
-    int result = alarms_put(call->alarms, name, NULL, &call->err);
+    if (composite_needs(call->alarms, name))
+        result = call_fail(call, "ValidationError",
+                           "Cannot delete %.255s as there are composite alarm(s) depending on it.",
+                           name);
+    else
+        result = alarms_put(call->alarms, name, NULL, &call->err);
     alarms_unlock(call->alarms);
-    return result < 0 ? -1 : alarm_note_change(call, name, "deleted");
+    return result < 0 ? -1 : alarm_note_change(call, alarm, "deleted");
 }
 
-/* Runs for each of AlarmNames, all of which must be there where that is asked for. */
-static int for_each(struct metrics_call *call, int (*run)(struct metrics_call *, const char *),
-                    int must_be_there)
+/* Runs for each of AlarmNames that is there. */
+static int for_each(struct metrics_call *call, int (*run)(struct metrics_call *, const json_t *))
 {
     const json_t *names = json_object_get(call->body, "AlarmNames");
     size_t i;
+    int result = 0;
     json_t *name;
     if (!json_array_size(names) || json_array_size(names) > ALARMS_PAGE)
         return alarm_invalid(call, "alarmNames", "Member must have 1 to 100 elements");
@@ -108,50 +118,59 @@ static int for_each(struct metrics_call *call, int (*run)(struct metrics_call *,
     {
         json_t *alarm =
             json_is_string(name) ? alarms_find(call->alarms, json_string_value(name)) : NULL;
+        if (alarm && result == 0)
+            result = run(call, alarm);
         json_decref(alarm);
-        if (!alarm && must_be_there)
-            return call_fail(call, "ResourceNotFound", "%.200s does not exist.",
-                             json_is_string(name) ? json_string_value(name) : "");
-        if (alarm && run(call, json_string_value(name)) < 0)
-            return -1;
     }
-    return 0;
+    return result;
 }
 
 int delete_alarms(struct metrics_call *call)
 {
-    return for_each(call, delete_one, 0);
+    size_t i, composites = 0;
+    json_t *name;
+    json_array_foreach(json_object_get(call->body, "AlarmNames"), i, name)
+    {
+        json_t *alarm =
+            json_is_string(name) ? alarms_find(call->alarms, json_string_value(name)) : NULL;
+        composites += alarms_is_composite(alarm) != 0;
+        json_decref(alarm);
+    }
+    return composites <= 1 ? for_each(call, delete_one)
+                           : call_fail(call, "ValidationError",
+                                       "Only one composite alarm can be deleted in one operation.");
 }
 
-static int set_actions(struct metrics_call *call, const char *name, int enabled)
+static int set_actions(struct metrics_call *call, const json_t *alarm, int enabled)
 {
+    const char *name = alarms_text(alarm, "AlarmName");
     alarms_lock(call->alarms);
-    json_t *alarm = alarms_find(call->alarms, name), *changed = json_copy(alarm);
+    json_t *own = alarms_find(call->alarms, name), *changed = json_copy(own);
     json_object_set_new(changed, "ActionsEnabled", json_boolean(enabled));
     int result = changed ? alarms_put(call->alarms, name, changed, &call->err) : 0;
     alarms_unlock(call->alarms);
-    json_decref(alarm);
+    json_decref(own);
     return result;
 }
 
-static int enable_one(struct metrics_call *call, const char *name)
+static int enable_one(struct metrics_call *call, const json_t *alarm)
 {
-    return set_actions(call, name, 1);
+    return set_actions(call, alarm, 1);
 }
 
-static int disable_one(struct metrics_call *call, const char *name)
+static int disable_one(struct metrics_call *call, const json_t *alarm)
 {
-    return set_actions(call, name, 0);
+    return set_actions(call, alarm, 0);
 }
 
 int enable_alarm_actions(struct metrics_call *call)
 {
-    return for_each(call, enable_one, 0);
+    return for_each(call, enable_one);
 }
 
 int disable_alarm_actions(struct metrics_call *call)
 {
-    return for_each(call, disable_one, 0);
+    return for_each(call, disable_one);
 }
 
 /* -- tags -- */

@@ -103,6 +103,8 @@ static int copy_statistic(struct metrics_call *call, json_t *alarm)
 
 static int copy_metric(struct metrics_call *call, json_t *alarm)
 {
+    if (json_object_get(call->body, "Metrics"))
+        return alarm_copy_metrics(call, alarm);
     static const char *const names[] = {"MetricName", "Namespace"};
     const char *text, *unit;
     for (size_t i = 0; i < 2; i++) {
@@ -122,12 +124,14 @@ static int copy_metric(struct metrics_call *call, json_t *alarm)
     json_object_set_new(alarm, "dimensions", json_string(dimensions));
     free(dimensions);
     json_t *list = json_object_get(call->body, "Dimensions");
-    return json_object_set_new(alarm, "Dimensions", list ? json_deep_copy(list) : json_array());
+    json_object_set_new(alarm, "Dimensions", list ? json_deep_copy(list) : json_array());
+    return copy_statistic(call, alarm) < 0 || copy_whole(call, alarm, "Period", 604800) < 0 ? -1
+                                                                                            : 0;
 }
 
 static int check_period(struct metrics_call *call, const json_t *alarm)
 {
-    json_int_t period = json_integer_value(json_object_get(alarm, "Period"));
+    json_int_t period = alarms_period(alarm);
     json_int_t periods = json_integer_value(json_object_get(alarm, "EvaluationPeriods"));
     json_int_t to_alarm = json_integer_value(json_object_get(alarm, "DatapointsToAlarm"));
     if (!period || !periods)
@@ -159,12 +163,11 @@ static int copy_threshold(struct metrics_call *call, json_t *alarm)
 
 static int refuse_others(struct metrics_call *call)
 {
-    static const char *const others[] = {"Metrics", "ThresholdMetricId", "EvaluationCriteria",
+    static const char *const others[] = {"ThresholdMetricId", "EvaluationCriteria",
                                          "EvaluationInterval"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (json_object_get(call->body, others[i]))
-            return call_fail(call, "ValidationError",
-                             "ken's alarms watch one metric: the parameter %s is not supported",
+            return call_fail(call, "ValidationError", "The parameter %s is not supported.",
                              others[i]);
     return 0;
 }
@@ -178,22 +181,27 @@ static int copy_description(struct metrics_call *call, json_t *alarm)
     return text ? json_object_set_new(alarm, "AlarmDescription", json_string(text)) : 0;
 }
 
-static int fill_alarm(struct metrics_call *call, json_t *alarm)
+int alarm_copy_common(struct metrics_call *call, json_t *alarm)
 {
-    if (refuse_others(call) < 0 || copy_metric(call, alarm) < 0 ||
-        copy_statistic(call, alarm) < 0 || copy_threshold(call, alarm) < 0 ||
-        copy_description(call, alarm) < 0 ||
-        copy_whole(call, alarm, "EvaluationPeriods", ALARM_MAX_PERIODS) < 0 ||
-        copy_whole(call, alarm, "DatapointsToAlarm", ALARM_MAX_PERIODS) < 0 ||
-        copy_whole(call, alarm, "Period", 604800) < 0 || check_period(call, alarm) < 0 ||
-        copy_choice(call, alarm, "TreatMissingData", treatments) < 0 ||
-        copy_choice(call, alarm, "EvaluateLowSampleCountPercentile", low_samples) < 0 ||
-        copy_actions(call, alarm, "OKActions") < 0 ||
+    if (copy_description(call, alarm) < 0 || copy_actions(call, alarm, "OKActions") < 0 ||
         copy_actions(call, alarm, "AlarmActions") < 0 ||
         copy_actions(call, alarm, "InsufficientDataActions") < 0)
         return -1;
     return json_object_set_new(alarm, "ActionsEnabled",
                                json_boolean(wire_truth(call->body, "ActionsEnabled", 1)));
+}
+
+static int fill_alarm(struct metrics_call *call, json_t *alarm)
+{
+    if (refuse_others(call) < 0 || copy_metric(call, alarm) < 0 ||
+        copy_threshold(call, alarm) < 0 ||
+        copy_whole(call, alarm, "EvaluationPeriods", ALARM_MAX_PERIODS) < 0 ||
+        copy_whole(call, alarm, "DatapointsToAlarm", ALARM_MAX_PERIODS) < 0 ||
+        check_period(call, alarm) < 0 ||
+        copy_choice(call, alarm, "TreatMissingData", treatments) < 0 ||
+        copy_choice(call, alarm, "EvaluateLowSampleCountPercentile", low_samples) < 0)
+        return -1;
+    return alarm_copy_common(call, alarm);
 }
 
 /* A new alarm starts unchecked; a changed one keeps its state and tags. */
@@ -219,11 +227,21 @@ static void keep_state(struct metrics_call *call, json_t *alarm, const json_t *o
     json_object_set_new(alarm, "StateTransitionedTimestamp", json_real(now_s));
 }
 
-static int store_alarm(struct metrics_call *call, const char *name, json_t *alarm)
+/* An alarm of the other kind may have that name: names are of both. */
+static int check_kind(struct metrics_call *call, const json_t *old, const json_t *alarm)
+{
+    int is_composite = alarms_is_composite(old);
+    return !old || is_composite == alarms_is_composite(alarm)
+               ? 0
+               : call_fail(call, "ValidationError", "A %s alarm of that name exists already.",
+                           is_composite ? "composite" : "metric");
+}
+
+static int store(struct metrics_call *call, const char *name, json_t *alarm)
 {
     json_t *old = alarms_find(call->alarms, name), *all = alarms_all(call->alarms);
     size_t count = json_array_size(all);
-    int is_new = !old, result = 0;
+    int is_new = !old, result = check_kind(call, old, alarm);
     json_decref(all);
     keep_state(call, alarm, old);
     json_decref(old);
@@ -236,24 +254,34 @@ static int store_alarm(struct metrics_call *call, const char *name, json_t *alar
         result = call_fail(call, "LimitExceeded", "There are too many alarms.");
     if (result == 0)
         result = alarms_put(call->alarms, name, json_incref(alarm), &call->err);
-    return result < 0 ? -1 : alarm_note_change(call, name, is_new ? "created" : "updated");
+    return result < 0 ? -1 : alarm_note_change(call, alarm, is_new ? "created" : "updated");
+}
+
+int alarm_store(struct metrics_call *call, const char *name, json_t *alarm)
+{
+    alarms_lock(call->alarms);
+    int result = store(call, name, alarm);
+    alarms_unlock(call->alarms);
+    return result;
+}
+
+json_t *alarm_begin(struct metrics_call *call, const char **name)
+{
+    const struct cloud *cloud = alarms_cloud(call->alarms);
+    if (call_text(call, call->body, "AlarmName", 1, name) < 0)
+        return NULL;
+    return json_pack(
+        "{s:s, s:o}", "AlarmName", *name, "AlarmArn",
+        json_sprintf("arn:aws:cloudwatch:%s:%s:alarm:%s", cloud->region, cloud->account_id, *name));
 }
 
 int put_metric_alarm(struct metrics_call *call)
 {
     const char *name;
-    const struct cloud *cloud = alarms_cloud(call->alarms);
-    if (call_text(call, call->body, "AlarmName", 1, &name) < 0)
-        return -1;
-    json_t *alarm = json_pack(
-        "{s:s, s:o}", "AlarmName", name, "AlarmArn",
-        json_sprintf("arn:aws:cloudwatch:%s:%s:alarm:%s", cloud->region, cloud->account_id, name));
+    json_t *alarm = alarm_begin(call, &name);
     int result = alarm ? fill_alarm(call, alarm) : -1;
-    if (result == 0) {
-        alarms_lock(call->alarms);
-        result = store_alarm(call, name, alarm);
-        alarms_unlock(call->alarms);
-    }
+    if (result == 0)
+        result = alarm_store(call, name, alarm);
     json_decref(alarm);
     return result;
 }

@@ -7,7 +7,7 @@
 
 static json_t *shown(const json_t *alarm)
 {
-    static const char *const hidden[] = {"dimensions", "tags", "pending"};
+    static const char *const hidden[] = {"dimensions", "period", "seen", "tags", "pending"};
     json_t *copy = json_copy((json_t *)alarm);
     for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
         json_object_del(copy, hidden[i]);
@@ -63,9 +63,13 @@ static int read_most(struct metrics_call *call, double *most)
                : alarm_invalid(call, "maxRecords", "Member must have value between 1 and 100");
 }
 
-static int wants_metric_alarms(const struct metrics_call *call)
+/* Without AlarmTypes those on metrics only. */
+static int wants(const struct metrics_call *call, int composite)
 {
-    return is_named(json_object_get(call->body, "AlarmTypes"), "MetricAlarm");
+    const json_t *types = json_object_get(call->body, "AlarmTypes");
+    if (!json_array_size(types))
+        return !composite;
+    return is_named(types, composite ? "CompositeAlarm" : "MetricAlarm");
 }
 
 int describe_alarms(struct metrics_call *call)
@@ -73,26 +77,28 @@ int describe_alarms(struct metrics_call *call)
     const char *token = alarm_text(call->body, "NextToken");
     double most;
     size_t i;
-    json_t *alarm, *all, *out = json_array();
-    json_object_set_new(call->answer, "MetricAlarms", out);
-    json_object_set_new(call->answer, "CompositeAlarms", json_array());
+    json_t *alarm, *all, *lists[] = {json_array(), json_array()}, *last = NULL;
+    json_object_set_new(call->answer, "MetricAlarms", lists[0]);
+    json_object_set_new(call->answer, "CompositeAlarms", lists[1]);
     if (read_most(call, &most) < 0)
         return -1;
     if (json_object_get(call->body, "AlarmNames") && json_object_get(call->body, "AlarmNamePrefix"))
         return call_fail(call, "ValidationError",
                          "AlarmNamePrefix and AlarmNames cannot be specified together");
-    all = wants_metric_alarms(call) ? alarms_all(call->alarms) : json_array();
+    all = alarms_all(call->alarms);
     json_array_foreach(all, i, alarm)
     {
         const char *name = alarm_text(alarm, "AlarmName");
-        if ((token && strcmp(name, token) <= 0) || !is_wanted(call, alarm))
+        int composite = alarms_is_composite(alarm);
+        if ((token && strcmp(name, token) <= 0) || !wants(call, composite) ||
+            !is_wanted(call, alarm))
             continue;
-        if (json_array_size(out) == (size_t)most) {
-            json_object_set(call->answer, "NextToken",
-                            json_object_get(json_array_get(out, (size_t)most - 1), "AlarmName"));
+        if (json_array_size(lists[0]) + json_array_size(lists[1]) == (size_t)most) {
+            json_object_set(call->answer, "NextToken", last);
             break;
         }
-        json_array_append_new(out, shown(alarm));
+        json_array_append_new(lists[composite], shown(alarm));
+        last = json_object_get(alarm, "AlarmName");
     }
     json_decref(all);
     return 0;
@@ -145,10 +151,10 @@ int describe_alarm_history(struct metrics_call *call)
         call_time(call, call->body, "StartDate", &from_s, &present) < 0 ||
         call_time(call, call->body, "EndDate", &until_s, &present) < 0)
         return -1;
-    if (!wants_metric_alarms(call))
-        return json_object_set_new(call->answer, "AlarmHistoryItems", json_array());
     struct alarm_search search = {.name = alarm_text(call->body, "AlarmName"),
                                   .type = alarm_text(call->body, "HistoryItemType"),
+                                  .of_metrics = wants(call, 0),
+                                  .of_composites = wants(call, 1),
                                   .from_ms = (int64_t)(from_s * 1000),
                                   .until_ms = (int64_t)(until_s * 1000),
                                   .after = token ? strtoll(token, NULL, 10) : 0,

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "cloud/cloudwatch/verdict.h"
+#include "cloud/cloudwatch/composite.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -60,10 +60,9 @@ static int is_final(const struct alarm_rule *rule, const char *statistic)
 }
 
 /* The datapoints of the periods up to now, the last one not over. */
-static int read_points(struct alarms *alarms, const json_t *alarm, int64_t now_ms,
-                       struct datapoint *points, size_t count)
+static int read_metric(struct alarms *alarms, const json_t *alarm, int64_t now_ms,
+                       struct datapoint *points, size_t count, struct err *err)
 {
-    struct err err = {0};
     const char *unit = json_string_value(json_object_get(alarm, "Unit"));
     int64_t period = json_integer_value(json_object_get(alarm, "Period"));
     struct metrics_query query = {.series = {alarms_text(alarm, "Namespace"),
@@ -75,7 +74,7 @@ static int read_points(struct alarms *alarms, const json_t *alarm, int64_t now_m
     struct row row = {calloc(count, sizeof(struct statistic *)), count};
     query.start_s = query.end_s - (int64_t)count * period;
     int result =
-        row.values ? metrics_read(alarms_metrics(alarms), &query, add_to_row, &row, &err) : -1;
+        row.values ? metrics_read(alarms_metrics(alarms), &query, add_to_row, &row, err) : -1;
     for (size_t i = 0; row.values && i < count; i++) {
         points[i].is_there =
             row.values[i] && row.values[i]->count > 0 &&
@@ -83,6 +82,17 @@ static int read_points(struct alarms *alarms, const json_t *alarm, int64_t now_m
         free(row.values[i]);
     }
     free(row.values);
+    return result;
+}
+
+static int read_points(struct alarms *alarms, const json_t *alarm, int64_t now_ms,
+                       struct datapoint *points, size_t count)
+{
+    struct err err = {0};
+    int result =
+        json_object_get(alarm, "Metrics")
+            ? alarm_metrics_points(alarms_metrics(alarms), alarm, now_ms, points, count, &err)
+            : read_metric(alarms, alarm, now_ms, points, count, &err);
     if (result < 0)
         log_line(LOG_ERROR, "alarms: %s", err.message);
     return result;
@@ -120,9 +130,12 @@ static json_t *data_of(const json_t *alarm, const struct datapoint *points, size
     for (size_t i = 0; i < count; i++)
         if (points[i].is_there)
             json_array_append_new(recent, json_real(points[i].value));
-    return json_pack("{s:s, s:s, s:O, s:o, s:O}", "version", "1.0", "statistic",
-                     statistic_of(alarm), "period", json_object_get(alarm, "Period"),
-                     "recentDatapoints", recent, "threshold", json_object_get(alarm, "Threshold"));
+    json_t *data = json_pack("{s:s, s:I, s:o, s:O}", "version", "1.0", "period",
+                             (json_int_t)alarms_period(alarm), "recentDatapoints", recent,
+                             "threshold", json_object_get(alarm, "Threshold"));
+    if (*statistic_of(alarm))
+        json_object_set_new(data, "statistic", json_string(statistic_of(alarm)));
+    return data;
 }
 
 static void move_to(struct alarms *alarms, const json_t *alarm, const struct alarm_rule *rule,
@@ -143,24 +156,32 @@ static void move_to(struct alarms *alarms, const json_t *alarm, const struct ala
     json_decref(data);
 }
 
-void alarms_evaluate(struct alarms *alarms, const char *name)
+static void look_at_metric(struct alarms *alarms, const json_t *alarm)
 {
     struct datapoint points[ALARM_MAX_PERIODS + ALARM_EXTRA_PERIODS + 1];
-    struct err err;
-    alarms_lock(alarms);
-    json_t *alarm = alarms_find(alarms, name);
     struct alarm_rule rule = rule_of(alarm);
     size_t window = rule.periods + ALARM_EXTRA_PERIODS, count = window + 1;
-    if (alarm && json_object_get(alarm, "pending") &&
-        alarms_act(alarms, name, clock_unix_ms(), &err) < 0)
-        log_line(LOG_ERROR, "alarms: %s", err.message);
-    if (alarm && rule.periods && rule.periods <= ALARM_MAX_PERIODS &&
+    if (rule.periods && rule.periods <= ALARM_MAX_PERIODS &&
         read_points(alarms, alarm, clock_unix_ms(), points, count) == 0) {
         const struct datapoint *last = &points[count - 1];
         int counts = last->is_there && alarm_breaches(&rule, last->value) &&
                      is_final(&rule, statistic_of(alarm));
         move_to(alarms, alarm, &rule, points + (counts ? 1 : 0), window);
     }
+}
+
+void alarms_evaluate(struct alarms *alarms, const char *name)
+{
+    struct err err;
+    alarms_lock(alarms);
+    json_t *alarm = alarms_find(alarms, name);
+    if (alarm && json_object_get(alarm, "pending") &&
+        alarms_act(alarms, name, clock_unix_ms(), &err) < 0)
+        log_line(LOG_ERROR, "alarms: %s", err.message);
+    if (alarms_is_composite(alarm))
+        composite_evaluate(alarms, alarm);
+    else if (alarm)
+        look_at_metric(alarms, alarm);
     json_decref(alarm);
     alarms_unlock(alarms);
 }

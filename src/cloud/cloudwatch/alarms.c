@@ -139,6 +139,8 @@ static int prune(struct connection *connection, int64_t now_ms, struct err *err)
     return connection_run(connection, statement, err);
 }
 
+#define COMPOSITE "\"alarmType\":\"CompositeAlarm\""
+
 static int note_job(struct connection *connection, void *context, struct err *err)
 {
     const struct alarm_note *note = context;
@@ -172,7 +174,9 @@ static json_t *history_row(sqlite3_stmt *row)
                      (const char *)sqlite3_column_text(row, 2), "HistorySummary",
                      (const char *)sqlite3_column_text(row, 3), "HistoryData",
                      (const char *)sqlite3_column_text(row, 4), "Timestamp",
-                     (double)sqlite3_column_int64(row, 5) / 1000, "AlarmType", "MetricAlarm");
+                     (double)sqlite3_column_int64(row, 5) / 1000, "AlarmType",
+                     strstr((const char *)sqlite3_column_text(row, 4), COMPOSITE) ? "CompositeAlarm"
+                                                                                  : "MetricAlarm");
 }
 
 json_t *alarms_history(struct alarms *alarms, const struct alarm_search *search, struct err *err)
@@ -181,7 +185,8 @@ json_t *alarms_history(struct alarms *alarms, const struct alarm_search *search,
     struct connection *connection = database_read_begin(alarms->database, err);
 #define HISTORY                                                                                    \
     "SELECT id, name, type, summary, data, unix_ms FROM history WHERE (?1 IS NULL OR name=?1) "    \
-    "AND (?2 IS NULL OR type=?2) AND unix_ms>=?3 AND unix_ms<=?4 AND "
+    "AND (?2 IS NULL OR type=?2) AND unix_ms>=?3 AND unix_ms<=?4 AND "                             \
+    "CASE WHEN instr(data, '" COMPOSITE "') THEN ?8 ELSE ?7 END AND "
     sqlite3_stmt *row =
         connection ? connection_prepare(connection,
                                         search->ascending ? HISTORY "id>?5 ORDER BY id LIMIT ?6"
@@ -196,6 +201,8 @@ json_t *alarms_history(struct alarms *alarms, const struct alarm_search *search,
         sqlite3_bind_int64(row, 4, search->until_ms);
         sqlite3_bind_int64(row, 5, search->after);
         sqlite3_bind_int64(row, 6, search->most);
+        sqlite3_bind_int(row, 7, search->of_metrics);
+        sqlite3_bind_int(row, 8, search->of_composites);
         while (sqlite3_step(row) == SQLITE_ROW)
             json_array_append_new(list, history_row(row));
         connection_reset(row);
@@ -212,6 +219,23 @@ const char *alarms_text(const json_t *alarm, const char *name)
     return text ? text : "";
 }
 
+int64_t alarms_period(const json_t *alarm)
+{
+    const json_t *own = json_object_get(alarm, "period");
+    return json_integer_value(own ? own : json_object_get(alarm, "Period"));
+}
+
+int alarms_is_composite(const json_t *alarm)
+{
+    return json_object_get(alarm, "AlarmRule") != NULL;
+}
+
+void alarms_mark(json_t *data, const json_t *alarm)
+{
+    if (alarms_is_composite(alarm))
+        json_object_set_new(data, "alarmType", json_string("CompositeAlarm"));
+}
+
 static void note_state(struct alarms *alarms, const json_t *old, const json_t *new, int64_t now_ms)
 {
     struct err err = {0};
@@ -222,6 +246,7 @@ static void note_state(struct alarms *alarms, const json_t *old, const json_t *n
                   alarms_text(old, "StateValue"), "stateReason", alarms_text(old, "StateReason"),
                   "newState", "stateValue", alarms_text(new, "StateValue"), "stateReason",
                   alarms_text(new, "StateReason"));
+    alarms_mark(data, new);
     struct alarm_note note = {alarms_text(new, "AlarmName"), "StateUpdate",
                               json_string_value(summary), data, now_ms};
     if (alarms_note(alarms, &note, &err) < 0)
@@ -242,6 +267,7 @@ int alarms_act(struct alarms *alarms, const char *name, int64_t now_ms, struct e
     int reached = alarm_act(alarms->cloud, alarm, old);
     if (reached) {
         json_t *data = json_pack("{s:s, s:i}", "actionState", "Succeeded", "reached", reached);
+        alarms_mark(data, alarm);
         struct alarm_note note = {name, "Action", "Successfully executed actions", data, now_ms};
         if (alarms_note(alarms, &note, err) < 0)
             log_line(LOG_ERROR, "alarms: %s", err->message);

@@ -3,13 +3,15 @@
 
 #include "cloud/cloud.h"
 #include "cloud/cloudwatch/operations.h"
+#include "cloud/cloudwatch/verdict.h"
 
 #include <jansson.h>
 #include <stdint.h>
 
 /* Alarms. An alarm is a document: what DescribeAlarms shows, and beside it "dimensions" (the
- * series' text), "tags", and "pending" while its actions have not been told of its state. Documents
- * are replaced, never changed, and lie in DIR/alarms.sqlite with the history.
+ * series' text) or "period" (of metric math), "tags", and "pending" while its actions have not been
+ * told of its state. A composite alarm has an AlarmRule, and "seen", which states it last judged.
+ * Documents are replaced, never changed, and lie in DIR/alarms.sqlite with the history.
  *
  * A thread looks at every alarm once a second (with many alarms less often). Whole periods count;
  * the one that is not over counts once nothing that may still come can undo what it shows. */
@@ -46,6 +48,8 @@ struct alarm_change {
 int alarms_set_state(struct alarms *alarms, const char *name, const struct alarm_change *change,
                      struct err *err) MUST_USE;
 
+/* Says in a line's data that it is of a composite alarm, when it is. */
+void alarms_mark(json_t *data, const json_t *alarm);
 /* A line of history: type "ConfigurationUpdate", "StateUpdate" or "Action". */
 struct alarm_note {
     const char *name, *type, *summary;
@@ -56,6 +60,7 @@ int alarms_note(struct alarms *alarms, const struct alarm_note *note, struct err
 /* History lines, newest first unless `ascending`; NULL name or type: any. A new list of objects. */
 struct alarm_search {
     const char *name, *type;
+    int of_metrics, of_composites; /* lines of which kinds of alarms */
     int64_t from_ms, until_ms, after, most;
     int ascending;
 };
@@ -64,7 +69,13 @@ json_t *alarms_history(struct alarms *alarms, const struct alarm_search *search,
 /* -- between alarms.c and alarm_watch.c -- */
 
 const char *alarms_text(const json_t *alarm, const char *name); /* "" when absent */
+int64_t alarms_period(const json_t *alarm);
+int alarms_is_composite(const json_t *alarm); /* NULL: 0 */
 struct metrics *alarms_metrics(const struct alarms *alarms);
+/* The datapoints of an alarm on metric math, by its "period": `count` up to now, of which the last
+ * one is not over (alarm_metrics.c). */
+int alarm_metrics_points(struct metrics *metrics, const json_t *alarm, int64_t now_ms,
+                         struct datapoint *points, size_t count, struct err *err) MUST_USE;
 /* Looks at the alarm's metric and sets its state; tells what is pending. */
 void alarms_evaluate(struct alarms *alarms, const char *name);
 /* Tells the actions of a pending state, then forgets that they had to be told. Under the lock. */

@@ -17,9 +17,9 @@ struct metrics_call {
 };
 typedef int cloudwatch_operation(struct metrics_call *call);
 cloudwatch_operation put_metric_data, get_metric_statistics, get_metric_data, list_metrics;
-cloudwatch_operation put_metric_alarm, describe_alarms, describe_alarms_for_metric,
-    describe_alarm_history, set_alarm_state, delete_alarms, enable_alarm_actions,
-    disable_alarm_actions, tag_alarm, untag_alarm, list_alarm_tags;
+cloudwatch_operation put_metric_alarm, put_composite_alarm, describe_alarms,
+    describe_alarms_for_metric, describe_alarm_history, set_alarm_state, delete_alarms,
+    enable_alarm_actions, disable_alarm_actions, tag_alarm, untag_alarm, list_alarm_tags;
 
 enum {
     LIST_METRICS_PAGE = 500,

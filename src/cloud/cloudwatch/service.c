@@ -36,6 +36,10 @@ static const struct operation {
      "Namespace MetricName Dimensions NextToken RecentlyActive "
      "IncludeLinkedAccounts"},
     {"ListTagsForResource", list_alarm_tags, "ResourceARN"},
+    {"PutCompositeAlarm", put_composite_alarm,
+     "AlarmName AlarmDescription AlarmRule ActionsEnabled OKActions AlarmActions "
+     "InsufficientDataActions Tags ActionsSuppressor ActionsSuppressorWaitPeriod "
+     "ActionsSuppressorExtensionPeriod"},
     {"PutMetricAlarm", put_metric_alarm, ALARM_PARAMETERS},
     {"PutMetricData", put_metric_data, "Namespace MetricData"},
     {"SetAlarmState", set_alarm_state, "AlarmName StateValue StateReason StateReasonData"},
