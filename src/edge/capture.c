@@ -9,7 +9,6 @@
 #include "video/picture.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,8 +198,10 @@ static int is_due(struct capture *capture, const struct frame *frame)
     double now_ms = (double)time_of(capture, frame);
     if (now_ms < capture->next_due_ms)
         return 0;
-    capture->next_due_ms =
-        fmax(capture->next_due_ms, now_ms - options->interval_ms) + options->interval_ms;
+    /* a frame that came late does not put off those after it */
+    capture->next_due_ms += options->interval_ms;
+    if (capture->next_due_ms <= now_ms)
+        capture->next_due_ms = now_ms + options->interval_ms;
     return 1;
 }
 

@@ -162,6 +162,19 @@ static void every_frame_is_answered_and_the_video_stored(void **state)
     assert_non_null(strstr("15.png 30.png 45.png 60.png 75.png 90.png", d.seen.last_key));
 }
 
+static void an_interval_lies_between_all_frames(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.interval_ms = 1000;
+    d.options.workers = 1;
+    d.options.record = 0;
+    assert_int_equal(run(&d), 0);
+    assert_int_equal(d.totals.sampled, 3);
+    assert_string_equal(d.seen.last_key, "61.png");
+}
+
 static void its_report_adds_up(void **state)
 {
     (void)state;
@@ -467,6 +480,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_frame_is_answered_and_the_video_stored),
+        cmocka_unit_test(an_interval_lies_between_all_frames),
         cmocka_unit_test(its_report_adds_up),
         cmocka_unit_test(the_api_key_is_sent_where_the_api_wants_it),
         cmocka_unit_test(with_the_frame_in_the_request_nothing_is_put),
