@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* MQTT, webhook, metrics. */
@@ -99,10 +100,11 @@ static const char details[] =
     "  ken edge --video walk.mp4 --expect person-a --report r.jsonl   measure; see ken summary\n"
     "  ken edge --video walk.mp4 --fast --no-record --format jpeg  as fast as the cloud answers";
 
-/* A device has little: pictures go back to the system when they are done with, and threads do not
- * each have a heap of their own. */
+/* A device has little: pictures go back to the system when they are done with, threads do not each
+ * have a heap of their own, and no page is 2 MB, which x264 asks for and half fills. */
 static void save_memory(void)
 {
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);

@@ -41,11 +41,13 @@ static AVCodecContext *open_codec(const char *name, const struct encoder_options
     /* a tenth of a bit a pixel, for the hardware; x264 goes by quality */
     if (h264->capabilities & AV_CODEC_CAP_HARDWARE || options->hardware)
         codec->bit_rate = (int64_t)(0.1 * codec->width * codec->height * options->fps);
+    /* x264 holds some 1.3 MB (640x480) for each picture it looks ahead or puts between two others:
+     * with neither, a better quality asked for makes up for it (docs/edge.md). */
     if (codec->priv_data && h264->id == AV_CODEC_ID_H264) {
         av_opt_set(codec->priv_data, "preset", options->preset, 0);
-        if (av_opt_set(codec->priv_data, "crf", "23", 0) >= 0)
+        if (av_opt_set(codec->priv_data, "crf", "21", 0) >= 0)
             codec->bit_rate = 0;
-        av_opt_set(codec->priv_data, "x264-params", "rc-lookahead=10", 0);
+        av_opt_set(codec->priv_data, "x264-params", "rc-lookahead=1:bframes=0:weightp=0", 0);
     }
     if (avcodec_open2(codec, h264, NULL) < 0)
         avcodec_free_context(&codec);
