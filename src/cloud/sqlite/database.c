@@ -3,7 +3,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cloud/sqlite/connection.h"
+#include "cloud/sqlite/log_file.h"
 #include "cloud/sqlite/writes.h"
+
+#include <fcntl.h>
 
 #include <limits.h>
 #include <pthread.h>
@@ -15,10 +18,18 @@
 enum {
     /* Whenever the log has grown by so many pages it is folded into the file, beside the writer;
      * from so many on the writer has to wait for the rest, or the log would grow as long as writes
-     * come without a pause. Each time is two syncs more for the disk, which the writer then lacks.
-     */
-    FOLD_PAGES = 4000,
+     * come without a pause. A page that is written again and again goes to the disk each time. */
+    FOLD_PAGES = 6000,
     FOLD_ALL_PAGES = 12000,
+    /* What was written meanwhile is folded beside the writer too, once, where it is more than this.
+     */
+    FOLD_REST_PAGES = 500,
+    /* From so many pages on a log gets room before it needs it: so many, when it has fewer than so
+     * many left, up to so many. */
+    ROOM_FROM_PAGES = 32,
+    ROOM_PAGES = 128,
+    ROOM_AHEAD_PAGES = 64,
+    ROOM_MOST_PAGES = FOLD_ALL_PAGES + FOLD_PAGES / 2,
 };
 
 struct request {
@@ -43,6 +54,8 @@ struct database {
     pthread_mutex_t commits; /* held by the writer for a batch, by the folder to fold everything */
     int log_pages;           /* in the log after the last commit */
     int fold_pages;          /* in the log when it is folded next */
+    int log_fd;              /* of its file; the folder's */
+    int room_pages;          /* in the log's file, as far as is known */
     int relaxed;             /* the writer's next commit needs no fsync */
 };
 
@@ -108,34 +121,89 @@ static int fold_all(struct database *database)
     return code;
 }
 
+static int pages_in_log(struct database *database)
+{
+    pthread_mutex_lock(&database->lock);
+    int pages = database->log_pages;
+    pthread_mutex_unlock(&database->lock);
+    return pages;
+}
+
 static void fold(struct database *database, int pages)
 {
     if (open_folder(database) < 0)
         return;
     int code = fold_beside_writer(database);
-    /* Also when all that it found is folded: it does not see what came meanwhile. */
-    if (pages >= FOLD_ALL_PAGES)
-        code = fold_all(database);
+    if (pages >= FOLD_ALL_PAGES) {
+        if (code == SQLITE_OK && pages_in_log(database) >= pages + FOLD_REST_PAGES)
+            code = fold_beside_writer(database);
+        if (code == SQLITE_OK) /* also when no rest is seen: one may come meanwhile */
+            code = fold_all(database);
+    }
     if (code != SQLITE_OK && code != SQLITE_BUSY)
         log_line(LOG_ERROR, "fold the log of %s: %s", database->path,
                  sqlite3_errmsg(database->folder->handle));
+}
+
+/* The log's file is there: the writer has it open. */
+static int open_log(struct database *database)
+{
+    char path[PATH_MAX];
+    if (database->log_fd < 0 &&
+        (size_t)snprintf(path, sizeof path, "%s-wal", database->path) < sizeof path)
+        database->log_fd = open(path, O_WRONLY | O_CLOEXEC);
+    return database->log_fd < 0 ? -1 : 0;
+}
+
+/* Returns how many pages have room. Where it cannot be had, on a full disk, the log grows as it is
+ * written, and tells whoever writes. */
+static int make_room(struct database *database, int wanted)
+{
+    struct err err = {0};
+    if (open_log(database) < 0)
+        return ROOM_MOST_PAGES;
+    pthread_mutex_lock(&database->commits);
+    int pages = log_file_lengthen(database->log_fd, wanted, &err);
+    pthread_mutex_unlock(&database->commits);
+    if (pages >= 0 && fdatasync(database->log_fd) == 0)
+        return pages;
+    log_line(LOG_DEBUG, "%s: %s", database->path, pages < 0 ? err.message : "sync the log");
+    return ROOM_MOST_PAGES;
+}
+
+/* Under the lock. */
+static int lacks_room(const struct database *database)
+{
+    return database->log_pages >= ROOM_FROM_PAGES && database->room_pages < ROOM_MOST_PAGES &&
+           database->log_pages + ROOM_AHEAD_PAGES > database->room_pages;
+}
+
+/* Under the lock, which it leaves for the time: what is due, if anything is. */
+static int serve_log(struct database *database)
+{
+    int pages = database->log_pages, room = database->room_pages;
+    if (lacks_room(database)) {
+        pthread_mutex_unlock(&database->lock);
+        room = make_room(database, pages + ROOM_PAGES);
+    } else if (pages >= database->fold_pages) {
+        database->fold_pages = pages + FOLD_PAGES;
+        pthread_mutex_unlock(&database->lock);
+        fold(database, pages);
+    } else {
+        return 0;
+    }
+    pthread_mutex_lock(&database->lock);
+    database->room_pages = room;
+    return 1;
 }
 
 static void *folder_main(void *argument)
 {
     struct database *database = argument;
     pthread_mutex_lock(&database->lock);
-    while (!database->closing) {
-        int pages = database->log_pages;
-        if (pages < database->fold_pages) {
+    while (!database->closing)
+        if (!serve_log(database))
             pthread_cond_wait(&database->fold, &database->lock);
-            continue;
-        }
-        database->fold_pages = pages + FOLD_PAGES;
-        pthread_mutex_unlock(&database->lock);
-        fold(database, pages);
-        pthread_mutex_lock(&database->lock);
-    }
     pthread_mutex_unlock(&database->lock);
     return NULL;
 }
@@ -160,7 +228,7 @@ static int on_commit(void *context, sqlite3 *handle, const char *name, int pages
     if (pages < database->log_pages) /* the log began anew */
         database->fold_pages = FOLD_PAGES;
     database->log_pages = pages;
-    if (pages >= database->fold_pages)
+    if (pages >= database->fold_pages || lacks_room(database))
         wake_folder(database);
     pthread_mutex_unlock(&database->lock);
     return SQLITE_OK;
@@ -314,6 +382,7 @@ struct database *database_open(const char *path, const char *schema, struct err 
     writes_init(&database->writes, write_batch, database);
     pthread_cond_init(&database->fold, NULL);
     database->fold_pages = FOLD_PAGES;
+    database->log_fd = -1;
     int is_open =
         access(path, F_OK) == 0 ? open_existing(database, err) : file_check_writable(path, err);
     if (is_open == 0)
@@ -334,6 +403,8 @@ void database_close(struct database *database)
     if (database->folder_started)
         pthread_join(database->folder_thread, NULL);
     connection_close(database->folder);
+    if (database->log_fd >= 0)
+        close(database->log_fd);
     while (database->idle) {
         struct connection *next = database->idle->next;
         connection_close(database->idle);

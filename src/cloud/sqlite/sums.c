@@ -3,6 +3,7 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "cloud/sqlite/database.h"
+#include "cloud/sqlite/log_file.h"
 
 #include <endian.h>
 #include <stdalign.h>
@@ -13,13 +14,16 @@
 
 /* www.sqlite.org/fileformat.html, 1.3 */
 enum { HEADER_BYTES = 100, PAGE_SIZE_AT = 16, RESERVED_AT = 20 };
+/* So much at most is given to the disk at once: a commit beside it waits no longer than for that.
+ */
+enum { UNSYNCED_BYTES = 1 << 20 };
 
 /* Lies behind the file that SQLite's own file system has made, in the same memory. */
 struct sums {
     sqlite3_io_methods methods; /* the file's; first, so that they lead here */
     const sqlite3_io_methods *real;
     const char *path;
-    int has_sums;
+    int has_sums, unsynced_bytes;
 };
 
 struct file_system {
@@ -71,6 +75,22 @@ static int sums_read(sqlite3_file *file, void *out, int size, sqlite3_int64 at)
     return SQLITE_IOERR_DATA;
 }
 
+static int sums_sync(sqlite3_file *file, int flags)
+{
+    struct sums *sums = sums_of(file);
+    sums->unsynced_bytes = 0;
+    return sums->real->xSync(file, flags);
+}
+
+static int write_and_sync(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
+{
+    struct sums *sums = sums_of(file);
+    int code = sums->real->xWrite(file, data, size, at);
+    if (code != SQLITE_OK || (sums->unsynced_bytes += size) < UNSYNCED_BYTES)
+        return code;
+    return sums_sync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+}
+
 static int sums_write(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
 {
     struct sums *sums = sums_of(file);
@@ -78,11 +98,11 @@ static int sums_write(sqlite3_file *file, const void *data, int size, sqlite3_in
     if (at == 0)
         look_at_header(sums, data, size);
     if (!is_page(sums, size, at))
-        return sums->real->xWrite(file, data, size, at);
+        return write_and_sync(file, data, size, at);
     memcpy(page, data, DATABASE_PAGE_BYTES);
     uint32_t sum = sum_page(page, at);
     memcpy(page + DATABASE_PAGE_BYTES - SUMS_BYTES, &sum, SUMS_BYTES);
-    return sums->real->xWrite(file, page, size, at);
+    return write_and_sync(file, page, size, at);
 }
 
 /* What is mapped is not read: no page is. */
@@ -103,9 +123,20 @@ static int sums_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int
     *sums = (struct sums){.methods = *file->pMethods, .real = file->pMethods, .path = path};
     sums->methods.xRead = sums_read;
     sums->methods.xWrite = sums_write;
+    sums->methods.xSync = sums_sync;
     sums->methods.xFetch = sums_fetch;
     file->pMethods = &sums->methods;
     return SQLITE_OK;
+}
+
+static int sums_delete(sqlite3_vfs *vfs, const char *path, int sync)
+{
+    static const char suffix[] = "-wal";
+    const struct file_system *own = (const struct file_system *)vfs;
+    size_t length = strlen(path), end = sizeof suffix - 1;
+    if (length > end && strcmp(path + length - end, suffix) == 0 && log_file_keep(path))
+        return SQLITE_OK;
+    return own->real->xDelete(own->real, path, sync);
 }
 
 static struct file_system *make_file_system(void)
@@ -121,6 +152,7 @@ static struct file_system *make_file_system(void)
     own->vfs.pNext = NULL;
     own->vfs.zName = SUMS_FILE_SYSTEM;
     own->vfs.xOpen = sums_open;
+    own->vfs.xDelete = sums_delete;
     own->vfs.szOsFile = (int)((((size_t)real->szOsFile + room) & ~room) + sizeof(struct sums));
     return own;
 }

@@ -10,7 +10,8 @@
  * bytes into SUMS_BYTES at its end, which SQLite keeps free, and looks when a page is read. A page
  * that does not fit gives SQLITE_IOERR_DATA and a line in the log. Files that were made without
  * sums are read and written as they are. The log (WAL) has sums of SQLite's own, which it looks at
- * when it begins after a crash. */
+ * when it begins after a crash. The same layer gives the disk a large write in small pieces, and
+ * keeps the log's file (log_file.h). */
 
 #define SUMS_FILE_SYSTEM "ken-sums" /* for sqlite3_open_v2(), after sums_prepare() */
 enum { SUMS_BYTES = 4 };
