@@ -1,7 +1,8 @@
 """`ken cloud` beside others: bench/cloud.py [KEN] [SECONDS] [TOP]   (make bench-cloud)
 
 wrk sends requests signed before, from the same machine, on 1 and 16 connections, to every server in turn: S3 objects
-of 35 KB by presigned links, DynamoDB items by signed requests; bench_rate then sends half as many a second, evenly.
+of 35 KB by presigned links, DynamoDB items by signed requests; bench_rate then sends half as many a second, evenly,
+and bench_sync tells what the disk alone makes of that.
 In the same run: how often this disk syncs so many bytes (before and after), the start, the memory at rest, what
 invocation and gateway add to a function that does nothing, and how one page of a bucket and one item of a table
 cost as they grow to TOP rows (made through the API). Writes build/bench/cloud.json and cloud.svg. Peers come from
@@ -212,9 +213,27 @@ def tool(name, *arguments):
     return json.loads(run.stdout)
 
 
+def written_bytes(process):
+    with open(f"/proc/{process.pid}/io") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("write_bytes"))
+
+
 def half_rate(server, script, per_second):
-    port = server.endpoint.rsplit(":", 1)[1]
-    return tool("bench_rate", port, raw_requests(server, script), per_second / 2, SECONDS)
+    """Half of the top rate, evenly; where that wrote to the disk also, right after it and twice, what the disk alone makes
+    of as many bytes a request at the same rate."""
+    port, rate, before = server.endpoint.rsplit(":", 1)[1], per_second / 2, written_bytes(server.process)
+    found = tool("bench_rate", port, raw_requests(server, script), rate, SECONDS)
+    each = (written_bytes(server.process) - before) // found["requests"]
+    if each:
+        found["disk"] = [tool("bench_sync", server.folder, rate, SECONDS / 2, each) for _ in range(2)]
+    return found
+
+
+def half_rate_line(name, found):
+    line = f"{'':15}{name:9} at half the rate: p50 {found['p50_ms']:.2f}, p99 {found['p99_ms']:.2f} ms"
+    for alone in found.get("disk", []):
+        line += f"; the disk alone {alone['p50_ms']:.2f}, {alone['p99_ms']:.2f}"
+    return line
 
 
 def milliseconds(text):
@@ -261,8 +280,7 @@ def measure_server(server, folder):
     if server.name == "ken":
         for name, script in scripts.items():
             found[name]["half"] = half_rate(server, script, found[name]["16"]["per_second"])
-            print(f"{'':15}{name:9} at half the rate: p99 {found[name]['half']['p99_ms']:.2f} ms",
-                  flush=True)
+            print(half_rate_line(name, found[name]["half"]), flush=True)
     return found
 
 
