@@ -221,14 +221,18 @@ static int lists(const char *list, const char *name)
     return sigv4_list_has(list, small);
 }
 
-/* Host and all x-amz-* headers decide what a request does: each must be under the signature. */
-static int check_signed_headers(const struct sigv4_request *request, const char *list,
-                                struct err *err)
+/* Host and all x-amz-* headers decide what a request does: each must be under the signature. A
+ * payload's hash is so by itself, and AWS takes it beside a presigned URL. */
+static int check_signed_headers(const struct sigv4_request *request,
+                                const struct sigv4_claim *claim, struct err *err)
 {
+    const char *list = claim->signed_headers;
     if (!sigv4_list_has(list, "host"))
         return err_set(err, ERR_DENIED, "verify signature: the Host header is not signed");
     for (size_t i = 0; i < request->header_count; i++) {
         const char *name = request->headers[i].name;
+        if (claim->presigned && strcasecmp(name, "x-amz-content-sha256") == 0)
+            continue;
         if (strncasecmp(name, "x-amz-", 6) == 0 && !lists(list, name))
             return err_set(err, ERR_DENIED, "verify signature: the header %.100s is not signed",
                            name);
@@ -246,7 +250,7 @@ int sigv4_verify(const struct sigv4_request *request, const struct sigv4_claim *
                  const struct sigv4_check *check, struct arena *arena, struct err *err)
 {
     if (check_time(claim, check->now_unix_s, err) < 0 ||
-        check_signed_headers(request, claim->signed_headers, err) < 0)
+        check_signed_headers(request, claim, err) < 0)
         return -1;
     struct sigv4_scope scope = {claim->region, claim->service};
     unsigned char derived[SIGV4_KEY_BYTES];

@@ -209,6 +209,8 @@ static int verify(struct auth *auth, struct exchange *x, const char *payload_has
     int is_s3 = x->service->error_form == ERROR_FORM_S3, is_time = err.code == ERR_TIMEOUT;
     if (is_s3 && !is_time)
         auth_s3_mismatch(x, &request, &auth->claim);
+    else if (is_s3 && auth->claim.presigned)
+        auth_s3_fail_time(x, &auth->claim);
     else
         auth_fail(x,
                   !is_time                ? AUTH_WRONG_SIGNATURE

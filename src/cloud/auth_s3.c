@@ -2,6 +2,7 @@
 
 #include "aws/sigv4_canonical.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "cloud/errors.h"
 
 #include <stdio.h>
@@ -85,6 +86,10 @@ static int explain_expires(struct exchange *x, const char *text)
         return fail_query(x, "X-Amz-Expires should be a number");
     if (*text == '-')
         return fail_query(x, "X-Amz-Expires must be non-negative");
+    if (strspn(digits, "0") == strlen(digits)) {
+        exchange_fail_more(x, "AccessDenied", "X-Amz-Expires", text, "Request has expired");
+        return 1;
+    }
     if (strlen(digits) > 9 || atol(digits) > WEEK_S)
         return fail_query(x, "X-Amz-Expires must be less than a week (in seconds); that is, the "
                              "given X-Amz-Expires must be less than 604800 seconds");
@@ -191,12 +196,30 @@ static const char *unsigned_headers(struct exchange *x, const struct sigv4_claim
         for (const char *p = x->headers[i].name; *p && size + 1 < sizeof name; p++)
             name[size++] = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
         name[size] = 0;
+        if (claim->presigned && strcmp(name, "x-amz-content-sha256") == 0)
+            continue; /* the canonical request ends with it */
         if ((strcmp(name, "host") != 0 && strncmp(name, "x-amz-", 6) != 0) ||
             sigv4_list_has(claim->signed_headers, name) || used + size + 3 > sizeof list)
             continue;
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", name);
     }
     return arena_strdup(&x->arena, list);
+}
+
+void auth_s3_fail_time(struct exchange *x, const struct sigv4_claim *claim)
+{
+    char expires[CLOCK_TEXT_BYTES], now[CLOCK_TEXT_BYTES], seconds[24];
+    if (claim->unix_s > x->received_unix_ms / 1000) {
+        exchange_fail(x, "AccessDenied", "Request is not yet valid");
+        return;
+    }
+    clock_text((claim->unix_s + claim->expires_s) * 1000, expires);
+    clock_text(x->received_unix_ms, now);
+    snprintf(seconds, sizeof seconds, "%lld", (long long)claim->expires_s);
+    const struct error_field fields[] = {
+        {"X-Amz-Expires", seconds}, {"Expires", expires}, {"ServerTime", now}};
+    exchange_fail_fields(x, "AccessDenied", "Request has expired", fields,
+                         sizeof fields / sizeof *fields);
 }
 
 const char *auth_s3_hex_bytes(struct exchange *x, const char *text)

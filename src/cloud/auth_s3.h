@@ -16,4 +16,7 @@ void auth_s3_mismatch(struct exchange *x, const struct sigv4_request *request,
 /* "47 45 54": the bytes of a text, as errors tell them; in the arena. */
 const char *auth_s3_hex_bytes(struct exchange *x, const char *text);
 
+/* A presigned URL that is too old, or not old enough. */
+void auth_s3_fail_time(struct exchange *x, const struct sigv4_claim *claim);
+
 #endif

@@ -6,10 +6,11 @@ import http.client
 import re
 import sys
 import unittest
+import urllib.parse
 import zlib
 
 import cloud as clouds
-from wire_test import Signer
+from wire_test import Signer, sign
 
 MIB = 1024 * 1024
 
@@ -65,6 +66,14 @@ class Answers(unittest.TestCase):
         connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request(method, target, body or None,
                            {**signed, **({} if body else {"Content-Length": "0"})})
+        reply = connection.getresponse()
+        answer = Answer(reply.status, reply.read(), reply.headers)
+        connection.close()
+        return answer
+
+    def bare(self, method, target, headers=None):
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection.request(method, target, headers=headers or {})
         reply = connection.getresponse()
         answer = Answer(reply.status, reply.read(), reply.headers)
         connection.close()
@@ -259,6 +268,58 @@ class Lifecycle(Answers):
         self.assertIn("expiry-date", self.done("HEAD", bucket + "/key").headers["x-amz-expiration"])
         of_version = self.done("HEAD", f"{bucket}/key?versionId={put['x-amz-version-id']}").headers
         self.assertIsNone(of_version["x-amz-expiration"])
+
+
+class Presigned(Answers):
+    def presigned(self, method, path, seconds=900, minutes=0, date=None):
+        signer = Signer(self.cloud.keys(), minutes=minutes)
+        if date:
+            signer.date = date
+        scope = f"{signer.date[:8]}/us-east-1/s3/aws4_request"
+        query = urllib.parse.urlencode(sorted({
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"{signer.id}/{scope}", "X-Amz-Date": signer.date,
+            "X-Amz-Expires": str(seconds), "X-Amz-SignedHeaders": "host"}.items()), quote_via=urllib.parse.quote, safe="")
+        canonical = "\n".join([method, path, query, f"host:{self.host}\n", "host", "UNSIGNED-PAYLOAD"])
+        key = ("AWS4" + self.cloud.keys()["AWS_SECRET_ACCESS_KEY"]).encode()
+        for part in scope.split("/"):
+            key = sign(key, part)
+        signature = sign(key, "\n".join(["AWS4-HMAC-SHA256", signer.date, scope,
+                                          hashlib.sha256(canonical.encode()).hexdigest()])).hex()
+        return f"{path}?{query}&X-Amz-Signature={signature}"
+
+    def test_when_a_link_is_good(self):
+        key = self.bucket() + "/key"
+        self.done("PUT", key, b"x")
+        self.assertEqual(self.bare("GET", self.presigned("GET", key)).status, 200)
+        for message, arguments in (("Request is not yet valid", {"date": "21000101T000000Z"}),
+                                   ("Request has expired", {"date": "19700101T000000Z"}),
+                                   ("Request has expired", {"seconds": 0}), ("Request has expired", {"minutes": -16})):
+            answer = self.bare("GET", self.presigned("GET", key, **arguments))
+            self.assertEqual((answer.status, answer.element("Code"), answer.element("Message")),
+                             (403, "AccessDenied", message))
+        self.assertEqual(answer.element("X-Amz-Expires"), "900")
+        self.assertLess(answer.element("Expires"), answer.element("ServerTime"))
+
+    def test_which_headers_it_must_cover(self):
+        key = self.bucket() + "/key"
+        self.done("PUT", key, b"x")
+        for code, name, value in (
+                (None, "x-amz-content-sha256", "UNSIGNED-PAYLOAD"), ("AccessDenied", "x-amz-meta-a", "b"),
+                ("SignatureDoesNotMatch", "x-amz-content-sha256", hashlib.sha256(b"").hexdigest())):
+            answer = self.bare("GET", self.presigned("GET", key), {name: value})
+            self.assertEqual(answer.element("Code"), code)
+
+
+class Lists(Answers):
+    def test_a_list_of_versions_repeats_how_many_were_asked_for(self):
+        bucket = self.bucket()
+        for query, told in (("versions&max-keys=5000", "5000"), ("list-type=2&max-keys=5000", "1000")):
+            self.assertEqual(self.done("GET", f"{bucket}?{query}").element("MaxKeys"), told)
+
+    def test_what_no_list_of_keys_is(self):
+        bucket = self.bucket()
+        for body in (b"<Other/>", b"<Delete/>", b"<Delete><Other/></Delete>", b"<Delete>"):
+            self.refused(400, "MalformedXML", None, "POST", bucket + "?delete", body, md5(body))
 
 
 class Conditions(Answers):

@@ -84,7 +84,8 @@ static int take_element(void *context, const char *path, const char *text, struc
     }
     if (strcmp(path, "Delete") == 0)
         return 0;
-    return err_set(err, ERR_UNSUPPORTED, "%s", path);
+    return strncmp(path, "Delete/Object/", 14) == 0 ? err_set(err, ERR_UNSUPPORTED, "%s", path)
+                                                    : fail_xml(err);
 }
 
 /* Answers itself when the body is not a list of keys. */

@@ -16,7 +16,7 @@ struct listing {
     const char *prefix, *delimiter;
     const char *after;      /* the last key or common prefix of the page before; "" at the start */
     int64_t after_sequence; /* of versions: the last one shown of that key; -1: all of them */
-    int64_t max_keys;
+    int64_t max_keys, told_keys; /* what it shows at most, and says so */
     int encodes_url, shows_owner;
     int64_t count;
     int is_truncated;
@@ -111,6 +111,9 @@ static int read_listing(struct listing *l)
                    : fail_argument(l, "encoding-type",
                                    "Invalid Encoding Method specified in Request");
     }
+    if (l->max_keys > S3_MAX_LIST && l->kind != LIST_VERSIONS) /* there AWS repeats the question */
+        l->max_keys = S3_MAX_LIST;
+    l->told_keys = l->max_keys;
     if (l->max_keys > S3_MAX_LIST)
         l->max_keys = S3_MAX_LIST;
     return read_after(l);
@@ -312,7 +315,7 @@ static void put_question(struct listing *l, struct buf *out)
         put_key(l, out, "Delimiter", l->delimiter);
     if (l->encodes_url)
         s3_xml(out, "EncodingType", "url");
-    buf_printf(out, "<MaxKeys>%lld</MaxKeys><IsTruncated>%s</IsTruncated>", (long long)l->max_keys,
+    buf_printf(out, "<MaxKeys>%lld</MaxKeys><IsTruncated>%s</IsTruncated>", (long long)l->told_keys,
                l->is_truncated ? "true" : "false");
     if (l->kind == LIST_V1)
         put_key(l, out, "Marker", l->after);
