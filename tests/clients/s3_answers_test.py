@@ -322,6 +322,24 @@ class Lists(Answers):
             self.refused(400, "MalformedXML", None, "POST", bucket + "?delete", body, md5(body))
 
 
+class Sizes(Answers):
+    def test_how_long_a_document_may_be(self):
+        bucket = self.bucket()
+        self.done("PUT", bucket + "?ownershipControls",
+                  b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>")
+        upload = self.done("POST", bucket + "/key?uploads").element("UploadId")
+        for method, target, most in (
+                ("PUT", "?versioning", 1024), ("PUT", "?ownershipControls", 2048), ("PUT", "?cors", 65536),
+                ("PUT", "?tagging", 163840), ("PUT", "?acl", 204800), ("POST", "?delete", 2048000),
+                ("POST", "/key?uploadId=" + upload, 2621440)):
+            for size, code in ((most, "Malformed"), (most + 1, "MaxMessageLengthExceeded")):
+                body = b"<a/>" + b" " * (size - 4)
+                answer = self.ask(method, bucket + target, body, md5(body))
+                self.assertEqual(answer.status, 400)
+                self.assertTrue(answer.element("Code").startswith(code), (target, answer.body))
+            self.assertEqual(answer.element("MaxMessageLengthBytes"), str(most))
+
+
 class Conditions(Answers):
     def test_what_a_write_cannot_ask(self):
         bucket = self.bucket()

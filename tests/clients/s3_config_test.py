@@ -429,10 +429,18 @@ class ConfigTest(unittest.TestCase):
         reply = self.refused("InvalidArgument", call, **configured())
         self.assertIn("Unable to validate the following destination",
                       reply["Error"]["Message"])
-        self.refused("InvalidArgument", call, **configured(arn="arn:aws:s3:::x"))
-        self.refused("InvalidArgument", call, **configured(events=["s3:Nonsense"]))
+        self.assertEqual((reply["Error"]["ArgumentName1"], reply["Error"]["ArgumentValue1"]),
+                         (queue, "The destination queue does not exist"))
+        for name, value, how in (("Queue", "arn:aws:s3:::x", {"arn": "arn:aws:s3:::x"}),
+                                 ("Event", "s3:Nonsense", {"events": ["s3:Nonsense"]}),
+                                 ("FilterRule.Name", "middle", {"rules": [("middle", "x")]})):
+            error = self.refused("InvalidArgument", call, **configured(**how))["Error"]
+            self.assertEqual((error["ArgumentName"], error["ArgumentValue"]), (name, value))
+        call(Bucket=self.bucket, SkipDestinationValidation=True, **configured(rules=[("suffix", ".x"), ("PREFIX", "y")]))
+        kept = self.s3.get_bucket_notification_configuration(Bucket=self.bucket)["QueueConfigurations"][0]
+        self.assertEqual([(r["Name"], r["Value"]) for r in kept["Filter"]["Key"]["FilterRules"]],
+                         [("Suffix", ".x"), ("Prefix", "y")])
         self.refused("NotImplemented", call, **configured(events=["s3:ObjectRestore:*"]))
-        self.refused("InvalidArgument", call, **configured(rules=[("middle", "x")]))
         self.refused("NotImplemented", call,
                      NotificationConfiguration={"EventBridgeConfiguration": {}})
 
@@ -482,6 +490,18 @@ class ConfigTest(unittest.TestCase):
         self.assertEqual((thing["key"], thing["size"], f'"{thing["eTag"]}"'),
                          ("in/a+b%2B%C3%BC.png", 5, etag))
         self.assertNotIn("size", records[2]["s3"]["object"])
+        queue["Events"] = ["s3:ObjectTagging:*", "s3:ObjectAcl:Put"]
+        self.s3.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration=configuration)
+        self.receive(sqs, url, 1)
+        key = {"Bucket": self.bucket, "Key": "in/a b+ü.png"}
+        self.s3.put_object_acl(ACL="private", **key)
+        self.s3.put_object_tagging(Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}, **key)
+        self.s3.delete_object_tagging(**key)
+        records = [m["Records"][0] for m in self.receive(sqs, url, 3)]
+        self.assertEqual({(r["eventName"], r["eventVersion"]) for r in records},
+                         {("ObjectAcl:Put", "2.3"), ("ObjectTagging:Put", "2.3"), ("ObjectTagging:Delete", "2.3")})
+        for record in records:
+            self.assertEqual(record["s3"]["object"], {"key": thing["key"], "eTag": thing["eTag"]})
         self.s3.put_bucket_notification_configuration(Bucket=self.bucket,
                                                       NotificationConfiguration={})
         self.put("in/b.png")

@@ -102,6 +102,8 @@ static int read_completion(struct completion *c)
 {
     struct err err = {0};
     struct exchange *x = c->r->x;
+    if (s3_check_size(c->r, S3_MAX_COMPLETE_BYTES) < 0)
+        return -1;
     c->wanted = arena_new(&x->arena, struct wanted_part, S3_MAX_PARTS);
     c->chosen = arena_new(&x->arena, struct meta_part *, S3_MAX_PARTS);
     const char *text = exchange_body(x, &err);
@@ -109,8 +111,7 @@ static int read_completion(struct completion *c)
         exchange_fail(x, "InternalError", "Out of memory.");
         return -1;
     }
-    if (x->body.size <= S3_MAX_XML_BYTES &&
-        xml_read(text, x->body.size, take_element, c, &err) == 0 && c->count > 0 &&
+    if (xml_read(text, x->body.size, take_element, c, &err) == 0 && c->count > 0 &&
         name_list(c) == 0)
         return check_document(c);
     exchange_fail(x, "MalformedXML",

@@ -93,8 +93,7 @@ static int read_deletion(struct s3_request *r, struct deletion *d)
 {
     struct err err = {0};
     const char *text = exchange_body(r->x, &err);
-    if (text && r->x->body.size <= S3_MAX_XML_BYTES &&
-        xml_read(text, r->x->body.size, take_element, d, &err) == 0 && d->count > 0)
+    if (text && xml_read(text, r->x->body.size, take_element, d, &err) == 0 && d->count > 0)
         return 0;
     if (err.code == ERR_UNSUPPORTED)
         s3_fail_not_offered(r, "element", err.message);
@@ -220,10 +219,8 @@ void s3_delete_objects(struct s3_request *r)
 {
     struct content content = {0};
     struct deletion d = {0};
-    if (r->x->body.size > S3_MAX_XML_BYTES) {
-        s3_fail_malformed(r);
+    if (s3_check_size(r, S3_MAX_DELETE_BYTES) < 0)
         return;
-    }
     int taken = s3_need_digest(r, S3_ANY_DIGEST);
     if (taken == 0)
         taken = s3_take_body(r, CHECKSUM_NONE, &content);

@@ -22,7 +22,7 @@ static const struct {
     {"TopicConfiguration", "Topic"},
     {"CloudFunctionConfiguration", "CloudFunction"},
 };
-enum { KINDS = sizeof kinds / sizeof *kinds, FUNCTION = 2 };
+enum { KINDS = sizeof kinds / sizeof *kinds, FUNCTION = 2, MAX_UNREACHED = 16 };
 
 /* What happens here. */
 static const char *const offered[] = {
@@ -114,6 +114,8 @@ static json_t *object_part(const struct s3_event *event)
 {
     char sequencer[20];
     snprintf(sequencer, sizeof sequencer, "%018llX", (unsigned long long)event->sequence);
+    int changes_tags = strncmp(event->name, "ObjectTagging:", 14) == 0;
+    int changes_acl = strncmp(event->name, "ObjectAcl:", 10) == 0;
     json_t *object = json_object();
     json_object_set_new(object, "key", encoded_key(event->key));
     if (event->has_size)
@@ -122,7 +124,8 @@ static json_t *object_part(const struct s3_event *event)
         json_object_set_new(object, "eTag", json_string(event->etag));
     if (*event->version)
         json_object_set_new(object, "versionId", json_string(event->version));
-    json_object_set_new(object, "sequencer", json_string(sequencer));
+    if (!changes_tags && !changes_acl) /* AWS orders only what comes and goes */
+        json_object_set_new(object, "sequencer", json_string(sequencer));
     return object;
 }
 
@@ -214,9 +217,9 @@ void events_wake(struct s3_request *r)
 
 /* -- the configuration -- */
 
-static int fail(struct s3_request *r, const char *argument, const char *message)
+static int fail(struct s3_request *r, const char *argument, const char *value, const char *message)
 {
-    s3_fail_argument(r, argument, NULL, message);
+    s3_fail_argument(r, argument, value, message);
     return -1;
 }
 
@@ -231,45 +234,111 @@ static int check_event(struct s3_request *r, const char *event)
             return -1;
         }
     }
-    return fail(r, event, "The event is not supported for notifications");
+    return fail(r, "Event", event, "The event is not supported for notifications");
+}
+
+/* The first of that name in a row of elements that may be changed. */
+static struct tree *find(struct tree *row, const char *name)
+{
+    while (row && strcmp(row->name, name) != 0)
+        row = row->next;
+    return row;
 }
 
 static int check_filter(struct s3_request *r, const struct tree *config)
 {
-    const struct tree *key = tree_get(tree_get(config, "Filter"), "S3Key");
+    struct tree *filter = find(config->child, "Filter");
+    struct tree *key = filter ? find(filter->child, "S3Key") : NULL;
     size_t prefixes = 0, suffixes = 0;
-    for (const struct tree *t = tree_get(key, "FilterRule"); t; t = tree_same(t)) {
-        const char *name = tree_text(t, "Name");
+    for (struct tree *t = key ? key->child : NULL; t; t = t->next) {
+        struct tree *name = find(t->child, "Name");
         if (!name || !tree_text(t, "Value")) {
             s3_fail_malformed(r);
             return -1;
         }
-        prefixes += strcasecmp(name, "prefix") == 0;
-        suffixes += strcasecmp(name, "suffix") == 0;
-        if (strcasecmp(name, "prefix") != 0 && strcasecmp(name, "suffix") != 0)
-            return fail(r, name, "filter rule name must be either prefix or suffix");
+        int is_prefix = strcasecmp(name->text, "prefix") == 0;
+        if (!is_prefix && strcasecmp(name->text, "suffix") != 0)
+            return fail(r, "FilterRule.Name", name->text,
+                        "filter rule name must be either prefix or suffix");
+        prefixes += is_prefix;
+        suffixes += !is_prefix;
+        name->text = is_prefix ? "Prefix" : "Suffix"; /* as AWS gives them back */
     }
     return prefixes < 2 && suffixes < 2
                ? 0
-               : fail(r, prefixes > 1 ? "prefix" : "suffix",
+               : fail(r, "FilterRule.Name", prefixes > 1 ? "prefix" : "suffix",
                       "Cannot specify more than one prefix or suffix rule in a filter.");
 }
 
-static int check_target(struct s3_request *r, size_t kind, const char *arn)
+static int check_arn(struct s3_request *r, size_t kind, const char *arn)
 {
     static const char *const parts[] = {":sqs:", ":sns:", ":lambda:"};
-    const char *skip = exchange_header(r->x, "x-amz-skip-destination-validation");
-    struct err err = {0};
     if (strncmp(arn, "arn:aws:", 8) != 0 || !strstr(arn, parts[kind]))
-        return fail(r, arn, "The ARN could not be parsed");
-    if (kind != FUNCTION && ends_with(arn, ".fifo"))
-        return fail(r, arn, "FIFO queues and topics are not supported");
-    if (skip && strcasecmp(skip, "true") == 0)
-        return 0;
+        return fail(r, kinds[kind].target, arn, "The ARN could not be parsed");
+    return kind == FUNCTION || !ends_with(arn, ".fifo")
+               ? 0
+               : fail(r, kinds[kind].target, arn, "FIFO queues and topics are not supported");
+}
+
+/* Those that cannot be reached, as fields of one error: the ARN and why. */
+struct unreached {
+    struct error_field fields[2 * MAX_UNREACHED];
+    size_t count;
+};
+
+static void note_unreached(struct s3_request *r, size_t kind, const char *arn, int is_absent,
+                           struct unreached *out)
+{
+    static const char *const words[] = {"queue", "topic", "Lambda function"};
+    struct arena *arena = &r->x->arena;
+    if (out->count == 2 * MAX_UNREACHED)
+        return;
+    size_t number = out->count / 2 + 1;
+    const char *why =
+        is_absent ? arena_printf(arena, "The destination %s does not exist", words[kind])
+                  : arena_printf(arena,
+                                 "Permissions on the destination %s do not allow S3 to publish "
+                                 "notifications from this bucket",
+                                 words[kind]);
+    out->fields[out->count++] =
+        (struct error_field){arena_printf(arena, "ArgumentName%zu", number), arn};
+    out->fields[out->count++] =
+        (struct error_field){arena_printf(arena, "ArgumentValue%zu", number), why};
+}
+
+static int fail_unreached(struct s3_request *r, const struct unreached *u)
+{
+    for (size_t i = 0; i < u->count; i++)
+        if (!u->fields[i].name || !u->fields[i].value) {
+            exchange_fail(r->x, "InternalError", "Out of memory.");
+            return -1;
+        }
+    exchange_fail_fields(r->x, "InvalidArgument",
+                         "Unable to validate the following destination configurations", u->fields,
+                         u->count);
+    return -1;
+}
+
+static int skips_targets(struct s3_request *r)
+{
+    const char *skip = exchange_header(r->x, "x-amz-skip-destination-validation");
+    return skip && strcasecmp(skip, "true") == 0;
+}
+
+static int check_targets(struct s3_request *r, const struct tree *all)
+{
+    struct unreached unreached = {0};
     const char *bucket = arena_printf(&r->x->arena, "arn:aws:s3:::%s", r->bucket);
-    if (bucket && cloud_check_delivery(r->s3->cloud, arn, bucket, &err) == 0)
-        return 0;
-    return fail(r, arn, "Unable to validate the following destination configurations");
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        const struct tree *config = tree_get(all, kinds[kind].element);
+        for (; config; config = tree_same(config)) {
+            struct err err = {0};
+            const char *arn = tree_text(config, kinds[kind].target);
+            if (!bucket || cloud_check_delivery(r->s3->cloud, arn, bucket, &err) < 0)
+                note_unreached(r, kind, arn, err.code == ERR_NOT_FOUND, &unreached);
+        }
+    }
+    return unreached.count ? fail_unreached(r, &unreached) : 0;
 }
 
 /* Configurations without an Id get one. */
@@ -335,14 +404,14 @@ static int check_config(struct s3_request *r, size_t kind, struct tree *config)
     for (const struct tree *t = tree_get(config, "Event"); t; t = tree_same(t))
         if (check_event(r, t->text) < 0)
             return -1;
-    return check_filter(r, config) < 0 || check_target(r, kind, target) < 0
-               ? -1
-               : name_config(r, config);
+    return check_filter(r, config) < 0 || check_arn(r, kind, target) < 0 ? -1
+                                                                         : name_config(r, config);
 }
 
 /* Says that the target is wired up; functions get none. */
-static int send_test(struct s3_request *r, const char *target)
+static int send_test(struct s3_request *r, size_t kind, const char *target)
 {
+    struct unreached unreached = {0};
     struct err err = {0};
     char when[CLOCK_TEXT_BYTES], arn[128];
     clock_text(r->x->received_unix_ms, when);
@@ -359,24 +428,28 @@ static int send_test(struct s3_request *r, const char *target)
     int result = body ? cloud_deliver(r->s3->cloud, &delivery, &err) : -1;
     free(body);
     json_decref(message);
-    return result == 0
-               ? 0
-               : fail(r, target, "Unable to validate the following destination configurations");
+    if (result == 0)
+        return 0;
+    note_unreached(r, kind, target, err.code == ERR_NOT_FOUND, &unreached);
+    return fail_unreached(r, &unreached);
 }
 
 int events_check(struct s3_request *r, struct tree *all)
 {
-    const char *skip = exchange_header(r->x, "x-amz-skip-destination-validation");
     for (struct tree *config = all->child; config; config = config->next)
         for (size_t kind = 0; kind < KINDS; kind++)
             if (strcmp(config->name, kinds[kind].element) == 0 && check_config(r, kind, config) < 0)
                 return -1;
     if (check_overlap(r, all) < 0)
         return -1;
-    for (size_t kind = 0; kind < FUNCTION && !skip; kind++) {
+    if (skips_targets(r))
+        return 0;
+    if (check_targets(r, all) < 0)
+        return -1;
+    for (size_t kind = 0; kind < FUNCTION; kind++) {
         const struct tree *config = tree_get(all, kinds[kind].element);
         for (; config; config = tree_same(config))
-            if (send_test(r, tree_text(config, kinds[kind].target)) < 0)
+            if (send_test(r, kind, tree_text(config, kinds[kind].target)) < 0)
                 return -1;
     }
     return 0;

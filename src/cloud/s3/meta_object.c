@@ -280,10 +280,11 @@ int meta_delete_objects(struct s3_request *r, struct meta_delete *deletes, size_
 struct change_job {
     struct s3_request *r;
     struct meta_change *change;
+    char etag[S3_ETAG_BYTES]; /* of what was changed */
 };
 
 /* 1 when a row of the table was changed. */
-static int change_row(struct connection *c, const char *sql, const struct change_job *job,
+static int change_row(struct connection *c, const char *sql, struct change_job *job,
                       struct err *err)
 {
     const struct meta_change *change = job->change;
@@ -301,7 +302,9 @@ static int change_row(struct connection *c, const char *sql, const struct change
     int found = step == SQLITE_ROW;
     if (found) {
         const char *version = (const char *)sqlite3_column_text(s, 0);
+        const char *etag = (const char *)sqlite3_column_text(s, 1);
         snprintf(job->change->out_version, S3_VERSION_BYTES, "%s", version ? version : "");
+        snprintf(job->etag, sizeof job->etag, "%s", etag ? etag : "");
         step = sqlite3_step(s);
     }
     if (step != SQLITE_DONE)
@@ -322,13 +325,13 @@ static int change_object_job(struct connection *c, void *context, struct err *er
     int found = change_row(c,
                            "UPDATE objects SET tags=coalesce(?4, tags), acl=coalesce(?5, acl)"
                            " WHERE bucket=?1 AND key=?2 AND (?3 IS NULL OR version=?3)"
-                           " RETURNING version",
+                           " RETURNING version, etag",
                            job, err);
     if (found == 0 && change->version)
         found = change_row(c,
                            "UPDATE history SET tags=coalesce(?4, tags), acl=coalesce(?5, acl)"
                            " WHERE bucket=?1 AND key=?2 AND version=?3 AND marker=0"
-                           " RETURNING version",
+                           " RETURNING version, etag",
                            job, err);
     if (found < 0)
         return -1;
@@ -339,7 +342,7 @@ static int change_object_job(struct connection *c, void *context, struct err *er
         return 0;
     struct s3_event event = {.name = change->event,
                              .key = job->r->key,
-                             .etag = "",
+                             .etag = job->etag,
                              .version = change->out_version,
                              .sequence = job->r->x->received_unix_ms * 1000};
     return events_note(c, job->r, &event, err);

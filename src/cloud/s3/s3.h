@@ -41,7 +41,8 @@ enum {
     S3_MAX_LIST = 1000,
     S3_MAX_DELETE = 1000,
     S3_MAX_PARTS = 10000,
-    S3_MAX_XML_BYTES = 4 * 1024 * 1024, /* of a request */
+    S3_MAX_DELETE_BYTES = 2048000, /* of a list of keys, of one of parts */
+    S3_MAX_COMPLETE_BYTES = 2621440,
     S3_MEMORY_BODY_BYTES = 512 * 1024,
     S3_ETAG_BYTES = 56, /* 32 hex digits, '-', part count */
 };

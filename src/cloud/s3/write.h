@@ -92,6 +92,8 @@ struct tree_rule;
 struct tree *s3_take_tree(struct s3_request *r, const char *root, const struct tree_rule *rules);
 struct tree *s3_take_tree_as(struct s3_request *r, const char *root, const struct tree_rule *rules,
                              const char *code);
+/* -1, answered: the body is longer. */
+int s3_check_size(struct s3_request *r, size_t most_bytes);
 /* policy.c. The body as a policy; NULL: answered. */
 const char *s3_take_policy(struct s3_request *r);
 
