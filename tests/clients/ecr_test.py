@@ -149,8 +149,11 @@ class Api(Base):
         self.ecr.untag_resource(resourceArn=arn, tagKeys=["l"])
         self.assertEqual(self.ecr.list_tags_for_resource(resourceArn=arn)["tags"],
                          [{"Key": "k", "Value": "w"}])
-        self.refused("RepositoryPolicyNotFoundException", self.ecr.get_repository_policy,
-                     repositoryName="a/b")
+        for call, code, word in ((self.ecr.get_repository_policy, "RepositoryPolicyNotFoundException", "Repository"),
+                                 (self.ecr.get_lifecycle_policy, "LifecyclePolicyNotFoundException", "Lifecycle")):
+            self.assertEqual(self.refused(code, call, repositoryName="a/b"),
+                             f"{word} policy does not exist for the repository with name 'a/b' in the registry "
+                             "with id '000000000000'")
         self.ecr.set_repository_policy(repositoryName="a/b", policyText='{"Version": "x"}')
         self.assertEqual(self.ecr.get_repository_policy(repositoryName="a/b")["policyText"],
                          '{"Version": "x"}')

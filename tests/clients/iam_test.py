@@ -73,10 +73,11 @@ class Entities(Base):
                      PolicyDocument=LAMBDA)
         self.refused("InvalidAction", iam.list_policies_granting_service_access,
                      Arn="arn:aws:iam::000000000000:user/ada", ServiceNamespaces=["s3"])
-        message = self.refused("ValidationError", iam.create_user, UserName="x",
-                               PermissionsBoundary=READ_ONLY)
-        self.assertIn("PermissionsBoundary", message)
-        self.refused("NoSuchEntity", iam.get_user, UserName="x")
+        sts = self.cloud.client(boto3, "sts")
+        self.assertIn("TransitiveTagKeys", self.refused(
+            "ValidationError", sts.assume_role, RoleArn="x", RoleSessionName="s1", TransitiveTagKeys=["x"]))
+        self.assertEqual(self.refused("InvalidAction", sts.get_federation_token, Name="fred"),
+                         "Could not find operation GetFederationToken for version 2011-06-15")
 
     def test_a_role_is_kept_with_its_policies(self):
         iam = self.iam
@@ -227,6 +228,47 @@ class Access(Base):
                         client.send_message(QueueUrl=url, MessageBody="x")
                     else:
                         self.refused("AccessDeniedException", client.send_message, QueueUrl=url, MessageBody="x")
+
+    def test_a_boundary_ends_what_identity_policies_allow(self):
+        iam, sqs = self.iam, self.cloud.client(boto3, "sqs")
+        url = sqs.create_queue(QueueName="bounded")["QueueUrl"]
+        arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:bounded"
+        boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document(
+            statement(["sqs:Send*", "sts:*"]), statement("sqs:PurgeQueue", effect="Deny")))["Policy"]["Arn"]
+        self.assertEqual(self.refused("NoSuchEntity", iam.create_user, UserName="x", PermissionsBoundary=boundary + "x"),
+                         f"Scope ARN: {boundary}x does not exist or is not attachable.")
+        shown = {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": boundary}
+        key = self.user("inside", document(statement("sqs:*")))
+        iam.put_user_permissions_boundary(UserName="inside", PermissionsBoundary=boundary)
+        self.assertEqual(iam.get_user(UserName="inside")["User"]["PermissionsBoundary"], shown)
+        role = iam.create_role(RoleName="inside", AssumeRolePolicyDocument=trust({"AWS": "*"}),
+                               PermissionsBoundary=boundary)["Role"]
+        self.assertEqual(role["PermissionsBoundary"], shown)
+        self.assertNotIn("PermissionsBoundary", next(r for r in iam.list_roles()["Roles"] if r["RoleName"] == "inside"))
+        iam.put_role_policy(RoleName="inside", PolicyName="all", PolicyDocument=document(statement("sqs:*")))
+        keys = self.client_of("sts", key).assume_role(RoleArn=role["Arn"], RoleSessionName="one")["Credentials"]
+        for client in (self.client_of("sqs", key), self.client_of("sqs", keys)):
+            client.send_message(QueueUrl=url, MessageBody="x")
+            self.assertIn("because no permissions boundary allows the sqs:ReceiveMessage action",
+                          self.refused("AccessDeniedException", client.receive_message, QueueUrl=url))
+            self.assertIn("with an explicit deny in a permissions boundary",
+                          self.refused("AccessDeniedException", client.purge_queue, QueueUrl=url))
+        for principal, users in ((f"arn:aws:iam::{ACCOUNT}:user/inside", True), (role["Arn"], False)):
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(
+                statement("sqs:ReceiveMessage", arn, Principal={"AWS": principal}))})
+            call = self.client_of("sqs", key if users else keys).receive_message
+            if users:  # a user by name is let past the boundary, a role is not
+                call(QueueUrl=url)
+            else:
+                self.refused("AccessDeniedException", call, QueueUrl=url)
+        self.assertEqual(iam.get_policy(PolicyArn=boundary)["Policy"]["PermissionsBoundaryUsageCount"], 2)
+        self.assertEqual([p["Arn"] for p in iam.list_policies(PolicyUsageFilter="PermissionsBoundary")["Policies"]],
+                         [boundary])
+        self.refused("DeleteConflict", iam.delete_policy, PolicyArn=boundary)
+        iam.delete_user_permissions_boundary(UserName="inside")
+        iam.delete_role_permissions_boundary(RoleName="inside")
+        self.client_of("sqs", key).purge_queue(QueueUrl=url)
+        iam.delete_policy(PolicyArn=boundary)
 
     def test_a_denial_says_where_it_comes_from(self):
         sqs = self.cloud.client(boto3, "sqs")

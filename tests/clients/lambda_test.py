@@ -250,7 +250,10 @@ class LambdaTest(clouds.Case):
         self.assertEqual(self.invoke("event", "x", InvocationType="DryRun")[1]["StatusCode"], 204)
         _, reply = self.invoke("event", "print from an event", InvocationType="Event")
         self.assertEqual(reply["StatusCode"], 202)
-        clouds.wait_until(lambda: self.logged("event", "from an event"))
+        old = self.client.invoke_async(FunctionName="event", InvokeArgs=b'"print from an old client"')
+        self.assertEqual(old["Status"], 202)
+        for text in ("from an event", "from an old client"):
+            clouds.wait_until(lambda: self.logged("event", text))
 
     def logged(self, name, text):
         """Whether a function's log holds the text; its group comes with the first line."""

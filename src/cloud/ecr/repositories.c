@@ -150,11 +150,12 @@ int on_put_mutability(struct api_call *call)
 /* -- texts of a repository: its policy, its lifecycle policy -- */
 
 struct kind {
-    const char *kind, *member, *absent;
+    const char *kind, *member, *absent, *word;
 };
-static const struct kind policy = {"policy", "policyText", "RepositoryPolicyNotFoundException"};
+static const struct kind policy = {"policy", "policyText", "RepositoryPolicyNotFoundException",
+                                   "Repository"};
 static const struct kind lifecycle = {"lifecycle", "lifecyclePolicyText",
-                                      "LifecyclePolicyNotFoundException"};
+                                      "LifecyclePolicyNotFoundException", "Lifecycle"};
 
 static void set_kind(struct api_call *call, const struct kind *kind, const char *value)
 {
@@ -185,10 +186,10 @@ static int get_kind(struct api_call *call, const struct kind *kind)
         0)
         return api_no_repository(call);
     if (!value)
-        return api_fail(
-            call, kind->absent,
-            "The repository with name '%s' in the registry with id '%s' has no %s policy",
-            call->repository, api_account(call), kind->kind);
+        return api_fail(call, kind->absent,
+                        "%s policy does not exist for the repository with name '%s' in the "
+                        "registry with id '%s'",
+                        kind->word, call->repository, api_account(call));
     set_kind(call, kind, value);
     return 0;
 }

@@ -21,13 +21,15 @@ void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const js
         buf_printf(body, "<MaxSessionDuration>%lld</MaxSessionDuration>",
                    (long long)json_integer_value(json_object_get(entity, "MaxSessionDuration")));
     }
-    iam_put_tags(call, json_object_get(entity, "tags"));
 }
 
+/* Lists leave out the rest of it, as on AWS. */
 static void put_element(struct iam_call *call)
 {
     buf_printf(&call->body, "<%s>", call->kind->element);
     iam_put_entity(call, call->kind, call->entity);
+    iam_put_boundary(call, call->entity);
+    iam_put_tags(call, json_object_get(call->entity, "tags"));
     buf_printf(&call->body, "</%s>", call->kind->element);
 }
 
@@ -71,7 +73,8 @@ static int complete_role(struct iam_call *call)
 
 static int complete(struct iam_call *call)
 {
-    if (iam_read_tags(call, json_object_get(call->entity, "tags")) < 0)
+    if (iam_read_tags(call, json_object_get(call->entity, "tags")) < 0 ||
+        iam_read_boundary(call) < 0)
         return -1;
     if (call->kind == &iam_user)
         return json_object_set_new(call->entity, "keys", json_array());
@@ -328,7 +331,7 @@ static int list_groups_of(struct iam_call *call)
 }
 
 const struct iam_operation iam_entity_operations[] = {
-    {"CreateUser", &iam_user, 1, " UserName Path Tags ", create},
+    {"CreateUser", &iam_user, 1, " UserName Path PermissionsBoundary Tags ", create},
     {"GetUser", &iam_user, 0, " UserName ", get},
     {"ListUsers", &iam_user, 0, " PathPrefix Marker MaxItems ", list},
     {"UpdateUser", &iam_user, 1, " UserName NewUserName NewPath ", rename_entity},
@@ -342,7 +345,9 @@ const struct iam_operation iam_entity_operations[] = {
     {"AddUserToGroup", &iam_group, 1, " GroupName UserName ", add_member},
     {"RemoveUserFromGroup", &iam_group, 1, " GroupName UserName ", remove_member},
     {"CreateRole", &iam_role, 1,
-     " RoleName Path AssumeRolePolicyDocument Description MaxSessionDuration Tags ", create},
+     " RoleName Path AssumeRolePolicyDocument Description MaxSessionDuration PermissionsBoundary "
+     "Tags ",
+     create},
     {"GetRole", &iam_role, 0, " RoleName ", get},
     {"ListRoles", &iam_role, 0, " PathPrefix Marker MaxItems ", list},
     {"UpdateRole", &iam_role, 1, " RoleName Description MaxSessionDuration ", update_role},

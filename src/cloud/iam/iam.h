@@ -22,13 +22,14 @@
  *                 "UpdateDate", "default", "next", "tags", "versions": {"v1": {"document",
  *                 "CreateDate"}}}}}
  *   entity: {"Path", "Name", "Id", "Arn", "CreateDate", "tags": {KEY: VALUE},
- *            "attached": [ARN..], "inline": {NAME: document}} */
+ *            "attached": [ARN..], "inline": {NAME: document}, "boundary": ARN or absent} */
 struct iam {
     struct cloud *cloud;
     char path[PATH_MAX];
     pthread_mutex_t lock; /* of all below */
     json_t *state;
-    json_t *compiled; /* parsed documents, by entity's ARN; emptied by every change */
+    json_t *compiled; /* parsed documents, by entity's ARN (a list) or boundary's (one); emptied by
+                         every change */
     json_t *sessions; /* key id of a session with a policy of its own: {"policy", "expires"} */
 };
 
@@ -134,6 +135,11 @@ void iam_end(struct iam_call *call, int result);
 /* -- entities.c -- */
 void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const json_t *entity);
 
+/* -- boundary.c: "PermissionsBoundary" -- */
+void iam_put_boundary(struct iam_call *call, const json_t *entity); /* nothing for none */
+int iam_read_boundary(struct iam_call *call); /* into call->entity, where the call has one */
+size_t iam_count_boundaries(const json_t *state, const char *arn); /* whose boundary it is */
+
 /* -- tags.c: "Tags.member.1.Key" -- */
 void iam_put_tags(struct iam_call *call, const json_t *tags); /* nothing for none */
 int iam_read_tags(struct iam_call *call, json_t *tags);
@@ -147,7 +153,8 @@ json_t *iam_policy_document(const json_t *state, const char *arn);
 
 /* -- operations, each table ends with an action of NULL -- */
 extern const struct iam_operation iam_entity_operations[], iam_policy_operations[],
-    iam_managed_operations[], iam_key_operations[], iam_tag_operations[], iam_account_operations[];
+    iam_managed_operations[], iam_key_operations[], iam_tag_operations[], iam_account_operations[],
+    iam_boundary_operations[];
 
 /* Every active key of every user becomes known to the front. */
 int iam_publish_keys(struct iam *iam, struct err *err) MUST_USE;

@@ -253,9 +253,22 @@ static enum policy_effect ask_session(const struct iam *iam, const char *access_
                : POLICY_ALLOWS;
 }
 
+/* The same of a user's or role's boundary. */
+static enum policy_effect ask_boundary(struct iam *iam, const struct asking *a,
+                                       const struct policy_request *request)
+{
+    const char *arn = iam_text(a->entity, "boundary");
+    if (!*arn)
+        return POLICY_ALLOWS;
+    json_t *document = json_object_get(iam->compiled, arn);
+    if (!document)
+        json_object_set_new(iam->compiled, arn, document = iam_policy_document(iam->state, arn));
+    return document ? policy_evaluate(document, POLICY_OF_IDENTITY, request) : POLICY_SILENT;
+}
+
 /* Does it allow by naming the signer, and not just the account, which leaves it to the signer's own
- * policies? Whom it names by the role is bound by the session's policy, `by_role` tells; whom it
- * names by the session is not. */
+ * policies? Whom it names by the role is bound by boundary and session policy, `by_role` tells; a
+ * user or session that it names is not. */
 static int allows_by_name(const json_t *document, enum policy_kind kind, int by_role,
                           const struct policy_request *request)
 {
@@ -266,7 +279,7 @@ static int allows_by_name(const json_t *document, enum policy_kind kind, int by_
     return policy_evaluate(document, kind, &named) == POLICY_ALLOWS;
 }
 
-static enum policy_effect ask_resource(const char *text, enum policy_effect session,
+static enum policy_effect ask_resource(const char *text, int is_bound,
                                        const struct policy_request *request)
 {
     struct err err;
@@ -274,7 +287,7 @@ static enum policy_effect ask_resource(const char *text, enum policy_effect sess
     enum policy_effect effect =
         document ? policy_evaluate(document, POLICY_OF_RESOURCE, request) : POLICY_SILENT;
     if (effect == POLICY_ALLOWS &&
-        !allows_by_name(document, POLICY_OF_RESOURCE, session == POLICY_ALLOWS, request))
+        !allows_by_name(document, POLICY_OF_RESOURCE, !is_bound, request))
         effect = POLICY_SILENT;
     json_decref(document);
     return effect;
@@ -282,37 +295,56 @@ static enum policy_effect ask_resource(const char *text, enum policy_effect sess
 
 /* What the documents say that have a voice. */
 struct verdict {
-    enum policy_effect identity, session, resource;
+    enum policy_effect identity, resource, boundary, session;
 };
+
+static struct verdict ask_identity(struct iam *iam, const struct asking *a,
+                                   const struct policy_request *request)
+{
+    return (struct verdict){.identity = evaluate_all(documents_of(iam, a), request),
+                            .boundary = ask_boundary(iam, a, request),
+                            .session = ask_session(iam, a->x->identity.access_key_id, request)};
+}
+
+static int is_bound(const struct verdict *v)
+{
+    return v->boundary != POLICY_ALLOWS || v->session != POLICY_ALLOWS;
+}
+
+/* The kind of policy that denies; NULL: none. */
+static const char *denier(const struct verdict *v)
+{
+    return v->identity == POLICY_DENIES   ? "an identity-based policy"
+           : v->resource == POLICY_DENIES ? "a resource-based policy"
+           : v->boundary == POLICY_DENIES ? "a permissions boundary"
+           : v->session == POLICY_DENIES  ? "a session policy"
+                                          : NULL;
+}
 
 static int is_allowed(const struct verdict *v)
 {
-    if (v->identity == POLICY_DENIES || v->session == POLICY_DENIES || v->resource == POLICY_DENIES)
-        return 0;
-    return v->resource == POLICY_ALLOWS ||
-           (v->identity == POLICY_ALLOWS && v->session == POLICY_ALLOWS);
+    return !denier(v) &&
+           (v->resource == POLICY_ALLOWS || (v->identity == POLICY_ALLOWS && !is_bound(v)));
 }
 
 static int explain(const struct asking *a, const struct access_question *question,
                    const struct verdict *v, struct err *why)
 {
     const char *who = a->x->identity.arn ? a->x->identity.arn : "anonymous";
-    const char *denier = v->identity == POLICY_DENIES   ? "an identity-based"
-                         : v->resource == POLICY_DENIES ? "a resource-based"
-                         : v->session == POLICY_DENIES  ? "a session"
-                                                        : NULL;
-    if (denier)
+    if (denier(v))
         return err_set(why, ERR_DENIED,
                        "User: %.160s is not authorized to perform: %.64s on resource: %.160s with "
-                       "an explicit deny in %s policy",
-                       who, question->action, question->resource, denier);
-    const char *reason = !a->entity && a->session ? "its role does not exist, so no identity-based"
-                         : v->identity == POLICY_ALLOWS ? "no session"
-                                                        : "no identity-based";
+                       "an explicit deny in %s",
+                       who, question->action, question->resource, denier(v));
+    const char *silent = "identity-based policy";
+    if (v->identity == POLICY_ALLOWS)
+        silent = v->boundary == POLICY_SILENT ? "permissions boundary" : "session policy";
     return err_set(why, ERR_DENIED,
                    "User: %.160s is not authorized to perform: %.64s on resource: %.160s because "
-                   "%s policy allows the %.64s action",
-                   who, question->action, question->resource, reason, question->action);
+                   "%sno %s allows the %.64s action",
+                   who, question->action, question->resource,
+                   !a->entity && a->session ? "its role does not exist, so " : "", silent,
+                   question->action);
 }
 
 int iam_judge(void *self, struct exchange *x, const struct access_question *question,
@@ -323,9 +355,8 @@ int iam_judge(void *self, struct exchange *x, const struct access_question *ques
     pthread_mutex_lock(&iam->lock);
     read_asking(&a, x, iam->state);
     struct policy_request request = make_request(&a, question);
-    struct verdict v = {.identity = evaluate_all(documents_of(iam, &a), &request),
-                        .session = ask_session(iam, x->identity.access_key_id, &request)};
-    v.resource = ask_resource(question->resource_policy, v.session, &request);
+    struct verdict v = ask_identity(iam, &a, &request);
+    v.resource = ask_resource(question->resource_policy, is_bound(&v), &request);
     int result = is_allowed(&v) ? 0 : explain(&a, question, &v, why);
     pthread_mutex_unlock(&iam->lock);
     return result;
@@ -344,12 +375,10 @@ int iam_may_assume(struct iam *iam, struct exchange *x, const json_t *role)
     struct policy_request request = make_request(&a, &question);
     enum policy_effect trusts =
         trust ? policy_evaluate(trust, POLICY_OF_TRUST, &request) : POLICY_SILENT;
-    struct verdict v = {.identity = evaluate_all(documents_of(iam, &a), &request),
-                        .session = ask_session(iam, x->identity.access_key_id, &request)};
+    struct verdict v = ask_identity(iam, &a, &request);
     if (x->identity.is_administrator)
         v.identity = POLICY_ALLOWS;
-    if (trusts == POLICY_ALLOWS &&
-        allows_by_name(trust, POLICY_OF_TRUST, v.session == POLICY_ALLOWS, &request))
+    if (trusts == POLICY_ALLOWS && allows_by_name(trust, POLICY_OF_TRUST, !is_bound(&v), &request))
         v.resource = POLICY_ALLOWS;
     json_decref(trust);
     return trusts == POLICY_ALLOWS && is_allowed(&v) ? 0 : -1;

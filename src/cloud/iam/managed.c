@@ -40,6 +40,28 @@ static const struct {
     {"AmazonEC2ContainerRegistryReadOnly",
      "[\"ecr:GetAuthorizationToken\",\"ecr:BatchCheckLayerAvailability\","
      "\"ecr:GetDownloadUrlForLayer\",\"ecr:BatchGetImage\",\"ecr:Describe*\",\"ecr:List*\"]"},
+    {"AmazonEC2ContainerRegistryPullOnly",
+     "[\"ecr:GetAuthorizationToken\",\"ecr:BatchCheckLayerAvailability\","
+     "\"ecr:GetDownloadUrlForLayer\",\"ecr:BatchGetImage\"]"},
+    {"AmazonEC2ContainerRegistryPowerUser",
+     "[\"ecr:GetAuthorizationToken\",\"ecr:BatchCheckLayerAvailability\","
+     "\"ecr:GetDownloadUrlForLayer\",\"ecr:GetRepositoryPolicy\",\"ecr:DescribeRepositories\","
+     "\"ecr:ListImages\",\"ecr:DescribeImages\",\"ecr:BatchGetImage\",\"ecr:GetLifecyclePolicy\","
+     "\"ecr:GetLifecyclePolicyPreview\",\"ecr:ListTagsForResource\","
+     "\"ecr:DescribeImageScanFindings\",\"ecr:InitiateLayerUpload\",\"ecr:UploadLayerPart\","
+     "\"ecr:CompleteLayerUpload\",\"ecr:PutImage\"]"},
+    {"AWSXRayDaemonWriteAccess",
+     "[\"xray:PutTraceSegments\",\"xray:PutTelemetryRecords\",\"xray:GetSamplingRules\","
+     "\"xray:GetSamplingTargets\",\"xray:GetSamplingStatisticSummaries\"]"},
+    {"service-role/AmazonAPIGatewayPushToCloudWatchLogs",
+     "[\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:DescribeLogGroups\","
+     "\"logs:DescribeLogStreams\",\"logs:PutLogEvents\",\"logs:GetLogEvents\","
+     "\"logs:FilterLogEvents\"]"},
+    {"service-role/AWSLambdaVPCAccessExecutionRole",
+     "[\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\","
+     "\"ec2:CreateNetworkInterface\",\"ec2:DescribeNetworkInterfaces\",\"ec2:DescribeSubnets\","
+     "\"ec2:DeleteNetworkInterface\",\"ec2:AssignPrivateIpAddresses\","
+     "\"ec2:UnassignPrivateIpAddresses\"]"},
     {"service-role/AWSLambdaBasicExecutionRole",
      "[\"logs:CreateLogGroup\",\"logs:CreateLogStream\",\"logs:PutLogEvents\"]"},
     {"service-role/AWSLambdaSQSQueueExecutionRole",
@@ -103,11 +125,19 @@ static void put_policy(struct iam_call *call, const char *arn, const json_t *pol
     iam_put(call, policy, "Description");
     form_put(&call->body, "DefaultVersionId", iam_text(policy, "default"));
     buf_printf(&call->body,
-               "<AttachmentCount>%ld</AttachmentCount><IsAttachable>true</IsAttachable>",
-               count_attached(call, arn));
+               "<AttachmentCount>%ld</AttachmentCount><PermissionsBoundaryUsageCount>%zu"
+               "</PermissionsBoundaryUsageCount><IsAttachable>true</IsAttachable>",
+               count_attached(call, arn), iam_count_boundaries(call->state, arn));
     iam_put(call, policy, "CreateDate");
     iam_put(call, policy, "UpdateDate");
-    iam_put_tags(call, json_object_get(policy, "tags"));
+}
+
+static void put_element(struct iam_call *call, const char *arn, const json_t *policy)
+{
+    buf_puts(&call->body, "<Policy>");
+    put_policy(call, arn, policy);
+    iam_put_tags(call, json_object_get(policy, "tags")); /* which lists leave out */
+    buf_puts(&call->body, "</Policy>");
 }
 
 /* AWS's own, as an object of the form of customers'. A new reference, or NULL. */
@@ -158,26 +188,25 @@ static int get(struct iam_call *call)
     json_t *policy = find(call);
     if (!policy)
         return -1;
-    buf_puts(&call->body, "<Policy>");
-    put_policy(call, iam_get(call, "PolicyArn"), policy);
-    buf_puts(&call->body, "</Policy>");
+    put_element(call, iam_get(call, "PolicyArn"), policy);
     json_decref(policy);
     return 0;
 }
 
-/* What OnlyAttached and PolicyUsageFilter leave of a list; no policy here is a boundary. */
+/* What OnlyAttached and PolicyUsageFilter leave of a list. */
 static void keep_used(struct iam_call *call, json_t *all)
 {
     const char *attached = iam_get(call, "OnlyAttached"), *use = iam_get(call, "PolicyUsageFilter");
     int only_attached = attached && strcmp(attached, "true") == 0;
+    int only_boundaries = use && strcmp(use, "PermissionsBoundary") == 0;
     const char *arn;
     json_t *policy;
     void *next;
-    if (use && strcmp(use, "PermissionsBoundary") == 0)
-        json_object_clear(all);
     json_object_foreach_safe(all, next, arn, policy)
     {
-        if (only_attached && !count_attached(call, arn))
+        int is_boundary = iam_count_boundaries(call->state, arn) > 0;
+        if ((only_boundaries && !is_boundary) ||
+            (only_attached && !is_boundary && !count_attached(call, arn)))
             json_object_del(all, arn);
     }
 }
@@ -257,9 +286,7 @@ static int create(struct iam_call *call)
     json_object_set_new(all, arn, policy);
     if (iam_read_tags(call, json_object_get(policy, "tags")) < 0)
         return -1;
-    buf_puts(&call->body, "<Policy>");
-    put_policy(call, arn, policy);
-    buf_puts(&call->body, "</Policy>");
+    put_element(call, arn, policy);
     return 0;
 }
 
@@ -269,7 +296,7 @@ static int delete (struct iam_call *call)
     const char *arn = iam_get(call, "PolicyArn");
     if (!policy)
         return -1;
-    if (count_attached(call, arn))
+    if (count_attached(call, arn) || iam_count_boundaries(call->state, arn))
         return iam_refuse(call, "DeleteConflict", "Cannot delete a policy attached to entities.");
     if (json_object_size(json_object_get(policy, "versions")) > 1)
         return iam_refuse(call, "DeleteConflict",

@@ -14,8 +14,8 @@
 #define IAM_NAMESPACE "https://iam.amazonaws.com/doc/2010-05-08/"
 
 static const struct iam_operation *const tables[] = {
-    iam_entity_operations, iam_policy_operations, iam_managed_operations,
-    iam_key_operations,    iam_tag_operations,    iam_account_operations};
+    iam_entity_operations, iam_policy_operations,   iam_managed_operations, iam_key_operations,
+    iam_tag_operations,    iam_boundary_operations, iam_account_operations};
 
 static const struct iam_operation *find_operation(const struct iam_operation *table,
                                                   const char *action)
@@ -49,8 +49,9 @@ const struct iam_operation *iam_begin(struct iam_call *call, const struct iam_op
     const char *action = iam_get(call, "Action");
     const struct iam_operation *operation = action ? find_operation(table, action) : NULL;
     if (!operation) {
-        iam_refuse(call, "InvalidAction", "Could not find operation %.64s for version 2010-05-08",
-                   action ? action : "(none)");
+        const char *version = strrchr(name_space, 'c') + 2; /* ".../doc/2010-05-08/" */
+        iam_refuse(call, "InvalidAction", "Could not find operation %.64s for version %.10s",
+                   action ? action : "(none)", version);
         return NULL;
     }
     const char *unknown = find_unknown(call, operation->parameters);

@@ -114,26 +114,38 @@ static int refuse_headers(struct exchange *x)
     return 0;
 }
 
-static void run(struct lambda *lambda, struct exchange *x, const struct lambda_target *target,
-                int is_event)
+/* NULL: answered. */
+static const char *read_payload(struct exchange *x, size_t *size, int is_event)
 {
     struct err err = {0};
     const char *payload = x->body.size ? exchange_body(x, &err) : "{}";
-    size_t size = x->body.size ? x->body.size : 2;
-    if (!payload) {
+    *size = x->body.size ? x->body.size : 2;
+    if (!payload)
         exchange_fail_err(x, &err);
+    return payload && check_payload(x, payload, *size, is_event) == 0 ? payload : NULL;
+}
+
+static void queue(struct lambda *lambda, struct exchange *x, const struct lambda_target *target,
+                  const char *answer)
+{
+    struct err err = {0};
+    size_t size;
+    const char *payload = read_payload(x, &size, 1);
+    if (!payload)
         return;
-    }
-    if (check_payload(x, payload, size, is_event) < 0)
-        return;
-    if (is_event) {
-        if (lambda_put_event(lambda, target, x->request_id, payload, size, &err) < 0)
-            lambda_fail_err(x, &err);
-        else
-            exchange_respond(x, 202, "application/json", NULL, 0);
-        return;
-    }
+    if (lambda_put_event(lambda, target, x->request_id, payload, size, &err) < 0)
+        lambda_fail_err(x, &err);
+    else
+        exchange_respond(x, 202, "application/json", answer, strlen(answer));
+}
+
+static void run(struct lambda *lambda, struct exchange *x, const struct lambda_target *target)
+{
     int failed;
+    size_t size;
+    const char *payload = read_payload(x, &size, 0);
+    if (!payload)
+        return;
     const char *context = client_context(x, &failed);
     if (failed)
         return;
@@ -158,9 +170,9 @@ void lambda_invoke_function(void *self, struct rest_call *call)
     if (refuse_headers(x) < 0 || lambda_open(self, call, &target) < 0)
         return;
     if (!type || strcmp(type, "RequestResponse") == 0)
-        run(self, x, &target, 0);
+        run(self, x, &target);
     else if (strcmp(type, "Event") == 0)
-        run(self, x, &target, 1);
+        queue(self, x, &target, "");
     else if (strcmp(type, "DryRun") == 0)
         exchange_respond(x, 204, NULL, NULL, 0);
     else
@@ -169,6 +181,16 @@ void lambda_invoke_function(void *self, struct rest_call *call)
                       "satisfy constraint: Member must satisfy enum value set: [Event, "
                       "RequestResponse, DryRun]",
                       type);
+    lambda_release(&target);
+}
+
+/* What Event was before it was a type of Invoke; old clients know it. */
+void lambda_invoke_async(void *self, struct rest_call *call)
+{
+    struct lambda_target target;
+    if (lambda_open(self, call, &target) < 0)
+        return;
+    queue(self, call->x, &target, "{\"Status\":202}");
     lambda_release(&target);
 }
 

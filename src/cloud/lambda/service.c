@@ -27,6 +27,7 @@
     "LoggingConfig"
 static const struct rest_operation operations[] = {
     {"Invoke", "POST", FUNCTIONS "/{}/invocations", lambda_invoke_function, NULL},
+    {"InvokeAsync", "POST", "/2014-11-13/functions/{}/invoke-async", lambda_invoke_async, NULL},
     {"CreateFunction", "POST", FUNCTIONS, lambda_create_function,
      "FunctionName Code Publish PackageType Tags Architectures " SETTINGS},
     {"ListFunctions", "GET", FUNCTIONS, lambda_list_functions, NULL},

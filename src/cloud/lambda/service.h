@@ -55,7 +55,7 @@ lambda_operation lambda_list_layers, lambda_list_layer_versions, lambda_get_laye
     lambda_list_code_signing, lambda_get_code_signing, lambda_get_runtime_management,
     lambda_put_runtime_management, lambda_get_recursion;
 /* invocation.c */
-lambda_operation lambda_invoke_function;
+lambda_operation lambda_invoke_function, lambda_invoke_async;
 
 /* What an invocation or a question names: a function, and which version of it. */
 struct lambda_target {
