@@ -104,19 +104,25 @@ int edge_console_stop(void *context)
     return console->stopped;
 }
 
+static void print_stored(FILE *out, const struct recorder_result *recording, const char *bucket)
+{
+    char others[64] = "";
+    if (recording->files > 1)
+        snprintf(others, sizeof others, " and %" PRIu64 " before it", recording->files - 1);
+    fprintf(out, "video: %s%s (%" PRIu64 " frames, %.2f MB) %s in bucket %s\n",
+            strrchr(recording->path, '/') + 1, others, recording->frames,
+            (double)recording->bytes / 1e6, *others ? "are" : "is", bucket);
+}
+
 void edge_console_end(const struct edge_settings *settings, const struct edge_totals *totals,
                       const struct deployment *deployment)
 {
     const struct recorder_result *recording = &totals->recording;
     FILE *out = settings->json ? stderr : stdout;
     if (totals->stored)
-        fprintf(out, "video: %s (%" PRIu64 " frames, %.2f MB) is in bucket %s\n",
-                strrchr(recording->path, '/') + 1, recording->frames,
-                (double)recording->bytes / 1e6, deployment->videos_bucket);
+        print_stored(out, &totals->recording, deployment->videos_bucket);
     if (recording->dropped > 0)
-        fprintf(out,
-                "video: %" PRIu64
-                " frames were not recorded: the encoder, or the disk, was too slow\n",
+        fprintf(out, "video: %" PRIu64 " frames were not recorded: encoder or disk were too slow\n",
                 recording->dropped);
     fprintf(out,
             "%" PRIu64 " frames, %" PRIu64 " requests, %" PRIu64 " answers, %" PRIu64

@@ -5,6 +5,7 @@
 #include "edge/sender.h"
 #include "edge/spill.h"
 #include "edge/spool.h"
+#include "edge/uploads.h"
 #include "edge/watch.h"
 #include "video/picture.h"
 
@@ -22,7 +23,9 @@ static void on_video(void *context, const char *path)
 {
     struct err err = {0};
     struct edge_run *run = context;
-    if (sender_queue_video(run, path, &err) < 0)
+    if (!run->spool)
+        uploads_add(run->uploads, path);
+    else if (sender_queue_video(run, path, &err) < 0)
         edge_notice(run, "%s; it stays here", err.message);
 }
 
@@ -59,7 +62,7 @@ static struct recorder_options recorder_options_of(struct capture *capture,
     how.rotate = options->source.rotate;
     how.mirror = options->source.mirror;
     how.context = capture->run;
-    how.finished = capture->run->spool ? on_video : NULL;
+    how.finished = on_video;
     how.may_remove = capture->run->spool ? may_remove : NULL;
     return how;
 }

@@ -3,12 +3,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "edge/capture.h"
-#include "edge/retry.h"
 #include "edge/run.h"
 #include "edge/sender.h"
 #include "edge/spill.h"
 #include "edge/spool.h"
 #include "edge/uplink.h"
+#include "edge/uploads.h"
 #include "edge/visits.h"
 #include "edge/watch.h"
 
@@ -191,6 +191,8 @@ static int capture_and_deliver(struct capture *capture, struct err *err)
 {
     struct edge_run *run = capture->run;
     pthread_t ids[EDGE_MAX_WORKERS];
+    if (run->options->record && !run->spool && !(run->uploads = uploads_start(run, err)))
+        return -1;
     if (open_queues(run, err) < 0)
         return -1;
     size_t workers = start_watch(run, err) < 0 ? 0 : start_workers(run, ids, err);
@@ -199,22 +201,6 @@ static int capture_and_deliver(struct capture *capture, struct err *err)
     close_queues(run, ids, workers);
     visits_end(run->visits);
     visits_destroy(run->visits);
-    return result;
-}
-
-static int put_video(const struct edge_run *run, const char *path, struct err *err)
-{
-    struct retry retry;
-    struct uplink *uplink = uplink_open(run->options->deployment, err);
-    if (!uplink)
-        return -1;
-    int result;
-    retry_start(&retry, run->options->retry_s);
-    do
-        result = uplink_put_video(uplink, strrchr(path, '/') + 1, path, err);
-    while (result < 0 && uplink_may_pass(err) && !atomic_load(&run->cloud_gone) &&
-           retry_wait(&retry));
-    uplink_close(uplink);
     return result;
 }
 
@@ -228,12 +214,10 @@ static int queue_recording(struct edge_run *run, struct err *err)
     return queued ? 0 : sender_queue_video(run, path, err);
 }
 
-/* Name the recording, and bring it to the video bucket. */
-static int store_recording(struct capture *capture, struct err *err)
+/* Name the recording: whoever brings it to its bucket is told then. */
+static int finish_recorder(struct capture *capture, struct err *err)
 {
     struct edge_totals *totals = &capture->run->totals;
-    if (!capture->run->options->record)
-        return 0;
     if (!capture->recorder && capture->recorder_err.code == ERR_NONE)
         return 0; /* there was nothing to record */
     if (!capture->recorder) {
@@ -246,13 +230,25 @@ static int store_recording(struct capture *capture, struct err *err)
     totals->recorded = 1;
     if (capture->run->spool && queue_recording(capture->run, err) < 0)
         return -1;
-    if (!capture->run->spool && put_video(capture->run, totals->recording.path, err) < 0)
-        return err_wrap(err, "the recording stays in %s", totals->recording.path);
-    totals->stored = !capture->run->spool;
     if (capture->recorder_err.code == ERR_NONE)
         return 0;
     *err = capture->recorder_err;
     return err_wrap(err, "the recording was interrupted");
+}
+
+/* The first failure is told; all that can be done is done. */
+static int store_recording(struct capture *capture, struct err *err)
+{
+    struct err later = {0};
+    struct edge_run *run = capture->run;
+    int result = finish_recorder(capture, err);
+    int is_direct = run->uploads != NULL, sent = uploads_finish(run->uploads, &later);
+    run->uploads = NULL;
+    run->totals.stored = is_direct && sent == 0 && run->totals.recording.files > 0;
+    if (result < 0 || sent == 0)
+        return result;
+    *err = later;
+    return -1;
 }
 
 static void measure(struct edge_totals *totals, uint64_t start_ns)

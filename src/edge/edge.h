@@ -16,8 +16,8 @@
 
 /* The camera's side. One thread captures and never waits: every frame goes to the recorder, every
  * `every`-th to a bounded queue, from which workers deliver it, by the architecture: encode, keep a
- * copy in the work folder, PUT it to the frame bucket, ask the API who it is, remove the copy. At
- * the end the recording goes to the video bucket.
+ * copy in the work folder, PUT it to the frame bucket, ask the API who it is, remove the copy. A
+ * recording goes to the video bucket as soon as its file is complete.
  *
  * Recorder and workers fail independently. A frame whose delivery fails is tried again for
  * `retry_s` where the failure may pass; then it is lost, stays in the work folder, and the cloud
@@ -119,7 +119,7 @@ struct edge_totals {
     uint64_t verdicts[4]; /* by enum verdict */
     uint64_t visits;      /* that were entered */
     struct recorder_result recording;
-    int recorded, stored;     /* the recording is complete; it is in the video bucket */
+    int recorded, stored;     /* the recording is complete; all its files are in the video bucket */
     double seconds, cpu_s;    /* wall time; processor time of the whole process */
     char frames_folder[4096]; /* where kept frames are */
 };

@@ -12,16 +12,17 @@
 struct edge_run {
     const struct edge_options *options;
     const struct edge_listener *listener;
-    struct queue *queue;   /* of struct edge_job, owned by who popped it */
-    struct spill *spill;   /* what they have no time for; NULL without the spool */
-    struct report *report; /* or NULL */
-    struct local *local;   /* E only, else NULL */
-    struct sender *sender; /* with the spool */
-    struct spool *spool;   /* NULL: what cannot be sent now is lost */
-    struct visits *visits; /* NULL: faces are not followed */
-    struct watch *watch;   /* NULL: the device does not look for faces itself */
-    atomic_int cloud_gone; /* a frame was given up on, and none has got through since */
-    pthread_mutex_t lock;  /* of all below, the listener and the report */
+    struct queue *queue;     /* of struct edge_job, owned by who popped it */
+    struct spill *spill;     /* what they have no time for; NULL without the spool */
+    struct report *report;   /* or NULL */
+    struct local *local;     /* E only, else NULL */
+    struct sender *sender;   /* with the spool */
+    struct spool *spool;     /* NULL: what cannot be sent now is lost */
+    struct uploads *uploads; /* of recordings, without the spool; NULL: there are none */
+    struct visits *visits;   /* NULL: faces are not followed */
+    struct watch *watch;     /* NULL: the device does not look for faces itself */
+    atomic_int cloud_gone;   /* a frame was given up on, and none has got through since */
+    pthread_mutex_t lock;    /* of all below, the listener and the report */
     struct edge_totals totals;
     struct err first_error;    /* of a lost frame */
     struct recorder *recorder; /* while it records: told of visits */
