@@ -1,4 +1,4 @@
-"""One object of 5 GiB through `ken cloud`: PUT, GET, and again in parts. Prints times and the most memory
+"""One object of 5 GiB through `ken cloud`: PUT, GET, copied in ranges, and again in parts. Prints times and the most memory
 that the cloud held (VmHWM). s3_large.py KEN [GIB]"""
 import os
 import subprocess
@@ -53,6 +53,24 @@ def in_parts(cloud, s3, file, size, part_size):
     report(cloud, "completion", time.monotonic() - start, size)
 
 
+def copied(cloud, s3, size, part_size):
+    """In parts that are ranges of the whole; both have the same CRC64NVME, or something is wrong."""
+    start = time.monotonic()
+    upload = s3.create_multipart_upload(Bucket="large", Key="copied")["UploadId"]
+    parts = []
+    for number, offset in enumerate(range(0, size, part_size), 1):
+        etag = s3.upload_part_copy(Bucket="large", Key="copied", UploadId=upload, PartNumber=number,
+                                   CopySource="large/whole",
+                                   CopySourceRange=f"bytes={offset}-{min(size, offset + part_size) - 1}")["CopyPartResult"]["ETag"]
+        parts.append({"PartNumber": number, "ETag": etag})
+    s3.complete_multipart_upload(Bucket="large", Key="copied", UploadId=upload, MultipartUpload={"Parts": parts})
+    report(cloud, f"copy in {len(parts)} ranges", time.monotonic() - start, size)
+    sums = [s3.head_object(Bucket="large", Key=key, ChecksumMode="ENABLED")["ChecksumCRC64NVME"]
+            for key in ("whole", "copied")]
+    assert sums[0] == sums[1], sums
+    s3.delete_object(Bucket="large", Key="copied")
+
+
 def main():
     size = int(float(sys.argv[2] if len(sys.argv) > 2 else "5") * GIB)
     with tempfile.TemporaryDirectory() as folder, clouds.Cloud(sys.argv[1]) as cloud:
@@ -68,6 +86,7 @@ def main():
         seconds, got = curl(url)
         assert got == size, got
         report(cloud, "GET", seconds, size)
+        copied(cloud, s3, size, 700 * 1024 * 1024 + 1)
         s3.delete_object(Bucket="large", Key="whole")
         in_parts(cloud, s3, file, size, 64 * 1024 * 1024)
         url = s3.generate_presigned_url("get_object", {"Bucket": "large", "Key": "parts"})

@@ -322,6 +322,21 @@ class Lists(Answers):
             self.refused(400, "MalformedXML", None, "POST", bucket + "?delete", body, md5(body))
 
 
+class Parts(Answers):
+    def test_part_one_of_nothing_is_no_range(self):
+        key = self.bucket() + "/key"
+        self.done("PUT", key, b"")
+        answer = self.done("GET", key + "?partNumber=1")
+        self.assertEqual((answer.status, answer.headers["Content-Range"]), (200, None))
+
+    def test_what_came_whole_is_its_own_part_one(self):
+        key = self.bucket() + "/key"
+        self.done("PUT", key, b"whole")
+        answer = self.done("GET", key + "?partNumber=1", b"", {"x-amz-checksum-mode": "ENABLED"})
+        self.assertEqual((answer.status, answer.headers["Content-Range"], answer.headers["x-amz-mp-parts-count"],
+                          answer.headers["x-amz-checksum-crc64nvme"]), (206, "bytes 0-4/5", None, crc64(b"whole")))
+
+
 class Sizes(Answers):
     def test_how_long_a_document_may_be(self):
         bucket = self.bucket()

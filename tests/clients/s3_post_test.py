@@ -100,6 +100,15 @@ class PostTest(unittest.TestCase):
         self.refused(wrong, 403, "SignatureDoesNotMatch")
         self.assertNotIn("Contents", self.s3.list_objects_v2(Bucket="forms", Prefix="k"))
 
+    def test_conditions_that_are_none(self):
+        for condition, why in ((["starts-with", "$key"], "Invalid starts-with: wrong number of arguments."),
+                               (["eq", "$key", "k", "k"], "Invalid Eq: wrong number of arguments."),
+                               (["content-length-range", 0],
+                                "Invalid content-length-range: wrong number of arguments."),
+                               (["unknown", "$key", "k"], "Invalid Condition: unknown operation &#39;unknown&#39;."),
+                               ("text", "Invalid condition test: must be a List or Object.")):
+            self.refused(self.signed(conditions=[condition]), 400, "InvalidPolicyDocument", "Invalid Policy: " + why)
+
     def sign(self, policy):
         """A form of one's own policy, with the older signature."""
         text = base64.b64encode(json.dumps(policy).encode()).decode()

@@ -356,8 +356,11 @@ static int find_part(struct s3_request *r, const struct meta_object *object, con
     }
     snprintf(count, sizeof count, "%zu", parts ? parts : 1);
     if (s3_part_at(object, (size_t)s3_number(number, S3_MAX_PARTS), place) == 0) {
-        *range = (struct range){place->offset, place->size, 1,
+        int is_partial = object->size > 0; /* nothing has no range */
+        *range = (struct range){place->offset, place->size, is_partial,
                                 *place->checksum ? place->checksum : NULL};
+        if (!parts && strchr(object->checksum, ' ')) /* its value, the last word */
+            range->checksum = strrchr(object->checksum, ' ') + 1;
         if (parts)
             exchange_reply_header(r->x, "x-amz-mp-parts-count", count);
         return 0;

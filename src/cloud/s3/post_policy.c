@@ -85,13 +85,37 @@ static int read_size(const json_t *value, int64_t *out)
     return (json_is_integer(value) || (text && *text && !*end)) && *out >= 0 ? 0 : -1;
 }
 
+/* What a list's first word may be, and what AWS calls it in its errors. */
+static const struct operator
+{
+    const char *verb, *called;
+    int (*holds)(struct checking * c, const char *name, const char *value); /* NULL: sizes */
+}
+operators[] = {{"eq", "Eq", is_equal},
+               {"starts-with", "starts-with", begins},
+               {"content-length-range", "content-length-range", NULL}};
+
+static const struct operator* find_operator(const char *verb)
+{
+    for (size_t i = 0; verb && i < sizeof operators / sizeof *operators; i++)
+        if (strcasecmp(operators[i].verb, verb) == 0)
+            return &operators[i];
+    return NULL;
+}
+
 static int check_list(struct checking *c, const json_t *condition, struct err *err)
 {
     const char *verb = json_string_value(json_array_get(condition, 0));
     const json_t *a = json_array_get(condition, 1), *b = json_array_get(condition, 2);
-    if (!verb || json_array_size(condition) != 3)
-        return invalid(err, "Invalid condition: a list must have 3 elements.");
-    if (strcasecmp(verb, "content-length-range") == 0) {
+    const struct operator* operator= find_operator(verb);
+    if (!operator)
+        return err_set(err, ERR_INVALID,
+                       "Invalid Policy: Invalid Condition: unknown operation '%.64s'.",
+                       verb ? verb : "");
+    if (json_array_size(condition) != 3)
+        return err_set(err, ERR_INVALID,
+                       "Invalid Policy: Invalid %s: wrong number of arguments.", operator->called);
+    if (!operator->holds) {
         if (read_size(a, &c->limits->min_bytes) < 0 || read_size(b, &c->limits->max_bytes) < 0)
             return invalid(err, "Invalid content-length-range.");
         return 0;
@@ -99,11 +123,7 @@ static int check_list(struct checking *c, const json_t *condition, struct err *e
     const char *name = json_string_value(a), *value = json_string_value(b);
     if (!name || !value || *name != '$')
         return invalid(err, "Invalid condition: its field must begin with '$'.");
-    if (strcasecmp(verb, "eq") == 0)
-        return is_equal(c, name + 1, value) ? 0 : denied(err, condition);
-    if (strcasecmp(verb, "starts-with") == 0)
-        return begins(c, name + 1, value) ? 0 : denied(err, condition);
-    return invalid(err, "Invalid condition: unknown operator.");
+    return operator->holds(c, name + 1, value) ? 0 : denied(err, condition);
 }
 
 static int check_object(struct checking *c, const json_t *condition, struct err *err)
@@ -171,9 +191,10 @@ static int check_policy(const json_t *policy, struct checking *c, int64_t now_ms
     }
     json_array_foreach((json_t *)conditions, i, one)
     {
-        int result = json_is_array(one)    ? check_list(c, one, err)
-                     : json_is_object(one) ? check_object(c, one, err)
-                                           : invalid(err, "Invalid condition.");
+        int result = json_is_array(one) ? check_list(c, one, err)
+                     : json_is_object(one)
+                         ? check_object(c, one, err)
+                         : invalid(err, "Invalid condition test: must be a List or Object.");
         if (result < 0)
             return -1;
     }
