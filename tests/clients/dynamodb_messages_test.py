@@ -346,9 +346,11 @@ class MessagesTest(clouds.Case):
                   f"Invalid TableArn: Invalid ResourceArn provided as input {arn}ab")
         self.says("UntagResource", {"ResourceArn": arn + "absent", "TagKeys": []}, VALIDATION,
                   "Atleast one Tag Key needs to be provided as Input.")
-        answer = self.ask("ListTagsOfResource", {"ResourceArn": "nonsense"})
+        self.says("ListTagsOfResource", {"ResourceArn": "nonsense"}, VALIDATION,
+                  "ARNs must start with 'arn:': nonsense")
+        answer = self.ask("ListTagsOfResource", {"ResourceArn": "arn:nonsense"})
         self.assertEqual(answer["__type"].split("#")[-1], "AccessDeniedException")
-        self.assertIn("is not authorized to perform: dynamodb:ListTagsOfResource on resource: nonsense",
+        self.assertIn("is not authorized to perform: dynamodb:ListTagsOfResource on resource: arn:nonsense",
                       answer["Message"])
 
 

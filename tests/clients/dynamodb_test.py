@@ -339,13 +339,14 @@ class DynamodbTest(unittest.TestCase):
             self.client.transact_write_items(TransactItems=[
                 {"Put": {"TableName": "people", "Item": wire(name="r1"), **exists}},
                 {"Put": {"TableName": "people", "Item": wire(name="r2")}},
-                {"Put": {"TableName": "people", "Item": wire(name=5)}}])
+                {"Update": {"TableName": "people", "Key": wire(name="r3"),
+                            "UpdateExpression": "REMOVE absent.x"}}])
         reasons = caught.exception.response["CancellationReasons"]
         self.assertEqual([r["Code"] for r in reasons],
                          ["ConditionalCheckFailed", "None", "ValidationError"])
         self.assertEqual(plain(reasons[0]["Item"]), {"name": "r1", "n": 1})
-        self.assertEqual(reasons[2]["Message"], "One or more parameter values were invalid: Type "
-                         "mismatch for key name expected: S actual: N")
+        self.assertIn("document path provided in the update expression is invalid",
+                      reasons[2]["Message"])
         self.assertIn("[ConditionalCheckFailed, None, ValidationError]",
                       caught.exception.response["Error"]["Message"])
         self.refused("ValidationException", "cannot contain an empty string value. Key: name",

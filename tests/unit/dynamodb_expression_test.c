@@ -20,7 +20,8 @@
     "{\":s\":{\"S\":\"hello\"},\":he\":{\"S\":\"he\"},\":n\":{\"N\":\"10.0\"},\":5\":{\"N\":"      \
     "\"5\"},\":1\":{\"N\":\"1\"},\":N\":{\"S\":\"N\"},\":bad\":{\"S\":\"Q\"},\":m\":{\"M\":{}},"   \
     "\":l\":{\"L\":[{\"S\":\"y\"}]},\":q\":{\"SS\":[\"q\",\"r\"]},\":p\":{\"S\":\"p\"},"           \
-    "\":pq\":{\"SS\":[\"q\",\"p\"]},\":t\":{\"BOOL\":true},\":ns\":{\"NS\":[\"2\",\"1.0\"]}}"
+    "\":pq\":{\"SS\":[\"q\",\"p\"]},\":t\":{\"BOOL\":true},\":u\":{\"S\":"                         \
+    "\"\u0435\u20ac\U0001d11ex\"},\":ns\":{\"NS\":[\"2\",\"1.0\"]}}"
 
 struct fixture {
     struct arena arena;
@@ -184,6 +185,7 @@ static void conditions_hold_or_not(void **state)
         {"contains(l, :1)", 1},
         {"contains(l, :5)", 0},
         {"size(s) = :5", 1},
+        {"size(:u) = :5", 1},
         {"size(n) = :5", 0},
         {"size(l) > :1", 1},
         {"size(b) < :5", 1},
@@ -248,6 +250,15 @@ static void wrong_updates_are_refused(void **state)
         {"SET l = list_append(l, :s)", "operator or function: list_append, operand type: S"},
         {"SET l = if_not_exists(:s, :s)", "requires a document path"},
         {"SET l = if_not_exists(l)", "number of operands: 1"},
+        {"SET l = if_not_exists(m.c, m.c)", "operator: if_not_exists, first operand: [m, c]"},
+        {"SET l = if_not_exists(l, list_append(l, :l))",
+         "to be used this way in an expression; function: list_append"},
+        {"SET l = list_append(l, list_append(l, :l))", "to be used this way"},
+        {"SET l = list_append(l, :l) + :n", "to be used this way"},
+        {"SET l = if_not_exists(#q, list_append(l, :s))", "to be used this way"},
+        {"SET n = (n + :n) - :n", "Syntax error; token: \"-\", near: \") - :n\""},
+        {"SET n = :n - (n + :n)", "Syntax error; token: \"+\", near: \"n + :n\""},
+        {"SET n = if_not_exists(n, (n + :n))", "Syntax error; token: \"+\""},
         {"ADD s :s", "operator: ADD, operand type: STRING"},
         {"DELETE s :n", "operator: DELETE, operand type: NUMBER"},
         {"ADD s n", "Syntax error; token: \"n\", near: \"s n\""},
@@ -283,6 +294,12 @@ static void updates_that_do_not_fit_the_item_are_refused(void **state)
     apply_refused(f, "SET m[0] = :n", "document path provided in the update expression is invalid");
     apply_refused(f, "REMOVE absent.a",
                   "document path provided in the update expression is invalid");
+    /* operands of what has a place, then paths, then ADD and DELETE */
+    apply_refused(f, "SET absent.a = absent", "document path");
+    apply_refused(f, "SET absent.a = n, x = absent", "does not exist in the item");
+    apply_refused(f, "REMOVE absent.a SET x = s + :n", "incorrect data type");
+    apply_refused(f, "ADD s :n REMOVE absent.a", "document path");
+    apply_refused(f, "DELETE ns :q SET m[0] = :n", "document path");
     apply_refused(f, "ADD s :n", "incorrect data type");
     apply_refused(f, "DELETE ns :q", "incorrect data type");
 }

@@ -161,8 +161,6 @@ static int put(const struct path *path, struct value *item, const struct value *
 {
     struct value *parent = find_parent(path, item);
     const struct step *last = &path->steps[path->count - 1];
-    if (!parent)
-        return wrong_path(err);
     if (last->name)
         return value_set_member(parent, last->name, value, arena, err);
     if (last->index < parent->list.count) {
@@ -177,17 +175,14 @@ static int put(const struct path *path, struct value *item, const struct value *
  * their meaning. */
 enum { HOLE = VALUE_TYPES };
 
-static int take_out(const struct path *path, struct value *item, struct err *err)
+static void take_out(const struct path *path, struct value *item)
 {
     struct value *parent = find_parent(path, item);
     const struct step *last = &path->steps[path->count - 1];
-    if (!parent)
-        return path->count > 1 ? wrong_path(err) : 0;
     if (last->name)
         value_remove_member(parent, last->name);
     else if (last->index < parent->list.count)
         parent->list.items[last->index].type = (enum value_type)HOLE;
-    return 0;
 }
 
 static void close_list(const struct path *path, struct value *item)
@@ -222,7 +217,7 @@ static int delete_elements(const struct action *action, struct value *item, stru
 {
     const struct value *known = path_find(&action->path, item), *value = action->operand->value;
     if (!known)
-        return action->path.count == 1 || find_parent(&action->path, item) ? 0 : wrong_path(err);
+        return 0;
     if (known->type != value->type)
         return wrong_attribute(action, err);
     struct value left = {.type = known->type}, sorted;
@@ -234,9 +229,10 @@ static int delete_elements(const struct action *action, struct value *item, stru
     for (size_t i = 0; i < known->list.count; i++)
         if (!value_set_holds(&sorted, &known->list.items[i]))
             left.list.items[left.list.count++] = known->list.items[i];
-    if (!left.list.count)
-        return take_out(&action->path, item, err);
-    return put(&action->path, item, &left, arena, err);
+    if (left.list.count)
+        return put(&action->path, item, &left, arena, err);
+    take_out(&action->path, item);
+    return 0;
 }
 
 static int run_action(const struct action *action, const struct value *set, struct value *item,
@@ -246,7 +242,8 @@ static int run_action(const struct action *action, const struct value *set, stru
     case ACTION_SET:
         return put(&action->path, item, set, arena, err);
     case ACTION_REMOVE:
-        return take_out(&action->path, item, err);
+        take_out(&action->path, item);
+        return 0;
     case ACTION_ADD:
         return add(action, item, arena, err);
     default:
@@ -254,7 +251,22 @@ static int run_action(const struct action *action, const struct value *set, stru
     }
 }
 
-/* What the SETs put, worked out before anything changes. */
+/* Whether the item has what holds the path's last step. */
+static int has_place(const struct path *path, const struct value *item)
+{
+    return path->count == 1 || find_parent(path, item) != NULL;
+}
+
+static int check_places(const struct update *update, const struct value *item, struct err *err)
+{
+    for (size_t i = 0; i < update->count; i++)
+        if (!has_place(&update->actions[i].path, item))
+            return wrong_path(err);
+    return 0;
+}
+
+/* What the SETs put, worked out before anything changes. What is wrong with it AWS tells about
+ * before wrong paths, and about these before ADD and DELETE find other types than theirs. */
 static struct value *compute_operands(const struct update *update, const struct value *item,
                                       struct arena *arena, struct err *err)
 {
@@ -265,7 +277,7 @@ static struct value *compute_operands(const struct update *update, const struct 
     }
     for (size_t i = 0; i < update->count; i++) {
         struct value found;
-        if (update->actions[i].type != ACTION_SET)
+        if (update->actions[i].type != ACTION_SET || !has_place(&update->actions[i].path, item))
             continue;
         if (operand(update->actions[i].operand, item, &found, arena, err) < 0 ||
             value_copy(&values[i], &found, arena, err) < 0)
@@ -299,7 +311,7 @@ int update_apply(const struct update *update, struct value *item, struct arena *
 {
     struct value *values = compute_operands(update, item, arena, err);
     const struct action **order = arena_alloc(arena, update->count, sizeof *order);
-    if (!values)
+    if (!values || check_places(update, item, err) < 0)
         return -1;
     if (!order)
         return no_memory(err);

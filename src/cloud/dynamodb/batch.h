@@ -12,6 +12,7 @@ struct batch {
     struct expressions expressions[BATCH_MAX_ACTIONS];
     int wants_failed_item[BATCH_MAX_ACTIONS];
     size_t count;
+    int misfits; /* an action of a transaction does not fit its table */
     enum capacity_detail capacity;
 };
 

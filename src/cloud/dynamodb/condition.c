@@ -18,16 +18,6 @@ static struct node *parse_path_node(struct parser *p)
     return node && parser_path(p, &node->path) == 0 ? node : NULL;
 }
 
-static void check_distinct(struct parser *p, const char *operator, const struct node * a,
-                           const struct node *b)
-{
-    if (a->type == NODE_PATH && b->type == NODE_PATH && path_equal(&a->path, &b->path))
-        parser_error(p, RANK_DISTINCT,
-                     "The first operand must be distinct from the remaining operands for this "
-                     "operator or function; operator: %s, first operand: %s",
-                     operator, path_text(p->substitutions->arena, &a->path));
-}
-
 /* The first condition that has an error keeps it. */
 static void condition_ends(struct parser *p)
 {
@@ -124,7 +114,7 @@ static void check_function(struct parser *p, const struct node *node, const char
         break;
     }
     if (node->count == 2)
-        check_distinct(p, name, node->args[0], node->args[1]);
+        parser_check_distinct(p, name, node->args[0], node->args[1]);
 }
 
 static struct node *parse_operand(struct parser *p);
@@ -246,7 +236,7 @@ static struct node *parse_comparison(struct parser *p, struct node *left,
     check_misused(p, right);
     if (p->rank == RANK_NONE && (!is_operand(left) || !is_operand(right)))
         return parser_syntax_error(p), NULL;
-    check_distinct(p, comparator->sign, left, right);
+    parser_check_distinct(p, comparator->sign, left, right);
     if (comparator->type >= NODE_LT) {
         check_ordered(p, comparator->sign, left);
         check_ordered(p, comparator->sign, right);
@@ -306,8 +296,8 @@ static struct node *parse_between(struct parser *p, struct node *left)
         if (p->rank == RANK_NONE && !is_operand(node->args[i]))
             return parser_syntax_error(p), NULL;
     }
-    check_distinct(p, "BETWEEN", left, low);
-    check_distinct(p, "BETWEEN", left, high);
+    parser_check_distinct(p, "BETWEEN", left, low);
+    parser_check_distinct(p, "BETWEEN", left, high);
     check_bounds(p, low, high);
     return node;
 }
@@ -334,7 +324,7 @@ static struct node *parse_in(struct parser *p, struct node *left)
     for (size_t i = 0; i < node->count; i++) {
         check_misused(p, node->args[i]);
         if (i)
-            check_distinct(p, "IN", left, node->args[i]);
+            parser_check_distinct(p, "IN", left, node->args[i]);
     }
     if (p->rank == RANK_NONE && !is_operand(left))
         return parser_syntax_error(p), NULL;

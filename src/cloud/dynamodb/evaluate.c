@@ -18,11 +18,23 @@ struct value *path_find(const struct path *path, const struct value *item)
     return at;
 }
 
-/* Characters of S as AWS counts them for size(): UTF-8 bytes are not it, code points are near. */
+/* As AWS measures a string: in units of UTF-16, two for a character of four bytes. */
+static size_t utf16_units(const struct value *string)
+{
+    size_t units = 0;
+    for (size_t i = 0; i < string->bytes.size; i++) {
+        unsigned char byte = (unsigned char)string->bytes.data[i];
+        units += (byte & 0xC0) != 0x80; /* the first byte of a character */
+        units += byte >= 0xF0;
+    }
+    return units;
+}
+
 static size_t size_of(const struct value *value)
 {
     switch (value->type) {
     case VALUE_S:
+        return utf16_units(value);
     case VALUE_B:
         return value->bytes.size;
     case VALUE_M:

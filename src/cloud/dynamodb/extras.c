@@ -1,8 +1,10 @@
 #include "cloud/dynamodb/request.h"
+#include "cloud/dynamodb/shape.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Tags, and what tools ask about a table besides. */
 
@@ -81,6 +83,8 @@ static int check_tag_request(struct request *r, const char *list, const char *wh
     const json_t *given = list ? json_object_get(r->body, list) : NULL;
     if (!arn)
         return err_set(&r->err, ERR_INVALID, "Invalid TableArn");
+    if (strncmp(arn, "arn:", 4))
+        return err_set(&r->err, ERR_INVALID, "ARNs must start with 'arn:': %.255s", arn);
     if (!is_arn(arn))
         return deny_tags(r, arn);
     if (list && !json_is_array(given))
@@ -172,6 +176,11 @@ int tags_check(struct request *r)
     {
         const char *key = json_string_value(json_object_get(tag, "Key"));
         const char *value = json_string_value(json_object_get(tag, "Value"));
+        if (!strncasecmp(key, "aws:", 4))
+            return err_set(&r->err, ERR_INVALID,
+                           "One or more parameter values were invalid: The tag key %.128s begins "
+                           "with aws:, which is reserved",
+                           key);
         if (!is_tag_text(key) || !is_tag_text(value))
             return err_set(&r->err, ERR_INVALID,
                            "One or more parameter values were invalid: The tag %.128s has letters "
@@ -205,9 +214,18 @@ int untag_resource(struct request *r)
     return change_tags(r, "TagKeys", "Atleast one Tag Key needs to be provided as Input.");
 }
 
+/* All tags fit one page: no answer gives a token. */
+static int check_no_token(struct request *r)
+{
+    return shape_is_present(json_object_get(r->body, "NextToken"))
+               ? err_set(&r->err, ERR_INVALID, "The NextToken is not one of this list")
+               : 0;
+}
+
 int list_tags_of_resource(struct request *r)
 {
-    struct table *table = check_tag_request(r, NULL, NULL) < 0 ? NULL : tagged_table(r);
+    struct table *table =
+        check_tag_request(r, NULL, NULL) < 0 || check_no_token(r) < 0 ? NULL : tagged_table(r);
     if (!table)
         return -1;
     struct tags_job job = {.request = r, .table = table};

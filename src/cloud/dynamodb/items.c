@@ -80,12 +80,13 @@ static int write_updated(struct request *r, const struct item_write *w, const st
 static int write_attributes(struct request *r, const struct item_write *w, int *first)
 {
     const struct value *old = w->write.had_old ? &w->write.old : NULL;
+    const struct value *new = w->write.has_new ? &w->write.new : NULL;
     if (w->returned == RETURN_UPDATED_OLD && old)
         return write_updated(r, w, old, first);
-    if (w->returned == RETURN_UPDATED_NEW)
-        return write_updated(r, w, &w->write.new, first);
+    if (w->returned == RETURN_UPDATED_NEW && new)
+        return write_updated(r, w, new, first);
     const struct value *whole = w->returned == RETURN_ALL_OLD   ? old
-                                : w->returned == RETURN_ALL_NEW ? &w->write.new
+                                : w->returned == RETURN_ALL_NEW ? new
                                                                 : NULL;
     if (whole) {
         write_member(r, first, "Attributes");

@@ -358,6 +358,16 @@ void parser_check_overlap(struct parser *p, const struct path *a, const struct p
                  how, path_text(arena, a), path_text(arena, b));
 }
 
+void parser_check_distinct(struct parser *p, const char *name, const struct node *a,
+                           const struct node *b)
+{
+    if (a->type == NODE_PATH && b->type == NODE_PATH && path_equal(&a->path, &b->path))
+        parser_error(p, RANK_DISTINCT,
+                     "The first operand must be distinct from the remaining operands for this "
+                     "operator or function; operator: %s, first operand: %s",
+                     name, path_text(p->substitutions->arena, &a->path));
+}
+
 int node_literal_type(const struct node *node)
 {
     return node->type == NODE_VALUE ? (int)node->value->type : -1;

@@ -80,6 +80,9 @@ const char *path_text(struct arena *arena, const struct path *path);
 int path_equal(const struct path *a, const struct path *b);
 /* Refuse two paths of which one is, contains or contradicts the other. */
 void parser_check_overlap(struct parser *p, const struct path *a, const struct path *b);
+/* Refuse a path as both operands. */
+void parser_check_distinct(struct parser *p, const char *name, const struct node *a,
+                           const struct node *b);
 /* Type of a literal value, or -1. */
 int node_literal_type(const struct node *node);
 

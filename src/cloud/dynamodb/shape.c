@@ -208,7 +208,8 @@ static int is_constrained(const struct shape *shape)
         return 1;
     return shape->type == SHAPE_STRUCT ||
            ((shape->type == SHAPE_LIST || shape->type == SHAPE_MAP) &&
-            shape->of->type != SHAPE_VALUE && shape->of->type != SHAPE_STRING);
+            shape->of->type != SHAPE_VALUE &&
+            (shape->of->type != SHAPE_STRING || shape->of->has_max));
 }
 
 static int check_member(struct check *check, const char *path, const struct shape *member,
@@ -243,12 +244,37 @@ static int check_members(struct check *check, const char *path, const struct sha
     return 0;
 }
 
+/* Strings of a wrong length are told about once, at their list. */
+static void check_strings(struct check *check, const char *path, const struct shape *shape,
+                          const json_t *json)
+{
+    char text[160];
+    size_t i;
+    json_t *element;
+    snprintf(text, sizeof text,
+             "Member must satisfy constraint: [Member must have length less than or equal to %ld, "
+             "Member must have length greater than or equal to %ld]",
+             shape->of->max, shape->of->min);
+    json_array_foreach(json, i, element)
+    {
+        long size = measure(shape->of, element);
+        if (shape_is_present(element) && (size < shape->of->min || size > shape->of->max)) {
+            broken(check, path, shape, json, text);
+            return;
+        }
+    }
+}
+
 static int check_elements(struct check *check, const char *path, const struct shape *shape,
                           const json_t *json)
 {
     char below[MAX_PATH_BYTES];
     size_t i;
     json_t *element;
+    if (shape->of->type == SHAPE_STRING && shape->of->has_max) {
+        check_strings(check, path, shape, json);
+        return 0;
+    }
     json_array_foreach(json, i, element)
     {
         snprintf(below, sizeof below, "%.400s.%zu.member", path, i + 1);

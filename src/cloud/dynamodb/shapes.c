@@ -32,6 +32,8 @@ static const char *const table_classes[] = {"STANDARD", "STANDARD_INFREQUENT_ACC
 
 static const struct shape value[] = {{"AttributeValue", SHAPE_VALUE}};
 static const struct shape string[] = {{"String", SHAPE_STRING}};
+static const struct shape attribute_name[] = {{"String", SHAPE_STRING, LENGTHS(1, 255)}};
+static const struct shape tag_key[] = {{"String", SHAPE_STRING, LENGTHS(1, 128)}};
 
 #define TABLE                                                                                      \
     {                                                                                              \
@@ -286,7 +288,7 @@ static const struct shape key[] = {{"KeySchemaElement", SHAPE_STRUCT, .of = key_
     }
 static const struct shape projection[] = {
     {"ProjectionType", SHAPE_STRING, .values = projections},
-    {"NonKeyAttributes", SHAPE_LIST, LENGTHS(1, 20), .of = string},
+    {"NonKeyAttributes", SHAPE_LIST, LENGTHS(1, 20), .of = attribute_name},
     END,
 };
 #define PROJECTION                                                                                 \
@@ -389,7 +391,8 @@ static const struct shape update_time_to_live[] = {
         "ResourceArn", SHAPE_STRING, .has_max = 1, .max = 1283                                     \
     }
 static const struct shape tag_resource[] = {RESOURCE, {"Tags", SHAPE_LIST, .of = tag}, END};
-static const struct shape untag_resource[] = {RESOURCE, {"TagKeys", SHAPE_LIST, .of = string}, END};
+static const struct shape untag_resource[] = {
+    RESOURCE, {"TagKeys", SHAPE_LIST, .of = tag_key}, END};
 static const struct shape list_tags_of_resource[] = {RESOURCE, EXPRESSION("NextToken"), END};
 static const struct shape nothing[] = {END};
 

@@ -39,14 +39,18 @@ static int returns_item(const json_t *from)
     return choice && !strcmp(choice, "ALL_OLD");
 }
 
-/* What does not fit the table's schema cancels; what no table takes is refused at once. */
-static int check_action(struct request *r, struct write *w)
+/* The first action that does not fit its table's schema cancels all, and nobody looks at others;
+ * what no table takes is refused at once. */
+static int check_action(struct request *r, struct batch *batch, struct write *w)
 {
+    if (batch->misfits)
+        return 0;
     int result = batch_check_write(r, w);
     if (result == 0 && w->update)
         result = update_check_keys(r, w->table, w->update);
     if (result == 0 || r->err.code != ERR_INVALID)
         return result;
+    batch->misfits = 1;
     w->failed = ERR_INVALID;
     w->failure = arena_strdup(r->arena, r->err.message);
     r->err = (struct err){0};
@@ -87,7 +91,7 @@ static int find_table(struct request *r, struct batch *batch, const char *action
     if (!w->table)
         return -1;
     batch->count++;
-    return check_action(r, w);
+    return check_action(r, batch, w);
 }
 
 static int check_whole(struct request *r, const struct batch *batch)
@@ -264,6 +268,8 @@ static int run_transaction(struct request *r, struct batch *batch)
     struct token token = {0};
     if (read_transaction(r, batch) < 0 || read_token(r, &token) < 0)
         return -1;
+    if (batch->misfits)
+        return cancel(r, batch->writes, batch->wants_failed_item, batch->count);
     int result =
         write_transaction(r, batch->writes, batch->count, token.text ? use_token : NULL, &token);
     if (result < 0)
@@ -336,7 +342,6 @@ static int read_gets(struct request *r, struct batch *batch)
 {
     size_t i;
     json_t *item;
-    int failed = 0;
     if (param_capacity(r, &batch->capacity) < 0)
         return -1;
     json_array_foreach(json_object_get(r->body, "TransactItems"), i, item)
@@ -350,9 +355,8 @@ static int read_gets(struct request *r, struct batch *batch)
         if (find_table(r, batch, "dynamodb:GetItem", get) < 0 ||
             expressions_check_keys(r, batch->writes[i].table, &batch->expressions[i]) < 0)
             return -1;
-        failed |= batch->writes[i].failed != ERR_NONE;
     }
-    return failed ? cancel(r, batch->writes, NULL, batch->count) : check_whole(r, batch);
+    return batch->misfits ? cancel(r, batch->writes, NULL, batch->count) : check_whole(r, batch);
 }
 
 static int answer_gets(struct request *r, struct batch *batch)

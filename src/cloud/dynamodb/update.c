@@ -24,6 +24,16 @@ static void check_types(struct parser *p, const struct node *node, const char *n
     }
 }
 
+/* list_append stands alone on the right of a SET. */
+static void check_nested(struct parser *p, const struct node *node)
+{
+    for (size_t i = 0; i < node->count; i++)
+        if (node->args[i]->type == NODE_LIST_APPEND)
+            parser_error(p, RANK_MISUSED_FUNCTION,
+                         "The function is not allowed to be used this way in an expression; "
+                         "function: list_append");
+}
+
 static int is_condition_function(const struct token *name)
 {
     static const char *const names[] = {"attribute_exists", "attribute_not_exists",
@@ -58,12 +68,15 @@ static struct node *make_call(struct parser *p, const struct token *name, struct
     if (!node)
         return NULL;
     memcpy(node->args, arguments, 2 * sizeof *arguments);
+    check_nested(p, node);
     if (append)
         check_types(p, node, "list_append", VALUE_L);
     else if (node->args[0]->type != NODE_PATH)
         parser_error(p, RANK_OPERAND,
                      "Operator or function requires a document path; operator or function: "
                      "if_not_exists");
+    else
+        parser_check_distinct(p, "if_not_exists", node->args[0], node->args[1]);
     return node;
 }
 
@@ -82,12 +95,10 @@ static struct node *parse_function(struct parser *p)
     return make_call(p, &name, arguments, count);
 }
 
-static struct node *parse_sum(struct parser *p);
-
 static struct node *parse_operand(struct parser *p)
 {
     if (parser_is(p, "("))
-        return parser_parentheses(p, parse_sum);
+        return parser_parentheses(p, parse_operand);
     if (p->current.type == TOKEN_VALUE)
         return parser_value(p);
     if (p->current.type == TOKEN_WORD && parser_next_is(p, "("))
@@ -96,12 +107,18 @@ static struct node *parse_operand(struct parser *p)
     return node && parser_path(p, &node->path) == 0 ? node : NULL;
 }
 
-/* a + b or a - b: AWS takes one operator, not a chain. */
+static int is_sum(const struct node *node)
+{
+    return node->type == NODE_PLUS || node->type == NODE_MINUS;
+}
+
+/* What a SET puts: a + b, a - b or an operand, perhaps in parentheses. AWS takes one operator, not
+ * a chain. */
 static struct node *parse_sum(struct parser *p)
 {
-    struct node *left = parse_operand(p);
+    struct node *left = parser_is(p, "(") ? parser_parentheses(p, parse_sum) : parse_operand(p);
     int plus = left && parser_is(p, "+");
-    if (!left || (!plus && !parser_is(p, "-")))
+    if (!left || is_sum(left) || (!plus && !parser_is(p, "-")))
         return left;
     parser_advance(p);
     struct node *right = parse_operand(p);
@@ -111,6 +128,7 @@ static struct node *parse_sum(struct parser *p)
     parser_count_operator(p);
     node->args[0] = left;
     node->args[1] = right;
+    check_nested(p, node);
     check_types(p, node, plus ? "+" : "-", VALUE_N);
     return node;
 }

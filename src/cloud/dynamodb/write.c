@@ -229,9 +229,20 @@ static int make_updated(struct request *r, struct write *w)
     return item_size(&w->new) <= ITEM_MAX_BYTES ? 0 : refuse_size(r);
 }
 
+/* What only deletes makes no item where there is none. */
+static int only_deletes(const struct write *w)
+{
+    if (w->had_old || !w->update || !w->update->count)
+        return 0;
+    for (size_t i = 0; i < w->update->count; i++)
+        if (w->update->actions[i].type == ACTION_SET || w->update->actions[i].type == ACTION_ADD)
+            return 0;
+    return 1;
+}
+
 static int make_new(struct request *r, struct write *w)
 {
-    w->has_new = w->type == WRITE_PUT || w->type == WRITE_UPDATE;
+    w->has_new = w->type == WRITE_PUT || (w->type == WRITE_UPDATE && !only_deletes(w));
     if (w->type == WRITE_PUT)
         w->new = w->item;
     else if (w->type == WRITE_UPDATE && make_updated(r, w) < 0)
@@ -254,19 +265,6 @@ static int load_old(struct connection *connection, struct request *r, struct wri
     return found && needed ? item_parse(r, stored.text, stored.text_size, &w->old) : 0;
 }
 
-/* AttributeUpdates that only delete make no item where there is none; an UpdateExpression does. */
-static int only_deletes(const struct write *w)
-{
-    if (w->type != WRITE_UPDATE || w->had_old || !w->update || !w->update->count)
-        return 0;
-    for (size_t i = 0; i < w->update->count; i++) {
-        const struct action *action = &w->update->actions[i];
-        if (!action->legacy || action->type == ACTION_SET || action->type == ACTION_ADD)
-            return 0;
-    }
-    return 1;
-}
-
 int write_run(struct connection *connection, struct request *r, struct write *w)
 {
     struct key key;
@@ -277,10 +275,12 @@ int write_run(struct connection *connection, struct request *r, struct write *w)
         return -1;
     if (w->condition && !condition_holds(w->condition, w->had_old ? &w->old : NULL))
         return err_set(&r->err, ERR_DENIED, "The conditional request failed");
-    if (w->type == WRITE_CHECK || (w->type == WRITE_DELETE && !w->had_old) || only_deletes(w))
+    if (w->type == WRITE_CHECK)
         return 0;
     if (make_new(r, w) < 0)
         return -1;
+    if (!w->had_old && !w->has_new)
+        return 0;
     if ((w->has_new ? store_item(connection, r, w, &key) : remove_item(connection, r, w, &key)) < 0)
         return -1;
     for (size_t i = 0; i < w->table->index_count; i++)

@@ -1,0 +1,125 @@
+"""What public suites and Amazon's own DynamoDB Local ask of DynamoDB, and was answered otherwise here once."""
+import sys
+import unittest
+
+import cloud as clouds
+
+try:
+    import boto3
+    from botocore.exceptions import ClientError
+except ImportError:
+    clouds.skip("no boto3 for " + sys.executable)
+
+VALIDATION = "ValidationException"
+
+
+def text(value):
+    return {"S": value}
+
+
+class FactsTest(clouds.Case):
+    clients = {"client": "dynamodb"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.client.create_table(
+            TableName="tab", KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}], BillingMode="PAY_PER_REQUEST")
+
+    def key(self):
+        FactsTest.count += 1
+        return {"p": text(f"key{self.count}")}
+
+    def item(self, key):
+        return self.client.get_item(TableName="tab", Key=key).get("Item")
+
+    def test_what_only_deletes_makes_no_item(self):
+        one = {":s": {"SS": ["a"]}}
+        cases = [({"UpdateExpression": "REMOVE a"}, False),
+                 ({"UpdateExpression": "DELETE a :s", "ExpressionAttributeValues": one}, False),
+                 ({"AttributeUpdates": {"a": {"Action": "DELETE"}}}, False),
+                 ({"AttributeUpdates": {"a": {"Action": "DELETE", "Value": one[":s"]}}}, False),
+                 ({"UpdateExpression": "ADD a :s REMOVE b", "ExpressionAttributeValues": one}, True),
+                 ({"AttributeUpdates": {}}, True), ({}, True)]
+        for returned in ("ALL_NEW", "UPDATED_NEW"):
+            for parameters, makes in cases:
+                with self.subTest(returned=returned, **parameters):
+                    key = self.key()
+                    answer = self.client.update_item(TableName="tab", Key=key, ReturnValues=returned, **parameters)
+                    self.assertEqual(self.item(key) is not None, makes)
+                    if not makes or (returned == "ALL_NEW"):
+                        self.assertEqual("Attributes" in answer, makes)
+
+        message = self.refused(VALIDATION, self.client.update_item, TableName="tab", Key=self.key(),
+                               UpdateExpression="REMOVE a.b")
+        self.assertIn("document path provided in the update expression is invalid", message)
+
+    def reasons(self, *actions):
+        with self.assertRaises(ClientError) as caught:
+            self.client.transact_write_items(TransactItems=list(actions))
+        self.assertEqual(caught.exception.response["Error"]["Code"], "TransactionCanceledException")
+        return [reason.get("Message", reason["Code"]) for reason in caught.exception.response["CancellationReasons"]]
+
+    def test_the_first_action_that_does_not_fit_its_table_is_the_only_reason(self):
+        def put(value, **more):
+            return {"Put": {"TableName": "tab", "Item": {"p": value}, **more}}
+        fails = put(text("absent"), ConditionExpression="attribute_exists(p)")
+        renames = {"Update": {"TableName": "tab", "Key": {"p": text("x")}, "UpdateExpression": "REMOVE p"}}
+        wrong = "One or more parameter values were invalid: "
+        self.assertEqual(self.reasons(put({"N": "7"}), put({"N": "8"}), fails),
+                         [wrong + "Type mismatch for key p expected: S actual: N", "None", "None"])
+        self.assertEqual(self.reasons(fails, renames),
+                         ["None", wrong + "Cannot update attribute p. This attribute is part of the key"])
+        self.assertEqual(self.reasons(fails, put(text("y"))), ["The conditional request failed", "None"])
+
+    def test_unprocessed_keys_are_a_request_again(self):
+        large = text("x" * (300 * 1024 - 30))
+        keys = [{"p": text(f"large{i:02}")} for i in range(60)]
+        for at in range(0, 60, 20):
+            self.client.batch_write_item(RequestItems={"tab": [
+                {"PutRequest": {"Item": {**key, "d": large}}} for key in keys[at:at + 20]]})
+        asked = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "p, #n",
+                 "ExpressionAttributeNames": {"#n": "n"}}
+        answer = self.client.batch_get_item(RequestItems={"tab": asked})
+        self.assertEqual(len(answer["Responses"]["tab"]), 52)  # of 300 KB each, although little of them is asked for
+        self.assertEqual(answer["UnprocessedKeys"], {"tab": {**asked, "Keys": keys[52:]}})
+        rest = self.client.batch_get_item(RequestItems=answer["UnprocessedKeys"])
+        self.assertEqual(rest["Responses"]["tab"], keys[52:])
+        self.assertEqual(rest["UnprocessedKeys"], {})
+
+    def test_names_in_lists_have_their_lengths(self):
+        limits = "Member must satisfy constraint: [Member must have length less than or equal to %d, " \
+                 "Member must have length greater than or equal to 1]"
+        message = self.refused(
+            VALIDATION, self.client.create_table, TableName="long", BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in "pg"],
+            GlobalSecondaryIndexes=[{
+                "IndexName": "one", "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["x" * 256]}}])
+        self.assertIn("globalSecondaryIndexes.1.member.projection.nonKeyAttributes", message)
+        self.assertIn(limits % 255, message)
+        arn = self.client.describe_table(TableName="tab")["Table"]["TableArn"]
+        message = self.refused(VALIDATION, self.client.untag_resource, ResourceArn=arn, TagKeys=["a", "x" * 129])
+        self.assertIn(limits % 128, message)
+
+    def test_tags_of_the_service_are_its_own(self):
+        arn = self.client.describe_table(TableName="tab")["Table"]["TableArn"]
+        self.refused(VALIDATION, self.client.tag_resource, ResourceArn=arn, Tags=[{"Key": "aws:x", "Value": "y"}])
+        self.refused(VALIDATION, self.client.list_tags_of_resource, ResourceArn=arn, NextToken="x")
+        message = self.refused(VALIDATION, self.client.list_tags_of_resource, ResourceArn="nothing")
+        self.assertEqual(message, "ARNs must start with 'arn:': nothing")
+
+    def test_size_of_a_string_is_in_units_of_utf_16(self):
+        key = self.key()
+        self.client.put_item(TableName="tab", Item={**key, "s": text("é𝄞")})
+        for size, holds in (("3", True), ("2", False), ("6", False)):
+            answer = self.client.query(
+                TableName="tab", KeyConditionExpression="p = :p", FilterExpression="size(s) = :n",
+                ExpressionAttributeValues={":p": key["p"], ":n": {"N": size}})
+            self.assertEqual(answer["Count"], int(holds), size)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
