@@ -104,6 +104,11 @@ class AlarmsTest(clouds.Case):
         self.watch.put_metric_data(Namespace="N", MetricData=[{"MetricName": "noise",
                                                                "Value": 11}])
         clouds.wait_until(lambda: self.state("loud") == "ALARM")
+        self.assertRegex(self.alarm("loud")["StateReason"], r"^Threshold Crossed: 1 datapoint \[11\.0 \(\d\d/\d\d/\d\d "
+                         r"\d\d:\d\d:00\)\] was greater than the threshold \(10\.0\)\.$")
+        data = json.loads(self.alarm("loud")["StateReasonData"])
+        self.assertEqual((data["recentDatapoints"], data["evaluatedDatapoints"][0]["sampleCount"], data["statistic"]),
+                         ([11], 1, "Sum"))
         got, = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
         envelope = json.loads(got["Body"])
         self.assertTrue(envelope["Subject"].startswith('ALARM: "loud" in '))
@@ -143,7 +148,7 @@ class AlarmsTest(clouds.Case):
             document, = database.execute("SELECT document FROM alarms WHERE name='late'").fetchone()
             database.execute("UPDATE alarms SET document=? WHERE name='late'",
                              [json.dumps({**json.loads(document), "StateValue": "ALARM",
-                                          "pending": "OK"})])
+                                          "pending": {"StateValue": "OK", "StateReason": "before"}})])
         self.cloud.start()
         self.connect()
         sqs = self.cloud.client(boto3, "sqs")
@@ -159,6 +164,11 @@ class AlarmsTest(clouds.Case):
         self.put("unknown", MetricName="absent")
         clouds.wait_until(lambda: self.state("breaching") == "ALARM")
         clouds.wait_until(lambda: self.state("fine") == "OK")
+        self.assertEqual(self.alarm("breaching")["StateReason"], "Threshold Crossed: no datapoints were received for 1 "
+                         "period and 1 missing datapoint was treated as [Breaching].")
+        history = self.watch.describe_alarm_history(AlarmName="breaching", HistoryItemType="StateUpdate")
+        state = json.loads(history["AlarmHistoryItems"][0]["HistoryData"])["newState"]
+        self.assertEqual((state["stateValue"], state["stateReasonData"]["recentDatapoints"]), ("ALARM", []))
         self.assertEqual(self.state("unknown"), "INSUFFICIENT_DATA")
 
     def test_percentiles_and_m_of_n(self):
@@ -172,6 +182,8 @@ class AlarmsTest(clouds.Case):
                 {"MetricName": "ms", "Values": [1, value], "Counts": [1, 9],
                  "Timestamp": now - datetime.timedelta(minutes=minutes)}])
         clouds.wait_until(lambda: self.state("slow") == "ALARM")
+        self.assertRegex(self.alarm("slow")["StateReason"], r"^Threshold Crossed: 2 out of the last 3 datapoints \[20.0 .*, "
+                         r"20.0 .*\] were greater than the threshold \(10.0\) \(minimum 2 datapoints for OK -> ALARM transition\)\.$")
 
     def put_math(self, name, metrics, **more):
         plain = {k: ALARM[k] for k in ("EvaluationPeriods", "Threshold", "ComparisonOperator")}
@@ -214,6 +226,8 @@ class AlarmsTest(clouds.Case):
             Tags=[{"Key": "k", "Value": "v"}])
         self.refused("Validation", self.put, name="both")
         clouds.wait_until(lambda: self.composite("both")["StateValue"] == "OK")
+        self.assertTrue(self.composite("both")["StateReason"].endswith(
+            ":alarm:both was created and its alarm rule evaluates to OK"))
         self.assertEqual(self.watch.describe_alarms(AlarmNames=["both"])["CompositeAlarms"], [])
         self.watch.set_alarm_state(AlarmName="left", StateValue="ALARM", StateReason="x")
         clouds.wait_until(lambda: self.composite("both")["StateValue"] == "ALARM")

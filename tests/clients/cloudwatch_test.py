@@ -133,6 +133,8 @@ def check_queries(cloudwatch, now):
 
     def results(*queries, **more):
         return [(r["Id"], r["Label"], r["Values"]) for r in get(*queries, **more)["MetricDataResults"]]
+    apart = get(query("a"), query("b", stat="Minimum"), query("c", period=300, Label="mine"))["MetricDataResults"]
+    assert [r["Label"] for r in apart] == ["m Sum 60", "m Minimum 60", "mine"], apart
     half = {"Id": "e", "Expression": "IF(m > 2, m / 2)"}
     hidden = query("m", ReturnData=False)
     assert results(half, hidden, minutes=4) == [("e", "e", [2, 1.5])]

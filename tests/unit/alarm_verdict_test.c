@@ -16,7 +16,8 @@ static enum alarm_state judge(const char *points, size_t to_alarm, size_t period
     struct alarm_rule rule = {"GreaterThanThreshold", 1, periods, to_alarm, missing};
     size_t count = strlen(points);
     for (size_t i = 0; i < count; i++)
-        row[i] = (struct datapoint){points[i] == 'X' ? 2 : 0, points[i] != '-'};
+        row[i] =
+            (struct datapoint){.value = points[i] == 'X' ? 2 : 0, .is_there = points[i] != '-'};
     return alarm_verdict(&rule, row, count);
 }
 

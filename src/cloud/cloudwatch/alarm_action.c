@@ -71,8 +71,7 @@ static json_t *metrics_of(const json_t *alarm)
 
 static json_t *trigger_of(const json_t *alarm)
 {
-    static const char *const members[] = {"EvaluationPeriods", "DatapointsToAlarm", "Threshold",
-                                          "ComparisonOperator"},
+    static const char *const members[] = {"EvaluationPeriods", "Threshold", "ComparisonOperator"},
                              *const own[] = {"MetricName", "Namespace", "Unit"};
     json_t *trigger = json_object(), *metrics = metrics_of(alarm);
     int extended = *text_of(alarm, "ExtendedStatistic") != 0;
@@ -81,6 +80,8 @@ static json_t *trigger_of(const json_t *alarm)
     for (size_t i = 0; !metrics && i < sizeof own / sizeof *own; i++)
         copy_member(trigger, alarm, own[i]);
     json_object_set_new(trigger, "Period", json_integer(alarms_period(alarm)));
+    if (json_object_get(alarm, "DatapointsToAlarm"))
+        copy_member(trigger, alarm, "DatapointsToAlarm");
     if (metrics) {
         json_object_set_new(trigger, "Metrics", metrics);
     } else {
@@ -116,7 +117,7 @@ static json_t *children_of(const json_t *alarm)
     return out;
 }
 
-static json_t *message_of(const struct cloud *cloud, const json_t *alarm, const char *old_state)
+static json_t *message_of(const struct cloud *cloud, const json_t *alarm, const json_t *old_state)
 {
     static const char *const members[] = {"AlarmName",    "AlarmDescription",
                                           "AlarmArn",     "OKActions",
@@ -131,7 +132,7 @@ static json_t *message_of(const struct cloud *cloud, const json_t *alarm, const 
     json_object_set_new(message, "NewStateReason", json_string(text_of(alarm, "StateReason")));
     json_object_set_new(message, "StateChangeTime", time_text(alarm, "StateUpdatedTimestamp"));
     json_object_set_new(message, "Region", json_string(cloud->region));
-    json_object_set_new(message, "OldStateValue", json_string(old_state));
+    json_object_set_new(message, "OldStateValue", json_string(text_of(old_state, "StateValue")));
     if (!alarms_is_composite(alarm)) {
         json_object_set_new(message, "Trigger", trigger_of(alarm));
         return message;
@@ -197,7 +198,7 @@ static json_t *configuration_of(const json_t *alarm)
     return out;
 }
 
-static json_t *event_of(const struct cloud *cloud, const json_t *alarm, const char *old_state)
+static json_t *event_state(const json_t *alarm)
 {
     json_t *state = json_pack("{s:s, s:s, s:o}", "value", text_of(alarm, "StateValue"), "reason",
                               text_of(alarm, "StateReason"), "timestamp",
@@ -205,11 +206,16 @@ static json_t *event_of(const struct cloud *cloud, const json_t *alarm, const ch
     const char *data = text_of(alarm, "StateReasonData");
     if (*data)
         json_object_set_new(state, "reasonData", json_string(data));
-    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:{s:s, s:o, s:{s:s}, s:o}}", "source",
+    return state;
+}
+
+static json_t *event_of(const struct cloud *cloud, const json_t *alarm, const json_t *old_state)
+{
+    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:{s:s, s:o, s:o, s:o}}", "source",
                      "aws.cloudwatch", "alarmArn", text_of(alarm, "AlarmArn"), "accountId",
                      cloud->account_id, "time", time_text(alarm, "StateUpdatedTimestamp"), "region",
                      cloud->region, "alarmData", "alarmName", text_of(alarm, "AlarmName"), "state",
-                     state, "previousState", "value", old_state, "configuration",
+                     event_state(alarm), "previousState", event_state(old_state), "configuration",
                      configuration_of(alarm));
 }
 
@@ -220,7 +226,7 @@ static const char *actions_of(const char *state)
                                    : "InsufficientDataActions";
 }
 
-static int tell(const struct cloud *cloud, const json_t *alarm, const char *old_state,
+static int tell(const struct cloud *cloud, const json_t *alarm, const json_t *old_state,
                 const char *arn)
 {
     struct err err = {0};
@@ -245,7 +251,7 @@ static int tell(const struct cloud *cloud, const json_t *alarm, const char *old_
     return result == 0;
 }
 
-int alarm_act(const struct cloud *cloud, const json_t *alarm, const char *old_state)
+int alarm_act(const struct cloud *cloud, const json_t *alarm, const json_t *old_state)
 {
     size_t i;
     json_t *arn;

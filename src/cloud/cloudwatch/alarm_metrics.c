@@ -136,6 +136,7 @@ int alarm_metrics_points(struct metrics *metrics, const json_t *alarm, int64_t n
     if (result == 0)
         result = watch(&call, &queries, &value);
     for (size_t i = 0; result == 0 && i < count; i++) {
+        points[i] = (struct datapoint){.time_s = end_s - (int64_t)(count - i) * period_s};
         points[i].is_there = i < value.series->count && !isnan(value.series->values[i]);
         points[i].value = points[i].is_there ? value.series->values[i] : 0;
     }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cloud/cloudwatch/alarm_reason.h"
 #include "cloud/cloudwatch/composite.h"
 
 #include <math.h>
@@ -76,9 +77,11 @@ static int read_metric(struct alarms *alarms, const json_t *alarm, int64_t now_m
     int result =
         row.values ? metrics_read(alarms_metrics(alarms), &query, add_to_row, &row, err) : -1;
     for (size_t i = 0; row.values && i < count; i++) {
+        points[i] = (struct datapoint){.time_s = query.start_s + (int64_t)i * period};
         points[i].is_there =
             row.values[i] && row.values[i]->count > 0 &&
             statistic_by_name(row.values[i], statistic_of(alarm), &points[i].value) == 0;
+        points[i].samples = points[i].is_there ? row.values[i]->count : 0;
         free(row.values[i]);
     }
     free(row.values);
@@ -98,46 +101,6 @@ static int read_points(struct alarms *alarms, const json_t *alarm, int64_t now_m
     return result;
 }
 
-static json_t *reason_of(const struct alarm_rule *rule, const struct datapoint *points,
-                         size_t count, enum alarm_state state)
-{
-    size_t there = 0, breaching = 0;
-    double last = 0;
-    for (size_t i = count; i-- > 0 && there < rule->periods;)
-        if (points[i].is_there) {
-            last = there ? last : points[i].value;
-            there++;
-            breaching += alarm_breaches(rule, points[i].value) != 0;
-        }
-    const char *plural = rule->periods == 1 ? "" : "s";
-    if (!there && state == ALARM_INSUFFICIENT)
-        return json_sprintf("Insufficient Data: no datapoints were received for %zu period%s",
-                            rule->periods, plural);
-    if (!there)
-        return json_sprintf("Threshold Crossed: no datapoints were received for %zu period%s and "
-                            "%zu missing datapoint%s treated as [%s].",
-                            rule->periods, plural, rule->periods,
-                            rule->periods == 1 ? " was" : "s were",
-                            state == ALARM_ALARM ? "Breaching" : "NonBreaching");
-    return json_sprintf("Threshold Crossed: %zu out of the last %zu datapoints, the newest %g, "
-                        "were beyond the threshold (%s %g).",
-                        breaching, there, last, rule->comparison, rule->threshold);
-}
-
-static json_t *data_of(const json_t *alarm, const struct datapoint *points, size_t count)
-{
-    json_t *recent = json_array();
-    for (size_t i = 0; i < count; i++)
-        if (points[i].is_there)
-            json_array_append_new(recent, json_real(points[i].value));
-    json_t *data = json_pack("{s:s, s:I, s:o, s:O}", "version", "1.0", "period",
-                             (json_int_t)alarms_period(alarm), "recentDatapoints", recent,
-                             "threshold", json_object_get(alarm, "Threshold"));
-    if (*statistic_of(alarm))
-        json_object_set_new(data, "statistic", json_string(statistic_of(alarm)));
-    return data;
-}
-
 static void move_to(struct alarms *alarms, const json_t *alarm, const struct alarm_rule *rule,
                     const struct datapoint *points, size_t count)
 {
@@ -146,9 +109,10 @@ static void move_to(struct alarms *alarms, const json_t *alarm, const struct ala
     enum alarm_state state = alarm_verdict(rule, points, count);
     if (state == ALARM_KEEP || !strcmp(alarms_text(alarm, "StateValue"), names[state]))
         return;
-    json_t *reason = reason_of(rule, points, count, state), *data = data_of(alarm, points, count);
+    struct alarm_evidence evidence = {alarm, rule, points, count, clock_unix_ms()};
+    json_t *reason = alarm_reason(&evidence, state), *data = alarm_reason_data(&evidence);
     char *text = json_dumps(data, JSON_COMPACT);
-    struct alarm_change change = {names[state], json_string_value(reason), text, clock_unix_ms()};
+    struct alarm_change change = {names[state], json_string_value(reason), text, evidence.now_ms};
     if (alarms_set_state(alarms, alarms_text(alarm, "AlarmName"), &change, &err) < 0)
         log_line(LOG_ERROR, "alarms: %s", err.message);
     free(text);

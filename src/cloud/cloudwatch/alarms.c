@@ -236,16 +236,24 @@ void alarms_mark(json_t *data, const json_t *alarm)
         json_object_set_new(data, "alarmType", json_string("CompositeAlarm"));
 }
 
+/* As a line of history has it. */
+static json_t *state_of(const json_t *alarm)
+{
+    json_t *state = json_pack("{s:s, s:s}", "stateValue", alarms_text(alarm, "StateValue"),
+                              "stateReason", alarms_text(alarm, "StateReason"));
+    json_t *data = json_loads(alarms_text(alarm, "StateReasonData"), JSON_DECODE_ANY, NULL);
+    if (data)
+        json_object_set_new(state, "stateReasonData", data);
+    return state;
+}
+
 static void note_state(struct alarms *alarms, const json_t *old, const json_t *new, int64_t now_ms)
 {
     struct err err = {0};
     json_t *summary = json_sprintf("Alarm updated from %s to %s", alarms_text(old, "StateValue"),
                                    alarms_text(new, "StateValue"));
-    json_t *data =
-        json_pack("{s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "version", "1.0", "oldState", "stateValue",
-                  alarms_text(old, "StateValue"), "stateReason", alarms_text(old, "StateReason"),
-                  "newState", "stateValue", alarms_text(new, "StateValue"), "stateReason",
-                  alarms_text(new, "StateReason"));
+    json_t *data = json_pack("{s:s, s:o, s:o}", "version", "1.0", "oldState", state_of(old),
+                             "newState", state_of(new));
     alarms_mark(data, new);
     struct alarm_note note = {alarms_text(new, "AlarmName"), "StateUpdate",
                               json_string_value(summary), data, now_ms};
@@ -259,7 +267,7 @@ static void note_state(struct alarms *alarms, const json_t *old, const json_t *n
 int alarms_act(struct alarms *alarms, const char *name, int64_t now_ms, struct err *err)
 {
     json_t *alarm = alarms_find(alarms, name);
-    const char *old = json_string_value(json_object_get(alarm, "pending"));
+    const json_t *old = json_object_get(alarm, "pending");
     if (!old) {
         json_decref(alarm);
         return 0;
@@ -277,6 +285,18 @@ int alarms_act(struct alarms *alarms, const char *name, int64_t now_ms, struct e
     json_object_del(told, "pending");
     json_decref(alarm);
     return alarms_put(alarms, name, told, err);
+}
+
+/* What the actions are told of the state before. */
+static json_t *previous_state(const json_t *alarm)
+{
+    static const char *const members[] = {"StateValue", "StateReason", "StateReasonData",
+                                          "StateUpdatedTimestamp"};
+    json_t *state = json_object();
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (json_object_get(alarm, members[i]))
+            json_object_set(state, members[i], json_object_get(alarm, members[i]));
+    return state;
 }
 
 int alarms_set_state(struct alarms *alarms, const char *name, const struct alarm_change *change,
@@ -297,7 +317,7 @@ int alarms_set_state(struct alarms *alarms, const char *name, const struct alarm
     if (is_other) {
         json_object_set_new(new, "StateTransitionedTimestamp",
                             json_real((double)change->now_ms / 1000));
-        json_object_set_new(new, "pending", json_string(alarms_text(old, "StateValue")));
+        json_object_set_new(new, "pending", previous_state(old));
     }
     int result = alarms_put(alarms, name, json_incref(new), err);
     if (result == 0 && is_other) {

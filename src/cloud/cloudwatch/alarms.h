@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 /* Alarms. An alarm is a document: what DescribeAlarms shows, and beside it "dimensions" (the
- * series' text) or "period" (of metric math), "tags", and "pending" while its actions have not been
- * told of its state. A composite alarm has an AlarmRule, and "seen", which states it last judged.
- * Documents are replaced, never changed, and lie in DIR/alarms.sqlite with the history.
+ * series' text) or "period" (of metric math), "tags", and "pending", the state before, while its
+ * actions have not been told of the new one. A composite alarm has an AlarmRule, and "seen", which
+ * states it last judged. Documents are replaced, never changed, and lie in DIR/alarms.sqlite with
+ * the history.
  *
  * A thread looks at every alarm once a second (with many alarms less often). Whole periods count;
  * the one that is not over counts once nothing that may still come can undo what it shows. */
@@ -83,6 +84,6 @@ int alarms_act(struct alarms *alarms, const char *name, int64_t now_ms, struct e
 
 /* Tells an alarm's actions of its state: SNS topics and functions by ARN (alarm_action.c). Returns
  * how many were reached. */
-int alarm_act(const struct cloud *cloud, const json_t *alarm, const char *old_state);
+int alarm_act(const struct cloud *cloud, const json_t *alarm, const json_t *old_state);
 
 #endif

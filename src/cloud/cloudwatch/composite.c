@@ -102,13 +102,15 @@ int composite_needs(struct alarms *alarms, const char *name)
 /* -- states -- */
 
 /* "Friday 31 July, 2020 14:09:27 UTC" */
-static json_t *reason_of(const json_t *child)
+static json_t *reason_of(const json_t *alarm, const json_t *child, const char *state)
 {
     char text[64] = "";
     struct tm tm;
     time_t at = (time_t)changed_at(child);
-    if (!child)
-        return json_string("The rule needs no alarm");
+    if (!json_object_get(alarm, "seen") || !child)
+        return json_sprintf(
+            "%s was %s and its alarm rule evaluates to %s", alarms_text(alarm, "AlarmArn"),
+            json_object_get(alarm, "StateReasonData") ? "updated" : "created", state);
     if (gmtime_r(&at, &tm))
         strftime(text, sizeof text, "%A %d %B, %Y %H:%M:%S UTC", &tm);
     return json_sprintf("%s transitioned to %s at %s", alarms_text(child, "AlarmArn"),
@@ -140,7 +142,7 @@ static int judge(struct alarms *alarms, const json_t *alarm, const struct family
         return -1;
     if (!strcmp(alarms_text(alarm, "StateValue"), state))
         return 0;
-    json_t *reason = reason_of(family->newest);
+    json_t *reason = reason_of(alarm, family->newest, state);
     char *data = reason_data_of(family->newest);
     struct alarm_change change = {state, json_string_value(reason), data, clock_unix_ms()};
     int result = alarms_set_state(alarms, name, &change, err);

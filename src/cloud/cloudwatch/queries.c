@@ -3,6 +3,7 @@
 #include "cloud/cloudwatch/bins.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -273,13 +274,47 @@ int queries_value(struct queries *queries, size_t at, struct math_value *out)
     return 0;
 }
 
+/* Is that member of the metrics' MetricStat not the same in all of them? */
+static int differs(const struct queries *queries, const char *member)
+{
+    const json_t *first = NULL;
+    int64_t one, other;
+    for (size_t i = 0; i < queries->count; i++) {
+        const json_t *stat = json_object_get(queries->items[i].json, "MetricStat");
+        if (!stat)
+            continue;
+        first = first ? first : stat;
+        if (wire_integer(first, member, &one) == 1 && wire_integer(stat, member, &other) == 1
+                ? one != other
+                : !json_equal(json_object_get(first, member), json_object_get(stat, member)))
+            return 1;
+    }
+    return 0;
+}
+
+/* The metric's name, and what tells its query from the others: "Duration Average 60". */
+static const char *metric_label(struct queries *queries, const struct query *query,
+                                const char *name)
+{
+    const json_t *stat = json_object_get(query->json, "MetricStat");
+    int64_t period = 0;
+    char number[24] = "";
+    int by_stat = differs(queries, "Stat");
+    if (differs(queries, "Period") && wire_integer(stat, "Period", &period) == 1)
+        snprintf(number, sizeof number, " %lld", (long long)period);
+    const char *label =
+        arena_printf(&queries->arena, "%s%s%s%s", name, by_stat ? " " : "",
+                     by_stat ? json_string_value(json_object_get(stat, "Stat")) : "", number);
+    return label ? label : name;
+}
+
 const char *query_label(struct queries *queries, const struct query *query,
                         const struct math_value *value, size_t at)
 {
     const char *label = json_string_value(json_object_get(query->json, "Label"));
     const char *own = value->series[at].label;
     if (!query->expression)
-        return own;
+        return label ? label : metric_label(queries, query, own);
     if (value->kind == MATH_SERIES)
         return label ? label : query->id;
     const char *both = label && *label ? arena_printf(&queries->arena, "%s %s", label, own) : own;

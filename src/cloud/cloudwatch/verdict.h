@@ -2,6 +2,7 @@
 #define CLOUD_CLOUDWATCH_VERDICT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* What state a row of datapoints puts an alarm in.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html */
@@ -17,6 +18,8 @@ enum alarm_missing { MISSING_MISSING, MISSING_IGNORE, MISSING_BREACHING, MISSING
 struct datapoint {
     double value;
     int is_there;
+    int64_t time_s; /* when its period began */
+    double samples; /* how many values there were; 0: it does not say */
 };
 
 struct alarm_rule {
