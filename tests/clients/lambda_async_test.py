@@ -251,7 +251,7 @@ class VersionTest(Base):
         create = self.client.create_alias
         self.refused("ResourceNotFoundException", create, FunctionName="a", Name="x",
                      FunctionVersion="9")
-        self.refused("InvalidParameterValueException", create, FunctionName="a", Name="12",
+        self.refused("ValidationException", create, FunctionName="a", Name="12",
                      FunctionVersion="1")
         alias = create(FunctionName="a", Name="live", FunctionVersion="1")
         self.assertEqual(alias["AliasArn"], ARN + "a:live")
@@ -260,9 +260,10 @@ class VersionTest(Base):
         self.assertEqual(self.invoke("a:live", "env WHO")[0], "one")
         self.refused("ResourceConflictException", self.client.delete_function, FunctionName="a",
                      Qualifier="1")
-        for weights in ({"2": 1.5}, {"1": 0.5}, {"2": 0.1, "3": 0.1}, {"$LATEST": 0.5}):
-            self.refused("InvalidParameterValueException", self.client.update_alias,
-                         FunctionName="a", Name="live",
+        for weights, code in (({"2": 1.5}, "ValidationException"), ({"$LATEST": 0.5}, "ValidationException"),
+                              ({"1": 0.5}, "InvalidParameterValueException"),
+                              ({"2": 0.1, "3": 0.1}, "InvalidParameterValueException")):
+            self.refused(code, self.client.update_alias, FunctionName="a", Name="live",
                          RoutingConfig={"AdditionalVersionWeights": weights})
         self.client.update_alias(FunctionName="a", Name="live",
                                  RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})

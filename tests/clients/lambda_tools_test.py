@@ -217,7 +217,28 @@ class Lookups(ToolsCase):
                 "Code": {"ZipFile": self.zip}}
         permission = {"FunctionName": "f", "StatementId": "s", "Action": "lambda:InvokeFunction",
                       "Principal": "s3.amazonaws.com"}
+        alias = {"FunctionName": "f", "Name": "x", "FunctionVersion": "$LATEST"}
+        weigh = lambda weights: {**alias, "RoutingConfig": {"AdditionalVersionWeights": weights}}
+        one, two = {**made, "Architectures": ["riscv"]}, {**made, "Architectures": ["x86_64", "arm64"]}
         for call, arguments, words in (
+                (self.client.create_function, two, "Value '[x86_64, arm64]' at 'architectures' failed to satisfy "
+                                                   "constraint: Member must have length less than or equal to 1"),
+                (self.client.create_function, one,
+                 "Value '[riscv]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: "
+                 "[Member must satisfy enum value set: [x86_64, arm64], Member must not be null]"),
+                (self.client.create_alias, {**alias, "Name": "12"},
+                 "Value '12' at 'name' failed to satisfy constraint: Member must satisfy regular expression "
+                 "pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)"),
+                (self.client.create_alias, weigh({"1": 1.5}),
+                 "Value '{1=1.5}' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map "
+                 "value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must "
+                 "have value greater than or equal to 0.0, Member must not be null]"),
+                (self.client.create_function_url_config, {"FunctionName": "f", "AuthType": "X"},
+                 "Value 'X' at 'authType' failed to satisfy constraint: Member must satisfy enum value set: "
+                 "[NONE, AWS_IAM]"),
+                (self.client.list_functions, {"MaxItems": 0},
+                 "Value '0' at 'maxItems' failed to satisfy constraint: Member must have value greater than or "
+                 "equal to 1"),
                 (self.client.create_function, {**made, "Timeout": 901},
                  "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less "
                  "than or equal to 900"),
@@ -254,7 +275,17 @@ class Lookups(ToolsCase):
                       self.refused("ValidationException", self.client.get_function, FunctionName="a b"))
 
     def test_words_of_other_refusals(self):
+        alias = {"FunctionName": "f", "Name": "x", "FunctionVersion": "$LATEST"}
+        weigh = lambda weights: {**alias, "RoutingConfig": {"AdditionalVersionWeights": weights}}
         for call, arguments, words in (
+                (self.client.create_alias, weigh({"$LATEST": 0.5}),
+                 "Invalid function version $LATEST. Function version $LATEST is already included in routing "
+                 "configuration."),
+                (self.client.create_alias, weigh({"1": 0.5}),
+                 "$LATEST is not supported for an alias pointing to more than 1 version"),
+                (self.client.create_alias, weigh({"1": 0.5, "2": 0.1}),
+                 "Number of items in AdditionalVersionWeights cannot be greater than 1"),
+                (self.client.create_event_source_mapping, {"FunctionName": "f"}, "Unrecognized event source."),
                 (self.client.add_permission,
                  {"FunctionName": "f", "StatementId": "s", "Action": "lambda:InvokeFunction",
                   "Principal": "invalid.nonaws.com"},
@@ -274,6 +305,18 @@ class Lookups(ToolsCase):
         self.assertEqual(
             self.refused("ResourceNotFoundException", self.client.remove_permission, FunctionName="f",
                          StatementId="none"), "No policy is found for: " + self.made["FunctionArn"])
+
+    def test_another_accounts_functions_are_never_there(self):
+        own = self.made["FunctionArn"]
+        for name in ("f", own, "000000000000:function:f", "function:f", own + ":$LATEST"):
+            self.client.get_function(FunctionName=name)
+        foreign = own.replace("000000000000", "111122223333")
+        for name in (foreign, "111122223333:function:f"):
+            for call in (self.client.get_function, self.client.delete_function, self.client.invoke):
+                self.assertIn(f"on resource: {name} because no resource-based policy allows the lambda:",
+                              self.refused("AccessDeniedException", call, FunctionName=name))
+        self.assertEqual(self.refused("ResourceNotFoundException", self.client.list_tags, Resource=foreign),
+                         "Function not found: " + foreign)
 
     def test_a_log_group_of_its_own(self):
         if "LoggingConfig" not in self.client.meta.service_model.operation_model(

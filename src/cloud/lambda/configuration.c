@@ -210,8 +210,22 @@ static int apply_environment(json_t *configuration, json_t *value, struct err *e
 static int apply_architectures(json_t *configuration, json_t *value, struct err *err)
 {
     const json_t *own = json_object_get(configuration, "Architectures");
+    const char *first = json_string_value(json_array_get(value, 0));
+    const char *second = json_string_value(json_array_get(value, 1));
     if (json_array_size(value) == 0 || json_equal(value, own))
         return 0;
+    if (json_array_size(value) > 1)
+        return err_set(err, ERR_INVALID,
+                       "1 validation error detected: Value '[%.16s, %.16s]' at 'architectures' "
+                       "failed to satisfy constraint: Member must have length less than or equal "
+                       "to 1",
+                       first ? first : "", second ? second : "");
+    if (!first || (strcmp(first, "x86_64") != 0 && strcmp(first, "arm64") != 0))
+        return err_set(err, ERR_INVALID,
+                       "1 validation error detected: Value '[%.32s]' at 'architectures' failed to "
+                       "satisfy constraint: Member must satisfy constraint: [Member must satisfy "
+                       "enum value set: [x86_64, arm64], Member must not be null]",
+                       first ? first : "");
     return err_set(err, ERR_UNSUPPORTED, "This machine runs functions for %s only",
                    json_string_value(json_array_get(own, 0)));
 }

@@ -155,6 +155,15 @@ static const char *skip_arn(const char *text)
     return found ? found + 1 + sizeof mark - 1 : text;
 }
 
+/* "arn:aws:lambda:us-east-1:000000000000:" or "000000000000:", up to `end`. */
+static void read_account(const char *text, const char *end, char account[13])
+{
+    size_t size = strspn(end - text >= 13 ? end - 13 : "", "0123456789");
+    account[0] = 0;
+    if (size == 12 && end[-1] == ':')
+        snprintf(account, 13, "%.12s", end - 13);
+}
+
 static const char name_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                    "-_";
 
@@ -187,6 +196,8 @@ int function_read_reference(const char *text, struct function_reference *out, st
     memcpy(out->name, start, size);
     out->name[size] = 0;
     snprintf(out->qualifier, sizeof out->qualifier, "%s", qualifier);
+    static const char mark[] = "function:";
+    read_account(text, start > text ? start - (sizeof mark - 1) : text, out->account);
     return 0;
 }
 

@@ -83,6 +83,7 @@ int function_is_latest(const struct function *function); /* $LATEST, not a publi
 struct function_reference {
     char name[FUNCTION_NAME_BYTES];
     char qualifier[FUNCTION_QUALIFIER_BYTES]; /* "": none */
+    char account[13];                         /* "": none was named */
 };
 int function_read_reference(const char *text, struct function_reference *out,
                             struct err *err) MUST_USE;

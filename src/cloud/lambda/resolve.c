@@ -53,6 +53,11 @@ static int read_reference(const char *text, const char *qualifier, struct functi
     return 0;
 }
 
+int lambda_is_foreign(const struct function_reference *reference, const char *account_id)
+{
+    return *reference->account && strcmp(reference->account, account_id) != 0;
+}
+
 int lambda_resolve(struct lambda *lambda, const char *text, const char *qualifier,
                    struct lambda_target *out, struct err *err)
 {
@@ -60,6 +65,8 @@ int lambda_resolve(struct lambda *lambda, const char *text, const char *qualifie
     *out = (struct lambda_target){0};
     if (read_reference(text, qualifier, &reference, err) < 0)
         return -1;
+    if (lambda_is_foreign(&reference, lambda->cloud->account_id))
+        return err_set(err, ERR_NOT_FOUND, "Function not found: %.256s", text);
     snprintf(out->qualifier, sizeof out->qualifier, "%s", reference.qualifier);
     lambda_function_arn(lambda, reference.name, reference.qualifier, out->arn);
     if (find_function(lambda, reference.name, out) == 0)
@@ -91,7 +98,9 @@ int lambda_read_name(struct rest_call *call, const char *text, char name[FUNCTIO
     struct function_reference reference;
     const char *qualifier = exchange_query(call->x, "Qualifier");
     int result = read_reference(text, qualifier, &reference, &err);
-    if (result == 0 && *reference.qualifier && strcmp(reference.qualifier, "$LATEST") != 0)
+    if (result == 0 && lambda_is_foreign(&reference, call->x->identity.account_id))
+        result = err_set(&err, ERR_NOT_FOUND, "Function not found: %.256s", text);
+    else if (result == 0 && *reference.qualifier && strcmp(reference.qualifier, "$LATEST") != 0)
         result = err_set(&err, ERR_INVALID, "%s changes $LATEST only, not %s",
                          call->operation->name, reference.qualifier);
     if (result < 0)

@@ -137,10 +137,28 @@ void lambda_fail_not_found(struct lambda *lambda, struct exchange *x, const char
     lambda_fail_resource(x, arena_printf(&x->arena, "Function not found: %s", arn));
 }
 
+/* Returns -1 when an error was answered. */
+static int check_max_items(struct exchange *x, long most)
+{
+    const char *text = exchange_query(x, "MaxItems");
+    long given = text ? strtol(text, NULL, 10) : 1;
+    if (given >= 1 && given <= most)
+        return 0;
+    exchange_fail(x, "ValidationException",
+                  "1 validation error detected: Value '%.20s' at 'maxItems' failed to satisfy "
+                  "constraint: Member must have value %s than or equal to %ld",
+                  text, given < 1 ? "greater" : "less", given < 1 ? 1 : most);
+    return -1;
+}
+
 void lambda_reply_page(struct exchange *x, const char *field, json_t *items, size_t most)
 {
     enum { MAX_ITEMS = 10000 };
     size_t i;
+    if (check_max_items(x, MAX_ITEMS) < 0) {
+        json_decref(items);
+        return;
+    }
     json_t *item, *page = json_array();
     size_t from = (size_t)rest_query_integer(x, "Marker", 0, LONG_MAX, 0);
     size_t count = (size_t)rest_query_integer(x, "MaxItems", 1, MAX_ITEMS, (long)most);
@@ -235,6 +253,14 @@ static int authorize_function(struct lambda *lambda, struct rest_call *call, con
     const char *qualifier = exchange_query(call->x, "Qualifier");
     if (function_read_reference(call->parameters[0], &reference, &err) < 0)
         return exchange_authorize(call->x, action, "*"); /* the operation refuses the name */
+    if (lambda_is_foreign(&reference, lambda->cloud->account_id)) {
+        exchange_fail(call->x, "AccessDeniedException",
+                      "User: %s is not authorized to perform: %s on resource: %.200s because no "
+                      "resource-based policy allows the %s action",
+                      call->x->identity.arn ? call->x->identity.arn : "anonymous", action,
+                      call->parameters[0], action);
+        return -1;
+    }
     if (qualifier && function_qualifier_is_valid(qualifier))
         snprintf(reference.qualifier, sizeof reference.qualifier, "%s", qualifier);
     lambda_function_arn(lambda, reference.name, reference.qualifier, arn);

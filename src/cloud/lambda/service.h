@@ -68,6 +68,8 @@ struct lambda_target {
 int lambda_resolve(struct lambda *lambda, const char *text, const char *qualifier,
                    struct lambda_target *out, struct err *err) MUST_USE;
 void lambda_release(struct lambda_target *target);
+/* Is it of another account? There is none here, so its functions are never found. */
+int lambda_is_foreign(const struct function_reference *reference, const char *account_id);
 /* What the call's first parameter and ?Qualifier name. -1: the error is answered. */
 int lambda_open(struct lambda *lambda, struct rest_call *call, struct lambda_target *out) MUST_USE;
 

@@ -159,8 +159,11 @@ static json_t *new_mapping(struct lambda *lambda, struct exchange *x, const json
     char uuid[RANDOM_UUID_BYTES];
     const char *arn = text(request, "EventSourceArn");
     if (strncmp(arn, "arn:aws:sqs:", 12) != 0) {
-        exchange_fail(x, "InvalidParameterValueException",
-                      "EventSourceArn %.256s is not supported: ken cloud has SQS queues", arn);
+        if (*arn)
+            exchange_fail(x, "InvalidParameterValueException",
+                          "EventSourceArn %.256s is not supported: ken cloud has SQS queues", arn);
+        else
+            refuse(x, "Unrecognized event source.");
         return NULL;
     }
     if (!json_is_string(json_object_get(request, "FunctionName"))) {

@@ -40,8 +40,11 @@ static int check_qualifier(struct lambda_change *c)
 {
     if (!function_qualifier_is_version(c->qualifier) && strcmp(c->qualifier, "$LATEST") != 0)
         return lambda_check_qualifier(c);
-    exchange_fail(c->x, "InvalidParameterValueException",
-                  "A function URL is of the function or of an alias, not of %s", c->qualifier);
+    exchange_fail(c->x, "ValidationException",
+                  "1 validation error detected: Value '%s' at 'qualifier' failed to satisfy "
+                  "constraint: Member must satisfy regular expression pattern: "
+                  "((?!^\\d+$)^[0-9a-zA-Z-_]+$)",
+                  c->qualifier);
     return -1;
 }
 
@@ -52,7 +55,10 @@ static int check_request(struct lambda_change *c)
     const char *type = json_string_value(json_object_get(c->request, "AuthType"));
     const char *mode = json_string_value(json_object_get(c->request, "InvokeMode"));
     if (type && strcmp(type, "NONE") != 0 && strcmp(type, "AWS_IAM") != 0)
-        exchange_fail(c->x, "InvalidParameterValueException", "AuthType is NONE or AWS_IAM");
+        exchange_fail(c->x, "ValidationException",
+                      "1 validation error detected: Value '%.32s' at 'authType' failed to satisfy "
+                      "constraint: Member must satisfy enum value set: [NONE, AWS_IAM]",
+                      type);
     else if (mode && strcmp(mode, "BUFFERED") != 0)
         exchange_fail(c->x, "InvalidParameterValueException",
                       "InvokeMode %.32s is not supported: ken cloud has BUFFERED", mode);

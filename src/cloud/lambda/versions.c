@@ -209,30 +209,58 @@ static int refuse_version(struct lambda_change *c, const char *version)
     return -1;
 }
 
-/* At most one other version with a weight from 0 to 1, as on AWS. */
+/* One version beside the alias's `own`. */
+static int check_weight(const char *own, const char *version, const json_t *weight, struct err *err)
+{
+    double part = json_number_value(weight);
+    if (!json_is_number(weight) || part < 0 || part > 1)
+        return err_set(err, ERR_INVALID,
+                       "1 validation error detected: Value '{%.32s=%g}' at "
+                       "'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map "
+                       "value must satisfy constraint: [Member must have value less than or equal "
+                       "to 1.0, Member must have value greater than or equal to 0.0, Member must "
+                       "not be null]",
+                       version, part);
+    if (strcmp(version, own) == 0)
+        return err_set(err, ERR_INVALID,
+                       "Invalid function version %s. Function version %s is already included in "
+                       "routing configuration.",
+                       own, own);
+    if (strcmp(own, "$LATEST") == 0)
+        return err_set(err, ERR_INVALID,
+                       "$LATEST is not supported for an alias pointing to more than 1 version");
+    if (!function_qualifier_is_version(version))
+        return err_set(err, ERR_INVALID,
+                       "1 validation error detected: Value '{%.32s=%g}' at "
+                       "'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map "
+                       "keys must satisfy constraint: [Member must have length less than or equal "
+                       "to 1024, Member must have length greater than or equal to 1, Member must "
+                       "satisfy regular expression pattern: [0-9]+, Member must not be null]",
+                       version, part);
+    return 0;
+}
+
 static int check_routing(struct lambda_change *c, const json_t *alias)
 {
-    const char *version;
-    json_t *weight;
+    struct err err = {0};
     const json_t *routing = json_object_get(alias, "RoutingConfig");
     json_t *weights = json_object_get(routing, "AdditionalVersionWeights");
     const char *own = json_string_value(json_object_get(alias, "FunctionVersion"));
-    int wrong = (routing && !json_is_object(routing) && !json_is_null(routing)) ||
-                (weights && !json_is_object(weights)) || json_object_size(weights) > 1;
-    json_object_foreach(weights, version, weight)
-    {
-        double part = json_number_value(weight);
-        wrong = wrong || !json_is_number(weight) || part < 0 || part > 1 ||
-                strcmp(version, own) == 0 || strcmp(version, "$LATEST") == 0 ||
-                strcmp(own, "$LATEST") == 0;
-        if (!wrong && !version_exists(c, version))
-            return refuse_version(c, version);
-    }
-    if (wrong)
-        exchange_fail(c->x, "InvalidParameterValueException",
-                      "RoutingConfig has one other published version with a weight from 0 to 1, "
-                      "and the alias itself a published version");
-    return wrong ? -1 : 0;
+    const char *version = json_object_iter_key(json_object_iter(weights));
+    int result = 0;
+    if ((routing && !json_is_object(routing) && !json_is_null(routing)) ||
+        (weights && !json_is_object(weights)))
+        result = err_set(&err, ERR_INVALID, "Could not parse request body into json");
+    else if (json_object_size(weights) > 1)
+        result = err_set(&err, ERR_INVALID,
+                         "Number of items in AdditionalVersionWeights cannot be greater than 1");
+    else if (version)
+        result = check_weight(own, version, json_object_get(weights, version), &err);
+    if (result < 0)
+        lambda_fail_err(c->x, &err);
+    else if (version && !version_exists(c, version))
+        return refuse_version(c, version);
+    return result;
 }
 
 static int check_alias(struct lambda_change *c, const json_t *alias)
@@ -274,9 +302,11 @@ static int create_alias(struct lambda_change *c)
 {
     const char *name = json_string_value(json_object_get(c->request, "Name"));
     if (!is_alias_name(name)) {
-        exchange_fail(c->x, "InvalidParameterValueException",
-                      "Value at 'name' failed to satisfy constraint: Member must satisfy regular "
-                      "expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)");
+        exchange_fail(c->x, "ValidationException",
+                      "1 validation error detected: Value '%.128s' at 'name' failed to satisfy "
+                      "constraint: Member must satisfy regular expression pattern: "
+                      "(?!^[0-9]+$)([a-zA-Z0-9-_]+)",
+                      name ? name : "");
         return -1;
     }
     if (lambda_part(c->record, "Aliases", name)) {
