@@ -366,7 +366,7 @@ class UrlTest(Base):
         functions.allow_anybody(self.functions, "program", Qualifier="live")
         self.assertEqual(self.request(url, method="POST",
                                       body="env AWS_LAMBDA_FUNCTION_VERSION")[2], "1")
-        self.refused("InvalidParameterValueException", self.functions.create_function_url_config,
+        self.refused("ValidationException", self.functions.create_function_url_config,
                      FunctionName="program", Qualifier="1", AuthType="NONE")
 
     def test_cors_and_changes(self):

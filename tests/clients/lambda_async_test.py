@@ -195,7 +195,7 @@ class CrashTest(Base):
         self.cloud.start()
         self.connect()
         for i in range(20):
-            clouds.wait_until(lambda i=i: self.count("kept", f"number {i}") >= 1, 20)
+            clouds.wait_until(lambda i=i: self.count("kept", f"number {i}") >= 1, 90)
         for request_id in ids:
             self.assertGreaterEqual(self.count("kept", "START RequestId: " + request_id), 1)
 
