@@ -271,7 +271,7 @@ int main(int argc, char **argv)
     }
     snprintf(path, sizeof path, "%s/fr_detect.ken", argv[1]);
     struct model *model = model_open(path, &err);
-    if (!model || detector_init(&detector, model, NULL, &err) < 0)
+    if (!model || detector_init(&detector, model, NULL, 0, &err) < 0)
         die(&err);
     simd_flush_denormals();
     struct set fast, thorough;

@@ -79,7 +79,9 @@ int enrol_photos(const struct enrolment *enrolment, int count, char **operands, 
     int result = -1;
     char place[PATH_MAX];
     struct face_models *models = face_models_open(paths_models(enrolment->models, place), err);
-    struct recognizer *recognizer = models ? recognizer_create(models, NULL, err) : NULL;
+    struct recognizer_options options = recognizer_defaults;
+    options.exact = 1;
+    struct recognizer *recognizer = models ? recognizer_create(models, &options, err) : NULL;
     int is_new = 0;
     struct gallery *gallery =
         recognizer ? gallery_files_open_or_create(paths_gallery(enrolment->gallery), &is_new, err)

@@ -61,7 +61,7 @@ static json_t *face_to_json(const struct face *face, const struct match *match)
     json_object_set_new(out, "score", number(face->score, 1e4));
     json_object_set_new(out, "quality", json_quality(&face->quality));
     json_object_set_new(out, "name", json_string(match->name ? match->name : "unknown"));
-    json_object_set_new(out, "similarity", number(match->similarity, 1e4));
+    json_object_set_new(out, "similarity", number(match->similarity, 1e6));
     return out;
 }
 
@@ -160,6 +160,7 @@ static int run(struct identify *identify, const struct command_line *line, char 
     options.threads = recognizer_threads();
     options.min_score = (float)identify->min_score;
     options.detect = identify->detect;
+    options.exact = 1;
     struct face_models *models = NULL;
     identify->gallery = open_gallery(identify->gallery_path, err);
     if (identify->gallery)

@@ -248,6 +248,7 @@ static int find_faces(struct train *train, struct album *album, const char *fold
                 album->passed_over, album->passed_over == 1 ? " lies" : "s lie", folder);
     struct album_options options = {.models = models,
                                     .detect = train->detect,
+                                    .exact = 1,
                                     .views = wants_head(train, album) ? HEAD_VIEWS : 0,
                                     .view_seed = train->head.seed,
                                     .threads = (size_t)train->threads};

@@ -246,6 +246,7 @@ static void work(void *context, size_t thread)
     struct err err = {0};
     struct recognizer_options options = recognizer_defaults;
     options.detect = search->options->detect;
+    options.exact = search->options->exact;
     struct recognizer *recognizer = recognizer_create(search->options->models, &options, &err);
     if (!recognizer) {
         pthread_mutex_lock(&search->lock);

@@ -47,6 +47,7 @@ enum album_choice { ALBUM_LARGEST, ALBUM_NEAREST_CENTRE };
 struct album_options {
     const struct face_models *models;
     enum face_detect detect;
+    int exact;                /* see struct recognizer_options */
     size_t threads;           /* 0: one a processor */
     enum album_choice choice; /* which face of several */
     int all_wanted; /* the first photo that cannot be read is a failure, and the rest is left */

@@ -33,7 +33,7 @@ static int allocate(struct detector *detector, struct err *err)
 }
 
 int detector_init(struct detector *detector, const struct model *model, struct pool *pool,
-                  struct err *err)
+                  int exact, struct err *err)
 {
     *detector = (struct detector){.use = model_use(model)};
     detector->decoder = calloc(1, sizeof *detector->decoder);
@@ -46,7 +46,8 @@ int detector_init(struct detector *detector, const struct model *model, struct p
                        MAX_INPUT_SIDE);
     if (allocate(detector, err) < 0)
         return -1;
-    detector->session = session_create(model, pool, err);
+    detector->session =
+        exact ? session_create_exact(model, pool, err) : session_create(model, pool, err);
     return detector->session ? 0 : -1;
 }
 

@@ -51,8 +51,9 @@ struct detector {
     struct face_box *proposals;  /* of detector_run_thorough() */
 };
 
+/* `exact`: see struct recognizer_options; the networks beside it are then exact too. */
 int detector_init(struct detector *detector, const struct model *model, struct pool *pool,
-                  struct err *err) MUST_USE;
+                  int exact, struct err *err) MUST_USE;
 void detector_finish(struct detector *detector);
 /* The faces found in one pass over the whole picture, best score first, borrowed until the next
  * call. A score is the probability that it is a face, as it was on the photos of docs/accuracy.md,

@@ -160,7 +160,8 @@ struct recognizer *recognizer_create(const struct face_models *models,
     recognizer->detect = options->detect;
     recognizer->pool = pool_create(options->threads, err);
     if (!recognizer->pool ||
-        detector_init(&recognizer->detector, models->detect, recognizer->pool, err) < 0 ||
+        detector_init(&recognizer->detector, models->detect, recognizer->pool, options->exact,
+                      err) < 0 ||
         (models->landmark && landmarker_init(&recognizer->landmarker, models->landmark,
                                              recognizer->detector.session, err) < 0) ||
         embedder_init(&recognizer->embedder, models->feature, recognizer->detector.session, err) <

@@ -52,6 +52,8 @@ struct recognizer_options {
     float min_score;         /* score below which a candidate is no face, 0..1; default:
                                 FACE_USUAL_SCORE, what the detector is commonly used with */
     size_t threads;          /* that share a picture where processors are free; default 1 */
+    int exact; /* 32-bit products only: every processor finds the same, at up to 1.6 times the time
+                  (docs/engine.md). For templates, and where the answer is not waited for. */
 };
 
 /* Threads for whoever wants the answer soonest: two, or one where there is one processor. */

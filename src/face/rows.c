@@ -213,68 +213,91 @@ void rows_finish(struct rows *rows)
     *rows = (struct rows){0};
 }
 
-/* The best so far, in order. */
-struct best {
-    struct row_hit *hits;
+/* Bytes are compared with bytes, which is fast and finds who may be among the best: what rounding
+ * took from the query, a vector of the length `slack`, changes no cosine by more than that. Only
+ * these few rows are compared with the query as it was given, which alone decides. */
+struct search {
+    const struct rows *rows;
+    const float *query;
+    float scale, slack;   /* query = scale * bytes + what rounding took */
+    struct row_hit *hits; /* the best so far, in order */
     size_t limit, count;
-    float least; /* what a row must pass */
+    float least; /* product of bytes from which a row may be among them */
+    int8_t bytes[ROW_VALUES];
+    float vector[ROW_VALUES];
 };
 
-static void insert(struct best *best, size_t row, float similarity)
+static void begin_search(struct search *search)
 {
-    size_t at = best->count < best->limit ? best->count++ : best->limit - 1;
-    for (; at > 0 && best->hits[at - 1].similarity < similarity; at--)
-        best->hits[at] = best->hits[at - 1];
-    best->hits[at] = (struct row_hit){row, similarity};
-    if (best->count == best->limit)
-        best->least = best->hits[best->limit - 1].similarity;
+    const float arithmetic = 1e-5f; /* more than sums of floats are off by */
+    double square = 0;
+    row_from_floats(search->bytes, search->query);
+    search->scale = row_largest(search->query) / LARGEST;
+    for (size_t i = 0; i < ROW_VALUES; i++) {
+        float taken = search->query[i] - search->scale * search->bytes[i];
+        square += (double)(taken * taken);
+    }
+    search->slack = (float)sqrt(square) + arithmetic;
+    search->least = -HUGE_VALF;
 }
 
-static void search_chunk(const struct rows *rows, size_t first_row, size_t count,
-                         const int8_t *query, struct best *best)
+/* Of rows alike the earlier comes first. */
+static void insert(struct search *search, size_t row, float similarity)
+{
+    size_t at = search->count;
+    if (at < search->limit)
+        search->count++;
+    else if (!(similarity > search->hits[--at].similarity))
+        return;
+    for (; at > 0 && search->hits[at - 1].similarity < similarity; at--)
+        search->hits[at] = search->hits[at - 1];
+    search->hits[at] = (struct row_hit){row, similarity};
+    if (search->count == search->limit && search->scale > 0)
+        search->least =
+            (search->hits[search->limit - 1].similarity - search->slack) / search->scale;
+}
+
+static void look_at(struct search *search, size_t row)
+{
+    const int8_t *values = rows_at(search->rows, row);
+    for (size_t i = 0; i < ROW_VALUES; i++)
+        search->vector[i] = values[i];
+    float product = search->rows->kernels->dot_f32(search->query, search->vector, ROW_VALUES);
+    insert(search, row, product * rows_factor(search->rows, row));
+}
+
+static void search_chunk(struct search *search, size_t first_row, size_t count)
 {
     enum { BLOCK = 256 }; /* sums and products stay in the first cache */
+    const struct rows *rows = search->rows;
     const struct rows_chunk *chunk = rows->chunks[first_row / ROWS_A_CHUNK];
     int32_t dots[BLOCK];
     float similar[BLOCK];
     for (size_t from = 0; from < count; from += BLOCK) {
         size_t block = count - from < BLOCK ? count - from : BLOCK;
-        rows->kernels->dots_i8(dots, query, chunk->values + from * ROW_VALUES, ROW_VALUES, block);
+        rows->kernels->dots_i8(dots, search->bytes, chunk->values + from * ROW_VALUES, ROW_VALUES,
+                               block);
         for (size_t i = 0; i < block; i++)
             similar[i] = (float)dots[i] * chunk->factors[from + i];
         for (size_t i = 0; i < block; i++)
-            if (similar[i] > best->least)
-                insert(best, first_row + from + i, similar[i]);
+            if (similar[i] >= search->least)
+                look_at(search, first_row + from + i);
     }
-}
-
-/* The few best anew with the query as it was given, so that the answer does not jump where a value
- * of the query rounds the other way. */
-static void refine(const struct rows *rows, const float *query, struct best *found)
-{
-    struct row_hit rough[ROWS_MAX_HITS];
-    float vector[ROW_VALUES];
-    memcpy(rough, found->hits, found->count * sizeof *rough);
-    struct best best = {.hits = found->hits, .limit = found->limit};
-    for (size_t i = 0; i < found->count; i++) {
-        row_to_floats(vector, rows_at(rows, rough[i].row));
-        insert(&best, rough[i].row, rows->kernels->dot_f32(query, vector, ROW_VALUES));
-    }
-    seal_wipe(vector, sizeof vector);
 }
 
 size_t rows_search(const struct rows *rows, const float query[ROW_VALUES], struct row_hit *hits,
                    size_t limit)
 {
-    struct best best = {hits, limit < ROWS_MAX_HITS ? limit : ROWS_MAX_HITS, 0, -HUGE_VALF};
-    int8_t rounded[ROW_VALUES];
-    row_from_floats(rounded, query);
-    for (size_t row = 0; best.limit > 0 && row < rows->count; row += ROWS_A_CHUNK) {
+    struct search search = {.rows = rows, .query = query, .hits = hits};
+    search.limit = limit < ROWS_MAX_HITS ? limit : ROWS_MAX_HITS;
+    begin_search(&search);
+    for (size_t row = 0; search.limit > 0 && row < rows->count; row += ROWS_A_CHUNK) {
         size_t left = rows->count - row;
-        search_chunk(rows, row, left < ROWS_A_CHUNK ? left : ROWS_A_CHUNK, rounded, &best);
+        search_chunk(&search, row, left < ROWS_A_CHUNK ? left : ROWS_A_CHUNK);
     }
-    refine(rows, query, &best);
-    return best.count;
+    size_t count = search.count;
+    seal_wipe(&search, sizeof search);
+    return count;
 }
 
 /* A block of rows stays in the second cache while all rows behind it are compared with it. */

@@ -55,8 +55,8 @@ void rows_remove(struct rows *rows, size_t row);
 void rows_finish(struct rows *rows); /* wipes */
 
 /* The `limit` (at most ROWS_MAX_HITS) rows most like `query`, best first, of equal ones the
- * earlier; returns how many. Every row is compared: none is missed by more than the rounding to
- * bytes. */
+ * earlier; returns how many. Exact: the same rows in the same order as comparing the query, not
+ * rounded, with every row would give. */
 size_t rows_search(const struct rows *rows, const float query[ROW_VALUES], struct row_hit *hits,
                    size_t limit);
 

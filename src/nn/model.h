@@ -82,9 +82,12 @@ struct session;
 
 /* `pool` (borrowed, may be NULL) splits large layers over its threads. */
 struct session *session_create(const struct model *model, struct pool *pool, struct err *err);
-/* A session that never runs while `beside` does, with the same pool and in the same memory where
- * that is large enough: `beside` must outlive it, and the outputs of each are valid until the
- * other's inputs are written. Stages of one picture, the largest network first. */
+/* With products of 32-bit floats only, also where the processor is faster with 16-bit ones
+ * (docs/engine.md): for what is kept, or compared with what another processor computes. */
+struct session *session_create_exact(const struct model *model, struct pool *pool, struct err *err);
+/* A session that never runs while `beside` does, as exact, with the same pool and in the same
+ * memory where that is large enough: `beside` must outlive it, and the outputs of each are valid
+ * until the other's inputs are written. Stages of one picture, the largest network first. */
 struct session *session_create_beside(const struct model *model, const struct session *beside,
                                       struct err *err);
 void session_destroy(struct session *session); /* NULL is fine */

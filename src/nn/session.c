@@ -29,6 +29,7 @@ struct session {
     char *scratch; /* scratch_bytes for each thread */
     size_t scratch_bytes, all_scratch_bytes, arena_bytes;
     int arena_borrowed; /* of another session */
+    int exact;          /* no 16-bit products */
     struct step *running;
     size_t steps;
     struct step step[];
@@ -184,7 +185,7 @@ static int allocate_memory(struct session *session, const struct session *beside
     return session->scratch ? 0 : -1;
 }
 
-static struct session *create(const struct model *model, struct pool *pool,
+static struct session *create(const struct model *model, struct pool *pool, int exact,
                               const struct session *beside, struct err *err)
 {
     size_t steps = model_nodes(model);
@@ -195,6 +196,7 @@ static struct session *create(const struct model *model, struct pool *pool,
         return NULL;
     }
     session->model = model;
+    session->exact = exact;
     session->kernels = simd_kernels(level);
     session->pool = pool;
     session->steps = steps;
@@ -204,7 +206,7 @@ static struct session *create(const struct model *model, struct pool *pool,
         if (step->node->op > MODEL_DEPTHWISE)
             continue;
         step->conv = model_node_conv(step->node);
-        step->conv.is_product = step->node->product && simd_prefers_product(level);
+        step->conv.is_product = step->node->product && !exact && simd_prefers_product(level);
         if (step->node->op == MODEL_DEPTHWISE)
             continue; /* takes no scratch */
         size_t bytes = whole_pages(simd_conv_scratch_bytes(&step->conv));
@@ -221,13 +223,18 @@ static struct session *create(const struct model *model, struct pool *pool,
 
 struct session *session_create(const struct model *model, struct pool *pool, struct err *err)
 {
-    return create(model, pool, NULL, err);
+    return create(model, pool, 0, NULL, err);
+}
+
+struct session *session_create_exact(const struct model *model, struct pool *pool, struct err *err)
+{
+    return create(model, pool, 1, NULL, err);
 }
 
 struct session *session_create_beside(const struct model *model, const struct session *beside,
                                       struct err *err)
 {
-    return create(model, beside->pool, beside, err);
+    return create(model, beside->pool, beside->exact, beside, err);
 }
 
 void session_destroy(struct session *session)

@@ -1,9 +1,11 @@
 /* Who is in pictures, from plain pixels: the face library alone, without codecs and cryptography,
  * so that it can be built for another processor without that one's libraries.
- *   identify_raw MODELS [NAME=PHOTO.ppm...] FRAME.ppm...
- * enrols the photos' largest faces and prints "FRAME NAME SIMILARITY x y w h" for each face. */
+ *   identify_raw MODELS [NAME=PHOTO.ppm|NAME=TEMPLATE.row...] FRAME.ppm...
+ * enrols the photos' largest faces, or templates of a gallery as they are kept, and prints "FRAME
+ * NAME SIMILARITY x y w h" for each face. */
 #include "face/gallery.h"
 #include "face/recognizer.h"
+#include "face/rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +48,25 @@ static int find_faces(struct program *program, const char *path, struct err *err
     return count;
 }
 
+static int enrol_row(struct program *program, const char *name, const char *path, struct err *err)
+{
+    int8_t row[ROW_VALUES];
+    float vector[ROW_VALUES];
+    FILE *in = fopen(path, "rb");
+    if (!in)
+        return err_set_errno(err, "open %s", path);
+    int whole = fread(row, 1, sizeof row, in) == sizeof row;
+    fclose(in);
+    if (!whole)
+        return err_set(err, ERR_INVALID, "%s: too short", path);
+    row_to_floats(vector, row);
+    return gallery_add(program->gallery, name, vector, err);
+}
+
 static int enrol(struct program *program, const char *name, const char *path, struct err *err)
 {
+    if (strstr(path, ".row"))
+        return enrol_row(program, name, path, err);
     int count = find_faces(program, path, err);
     if (count < 1)
         return count < 0 ? -1 : err_set(err, ERR_INVALID, "%s: no face", path);

@@ -113,16 +113,42 @@ static void search_finds_the_best_in_order(void **unused)
         for (int i = 0; i < TOP; i++) {
             float similarity;
             size_t want = best_by_definition(&rows, query, above, &similarity);
-            /* Rounding of the query may swap two that are nearly as like. */
-            if (hits[i].row != want)
-                assert_true(fabsf(hits[i].similarity - similarity) < 2e-3f);
-            else
-                assert_true(fabsf(hits[i].similarity - similarity) < 1e-5f);
+            assert_int_equal(hits[i].row, want);
+            assert_true(fabsf(hits[i].similarity - similarity) < 1e-5f);
             assert_true(i == 0 || hits[i].similarity <= hits[i - 1].similarity);
             above = similarity;
         }
     }
     rows_finish(&rows);
+}
+
+/* Rows around the query, which differ by less than its rounding: bytes alone take one for another.
+ */
+static void search_tells_rows_apart_that_rounding_would_not(void **unused)
+{
+    (void)unused;
+    enum { TOP = 3, ROWS = 600 };
+    for (int try = 0; try < 20; try++) {
+        struct rows rows = {0};
+        float query[ROW_VALUES], vector[ROW_VALUES], other[ROW_VALUES], above = 2;
+        struct row_hit hits[TOP];
+        int8_t row[ROW_VALUES];
+        random_unit(query);
+        for (int i = 0; i < ROWS; i++) {
+            random_unit(other);
+            for (size_t k = 0; k < ROW_VALUES; k++)
+                vector[k] = query[k] + 0.3f * other[k];
+            row_from_floats(row, vector);
+            assert_int_equal(rows_add(&rows, row), 0);
+        }
+        assert_int_equal(rows_search(&rows, query, hits, TOP), TOP);
+        for (int i = 0; i < TOP; i++) {
+            float similarity;
+            assert_int_equal(hits[i].row, best_by_definition(&rows, query, above, &similarity));
+            above = similarity;
+        }
+        rows_finish(&rows);
+    }
 }
 
 static void search_finds_each_row_by_itself(void **unused)
@@ -293,6 +319,7 @@ int main(void)
         cmocka_unit_test(extremes_fill_the_bytes_and_no_more),
         cmocka_unit_test(zeros_have_no_direction),
         cmocka_unit_test(search_finds_the_best_in_order),
+        cmocka_unit_test(search_tells_rows_apart_that_rounding_would_not),
         cmocka_unit_test(search_finds_each_row_by_itself),
         cmocka_unit_test(search_gives_no_more_than_there_are),
         cmocka_unit_test(the_earlier_of_equal_rows_comes_first),
