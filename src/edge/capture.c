@@ -6,6 +6,7 @@
 #include "edge/spill.h"
 #include "edge/spool.h"
 #include "edge/uploads.h"
+#include "edge/visits.h"
 #include "edge/watch.h"
 #include "video/picture.h"
 
@@ -238,15 +239,20 @@ static int nobody_wants_more(const struct capture *capture)
            !source_is_camera(capture->source) && run->options->architecture != EDGE_ON_DEVICE;
 }
 
-/* About once a second, also while there is no camera: what watches the service wants to hear. */
+/* About once a second, also while there is no camera: visits end, and what watches the service
+ * wants to hear. */
 static void tell_status(struct capture *capture)
 {
     struct edge_run *run = capture->run;
     struct source_status camera;
     uint64_t now_ns = clock_monotonic_ns();
-    if (!run->listener->status || now_ns - capture->told_ns < (uint64_t)EDGE_STATUS_MS * 1000000)
+    if (now_ns - capture->told_ns < (uint64_t)EDGE_STATUS_MS * 1000000)
         return;
     capture->told_ns = now_ns;
+    if (run->options->source.real_time)
+        visits_pass_time(run->visits, (int64_t)(now_ns / 1000000));
+    if (!run->listener->status)
+        return;
     source_get_status(capture->source, &camera);
     struct edge_status status = {.frames = run->totals.frames,
                                  .cloud_gone = atomic_load(&run->cloud_gone),

@@ -72,6 +72,18 @@ void visits_see(struct visits *visits, int64_t at_ms, const struct track_face *f
     pthread_mutex_unlock(&visits->lock);
 }
 
+void visits_pass_time(struct visits *visits, int64_t now_ms)
+{
+    uint64_t nobody;
+    if (!visits)
+        return;
+    pthread_mutex_lock(&visits->lock);
+    if (tracker_count(visits->tracker) > 0 && now_ms - visits->last_ms > VISITS_SILENCE_MS)
+        see_locked(visits, visits->last_ms + TRACK_LEAVE_MS + 1, NULL, 0, &nobody);
+    tell(visits);
+    pthread_mutex_unlock(&visits->lock);
+}
+
 /* The faces of an answer, in the whole frame's pixels. */
 static size_t read_faces(const struct answer *answer, const struct edge_job *job,
                          struct voter voters[MAX_FACES])

@@ -24,7 +24,11 @@ void visits_see(struct visits *visits, int64_t at_ms, const struct track_face *f
  * the device, so the answer's faces are also what there is to see. */
 void visits_answer(struct visits *visits, const struct edge_job *job, const struct answer *answer,
                    int sees);
-int visits_going_on(struct visits *visits); /* how many */
-void visits_end(struct visits *visits);     /* everybody leaves */
+/* It is `now_ms`, whether anybody looks or not. Where nobody has for a while, as the camera or the
+ * cloud is gone, whoever was there has left. */
+enum { VISITS_SILENCE_MS = 10000 };
+void visits_pass_time(struct visits *visits, int64_t now_ms); /* NULL is fine */
+int visits_going_on(struct visits *visits);                   /* how many */
+void visits_end(struct visits *visits);                       /* everybody leaves */
 
 #endif

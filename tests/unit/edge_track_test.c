@@ -1,5 +1,6 @@
 #include "edge/shot.h"
 #include "edge/track.h"
+#include "edge/visits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -267,6 +268,32 @@ static void a_crowd_past_the_limit_has_no_visit(void **state)
 
 /* ---- the best shot ---- */
 
+static void keep_event(void *context, const struct track_event *event)
+{
+    *(struct track_event *)context = *event;
+}
+
+static void whoever_is_there_when_nobody_looks_any_more_has_left(void **state)
+{
+    (void)state;
+    struct err err;
+    uint64_t id;
+    struct track_event last = {0};
+    const struct track_face face = {.box = {10, 10, 50, 60}};
+    struct visits *visits = visits_create(&(struct visits_listener){&last, keep_event}, &err);
+    assert_non_null(visits);
+    for (int64_t t = 1000; t <= 2000; t += 200)
+        visits_see(visits, t, &face, 1, &id);
+    assert_int_equal(last.kind, TRACK_ENTER);
+    visits_pass_time(visits, 2000 + VISITS_SILENCE_MS);
+    assert_int_equal(visits_going_on(visits), 1);
+    visits_pass_time(visits, 2001 + VISITS_SILENCE_MS);
+    assert_int_equal(visits_going_on(visits), 0);
+    assert_int_equal(last.kind, TRACK_LEAVE);
+    assert_int_equal(last.at_ms, 2000);
+    visits_destroy(visits);
+}
+
 static void a_sharp_large_frontal_face_is_better(void **state)
 {
     (void)state;
@@ -329,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_name_comes_after_its_enter_and_once),
         cmocka_unit_test(a_vote_for_a_visit_that_is_over_is_nothing),
         cmocka_unit_test(a_crowd_past_the_limit_has_no_visit),
+        cmocka_unit_test(whoever_is_there_when_nobody_looks_any_more_has_left),
         cmocka_unit_test(a_sharp_large_frontal_face_is_better),
         cmocka_unit_test(a_good_shot_goes_at_once_and_a_poor_one_waits_a_little),
         cmocka_unit_test(a_second_shot_must_be_much_better_and_later),
