@@ -5,10 +5,8 @@
 int capture_run(const struct capture_request *request, struct capture_out *out, struct err *err)
 {
     const char *location = request->location;
-    if (strncmp(location, "v4l2:", 5) == 0)
-        return capture_v4l2(request, location + 5, out, err);
-    if (strncmp(location, "/dev/", 5) == 0)
-        return capture_v4l2(request, location, out, err);
+    if (capture_is_device(location))
+        return capture_v4l2(request, location + (*location == 'v' ? 5 : 0), out, err);
     if (strncmp(location, "libcamera:", 10) == 0)
         return capture_libcamera(request, location + 10, out, err);
     if (strncmp(location, "pipe:", 5) == 0)

@@ -175,3 +175,12 @@ void capture_out_error(struct capture_out *out, const char *text)
     if (length > 0 && send_message(out, header, text, NULL, 0, &ignored) < 0)
         return; /* nobody is left to be told */
 }
+
+void capture_out_alive(struct capture_out *out, enum capture_stage stage)
+{
+    struct err ignored;
+    const uint8_t byte = (uint8_t)stage;
+    struct capture_header header = {.kind = CAPTURE_ALIVE, .size = 1};
+    if (send_message(out, header, &byte, NULL, 0, &ignored) < 0)
+        return;
+}

@@ -35,6 +35,9 @@ int capture_out_write(struct capture_out *out, const struct capture_picture *pic
 /* The parent's end is closed. */
 int capture_out_is_closed(const struct capture_out *out);
 
+/* Of a device that starts; where the parent is gone, the first picture tells. */
+void capture_out_alive(struct capture_out *out, enum capture_stage stage);
+
 void capture_out_error(struct capture_out *out, const char *text);
 
 #endif

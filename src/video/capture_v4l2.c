@@ -79,9 +79,11 @@ int capture_v4l2(const struct capture_request *request, const char *path, struct
     };
     if (v4l2_open(&camera, path, err) < 0)
         return -1;
+    capture_out_alive(out, CAPTURE_OPENED);
     uint8_t *rows = NULL;
     int result = v4l2_start(&camera, &wish, err);
     if (result == 0) {
+        capture_out_alive(out, CAPTURE_STARTED);
         rows = malloc((size_t)camera.width * 2 * (size_t)camera.height);
         result = rows ? stream(&camera, request->silence_s, rows, out, err)
                       : err_set(err, ERR_NO_MEMORY, "read camera %s: out of memory", path);

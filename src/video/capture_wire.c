@@ -15,6 +15,11 @@ static uint32_t get32(const uint8_t *in)
     return in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16 | (uint32_t)in[3] << 24;
 }
 
+int capture_is_device(const char *location)
+{
+    return strncmp(location, "v4l2:", 5) == 0 || strncmp(location, "/dev/", 5) == 0;
+}
+
 void capture_header_write(const struct capture_header *header, uint8_t out[CAPTURE_HEADER_BYTES])
 {
     memcpy(out, magic, sizeof magic);
@@ -32,9 +37,10 @@ int capture_header_read(struct capture_header *header, const uint8_t in[CAPTURE_
         [CAPTURE_FORMAT] = CAPTURE_FORMAT_BYTES + CAPTURE_MAX_PARAMETER_BYTES,
         [CAPTURE_PACKET] = CAPTURE_MAX_PACKET_BYTES,
         [CAPTURE_ERROR] = CAPTURE_MAX_ERROR_BYTES,
+        [CAPTURE_ALIVE] = 1,
     };
     uint32_t kind = get32(in + 4), size = get32(in + 12);
-    if (memcmp(in, magic, sizeof magic) != 0 || kind < CAPTURE_FORMAT || kind > CAPTURE_ERROR)
+    if (memcmp(in, magic, sizeof magic) != 0 || kind < CAPTURE_FORMAT || kind > CAPTURE_ALIVE)
         return err_set(err, ERR_CORRUPT, "read from ken-capture: no message of its");
     if (size < 1 || size > limits[kind])
         return err_set(err, ERR_CORRUPT, "read from ken-capture: a message of %u bytes", size);

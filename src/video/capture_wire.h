@@ -7,13 +7,15 @@
 #include <stdint.h>
 
 /* What the capturing process (ken-capture) writes to the pipe that its parent reads: messages of a
- * header and a payload, integers little-endian. First a FORMAT, then PACKETs; another FORMAT when
- * the camera changes; an ERROR, if there is one, last.
+ * header and a payload, integers little-endian. First, of a device, signs of life while it starts;
+ * then a FORMAT, then PACKETs; another FORMAT when the camera changes; an ERROR, if there is one,
+ * last.
  *
  * header  "KCAP", u32 kind, u32 flags, u32 payload bytes, u64 captured (monotonic ns)
  * FORMAT  u32 codec, u32 width, u32 height, u32 frames in 1000 s, then H.264's parameter sets
  * PACKET  one picture: an H.264 access unit (Annex B), a JPEG, or rows of YUYV
- * ERROR   why there is no camera, as text */
+ * ERROR   why there is no camera, as text
+ * ALIVE   how far a device has come, one byte: a driver that hangs does not come so far */
 
 enum {
     CAPTURE_HEADER_BYTES = 24,
@@ -24,7 +26,8 @@ enum {
     CAPTURE_MAX_SIDE = 8192,
 };
 
-enum capture_kind { CAPTURE_FORMAT = 1, CAPTURE_PACKET = 2, CAPTURE_ERROR = 3 };
+enum capture_kind { CAPTURE_FORMAT = 1, CAPTURE_PACKET = 2, CAPTURE_ERROR = 3, CAPTURE_ALIVE = 4 };
+enum capture_stage { CAPTURE_OPENED = 1, CAPTURE_STARTED = 2 }; /* of ALIVE */
 enum capture_codec { CAPTURE_H264 = 1, CAPTURE_MJPEG = 2, CAPTURE_YUYV = 3 };
 enum { CAPTURE_KEY = 1 }; /* flag of a packet that can be decoded by itself */
 
@@ -41,6 +44,9 @@ struct capture_format {
     const uint8_t *parameters; /* borrowed from the payload */
     size_t parameter_bytes;
 };
+
+/* Of the kernel: its driver may hang, so its process tells how far it has come. */
+int capture_is_device(const char *location);
 
 void capture_header_write(const struct capture_header *header, uint8_t out[CAPTURE_HEADER_BYTES]);
 

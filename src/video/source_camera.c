@@ -20,7 +20,9 @@
 /* A camera, as ken-capture hands its pictures over. What may go wrong with one ends there: here it
  * is a reason in the status, and a time to try again. */
 
-enum { CONNECT_MS = 15000, GRACE_MS = 1000, CLOSE_MS = 500 };
+/* A device that is started answers within DEVICE_MS each time, or its driver hangs: together with
+ * the next start that is less than the 5 s in which a camera that returns is to be back. */
+enum { CONNECT_MS = 15000, DEVICE_MS = 4000, GRACE_MS = 1000, CLOSE_MS = 500 };
 
 /* A message that is being read. */
 struct incoming {
@@ -41,8 +43,8 @@ struct camera_source {
     double fps;
     struct decoder *decoder; /* NULL for raw pictures */
     AVFrame *raw;
-    AVPacket *packet; /* of the frame handed out last */
-    int begins;
+    AVPacket *packet;    /* of the frame handed out last */
+    int begins, started; /* started: a device has told that it is */
     uint64_t number, begin_ns;
     uint64_t heard_ns, tried_ns; /* last sign of life; last start */
     int pause_ms;                /* from one start to the next; 0: the first */
@@ -85,6 +87,7 @@ static int connect_camera(struct camera_source *source)
     }
     struct err err = {0};
     source->tried_ns = source->heard_ns = now_ns;
+    source->started = !capture_is_device(source->location);
     if (capture_program_start(&source->program, source->location, &source->options, &err) < 0) {
         lose(source, err.message, 0);
         return 0;
@@ -97,6 +100,8 @@ static int silence_ms(const struct camera_source *source)
 {
     double frozen_s = source->options.frozen_s > 0 ? source->options.frozen_s : SOURCE_FROZEN_S;
     int allowed_ms = (int)(frozen_s * 1000);
+    if (!source->started)
+        return DEVICE_MS;
     if (!source->parameters)
         return allowed_ms > CONNECT_MS ? allowed_ms : CONNECT_MS;
     /* the process tells of a silent camera by itself, unless it hangs */
@@ -291,6 +296,10 @@ static int take_message(struct camera_source *source, struct frame *frame, struc
         break;
     case CAPTURE_FORMAT:
         result = begin_stream(source, err) < 0 ? -1 : SOURCE_WAITING;
+        break;
+    case CAPTURE_ALIVE:
+        source->started |= payload->data[0] == CAPTURE_STARTED;
+        result = SOURCE_WAITING;
         break;
     case CAPTURE_ERROR:
         result = err_set(err, ERR_UNAVAILABLE, "%.*s", payload->size, (const char *)payload->data);

@@ -119,7 +119,8 @@ static void messages_that_are_none_are_refused(void **state)
         {CAPTURE_PACKET, 0, CAPTURE_MAX_PACKET_BYTES + 1, 0},
         {CAPTURE_ERROR, 0, CAPTURE_MAX_ERROR_BYTES + 1, 0},
         {CAPTURE_PACKET, 0, 0, 0},
-        {(enum capture_kind)4, 0, 1, 0},
+        {CAPTURE_ALIVE, 0, 2, 0},
+        {(enum capture_kind)5, 0, 1, 0},
         {(enum capture_kind)0, 0, 1, 0},
     };
     uint8_t bytes[CAPTURE_HEADER_BYTES] = {0};
