@@ -23,8 +23,14 @@ struct metric_value {
     double value;
     const char *unit; /* "Count" */
     int64_t unix_ms;
+    /* Stored within a minute, or when somebody reads: for what comes with each message. Until then
+     * it is in memory only. */
+    int may_wait;
 };
 void metrics_put(struct metrics *metrics, const struct metric_value *value);
+/* `tell` is called before metrics are read, from any thread, to put what is not counted but
+ * measured. NULL: no longer, and not now either once this returns. */
+void metrics_on_read(struct metrics *metrics, void (*tell)(void *self), void *self);
 
 /* One line into a log stream; group and stream are made when absent. */
 void logs_put(struct logs *logs, const char *group, const char *stream, int64_t unix_ms,

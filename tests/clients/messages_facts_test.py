@@ -1,4 +1,5 @@
 """What public suites hold queues and topics to, where ken cloud once differed. messages_facts_test.py KEN"""
+import datetime
 import http.server
 import json
 import queue
@@ -6,6 +7,7 @@ import sys
 import threading
 import time
 import unittest
+import unittest.mock
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -24,7 +26,7 @@ TRACE = "Root=1-3152b799-8954dae64eda91bc9a23a7e8;Parent=7fa8c0f79203be72;Sample
 
 
 class Messages(clouds.Case):
-    clients = {"sqs": "sqs", "sns": "sns"}
+    clients = {"sqs": "sqs", "sns": "sns", "watch": "cloudwatch"}
 
     def name(self, fifo=False):
         Messages.count += 1
@@ -43,6 +45,19 @@ class Messages(clouds.Case):
 
     def bodies(self, url, most=10, **how):
         return [message["Body"] for message in self.take(url, most, **how)]
+
+    def metrics(self, service, dimension, name):
+        """The sums of the last minutes by metric, of those that are measured their latest value."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        found = self.watch.list_metrics(Namespace=service, Dimensions=[{"Name": dimension, "Value": name}])["Metrics"]
+        answer = self.watch.get_metric_data(
+            StartTime=now - datetime.timedelta(minutes=5), EndTime=now + datetime.timedelta(minutes=1),
+            MetricDataQueries=[{"Id": f"m{i}", "Label": metric["MetricName"], "MetricStat": {
+                "Metric": metric, "Period": 60,
+                "Stat": "Maximum" if metric["MetricName"].startswith("Approx") else "Sum"}}
+                for i, metric in enumerate(found)])
+        return {r["Label"]: r["Values"][0] if r["Label"].startswith("Approx") else sum(r["Values"])
+                for r in answer["MetricDataResults"]}
 
     def invalid(self, text, call, **arguments):
         self.assertEqual(self.refused("InvalidParameter", call, **arguments),
@@ -112,6 +127,29 @@ class Queues(Messages):
         self.sqs.add_permission(QueueUrl=url, Label="more", AWSAccountIds=["111111111111"], Actions=["SendMessage"])
         kept = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
         self.assertEqual([one["Sid"] for one in json.loads(kept["Policy"])["Statement"]], ["own", "more"])
+
+    def test_queues_and_topics_have_metrics(self):
+        url, arn = self.queue()
+        name = url.split("/")[-1]
+        self.take(url)
+        self.sqs.send_message(QueueUrl=url, MessageBody="Hello", MessageAttributes={
+            "a": {"DataType": "String", "StringValue": "b"}})
+        topic = self.sns.create_topic(Name=name)["TopicArn"]
+        for policy in ({"a": ["b"]}, {"a": ["c"]}):
+            self.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn + "-gone" * ("c" in policy["a"]), Attributes={
+                "RawMessageDelivery": "true", "FilterPolicy": json.dumps(policy)})
+        self.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn + "-lost")
+        self.sns.publish(TopicArn=topic, Message="Bye", MessageAttributes={
+            "a": {"DataType": "String", "StringValue": "b"}})
+        self.sqs.delete_message(QueueUrl=url, ReceiptHandle=self.take(url, 1)[0]["ReceiptHandle"])
+        self.assertEqual(self.metrics("AWS/SQS", "QueueName", name), {
+            "NumberOfEmptyReceives": 1, "NumberOfMessagesSent": 2, "SentMessageSize": 13 + 11,
+            "NumberOfMessagesReceived": 1, "NumberOfMessagesDeleted": 1, "ApproximateNumberOfMessagesVisible": 1,
+            "ApproximateNumberOfMessagesNotVisible": 0, "ApproximateNumberOfMessagesDelayed": 0,
+            "ApproximateAgeOfOldestMessage": unittest.mock.ANY})
+        self.assertEqual(self.metrics("AWS/SNS", "TopicName", name), {
+            "NumberOfMessagesPublished": 1, "PublishSize": 11, "NumberOfNotificationsDelivered": 1,
+            "NumberOfNotificationsFilteredOut": 1, "NumberOfNotificationsFailed": 1})
 
     def test_a_count_is_kept_as_a_number(self):
         _, dead = self.queue()

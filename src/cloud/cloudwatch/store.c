@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024, MAX_KEY_BYTES = 64 * 1024 };
+enum { BUCKETS = 1024, MAX_KEY_BYTES = 64 * 1024, MAX_TELLERS = 4 };
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS series(id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, "
@@ -34,12 +34,17 @@ struct pending {
 
 struct metrics {
     struct database *database;
-    struct flusher *flusher;
-    pthread_mutex_t lock;       /* of the pending sums */
+    struct flusher *flusher, *patient; /* of what may wait */
+    pthread_mutex_t lock;              /* of the pending sums */
     pthread_mutex_t flush_lock; /* one flush at a time: who returns from it has seen all stored */
     struct pending *pending[BUCKETS];
     size_t pending_count;
     unsigned long dropped;
+    pthread_rwlock_t tellers_lock; /* of those that tell before a read; held while they do */
+    struct teller {
+        void (*tell)(void *self);
+        void *self;
+    } tellers[MAX_TELLERS];
 };
 
 static uint32_t hash_text(const char *text, size_t size)
@@ -112,8 +117,9 @@ static int64_t round_down(int64_t value, int64_t step)
     return value - (rest < 0 ? rest + step : rest);
 }
 
-int metrics_add(struct metrics *metrics, const struct metrics_series *series, const char *unit,
-                struct metrics_time time, const struct statistic *values, struct err *err)
+static int add_pending(struct metrics *metrics, const struct metrics_series *series,
+                       const char *unit, struct metrics_time time, const struct statistic *values,
+                       struct err *err)
 {
     struct pending *pending = make_pending(series, unit);
     if (!pending)
@@ -135,8 +141,15 @@ int metrics_add(struct metrics *metrics, const struct metrics_series *series, co
     if (!full)
         statistic_merge(&known->values, values);
     pthread_mutex_unlock(&metrics->lock);
-    flusher_wake(metrics->flusher);
     return full ? err_set(err, ERR_BUSY, "store a metric: too many wait to be stored") : 0;
+}
+
+int metrics_add(struct metrics *metrics, const struct metrics_series *series, const char *unit,
+                struct metrics_time time, const struct statistic *values, struct err *err)
+{
+    int result = add_pending(metrics, series, unit, time, values, err);
+    flusher_wake(metrics->flusher);
+    return result;
 }
 
 static void count_dropped(struct metrics *metrics, unsigned long n, const char *why)
@@ -155,9 +168,31 @@ void metrics_put(struct metrics *metrics, const struct metric_value *value)
     statistic_add(&values, value->value, 1);
     if (!text)
         count_dropped(metrics, 1, "put a value: too many dimensions");
-    else if (metrics_add(metrics, &series, value->unit, minute, &values, &err) < 0)
+    else if (add_pending(metrics, &series, value->unit, minute, &values, &err) < 0)
         count_dropped(metrics, 1, err.message);
+    flusher_wake(value->may_wait ? metrics->patient : metrics->flusher);
     free(text);
+}
+
+void metrics_on_read(struct metrics *metrics, void (*tell)(void *self), void *self)
+{
+    size_t at = 0;
+    pthread_rwlock_wrlock(&metrics->tellers_lock);
+    while (at < MAX_TELLERS && metrics->tellers[at].self && metrics->tellers[at].self != self)
+        at++;
+    if (at < MAX_TELLERS)
+        metrics->tellers[at] = (struct teller){tell, self};
+    pthread_rwlock_unlock(&metrics->tellers_lock);
+}
+
+static struct connection *begin_read(struct metrics *metrics, struct err *err)
+{
+    pthread_rwlock_rdlock(&metrics->tellers_lock);
+    for (size_t i = 0; i < MAX_TELLERS; i++)
+        if (metrics->tellers[i].tell)
+            metrics->tellers[i].tell(metrics->tellers[i].self);
+    pthread_rwlock_unlock(&metrics->tellers_lock);
+    return metrics_flush(metrics, err) < 0 ? NULL : database_read_begin(metrics->database, err);
 }
 
 /* The id of a series, made when new; 0 on failure. */
@@ -308,10 +343,13 @@ struct metrics *metrics_open(const char *path, struct err *err)
     }
     pthread_mutex_init(&metrics->lock, NULL);
     pthread_mutex_init(&metrics->flush_lock, NULL);
+    pthread_rwlock_init(&metrics->tellers_lock, NULL);
     metrics->database = database_open(path, schema, err);
     if (metrics->database)
         metrics->flusher = flusher_create(flush_later, metrics, METRICS_FLUSH_DELAY_MS, err);
-    if (!metrics->flusher) {
+    if (metrics->flusher)
+        metrics->patient = flusher_create(flush_later, metrics, METRICS_PATIENCE_MS, err);
+    if (!metrics->patient) {
         metrics_close(metrics);
         return NULL;
     }
@@ -322,10 +360,12 @@ void metrics_close(struct metrics *metrics)
 {
     if (!metrics)
         return;
+    flusher_destroy(metrics->patient);
     flusher_destroy(metrics->flusher);
     database_close(metrics->database);
     pthread_mutex_destroy(&metrics->lock);
     pthread_mutex_destroy(&metrics->flush_lock);
+    pthread_rwlock_destroy(&metrics->tellers_lock);
     free(metrics);
 }
 
@@ -352,8 +392,7 @@ static sqlite3_stmt *prepare_read(struct connection *connection, const struct me
 int metrics_read(struct metrics *metrics, const struct metrics_query *query, metrics_bin *add,
                  void *context, struct err *err)
 {
-    struct connection *connection =
-        metrics_flush(metrics, err) < 0 ? NULL : database_read_begin(metrics->database, err);
+    struct connection *connection = begin_read(metrics, err);
     if (!connection)
         return -1;
     sqlite3_stmt *s = prepare_read(connection, query, err);
@@ -374,8 +413,7 @@ int metrics_read(struct metrics *metrics, const struct metrics_query *query, met
 int metrics_list(struct metrics *metrics, const struct metrics_filter *filter, metrics_see *see,
                  void *context, struct err *err)
 {
-    struct connection *connection =
-        metrics_flush(metrics, err) < 0 ? NULL : database_read_begin(metrics->database, err);
+    struct connection *connection = begin_read(metrics, err);
     if (!connection)
         return -1;
     sqlite3_stmt *s = connection_prepare(

@@ -14,8 +14,9 @@
 
 enum {
     METRICS_FLUSH_DELAY_MS = 200,
-    METRICS_MAX_PENDING = 65536, /* sums in memory; past that values are dropped and counted */
-    METRICS_TEXT_BYTES = 256,    /* namespaces, names, units: 255 bytes and a 0 */
+    METRICS_PATIENCE_MS = 60 * 1000, /* for what may wait */
+    METRICS_MAX_PENDING = 65536,     /* sums in memory; past that values are dropped and counted */
+    METRICS_TEXT_BYTES = 256,        /* namespaces, names, units: 255 bytes and a 0 */
 };
 
 struct metrics *metrics_open(const char *path, struct err *err);

@@ -201,8 +201,15 @@ static int post(struct http *http, const struct letter *letter, const char *type
     return result;
 }
 
+static void count(struct outbox *outbox, const struct letter *letter, const char *metric)
+{
+    if (!strcmp(sns_text(letter->text, "type"), "Notification"))
+        sns_count(outbox->sns, sns_text(letter->text, "topic"), metric, 1);
+}
+
 static void give_up(struct outbox *outbox, const struct letter *letter)
 {
+    count(outbox, letter, "NumberOfNotificationsFailed");
     json_t *subscription = sns_subscription(outbox->sns, sns_text(letter->text, "subscription"));
     if (subscription)
         sns_bury(outbox->sns, subscription, NULL, sns_text(letter->text, "body"));
@@ -220,7 +227,10 @@ static void send_letter(struct outbox *outbox, struct http *http, const struct l
     json_t *subscription = sns_subscription(outbox->sns, sns_text(letter->text, "subscription"));
     int is_farewell = !strcmp(sns_text(letter->text, "type"), "UnsubscribeConfirmation");
     char *type = content_type(outbox->sns, letter, subscription);
-    if (!type || (!subscription && !is_farewell) || post(http, letter, type, &err) == 0) {
+    int has_gone = !type || (!subscription && !is_farewell);
+    if (has_gone || post(http, letter, type, &err) == 0) {
+        if (!has_gone)
+            count(outbox, letter, "NumberOfNotificationsDelivered");
         settle(outbox, letter->id, 0);
     } else {
         log_line(LOG_INFO, "sns: post to %s: %s", sns_text(letter->text, "url"), err.message);

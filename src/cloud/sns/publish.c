@@ -115,7 +115,18 @@ static int not_taken(struct fan_out *f, const json_t *subscription, const struct
         err->code == ERR_CORRUPT)
         return -1;
     log_line(LOG_WARN, "sns: %s", err->message);
+    sns_count(f->sns, n->topic_arn, "NumberOfNotificationsFailed", 1);
     sns_bury(f->sns, subscription, n, NULL);
+    return 0;
+}
+
+/* What delivering came to. */
+static int settle(struct fan_out *f, const json_t *subscription, const struct notification *n,
+                  int result, const struct err *err)
+{
+    if (result < 0)
+        return not_taken(f, subscription, n, err);
+    sns_count(f->sns, n->topic_arn, "NumberOfNotificationsDelivered", 1);
     return 0;
 }
 
@@ -123,9 +134,8 @@ static int to_queue(struct fan_out *f, const json_t *subscription, const struct 
                     struct err *err)
 {
     const char *arn = sns_text(subscription, "Endpoint");
-    return deliver_to_queue(f->sns, arn, subscription, n, err) < 0
-               ? not_taken(f, subscription, n, err)
-               : 0;
+    int result = deliver_to_queue(f->sns, arn, subscription, n, err);
+    return settle(f, subscription, n, result, err);
 }
 
 static int to_function(struct fan_out *f, const json_t *subscription, const struct notification *n,
@@ -139,8 +149,7 @@ static int to_function(struct fan_out *f, const json_t *subscription, const stru
                                 .body_bytes = body ? strlen(body) : 0};
     int result = body ? cloud_deliver(f->sns->cloud, &delivery, err)
                       : err_set(err, ERR_NO_MEMORY, "deliver a message: out of memory");
-    if (result < 0)
-        result = not_taken(f, subscription, n, err);
+    result = settle(f, subscription, n, result, err);
     free(body);
     json_decref(event);
     return result;
@@ -169,9 +178,12 @@ static int to_address(struct fan_out *f, const json_t *subscription, const struc
 static int to_subscriber(struct fan_out *f, const json_t *subscription, struct err *err)
 {
     const char *protocol = sns_text(subscription, "Protocol");
-    if (!json_is_true(json_object_get(subscription, "confirmed")) ||
-        !passes(f, json_object_get(subscription, "attributes")))
+    if (!json_is_true(json_object_get(subscription, "confirmed")))
         return 0;
+    if (!passes(f, json_object_get(subscription, "attributes"))) {
+        sns_count(f->sns, f->n->topic_arn, "NumberOfNotificationsFilteredOut", 1);
+        return 0;
+    }
     struct notification n = for_protocol(f, protocol);
     if (!strncmp(protocol, "http", 4))
         return to_address(f, subscription, &n, err);
@@ -341,6 +353,9 @@ static int put_out(struct sns_call *call, struct outgoing *out, json_t *answer)
 {
     if (send_out(call, &out->n, out->structure) < 0)
         return -1;
+    sns_count(call->sns, out->n.topic_arn, "NumberOfMessagesPublished", 1);
+    sns_count(call->sns, out->n.topic_arn, "PublishSize",
+              (double)(strlen(out->n.message) + sqs_attributes_bytes(out->n.attributes)));
     json_object_set_new(answer, "MessageId", json_string(out->n.message_id));
     if (*out->n.sequence)
         json_object_set_new(answer, "SequenceNumber", json_string(out->n.sequence));

@@ -1,8 +1,10 @@
 #include "cloud/sns/sns.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "cloud/access.h"
+#include "cloud/metrics.h"
 #include "cloud/services.h"
 
 #include <stdarg.h>
@@ -77,6 +79,16 @@ static const struct operation {
     {"Unsubscribe", NULL, NULL, "SubscriptionArn", sns_unsubscribe},
     {"UntagResource", NULL, "ResourceArn", "ResourceArn TagKeys", sns_untag},
 };
+
+void sns_count(struct sns *sns, const char *topic_arn, const char *metric, double value)
+{
+    const char *name = sns_topic_name(sns, topic_arn);
+    const struct metric_dimension dimension = {"TopicName", name};
+    const char *unit = strcmp(metric, "PublishSize") ? "Count" : "Bytes";
+    if (name && sns->cloud->metrics)
+        metrics_put(sns->cloud->metrics, &(struct metric_value){"AWS/SNS", metric, &dimension, 1,
+                                                                value, unit, clock_unix_ms(), 1});
+}
 
 int sns_is_action(const char *name)
 {

@@ -71,6 +71,8 @@ int sns_invalid(struct sns_call *call, const char *format, ...) PRINTF(2, 3);
 const char *sns_text(const json_t *from, const char *name); /* NULL: absent */
 /* Is that an action that a policy may allow? */
 int sns_is_action(const char *name);
+/* For CloudWatch: AWS/SNS by TopicName. */
+void sns_count(struct sns *sns, const char *topic_arn, const char *metric, double value);
 /* A page of `all` under `member`; tokens are places in it. */
 int sns_page(struct sns_call *call, json_t *all, const char *member);
 

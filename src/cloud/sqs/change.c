@@ -192,14 +192,25 @@ static int change_job(struct connection *connection, void *context, struct err *
     return messages_refresh(connection, job->sqs, job->queue, err);
 }
 
+static int delete_all(struct change_job *job, struct err *err)
+{
+    size_t deleted = 0;
+    if (database_write(job->sqs->database, change_job, job, err) < 0)
+        return -1;
+    for (size_t i = 0; i < job->count; i++)
+        deleted += !job->changes[i].code;
+    sqs_count_deleted(job->sqs, job->queue, deleted);
+    return 0;
+}
+
 /* A delete must be on the disk; a visibility lost in a power cut only makes a message come again.
  */
 static int run_changes(struct sqs_call *call, struct message_change *changes, size_t count)
 {
     struct change_job job = {call->sqs, call->queue, changes, count};
-    return changes[0].visible_ms < 0
-               ? database_write(call->sqs->database, change_job, &job, &call->err)
-               : database_write_relaxed(call->sqs->database, change_job, &job, &call->err);
+    if (changes[0].visible_ms >= 0)
+        return database_write_relaxed(call->sqs->database, change_job, &job, &call->err);
+    return delete_all(&job, &call->err);
 }
 
 int messages_delete(struct sqs *sqs, struct queue *queue, const char *const *handles, size_t count,
@@ -215,7 +226,7 @@ int messages_delete(struct sqs *sqs, struct queue *queue, const char *const *han
         if (receipt_read(handles[i], &change->receipt) == 0 && change->receipt.queue == queue->id)
             job.count++;
     }
-    return job.count ? database_write(sqs->database, change_job, &job, err) : 0;
+    return job.count ? delete_all(&job, err) : 0;
 }
 
 /* -- reading requests -- */

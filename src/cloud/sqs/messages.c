@@ -134,7 +134,10 @@ int messages_count(struct sqs *sqs, const struct queue *queue, int64_t now_ms,
                 count(connection,
                       "SELECT count(*) FROM messages WHERE queue=? AND visible_ms>? AND nonce IS "
                       "NULL",
-                      parameters, &out->delayed, err) < 0
+                      parameters, &out->delayed, err) < 0 ||
+                count(connection,
+                      "SELECT coalesce(min(sent_ms), 0) FROM messages WHERE queue=? AND ? > 0",
+                      parameters, &out->oldest_ms, err) < 0
             ? -1
             : 0;
     database_read_end(sqs->database, connection);

@@ -95,6 +95,8 @@ static void put_back(struct poller *poller, struct waiter *waiter)
 static void finish(struct waiter *waiter, int result)
 {
     struct exchange *x = waiter->call.x;
+    if (result == 0)
+        sqs_count_received(&waiter->reception);
     if (json_array_size(waiter->reception.messages))
         json_object_set(waiter->call.answer, "Messages", waiter->reception.messages);
     json_decref(waiter->reception.messages);
@@ -159,8 +161,10 @@ static int work(struct sqs *sqs, int64_t now_ms)
     int64_t moves_ms = moves ? moves_work(sqs, now_ms) : SQS_NEVER;
     if (waiter)
         keeps = serve(waiter, closing, now_ms);
-    if (expires)
+    if (expires) {
         messages_expire(sqs, now_ms);
+        sqs_measure(sqs);
+    }
     pthread_mutex_lock(&sqs->lock);
     if (keeps)
         put_back(poller, waiter);

@@ -1,4 +1,5 @@
 
+#include "base/clock.h"
 #include "cloud/sqs/sqs.h"
 
 #include <ctype.h>
@@ -71,8 +72,10 @@ struct queue *queue_find(struct sqs *sqs, const char *name, size_t size)
     struct queue *queue = sqs->buckets[bucket_of(name, size)];
     while (queue && (strlen(queue->name) != size || memcmp(queue->name, name, size) != 0))
         queue = queue->next;
-    if (queue)
+    if (queue) {
         queue->holders++;
+        queue->used_ms = clock_unix_ms();
+    }
     pthread_mutex_unlock(&sqs->lock);
     return queue;
 }

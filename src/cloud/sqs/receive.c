@@ -361,6 +361,8 @@ int sqs_receive(struct sqs_call *call)
     if (result == 0 && !json_array_size(r.messages) && wait_s &&
         poller_wait(call, &r, call->now_ms + wait_s * 1000) == 0)
         return 0;
+    if (result == 0)
+        sqs_count_received(&r);
     if (json_array_size(r.messages))
         json_object_set(call->answer, "Messages", r.messages);
     json_decref(r.messages);

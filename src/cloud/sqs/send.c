@@ -220,6 +220,7 @@ static int store(struct sqs_call *call, struct outgoing *all, size_t count)
     if (insertion.count &&
         database_write(call->sqs->database, messages_insert, &insertion, &call->err) < 0)
         return call->err.code == ERR_NOT_FOUND ? sqs_fail_no_queue(call) : -1;
+    sqs_count_sent(&insertion);
     for (size_t i = 0, at = 0; i < count; i++)
         if (!all[i].code) {
             all[i].message.id = messages[at].id;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cloud/access.h"
+#include "cloud/metrics.h"
 #include "cloud/services.h"
 
 #include <stdarg.h>
@@ -346,6 +347,8 @@ static int deliver(void *self, const struct delivery *delivery, struct err *err)
     }
     if (result == 0)
         result = database_write(sqs->database, messages_insert, &insertion, err);
+    if (result == 0)
+        sqs_count_sent(&insertion);
     free((char *)(uintptr_t)message.trace);
     queue_drop(sqs, queue);
     return result;
@@ -362,12 +365,18 @@ static int check(void *self, const char *arn, struct err *err)
 
 static int start(void *self, struct err *err)
 {
-    return poller_start(self, err);
+    struct sqs *sqs = self;
+    if (sqs->cloud->metrics)
+        metrics_on_read(sqs->cloud->metrics, sqs_measure, sqs);
+    return poller_start(sqs, err);
 }
 
 static void stop(void *self)
 {
-    poller_stop(self);
+    struct sqs *sqs = self;
+    poller_stop(sqs);
+    if (sqs->cloud->metrics)
+        metrics_on_read(sqs->cloud->metrics, NULL, sqs);
 }
 
 static void destroy(void *self)

@@ -46,7 +46,8 @@ struct queue {
     struct queue_settings settings;
     json_t *attributes, *tags; /* texts by name; replaced as a whole, never changed */
     int64_t created_s, modified_s;
-    int64_t next_ms; /* when the next message becomes visible, or SQS_NEVER */
+    int64_t next_ms;                  /* when the next message becomes visible, or SQS_NEVER */
+    int64_t used_ms, measured_minute; /* for CloudWatch */
     int holders, is_deleted;
     struct queue *next;
 };
@@ -184,6 +185,7 @@ void fifo_sequence_number(int64_t id, char out[24]);
 /* Counts of a queue. */
 struct message_counts {
     int64_t visible, in_flight, delayed;
+    int64_t oldest_ms; /* when the oldest one was sent; 0: there is none */
 };
 int messages_count(struct sqs *sqs, const struct queue *queue, int64_t now_ms,
                    struct message_counts *out, struct err *err) MUST_USE;
@@ -231,6 +233,15 @@ void poller_work(struct sqs *sqs);
 /* Takes a call over and defers it; -1 when there is no memory or the cloud is stopping, then
  * answer at once. */
 int poller_wait(struct sqs_call *call, const struct reception *reception, int64_t until_ms);
+
+/* -- CloudWatch (numbers.c) -- */
+
+void sqs_count_sent(const struct insertion *insertion);
+void sqs_count_received(const struct reception *reception);
+void sqs_count_deleted(struct sqs *sqs, const struct queue *queue, size_t count);
+/* How many messages the queues have, those that were not measured this minute; `self` is a struct
+ * sqs. */
+void sqs_measure(void *self);
 
 /* -- housekeeping -- */
 /* Deletes what is past its retention, forgets old deduplication ids. */
