@@ -79,21 +79,52 @@ static unsigned count_headers(const struct exchange *x, const char *name)
     return count;
 }
 
+static int is_token(const char *name)
+{
+    static const char letters[] = "!#$%&'*+-.^_`|~0123456789"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return *name && !name[strspn(name, letters)];
+}
+
+/* libmicrohttpd joins a folded line to the header's name: "Transfer-Encodingchunked". */
+static int is_folded(const char *name, const char *plain)
+{
+    size_t size = strlen(plain);
+    return strncasecmp(name, plain, size) == 0 && name[size];
+}
+
+static int names_are_right(const struct exchange *x)
+{
+    for (size_t i = 0; i < x->header_count; i++) {
+        const char *name = x->headers[i].name;
+        if (!is_token(name) || is_folded(name, "Content-Length") ||
+            is_folded(name, "Transfer-Encoding"))
+            return 0;
+    }
+    return 1;
+}
+
 /* Where does the body end? A head that says it in two ways may be read in two ways, by us and by a
- * proxy before us (RFC 9112, 6.3 and 11.2). */
+ * proxy before us (RFC 9112, 5.1, 5.2, 6.3 and 11.2); so may one with two hosts (3.2). */
 static int check_framing(struct exchange *x)
 {
     const char *coding = exchange_header(x, "Transfer-Encoding");
     unsigned lengths = count_headers(x, "Content-Length");
+    unsigned codings = count_headers(x, "Transfer-Encoding");
     if (coding && strcasecmp(coding, "chunked") != 0) {
         exchange_fail(x, "NotImplemented",
                       "A header you provided implies functionality that is not implemented: "
                       "Transfer-Encoding");
         return -1;
     }
-    if (lengths <= 1 && !(lengths && coding))
+    if (lengths + codings > 1)
+        exchange_fail(x, "InvalidRequest", "The head tells the body's length more than once.");
+    else if (count_headers(x, "Host") > 1)
+        exchange_fail(x, "InvalidRequest", "The head tells the host more than once.");
+    else if (!names_are_right(x))
+        exchange_fail(x, "InvalidRequest", "The head has a malformed header.");
+    else
         return 0;
-    exchange_fail(x, "InvalidRequest", "The head tells the body's length more than once.");
     return -1;
 }
 

@@ -97,6 +97,15 @@ class FramingTest(OneCloud):
             self.assertIn(b"<Code>InvalidRequest</Code>", answer)
             self.assertEqual(answer.count(b"HTTP/1.1 "), 1, "the rest was read as a request")
 
+    def test_heads_that_others_may_read_otherwise_are_refused(self):
+        for more in (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", b"Transfer-Encoding : chunked\r\n",
+                     b"Transfer-Encoding:\r\n chunked\r\n", b"Content-Length:\r\n\t5\r\n", b" Content-Length: 5\r\n",
+                     b"Content-Length : 5\r\nTransfer-Encoding: chunked\r\n", b"Host: y\r\n"):
+            answer = self.ask(b"PUT /robust/k HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n0\r\n\r\n" + LAST_HEALTH)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 400"), (more, answer))
+            self.assertIn(b"<Code>InvalidRequest</Code>", answer)
+            self.assertEqual(answer.count(b"HTTP/1.1 "), 1, "the rest was read as a request")
+
     def test_unknown_codings_are_refused(self):
         answer = self.ask(b"PUT /robust/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n")
         self.assertTrue(answer.startswith(b"HTTP/1.1 501"), answer)
