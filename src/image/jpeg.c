@@ -17,7 +17,6 @@ enum { JPEG_MAX_SCANS = 100, EXIF_MAX_BYTES = 65533 };
 struct trap {
     struct jpeg_error_mgr manager; /* first: libjpeg hands back its address */
     jmp_buf back;
-    int damaged; /* a warning that means missing or wrong picture data */
     char message[JMSG_LENGTH_MAX];
 };
 
@@ -50,13 +49,14 @@ static int is_harmless(int code)
            code == JWRN_BOGUS_ICC || code == JWRN_TOO_MUCH_DATA;
 }
 
+/* A damaged picture is refused, so there is no use in the rest of it. */
 static void note(j_common_ptr common, int level)
 {
     struct trap *trap = (struct trap *)common->err;
-    if (level >= 0 || is_harmless(common->err->msg_code) || trap->damaged)
+    if (level >= 0 || is_harmless(common->err->msg_code))
         return;
-    trap->damaged = 1;
     common->err->format_message(common, trap->message);
+    longjmp(trap->back, 1);
 }
 
 static void stay_silent(j_common_ptr common)
@@ -139,7 +139,7 @@ static int decode(struct decoder *decoder, struct image *image, const uint8_t *d
 {
     struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
     if (setjmp(decoder->trap.back))
-        return err_set(err, ERR_INVALID, "damaged JPEG: %s", decoder->trap.message);
+        return err_set(err, ERR_INVALID, "truncated or damaged JPEG: %s", decoder->trap.message);
     read_header(decoder, data, size);
     if (image_check_size(jpeg->image_width, jpeg->image_height, err) < 0 ||
         image_resize_buffer(image, (int)jpeg->image_width, (int)jpeg->image_height, err) < 0)
@@ -151,8 +151,6 @@ static int decode(struct decoder *decoder, struct image *image, const uint8_t *d
         read_rgb(jpeg, image);
     int orientation = orientation_of(jpeg); /* finishing drops the markers */
     jpeg_finish_decompress(jpeg);
-    if (decoder->trap.damaged)
-        return err_set(err, ERR_INVALID, "truncated or damaged JPEG: %s", decoder->trap.message);
     return image_orient(image, orientation, err);
 }
 

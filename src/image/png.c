@@ -27,6 +27,20 @@ static int check_header(const uint8_t *data, size_t size, struct err *err)
     return image_check_size(long_at(header), long_at(header + 4), err);
 }
 
+/* libpng makes room for as much as a chunk says it has, up to 2 GB, before it looks for it. */
+static int chunks_fit(const uint8_t *data, size_t size)
+{
+    for (size_t at = SIGNATURE_BYTES; size - at >= CHUNK_EXTRA_BYTES;) {
+        size_t length = long_at(data + at);
+        if (length > size - at - CHUNK_EXTRA_BYTES)
+            return 0;
+        if (memcmp(data + at + 4, "IEND", 4) == 0)
+            return 1;
+        at += CHUNK_EXTRA_BYTES + length;
+    }
+    return 0;
+}
+
 /* Everything that png_decode_plain() leaves: libpng knows the whole format. */
 static int decode_any(struct image *image, const uint8_t *data, size_t size, struct err *err)
 {
@@ -54,6 +68,8 @@ int png_decode(struct image *image, const uint8_t *data, size_t size, struct err
         return -1;
     if (png_decode_plain(image, data, size))
         return 0;
+    if (!chunks_fit(data, size))
+        return err_set(err, ERR_INVALID, "truncated or damaged PNG: a chunk is cut short");
     return decode_any(image, data, size, err);
 }
 
