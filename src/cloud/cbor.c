@@ -9,7 +9,7 @@ enum { INDEFINITE = 31, BREAK = 0xff };
 
 struct reader {
     const unsigned char *at, *end;
-    int depth;
+    int depth, values;
     struct err *err;
 };
 
@@ -228,6 +228,8 @@ static json_t *read_value(struct reader *r)
 {
     if (r->at == r->end)
         return refuse(r, "cut short");
+    if (++r->values > CBOR_MAX_VALUES)
+        return refuse(r, "too many values");
     if (r->depth == CBOR_MAX_DEPTH)
         return refuse(r, "nested too deeply");
     int major = *r->at >> 5, info = *r->at & 31;
@@ -241,7 +243,7 @@ static json_t *read_value(struct reader *r)
 json_t *cbor_read(const void *data, size_t size, struct err *err)
 {
     const unsigned char *bytes = data;
-    struct reader reader = {bytes, bytes + size, 0, err};
+    struct reader reader = {.at = bytes, .end = bytes + size, .err = err};
     json_t *json = read_value(&reader);
     if (json && reader.at != reader.end) {
         json_decref(json);

@@ -70,6 +70,7 @@ struct cloud {
     size_t target_count;
     struct access_judge judge; /* set by the iam service */
     int anonymous;             /* unsigned requests are the administrator's */
+    size_t trees_bytes;        /* cloud/trees.h; atomic */
     int lock_fd;               /* of the data folder */
 };
 

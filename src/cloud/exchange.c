@@ -2,28 +2,39 @@
 
 #include "cloud/query.h"
 #include "cloud/reply.h"
+#include "cloud/trees.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+
+enum { TRIM_BYTES = 16 << 20 };
 
 void reply_init(struct reply *reply)
 {
     *reply = (struct reply){.fd = -1};
 }
 
+static void release_held(struct reply *reply)
+{
+    if (reply->held)
+        __atomic_sub_fetch(reply->held, reply->held_bytes, __ATOMIC_RELAXED);
+    if (reply->held && reply->held == reply->trees && reply->held_bytes > TRIM_BYTES)
+        malloc_trim(0); /* or the C library keeps what a large tree took */
+    reply->held = NULL;
+}
+
 void reply_finish(struct reply *reply)
 {
+    release_held(reply);
     free(reply->data);
     free(reply->body_copy);
     if (reply->fd >= 0)
         close(reply->fd);
-    if (reply->held)
-        __atomic_sub_fetch(reply->held, reply->held_bytes, __ATOMIC_RELAXED);
     reply->data = reply->body_copy = NULL;
-    reply->held = NULL;
     reply->fd = -1;
 }
 
@@ -147,6 +158,19 @@ int exchange_hold(struct exchange *x, size_t *held, size_t bytes, size_t limit)
     x->reply->held = held;
     x->reply->held_bytes = bytes;
     return 1;
+}
+
+int exchange_admit_tree(struct exchange *x, const char *text, size_t size, struct err *err)
+{
+    if (!text || size < TREES_SMALL_BYTES || !x->reply || !x->reply->trees)
+        return 0;
+    release_held(x->reply);
+    size_t bytes = trees_estimate(text, size);
+    if (bytes > TREES_MAX_BYTES)
+        return err_set(err, ERR_TOO_BIG, "the request has too many values");
+    if (!exchange_hold(x, x->reply->trees, bytes, TREES_MAX_BYTES))
+        return err_set(err, ERR_UNAVAILABLE, "too many large requests at once");
+    return 0;
 }
 
 void exchange_respond_file(struct exchange *x, int status, const char *content_type, int fd,

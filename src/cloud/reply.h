@@ -16,6 +16,7 @@ struct reply {
     size_t size;
     int fd;                   /* -1: the body is `data` */
     size_t *held, held_bytes; /* of exchange_hold(); NULL: nothing */
+    size_t *trees;            /* of all requests (cloud/trees.h), atomic; NULL: not counted */
     off_t offset;
     int head_only;                      /* `size` is told, nothing sent */
     void *body_copy;                    /* of exchange_body() */

@@ -23,6 +23,7 @@ struct request *request_create(struct cloud *cloud, const char *uri)
     struct exchange *x = &request->x;
     arena_init(&x->arena, FRONT_ARENA_BYTES);
     reply_init(&request->reply);
+    request->reply.trees = &cloud->trees_bytes;
     request->body.fd = -1;
     request->cloud = cloud;
     x->reply = &request->reply;
@@ -297,6 +298,12 @@ int request_complete(struct request *request)
         return 0;
     }
     if (request->auth.is_signed && auth_body(&request->auth, &request->x) < 0) {
+        refuse(request);
+        return 0;
+    }
+    if (request->x.service->error_form != ERROR_FORM_S3 &&
+        exchange_admit_tree(&request->x, request->x.body.data, request->x.body.size, &err) < 0) {
+        exchange_fail_err(&request->x, &err);
         refuse(request);
         return 0;
     }

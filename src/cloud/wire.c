@@ -24,9 +24,10 @@ static const char *read_body(struct exchange *x, size_t *size, struct err *err)
     const char *data = exchange_body(x, err);
     const char *encoding = exchange_header(x, "Content-Encoding");
     *size = x->body.size;
-    if (data && encoding && !strcasecmp(encoding, "gzip"))
-        return inflate_gzip(data, size, WIRE_MAX_BODY_BYTES, &x->arena, err);
-    return data;
+    if (!data || !encoding || strcasecmp(encoding, "gzip"))
+        return data;
+    data = inflate_gzip(data, size, WIRE_MAX_BODY_BYTES, &x->arena, err);
+    return data && exchange_admit_tree(x, data, *size, err) == 0 ? data : NULL;
 }
 
 static void find_protocol(struct exchange *x, struct wire *wire)

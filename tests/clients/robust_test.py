@@ -1,5 +1,6 @@
 """Clients that are slow, vanish, flood or lie: each gets AWS's error or a closed connection, memory stays bounded, and the
 service goes on. robust_test.py KEN"""
+import gzip
 import hashlib
 import resource
 import socket
@@ -12,7 +13,7 @@ import cloud as clouds
 try:
     import boto3
     import botocore.exceptions
-    from botocore.auth import S3SigV4Auth
+    from botocore.auth import S3SigV4Auth, SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 except ImportError:
@@ -156,6 +157,31 @@ class FramingTest(OneCloud):
         client = self.connect()
         client.sendall(b"GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + LAST_HEALTH)
         self.assertEqual(self.rest(client).count(b" 200 OK"), 2)
+
+
+class ValuesTest(OneCloud):
+    def put_item(self, text, **more):
+        """The answer to a PutItem with such a body."""
+        keys = self.cloud.keys()
+        request = AWSRequest("POST", self.cloud.endpoint + "/", data=text, headers={
+            "X-Amz-Target": "DynamoDB_20120810.PutItem", "Content-Type": "application/x-amz-json-1.0", **more})
+        SigV4Auth(Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]), "dynamodb", "us-east-1").add_auth(request)
+        head = f"POST / HTTP/1.1\r\nHost: {self.host}\r\nConnection: close\r\nContent-Length: {len(text)}\r\n" + "".join(
+            f"{name}: {value}\r\n" for name, value in request.headers.items())
+        return self.ask(head.encode() + b"\r\n" + text)
+
+    def test_millions_of_values_take_no_memory(self):
+        before = self.memory_kib()
+        many = b'{"Item": [' + b"{}," * 2_600_000 + b"1]}"
+        self.assertIn(b"too many values", self.put_item(many))
+        self.assertTrue(self.put_item(gzip.compress(many, 1), **{"Content-Encoding": "gzip"}).startswith(b"HTTP/1.1 500"))
+        some = b'{"Item": [' + b"{}," * 1_000_000 + b"1]}"  # what this takes is given back
+        self.assertTrue(self.put_item(some).startswith(b"HTTP/1.1 400"))
+        self.serves()
+        self.assertLess(self.memory_kib() - before, 100 * 1024)
+
+    def test_words_in_quotes_are_one_value(self):
+        self.assertNotIn(b"too many values", self.put_item(b'{"TableName": "' + b"{[,:\\\"" * 1_000_000 + b'"}'))
 
 
 class VanishingTest(OneCloud):

@@ -93,7 +93,11 @@ static const char *const unserved[] = {
     "UpdateTableReplicaAutoScaling",
 };
 
-enum { ACTION_PREFIX = sizeof "dynamodb:" - 1, MAX_INFLATED_BYTES = 16 * 1024 * 1024 };
+enum {
+    ACTION_PREFIX = sizeof "dynamodb:" - 1,
+    MAX_INFLATED_BYTES = 16 * 1024 * 1024,
+    QUICK_BODY_BYTES = 64 * 1024
+};
 
 static const char content_type[] = "application/x-amz-json-1.0";
 static const char target_prefix[] = "DynamoDB_20120810.";
@@ -264,7 +268,7 @@ static json_t *read_body(struct exchange *x, int *encoded_wrong)
     *encoded_wrong = encoding && *encoding && strcasecmp(encoding, "gzip");
     if (data && encoding && !strcasecmp(encoding, "gzip")) {
         data = inflate_gzip(data, &size, MAX_INFLATED_BYTES, &x->arena, &err);
-        *encoded_wrong = !data;
+        *encoded_wrong = !data || exchange_admit_tree(x, data, size, &err) < 0;
     }
     return data && !*encoded_wrong ? json_loadb(data, size, JSON_ALLOW_NUL, NULL) : NULL;
 }
@@ -291,7 +295,7 @@ void dynamodb_handle(struct dynamodb *service, struct exchange *x)
 int dynamodb_is_quick(const struct exchange *x)
 {
     const struct operation *operation = find_operation(operation_name(x));
-    return operation && operation->run == get_item;
+    return x->body.size <= QUICK_BODY_BYTES && operation && operation->run == get_item;
 }
 
 struct dynamodb *dynamodb_open(const char *path, const char *account_id, const char *region,
