@@ -77,8 +77,8 @@ int exchange_hold(struct exchange *x, size_t *held, size_t bytes, size_t limit);
 /* May the exchange make a tree of the JSON in `text` (cloud/trees.h)? It counts until the exchange
  * ends. Asked for every body; again where the text is in it in another form, as by gzip.
  * ERR_TOO_BIG: never; ERR_UNAVAILABLE: not now. */
-int exchange_admit_tree(struct exchange *x, const char *text, size_t size, struct err *err)
-    MUST_USE;
+int exchange_admit_tree(struct exchange *x, const char *text, size_t size,
+                        struct err *err) MUST_USE;
 /* The body is `size` bytes of `fd` from `offset`; the exchange closes fd. */
 void exchange_respond_file(struct exchange *x, int status, const char *content_type, int fd,
                            off_t offset, size_t size);
