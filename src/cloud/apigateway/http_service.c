@@ -2,9 +2,6 @@
 
 #include "base/clock.h"
 
-#include <stdint.h>
-#include <string.h>
-
 enum { LIST_MOST = 500, LIST_DEFAULT = 100 };
 
 #define API "/v2/apis/{}"
@@ -62,17 +59,7 @@ const struct rest_operation http_operations[] = {
 
 int http_open(struct work *work)
 {
-    const char *id = work->call->parameters[0];
-    json_t *api = store_api(work->gateway->store, id);
-    if (!api || !gateway_is_http(api)) {
-        work_fail(work, "NotFoundException", "Invalid API identifier specified %s:%.64s",
-                  work->gateway->cloud->account_id, id);
-        return -1;
-    }
-    work->api = json_deep_copy(api);
-    if (!work->api)
-        work_fail(work, "ServiceException", "out of memory");
-    return work->api ? 0 : -1;
+    return work_open(work, 1);
 }
 
 json_t *http_now(void)

@@ -162,11 +162,11 @@ void work_fail_err(struct work *work, const struct err *err)
     }
 }
 
-int work_open_api(struct work *work)
+int work_open(struct work *work, int is_http)
 {
     const char *id = work->call->parameters[0];
     json_t *api = store_api(work->gateway->store, id);
-    if (!api || gateway_is_http(api)) {
+    if (!api || gateway_is_http(api) != is_http) {
         work_fail(work, "NotFoundException", "Invalid API identifier specified %s:%.64s",
                   work->gateway->cloud->account_id, id);
         return -1;
@@ -175,6 +175,11 @@ int work_open_api(struct work *work)
     if (!work->api)
         work_fail(work, "ServiceException", "out of memory");
     return work->api ? 0 : -1;
+}
+
+int work_open_api(struct work *work)
+{
+    return work_open(work, 0);
 }
 
 int work_open_plans(struct work *work)

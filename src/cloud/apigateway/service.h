@@ -36,9 +36,10 @@ enum { WORK_ID_BYTES = 11 };
 void work_fail(struct work *work, const char *code, const char *format, ...) PRINTF(3, 4);
 void work_fail_err(struct work *work, const struct err *err);
 
-/* A copy of the document that the first parameter names. -1: there is none, the error is answered.
- */
-int work_open_api(struct work *work) MUST_USE;
+/* A copy of the document that the first parameter names. -1: there is none of that kind, the error
+ * is answered. */
+int work_open(struct work *work, int is_http) MUST_USE;
+int work_open_api(struct work *work) MUST_USE; /* of a REST API */
 int work_open_plans(struct work *work) MUST_USE;
 
 void work_make_id(char id[WORK_ID_BYTES]);                        /* 10 of a-z0-9 */

@@ -12,9 +12,9 @@
 #include <limits.h>
 #include <pthread.h>
 
-/* The parts of the instance manager: manager.c (thread, messages, clock), dispatch.c (which request
- * goes to which instance), instance.c (the life of one), outcome.c (what the caller, the log and
- * the metrics are told). All but manager.c run on the manager's thread only. */
+/* The parts of the instance manager: manager.c (thread, clock), inbox.c (messages), dispatch.c
+ * (which request goes to which instance), instance.c (the life of one), outcome.c (what the caller,
+ * the log and the metrics are told). All but manager.c run on the manager's thread only. */
 
 struct job { /* a request */
     struct job *next;
@@ -121,6 +121,9 @@ void manager_prepare_later(struct manager *m);
 /* An instance works: look at its memory now and then, as long as one does. */
 void manager_weigh_later(struct manager *m);
 int manager_watch(struct manager *m, int fd, struct watch *watch, struct err *err) MUST_USE;
+
+/* inbox.c */
+void manager_receive(struct manager *m); /* all that came */
 
 /* dispatch.c */
 struct pool *pool_find(struct manager *m, const struct function *function, int make);
