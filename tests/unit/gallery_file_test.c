@@ -366,19 +366,19 @@ static void a_head_with_a_scale_that_is_none_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_changed_byte_of_an_addition_is_refused),
-        cmocka_unit_test(an_addition_that_is_missing_or_moved_is_refused),
-        cmocka_unit_test(a_file_cut_before_what_counts_is_refused),
-        cmocka_unit_test(an_addition_touches_nothing_of_the_rest),
-        cmocka_unit_test(an_addition_cut_short_costs_nothing_else),
-        cmocka_unit_test(forgetting_erases_what_was_added_too),
-        cmocka_unit_test(a_change_after_an_addition_keeps_all),
-        cmocka_unit_test(a_gallery_saved_twice_holds_everybody_once),
-        cmocka_unit_test(a_template_takes_600_bytes_at_most),
-        cmocka_unit_test(files_of_the_version_before_open),
-        cmocka_unit_test(a_head_is_refused_behind_templates),
-        cmocka_unit_test(a_head_goes_with_the_file_and_is_applied_to_all),
-        cmocka_unit_test(a_head_with_a_scale_that_is_none_is_refused),
+        in_new_folder(a_changed_byte_of_an_addition_is_refused),
+        in_new_folder(an_addition_that_is_missing_or_moved_is_refused),
+        in_new_folder(a_file_cut_before_what_counts_is_refused),
+        in_new_folder(an_addition_touches_nothing_of_the_rest),
+        in_new_folder(an_addition_cut_short_costs_nothing_else),
+        in_new_folder(forgetting_erases_what_was_added_too),
+        in_new_folder(a_change_after_an_addition_keeps_all),
+        in_new_folder(a_gallery_saved_twice_holds_everybody_once),
+        in_new_folder(a_template_takes_600_bytes_at_most),
+        in_new_folder(files_of_the_version_before_open),
+        in_new_folder(a_head_is_refused_behind_templates),
+        in_new_folder(a_head_goes_with_the_file_and_is_applied_to_all),
+        in_new_folder(a_head_with_a_scale_that_is_none_is_refused),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

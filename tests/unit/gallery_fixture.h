@@ -18,7 +18,7 @@
 
 /* What the tests of galleries share: a folder, the gallery's path in it, and people on axes. */
 
-static char folder[] = "/tmp/ken-gallery-XXXXXX";
+static char folder[32];
 static char path[64], key_path[64];
 
 /* A unit vector that leans from axis `main` towards axis `other`. */
@@ -104,6 +104,7 @@ static inline int make_folder(void **state)
 {
     (void)state;
     unsetenv("KEN_GALLERY_KEY");
+    snprintf(folder, sizeof folder, "/tmp/ken-gallery-XXXXXX");
     if (!mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/g.ken", folder);
@@ -117,5 +118,9 @@ static inline int remove_folder(void **state)
     struct err err = {0};
     return file_remove_tree(folder, &err);
 }
+
+/* A folder for each test: one that fails leaves its folder locked, and the next would wait for it.
+ */
+#define in_new_folder(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 #endif

@@ -323,15 +323,15 @@ static void files_of_the_version_before_open_both_ways(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(templates_come_back_to_the_bit),
-        cmocka_unit_test(templates_that_their_mean_hardly_tells_come_back),
-        cmocka_unit_test(means_alone_answer_as_all_does),
-        cmocka_unit_test(what_was_opened_to_search_cannot_be_changed),
-        cmocka_unit_test(a_changed_byte_is_refused_or_changes_no_answer),
-        cmocka_unit_test(a_cut_or_another_key_is_refused_when_searching_too),
-        cmocka_unit_test(additions_are_searched),
-        cmocka_unit_test(the_rest_of_another_file_is_refused),
-        cmocka_unit_test(files_of_the_version_before_open_both_ways),
+        in_new_folder(templates_come_back_to_the_bit),
+        in_new_folder(templates_that_their_mean_hardly_tells_come_back),
+        in_new_folder(means_alone_answer_as_all_does),
+        in_new_folder(what_was_opened_to_search_cannot_be_changed),
+        in_new_folder(a_changed_byte_is_refused_or_changes_no_answer),
+        in_new_folder(a_cut_or_another_key_is_refused_when_searching_too),
+        in_new_folder(additions_are_searched),
+        in_new_folder(the_rest_of_another_file_is_refused),
+        in_new_folder(files_of_the_version_before_open_both_ways),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
