@@ -295,6 +295,27 @@ int gallery_take_entry(struct gallery *gallery, const struct gallery_entry *entr
     return 0;
 }
 
+int gallery_take_addition(struct gallery *gallery, const struct gallery_addition *addition,
+                          struct err *err)
+{
+    size_t index = addition->person;
+    struct person *person = &gallery->people[index];
+    if (addition->count > GALLERY_MAX_TEMPLATES - gallery->template_count)
+        return err_set(err, ERR_TOO_BIG, "more than %d templates", GALLERY_MAX_TEMPLATES);
+    if (!addition->templates) {
+        drop_templates(person); /* they are not all there any more */
+        person->allocated = 0;
+        person->count += addition->count;
+        gallery->template_count += addition->count;
+    } else if (append_templates(gallery, index, addition->templates, addition->count, err) < 0) {
+        return -1;
+    }
+    rows_set(&gallery->means, index, addition->mean);
+    if (!(rows_factor(&gallery->means, index) > 0))
+        return err_set(err, ERR_CORRUPT, "a person's template is all zeros");
+    return 0;
+}
+
 static int check_changeable(const struct gallery *gallery, struct err *err)
 {
     if (gallery->only_means)

@@ -27,6 +27,7 @@ enum { GALLERY_HEADER_BYTES = 64, GALLERY_CHECK_BYTES = 32, GALLERY_MAX_SEGMENTS
 struct gallery_end {
     uint64_t bytes;                     /* that count; 0: there is no file to continue */
     uint32_t segments;                  /* in them */
+    uint32_t means;                     /* that additions brought, of people who had one */
     uint8_t check[GALLERY_CHECK_BYTES]; /* of the last segment; a tag has zeros behind */
     dev_t device;
     ino_t inode;
@@ -64,6 +65,15 @@ struct gallery_entry {
 };
 int gallery_take_entry(struct gallery *gallery, const struct gallery_entry *entry, int known,
                        struct err *err) MUST_USE;
+/* More templates of a known person, `templates` (NULL: left in the file), whose mean they make
+ * `mean`. */
+struct gallery_addition {
+    size_t person;
+    const int8_t *mean, *templates;
+    uint32_t count;
+};
+int gallery_take_addition(struct gallery *gallery, const struct gallery_addition *addition,
+                          struct err *err) MUST_USE;
 /* The templates from number `from` on lie one after the other there. */
 const int8_t *gallery_person_rows(const struct gallery *gallery, size_t person, size_t from);
 
@@ -98,10 +108,13 @@ int segment_close(uint8_t *at, const struct segment_place *place, struct err *er
 /* Checks and decrypts in place. ERR_CORRUPT. */
 int segment_open(uint8_t *at, const struct segment_place *place, struct err *err) MUST_USE;
 
-/* A person's entry: how many templates, the length of the name, the name. With ENTRY_HAS_ROWS they
- * are all among the segment's rows; else one row is their mean, and they are in the rest. */
+/* A person's entry: how many templates, the length of the name, the name. One of the segment's rows
+ * is the mean of all that the person has then, and the templates are in the rest. ENTRY_IS_MORE: of
+ * a known person, more templates. ENTRY_HAS_ROWS: the same as it was written before: they are the
+ * rows, and the mean is to be computed. */
 enum { ENTRY_BYTES = 5 };
 #define ENTRY_HAS_ROWS 0x80000000u
+#define ENTRY_IS_MORE 0x40000000u
 
 /* The rest of a segment, behind its check: the templates of those whose mean is in the segment, so
  * that a search need not read them. This stands at the start of the payload. */

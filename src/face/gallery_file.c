@@ -25,10 +25,10 @@ static void take(const uint8_t **at, void *data, size_t size)
 size_t gallery_most_file_bytes(void)
 {
     size_t segment = SEGMENT_HEADER_BYTES + GALLERY_CHECK_BYTES + sizeof(struct rest);
-    size_t templates = (size_t)GALLERY_MAX_TEMPLATES * (rest_most_bytes(2) - rest_most_bytes(1));
-    return GALLERY_HEADER_BYTES + sizeof(struct head) + GALLERY_MAX_SEGMENTS * segment + templates +
-           (size_t)GALLERY_MAX_PEOPLE * (ROW_VALUES + rest_most_bytes(1)) +
-           (size_t)(GALLERY_MAX_PEOPLE + GALLERY_MAX_SEGMENTS) * (ENTRY_BYTES + GALLERY_NAME_BYTES);
+    size_t addition = rest_most_bytes(2) - rest_most_bytes(1) + ROW_VALUES + ENTRY_BYTES +
+                      GALLERY_NAME_BYTES; /* of one template */
+    return GALLERY_HEADER_BYTES + sizeof(struct head) + GALLERY_MAX_SEGMENTS * segment +
+           GALLERY_MAX_TEMPLATES * addition + GALLERY_MAX_PEOPLE * rest_most_bytes(1);
 }
 
 static int has_magic(const uint8_t *header, const char *magic)
@@ -69,8 +69,9 @@ struct payload {
     int8_t *rows, *means;
     size_t rows_left, people;
     const uint8_t *entry, *end;
-    int known;           /* people may be known: more of their templates */
-    int split;           /* rows are means, and the other templates in the rest */
+    int known; /* people may be known: more of their templates */
+    int split; /* rows are means, and the other templates in the rest */
+    int has_rest;
     const uint8_t *rest; /* NULL where it is not read */
     size_t rest_left;
 };
@@ -94,11 +95,13 @@ static int take_split(struct gallery *gallery, struct payload *left, struct gall
     left->rows_left--;
     if (count == 1)
         return 0;
+    if (!left->has_rest)
+        return damaged_entry(err);
     if (count - 1 > GALLERY_MAX_TEMPLATES - gallery->template_count)
         return err_set(err, ERR_TOO_BIG, "more than %d templates", GALLERY_MAX_TEMPLATES);
     struct person *person = &gallery->people[gallery->people_count - 1];
     gallery->template_count += count - 1;
-    if (!left->rest) {
+    if (gallery->only_means) {
         person->count = count;
         return 0;
     }
@@ -114,6 +117,29 @@ static int take_split(struct gallery *gallery, struct payload *left, struct gall
     left->rest += size;
     left->rest_left -= size;
     return size > 0 ? 0 : damaged_entry(err);
+}
+
+/* More templates of somebody known, whose mean is the next row. */
+static int take_more(struct gallery *gallery, struct payload *left,
+                     const struct gallery_entry *entry, struct err *err)
+{
+    size_t size = (size_t)entry->count * ROW_VALUES;
+    struct gallery_addition addition = {.person = names_find(gallery, entry->name),
+                                        .mean = left->rows,
+                                        .templates = (const int8_t *)left->rest,
+                                        .count = entry->count};
+    int in_rest = !gallery->only_means;
+    if (!left->known || !left->has_rest || addition.person == SIZE_MAX || left->rows_left < 1 ||
+        (in_rest && left->rest_left < size))
+        return damaged_entry(err);
+    left->rows += ROW_VALUES;
+    left->rows_left--;
+    if (in_rest) {
+        left->rest += size;
+        left->rest_left -= size;
+    }
+    gallery->end.means++;
+    return gallery_take_addition(gallery, &addition, err);
 }
 
 /* Whether the person's templates, of which there are more now, were left in the file. */
@@ -157,14 +183,17 @@ static int take_person(struct gallery *gallery, struct payload *left, struct err
     take(&left->entry, &entry.count, 4);
     take(&left->entry, &length, 1);
     int has_rows = !left->split || entry.count & ENTRY_HAS_ROWS;
+    int is_more = left->split && entry.count & ENTRY_IS_MORE;
     if (left->split)
-        entry.count &= ~ENTRY_HAS_ROWS;
+        entry.count &= ~(ENTRY_HAS_ROWS | ENTRY_IS_MORE);
     if (length > left->end - left->entry || entry.count < 1)
         return damaged_entry(err);
     take(&left->entry, name, length);
     if (strlen(name) != length ||
         (left->split && has_rows && names_find(gallery, name) == SIZE_MAX))
         return damaged_entry(err);
+    if (is_more)
+        return take_more(gallery, left, &entry, err);
     return has_rows ? take_whole(gallery, left, &entry, err)
                     : take_split(gallery, left, &entry, err);
 }
@@ -298,6 +327,7 @@ static int take_segment(struct reading *reading, struct err *err)
     reading->at += SEGMENT_HEADER_BYTES + segment.payload_bytes + check_bytes;
     struct payload left = {.rows_left = segment.rows,
                            .people = segment.people & ~SEGMENT_HAS_REST,
+                           .has_rest = (segment.people & SEGMENT_HAS_REST) != 0,
                            .end = end,
                            .known = !first,
                            .split = reading->split};

@@ -103,10 +103,19 @@ static int open_the_same(const char *path, const struct gallery_end *end)
     return -1;
 }
 
+/* A mean takes the place of a template only where the file is written as a whole. Additions bring
+ * some besides, until they are a twentieth of the file. */
+static int has_many_means(const struct gallery_end *end)
+{
+    enum { FEW = 64, PART = 20 };
+    return end->means > FEW + end->bytes / (PART * ROW_VALUES);
+}
+
 static int can_append(const struct gallery *gallery, int plain)
 {
+    const struct gallery_end *end = &gallery->end;
     return gallery->lock_folder >= 0 && !gallery->changed && gallery->plain == plain &&
-           gallery->end.bytes > 0 && gallery->end.segments < GALLERY_MAX_SEGMENTS;
+           end->bytes > 0 && end->segments < GALLERY_MAX_SEGMENTS && !has_many_means(end);
 }
 
 /* Returns 1 when the change is in the file, 0 when the file is to be written anew, -1 on failure.

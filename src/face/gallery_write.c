@@ -53,10 +53,14 @@ static const struct head *head_of(const struct draft *draft)
     return draft->only_added ? NULL : draft->gallery->head;
 }
 
-/* Whose mean goes into the segment, and the templates behind it. */
-static int is_split(const struct draft *draft, size_t person)
+/* Who has templates in the rest. Each person's row is the mean, which is the one template of who
+ * has no other. */
+static size_t most_rest_bytes(const struct draft *draft, size_t person)
 {
-    return first_of(draft, person) == 0 && count_of(draft, person) > 1;
+    uint32_t count = count_of(draft, person);
+    if (first_of(draft, person) > 0)
+        return (size_t)count * ROW_VALUES;
+    return count > 1 ? rest_most_bytes(count) : 0;
 }
 
 /* What a segment takes: `most_rest` is an upper bound. */
@@ -73,10 +77,9 @@ static struct segment measure(const struct draft *draft, struct size *size)
         if (count == 0)
             continue;
         segment.people++;
-        segment.rows += first_of(draft, i) ? count : 1;
+        segment.rows++;
         size->payload += ENTRY_BYTES + strlen(draft->gallery->people[i].name);
-        if (is_split(draft, i))
-            size->most_rest += rest_most_bytes(count);
+        size->most_rest += most_rest_bytes(draft, i);
     }
     size->payload += (size_t)segment.rows * ROW_VALUES;
     if (size->most_rest > 0) {
@@ -91,13 +94,9 @@ static struct segment measure(const struct draft *draft, struct size *size)
 static void put_rows(uint8_t **at, const struct draft *draft)
 {
     const struct gallery *gallery = draft->gallery;
-    for (size_t i = 0; i < gallery->people_count; i++) {
-        uint32_t from = first_of(draft, i), count = count_of(draft, i);
-        if (count > 0 && from == 0)
+    for (size_t i = 0; i < gallery->people_count; i++)
+        if (count_of(draft, i) > 0)
             put(at, rows_at(&gallery->means, i), ROW_VALUES);
-        else if (count > 0)
-            put(at, gallery_person_rows(gallery, i, from), (size_t)count * ROW_VALUES);
-    }
 }
 
 static void put_entries(uint8_t **at, const struct draft *draft)
@@ -108,7 +107,7 @@ static void put_entries(uint8_t **at, const struct draft *draft)
         uint32_t count = count_of(draft, i);
         if (count == 0)
             continue;
-        count |= first_of(draft, i) ? ENTRY_HAS_ROWS : 0;
+        count |= first_of(draft, i) ? ENTRY_IS_MORE : 0;
         put(at, &count, 4);
         put(at, &length, 1);
         put(at, name, length);
@@ -120,10 +119,14 @@ static size_t put_rest(uint8_t *at, const struct draft *draft)
 {
     const struct gallery *gallery = draft->gallery;
     uint8_t *start = at;
-    for (size_t i = 0; i < gallery->people_count; i++)
-        if (is_split(draft, i))
-            at += rest_put(at, gallery_person_rows(gallery, i, 0), count_of(draft, i),
+    for (size_t i = 0; i < gallery->people_count; i++) {
+        uint32_t from = first_of(draft, i), count = count_of(draft, i);
+        if (count > 0 && from > 0)
+            put(&at, gallery_person_rows(gallery, i, from), (size_t)count * ROW_VALUES);
+        else if (count > 1)
+            at += rest_put(at, gallery_person_rows(gallery, i, 0), count,
                            rows_at(&gallery->means, i));
+    }
     return (size_t)(at - start);
 }
 

@@ -228,6 +228,7 @@ static void additions_are_searched(void **state)
             save_gallery(gallery, plain);
             struct gallery *all = must_open(gallery_open);
             struct gallery *means = must_open(gallery_open_to_search);
+            assert_true(means->only_means);
             assert_same_templates(all, gallery);
             assert_same_answers(all, gallery);
             assert_same_answers(means, gallery);
@@ -236,6 +237,92 @@ static void additions_are_searched(void **state)
             gallery_destroy(gallery);
         }
     }
+}
+
+/* The next segment of the plain file that `last` was opened from: one entry, with its rows. */
+static void put_segment(const struct gallery *last, const struct segment *about, uint32_t count,
+                        const char *name, const int8_t *rows)
+{
+    struct err err = {0};
+    struct buf file = file_content();
+    struct segment segment = *about;
+    size_t start = file.size, rows_bytes = about->rows * (size_t)ROW_VALUES;
+    uint8_t length = (uint8_t)strlen(name), check[GALLERY_CHECK_BYTES] = {0};
+    segment.payload_bytes = rows_bytes + ENTRY_BYTES + length;
+    assert_int_equal(buf_append(&file, &segment, sizeof segment), 0);
+    assert_int_equal(buf_append(&file, rows, rows_bytes), 0);
+    assert_int_equal(buf_append(&file, &count, 4), 0);
+    assert_int_equal(buf_append(&file, &length, 1), 0);
+    assert_int_equal(buf_append(&file, name, length), 0);
+    assert_int_equal(buf_append(&file, check, sizeof check), 0);
+    struct segment_place place = {(uint8_t *)file.data, last->end.check, NULL};
+    assert_int_equal(segment_close((uint8_t *)file.data + start, &place, &err), 0);
+    gallery_put_committed((uint8_t *)file.data, file.size);
+    put_content(file.data, file.size);
+    buf_finish(&file);
+}
+
+static void additions_without_a_mean_are_searched_too(void **state)
+{
+    (void)state;
+    save_people(1);
+    struct gallery *all = must_open(gallery_open);
+    const struct segment segment = {.people = 1, .rows = 2, .threshold = 0.5f};
+    int8_t rows[2 * ROW_VALUES];
+    memcpy(rows, gallery_person_rows(all, 5, 7), sizeof rows);
+    put_segment(all, &segment, 2 | ENTRY_HAS_ROWS, "person 2", rows);
+    gallery_destroy(all);
+    all = must_open(gallery_open);
+    struct gallery *means = must_open(gallery_open_to_search);
+    assert_int_equal(gallery_person_templates(all, 2), photos[2] + 2);
+    assert_memory_equal(gallery_person_rows(all, 2, 3), rows, sizeof rows);
+    assert_same_answers(means, all);
+    gallery_destroy(means);
+    gallery_destroy(all);
+}
+
+/* Templates that are told of and not there: none is read from beside the others. */
+static void an_entry_without_its_templates_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t count;
+        const char *name;
+    } entries[] = {{5000, "somebody"},
+                   {5000 | ENTRY_IS_MORE, "person 1"},
+                   {1 | ENTRY_IS_MORE, "somebody"},
+                   {1 | ENTRY_IS_MORE | ENTRY_HAS_ROWS, "person 1"},
+                   {2 | ENTRY_HAS_ROWS, "person 1"}};
+    const struct segment segment = {.people = 1, .rows = 1, .threshold = 0.5f};
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        struct err err = {0};
+        save_people(1);
+        struct gallery *all = must_open(gallery_open);
+        put_segment(all, &segment, entries[i].count, entries[i].name, rows_at(&all->means, 1));
+        gallery_destroy(all);
+        assert_open_fails(ERR_CORRUPT, "entry is damaged");
+        assert_null(gallery_open_to_search(path, &err));
+        assert_int_equal(err.code, ERR_CORRUPT);
+    }
+}
+
+static void many_additions_are_written_as_a_whole_at_last(void **state)
+{
+    (void)state;
+    size_t largest = 0;
+    save_people(1);
+    for (int i = 0; i < 80; i++) {
+        struct gallery *gallery = must_open(gallery_open_to_change);
+        largest = gallery->end.bytes > largest ? gallery->end.bytes : largest;
+        add_photos(gallery, 1, 1);
+        save_gallery(gallery, 1);
+        gallery_destroy(gallery);
+    }
+    struct gallery *gallery = must_open(gallery_open);
+    assert_int_equal(gallery_person_templates(gallery, 1), photos[1] + 80);
+    assert_in_range(gallery->end.segments, 2, 20);
+    assert_true(gallery->end.bytes < largest);
+    gallery_destroy(gallery);
 }
 
 /* The rest of one file behind the means of another, sealed with the same key. */
@@ -330,6 +417,9 @@ int main(void)
         in_new_folder(a_changed_byte_is_refused_or_changes_no_answer),
         in_new_folder(a_cut_or_another_key_is_refused_when_searching_too),
         in_new_folder(additions_are_searched),
+        in_new_folder(additions_without_a_mean_are_searched_too),
+        in_new_folder(an_entry_without_its_templates_is_refused),
+        in_new_folder(many_additions_are_written_as_a_whole_at_last),
         in_new_folder(the_rest_of_another_file_is_refused),
         in_new_folder(files_of_the_version_before_open_both_ways),
     };
