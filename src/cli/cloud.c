@@ -31,7 +31,7 @@ enum { ENDPOINT_BYTES = 256, ENV_WAIT_MS = 3000, ENV_STEP_MS = 10 };
 struct settings {
     const char *data, *listen, *region, *endpoint, *ready_file, *isolation, *certificate, *key;
     long ready_fd;
-    int anonymous, tls;
+    int anonymous, tls, encrypted_disk;
 };
 
 static const char *default_region(void)
@@ -173,6 +173,8 @@ static void print_start(const struct cloud *cloud, const struct cloud_credential
         printf("  isolation    %s\n", cloud->isolation_text(cloud));
     if (cloud->anonymous)
         printf("  anonymous    whoever reaches this port may do everything\n");
+    if (cloud->encrypted_disk)
+        printf("  encryption   the disk's; S3 tells AES256 of each object\n");
     if (fresh->made) {
         printf("\nA new access key was made; it is kept in %s/credentials.\n"
                "For a shell that shall speak to this cloud:\n\n",
@@ -197,6 +199,7 @@ static int run(const struct command_line *line, const struct settings *settings)
     struct err err = {0};
     struct cloud_options options = {.data_folder = settings->data,
                                     .anonymous = settings->anonymous,
+                                    .encrypted_disk = settings->encrypted_disk,
                                     .tls = settings->tls,
                                     .certificate_path = settings->certificate,
                                     .key_path = settings->key,
@@ -249,6 +252,8 @@ int verb_cloud(int argc, char **argv)
         {"tls-key", 0, OPTION_TEXT, &settings.key, "FILE", "its private key, in PEM form"},
         {"anonymous", 0, OPTION_FLAG, &settings.anonymous, NULL,
          "take requests without a signature as the administrator's"},
+        {"encrypted-disk", 0, OPTION_FLAG, &settings.encrypted_disk, NULL,
+         "DIR lies on a disk encrypted with AES-256, and S3 may say so (docs/s3.md)"},
         {"ready-fd", 0, OPTION_INT, &settings.ready_fd, "N",
          "write {\"endpoint\", \"pid\"} to this descriptor when ready", 0, 1 << 20},
         {"ready-file", 0, OPTION_TEXT, &settings.ready_file, "FILE", "the same into a file"},

@@ -170,6 +170,7 @@ static int start(struct cloud *cloud, const struct cloud_options *options, struc
     cloud->account_id = CLOUD_ACCOUNT_ID;
     cloud->isolation = options->isolation;
     cloud->anonymous = options->anonymous;
+    cloud->encrypted_disk = options->encrypted_disk;
     cloud->targets = calloc(CLOUD_MAX_TARGETS, sizeof *cloud->targets);
     if (!cloud->region || !cloud->targets)
         return err_set(err, ERR_NO_MEMORY, "start the cloud: out of memory");

@@ -42,6 +42,7 @@ struct cloud_options {
     const char *secret_access_key;
     enum isolation isolation; /* of functions */
     int anonymous;            /* take unsigned requests as the administrator's */
+    int encrypted_disk;       /* the data folder's, with AES-256: S3 says so of each object */
     int tls;                  /* speak TLS, with a certificate of the cloud's own ... */
     const char *certificate_path, *key_path; /* ... or with this one; both or none */
     unsigned workers;                        /* threads that run handle(); 0: a default */
@@ -70,6 +71,7 @@ struct cloud {
     size_t target_count;
     struct access_judge judge; /* set by the iam service */
     int anonymous;             /* unsigned requests are the administrator's */
+    int encrypted_disk;        /* the operator's word for it */
     size_t trees_bytes;        /* cloud/trees.h; atomic */
     int lock_fd;               /* of the data folder */
 };

@@ -355,6 +355,54 @@ class Sizes(Answers):
             self.assertEqual(answer.element("MaxMessageLengthBytes"), str(most))
 
 
+class Encryption(Answers):
+    """Of a cloud that was told that its disk encrypts. Others refuse by name: s3_test.py."""
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud = clouds.Cloud(sys.argv[1])
+        cls.cloud.arguments = ["--encrypted-disk"]
+        cls.cloud.start()
+        cls.host = cls.cloud.endpoint.removeprefix("http://")
+
+    def test_every_answer_of_an_object_tells_it(self):
+        bucket, name = self.bucket(), "x-amz-server-side-encryption"
+        upload = self.done("POST", bucket + "/parts?uploads", b"", {name: "AES256"})
+        part = self.done("PUT", f"{bucket}/parts?partNumber=1&uploadId={upload.element('UploadId')}", b"x")
+        body = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{part.headers['ETag']}</ETag></Part>" \
+               "</CompleteMultipartUpload>"
+        for answer in (upload, part, self.done("PUT", bucket + "/key", b"x"),
+                       self.done("PUT", bucket + "/key", b"x", {name: "AES256"}), self.done("GET", bucket + "/key"),
+                       self.done("HEAD", bucket + "/key"),
+                       self.done("PUT", bucket + "/copy", b"", {"x-amz-copy-source": bucket + "/key"}),
+                       self.done("PUT", bucket + "/key", b"", {"x-amz-copy-source": bucket + "/key", name: "AES256"}),
+                       self.done("POST", f"{bucket}/parts?uploadId={upload.element('UploadId')}", body.encode())):
+            self.assertEqual(answer.headers[name], "AES256")
+
+    def test_what_is_not_the_disks_is_refused(self):
+        bucket, name = self.bucket(), "x-amz-server-side-encryption"
+        self.refused(501, "NotImplemented", None, "PUT", bucket + "/key", b"x", {name: "aws:kms"})
+        answer = self.refused(400, "InvalidArgument", None, "PUT", bucket + "/key", b"x", {name: "AES128"})
+        self.assertEqual((answer.element("ArgumentName"), answer.element("ArgumentValue")), (name, "AES128"))
+        self.refused(400, "InvalidArgument", None, "GET", bucket + "/key", b"", {name: "AES256"})
+        self.refused(501, "NotImplemented", None, "PUT", bucket + "/key", b"x",
+                     {name + "-customer-algorithm": "AES256"})
+
+    def test_what_a_bucket_says(self):
+        bucket = self.bucket()
+        def document(method, more=""):
+            return ("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>"
+                    f"{method}</SSEAlgorithm></ApplyServerSideEncryptionByDefault>{more}</Rule>"
+                    "</ServerSideEncryptionConfiguration>").encode()
+        for change in (None, ("PUT", bucket + "?encryption", document("AES256")), ("DELETE", bucket + "?encryption")):
+            if change:
+                self.done(*change)
+            self.assertEqual(self.done("GET", bucket + "?encryption").element("SSEAlgorithm"), "AES256")
+        for status, code, body in (
+                (501, "NotImplemented", document("aws:kms")), (400, "MalformedXML", document("none")),
+                (501, "NotImplemented", document("AES256", "<BucketKeyEnabled>true</BucketKeyEnabled>"))):
+            self.refused(status, code, None, "PUT", bucket + "?encryption", body)
+
+
 class Conditions(Answers):
     def test_what_a_write_cannot_ask(self):
         bucket = self.bucket()

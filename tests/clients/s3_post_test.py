@@ -100,6 +100,11 @@ class PostTest(unittest.TestCase):
         self.refused(wrong, 403, "SignatureDoesNotMatch")
         self.assertNotIn("Contents", self.s3.list_objects_v2(Bucket="forms", Prefix="k"))
 
+    def test_fields_that_ask_for_what_is_not_there(self):
+        for name, value in (("x-amz-server-side-encryption", "AES256"), ("x-amz-object-lock-mode", "GOVERNANCE"),
+                            ("x-amz-nonsense", "1")):
+            self.refused(self.signed(fields={name: value}, conditions=[{name: value}]), 501, "NotImplemented", name)
+
     def test_conditions_that_are_none(self):
         for condition, why in ((["starts-with", "$key"], "Invalid starts-with: wrong number of arguments."),
                                (["eq", "$key", "k", "k"], "Invalid Eq: wrong number of arguments."),

@@ -199,6 +199,18 @@ static const struct tree_rule accelerate_rules[] = {
 static const struct tree_rule logging_rules[] = {{.path = "LoggingEnabled", .is_refused = 1}, {0}};
 static const struct tree_rule policy_rules[] = {{0}};
 
+#define BY_DEFAULT "Rule/ApplyServerSideEncryptionByDefault"
+static const struct tree_rule encryption_rules[] = {
+    {.path = "Rule", .kind = TREE_PARENT},
+    {.path = BY_DEFAULT, .kind = TREE_PARENT},
+    {.path = BY_DEFAULT "/SSEAlgorithm",
+     .kind = TREE_ONE_OF,
+     .words = "AES256 aws:kms aws:kms:dsse"},
+    {.path = BY_DEFAULT "/KMSMasterKeyID", .is_refused = 1},
+    {.path = "Rule/BucketKeyEnabled", .kind = TREE_BOOLEAN},
+    {.path = "Rule/BlockedEncryptionTypes", .is_refused = 1},
+    {0}};
+
 /* One value asks for what is not offered. */
 static int refuse_value(struct s3_request *r, const struct tree *config, const char *name,
                         const char *value)
@@ -289,8 +301,24 @@ static const struct config_kind {
      "Object Lock configuration does not exist for this bucket", 0},
 };
 
-static const struct config_kind *find_kind(const char *name)
+/* Of a cloud whose disk encrypts: what AWS gives each bucket. */
+static const struct config_kind encrypted = {
+    "encryption",
+    "ServerSideEncryptionConfiguration",
+    encryption_rules,
+    encryption_check,
+    "<ServerSideEncryptionConfiguration xmlns=\"" S3_NAMESPACE
+    "\"><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>"
+    "</ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>"
+    "</ServerSideEncryptionConfiguration>",
+    NULL,
+    200};
+
+static const struct config_kind *find_kind(const struct s3_request *r)
 {
+    const char *name = r->operation->query;
+    if (r->s3->cloud->encrypted_disk && strcmp(name, encrypted.name) == 0)
+        return &encrypted;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name) == 0)
             return &kinds[i];
@@ -310,12 +338,12 @@ static void add_bucket_name(struct s3_request *r, const struct config_kind *kind
 void s3_get_config(struct s3_request *r)
 {
     struct err err = {0};
-    const struct config_kind *kind = find_kind(r->operation->query);
+    const struct config_kind *kind = find_kind(r);
     const char *value;
     struct buf body;
     if (s3_need_bucket(r, NULL) < 0)
         return;
-    int found = config_read(r, r->bucket, kind->name, &value, &err);
+    int found = kind->rules ? config_read(r, r->bucket, kind->name, &value, &err) : 0;
     if (found < 0) {
         s3_fail(r, &err);
         return;
@@ -367,7 +395,7 @@ static const char *take_document(struct s3_request *r, const struct config_kind 
 
 void s3_put_config(struct s3_request *r)
 {
-    const struct config_kind *kind = find_kind(r->operation->query);
+    const struct config_kind *kind = find_kind(r);
     if (!kind->rules) {
         s3_fail_not_offered(r, "query parameter", kind->name);
         return;

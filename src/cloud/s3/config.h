@@ -25,6 +25,7 @@ int config_tree(struct s3_request *r, const char *bucket, const char *name, stru
 /* What a kind's own check may do: refuse (-1: answered) or change the tree (give rules an ID). */
 int lifecycle_check(struct s3_request *r, struct tree *config);
 int cors_check(struct s3_request *r, struct tree *config);
+int encryption_check(struct s3_request *r, struct tree *config);
 int tags_check_bucket(struct s3_request *r, struct tree *config);
 
 /* How many buckets have a lifecycle: while there are none nobody needs to look. Atomic. */

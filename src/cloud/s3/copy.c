@@ -239,7 +239,8 @@ static int choose_extras(struct s3_request *r, const struct meta_object *source,
     if (replaces_tags < 0 || s3_read_extras(r, extras) < 0)
         return -1;
     if (is_self && !replaces && !exchange_header(r->x, "x-amz-storage-class") &&
-        !exchange_header(r->x, "x-amz-website-redirect-location")) {
+        !exchange_header(r->x, "x-amz-website-redirect-location") &&
+        !exchange_header(r->x, "x-amz-server-side-encryption")) {
         exchange_fail(r->x, "InvalidRequest",
                       "This copy request is illegal because it is trying to copy an object to "
                       "itself without changing the object's metadata, storage class, website "

@@ -221,6 +221,7 @@ static const char *reply_headers(struct s3_request *r, const struct meta_object 
     struct exchange *x = r->x;
     char text[96];
     s3_reply_version(r, object);
+    s3_reply_encryption(r);
     if (*object->tags) {
         snprintf(text, sizeof text, "%zu", s3_tag_count(object->tags));
         exchange_reply_header(x, "x-amz-tagging-count", text);

@@ -70,6 +70,7 @@ static void answer_created(struct s3_request *r, const struct meta_upload *uploa
         exchange_reply_header(r->x, "x-amz-checksum-type",
                               is_composite ? "COMPOSITE" : "FULL_OBJECT");
     }
+    s3_reply_encryption(r);
     s3_reply_abort(r, upload);
     s3_xml_begin(&out, "InitiateMultipartUploadResult");
     s3_xml(&out, "Bucket", r->bucket);
@@ -156,7 +157,10 @@ static int put_part(struct s3_request *r, const char *upload, int64_t number,
                              .blocks = content->blocks,
                              .block_count = content->block_count};
     int result = meta_put_part(r, upload, &part, &outcome, &err);
-    return s3_settle(r, content, result, outcome, &err);
+    if (s3_settle(r, content, result, outcome, &err) < 0)
+        return -1;
+    s3_reply_encryption(r);
+    return 0;
 }
 
 /* A checksum of checksums is made of what the client has told; of the whole, the cloud can tell. */

@@ -181,10 +181,11 @@ static int is_kept_header(const char *name)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcasecmp(names[i], name) == 0)
             return 1;
-    return strncasecmp(name, "x-amz-meta-", 11) == 0 ||
-           strncasecmp(name, "x-amz-checksum-", 15) == 0 ||
-           strcasecmp(name, "x-amz-storage-class") == 0 ||
-           strcasecmp(name, "x-amz-website-redirect-location") == 0;
+    static const char *const senders[] = {"x-amz-algorithm", "x-amz-credential", "x-amz-signature"};
+    for (size_t i = 0; i < sizeof senders / sizeof *senders; i++)
+        if (strcasecmp(senders[i], name) == 0)
+            return 0;
+    return strncasecmp(name, "x-amz-", 6) == 0; /* what nobody knows is refused as in a PUT */
 }
 
 /* The form's fields stand where a PUT has its headers. */
@@ -219,7 +220,7 @@ static int read_extras(struct upload *u, struct s3_extras *extras)
                                              {0}};
     struct err err = {0};
     const char *tags = post_form_get(&u->form, "tagging");
-    if (set_headers(u) < 0 || s3_read_extras(u->r, extras) < 0)
+    if (set_headers(u) < 0 || s3_refuse_unknown(u->r) < 0 || s3_read_extras(u->r, extras) < 0)
         return -1;
     if (!tags)
         return 0;

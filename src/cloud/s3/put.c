@@ -370,6 +370,7 @@ int s3_commit(struct s3_request *r, const struct content *content, const struct 
     if (s3_settle(r, content, result, put.outcome, &err) < 0)
         return -1;
     s3_reply_made_version(r, put.version);
+    s3_reply_encryption(r);
     s3_reply_expiration(r, &object);
     return 0;
 }

@@ -1,6 +1,6 @@
 #include "cloud/errors.h"
 #include "cloud/query.h"
-#include "cloud/s3/s3.h"
+#include "cloud/s3/write.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,6 @@
 static const struct {
     const char *name, *harmless;
 } refused_headers[] = {
-    {"x-amz-server-side-encryption", NULL},
     {"x-amz-server-side-encryption-aws-kms-key-id", NULL},
     {"x-amz-server-side-encryption-context", NULL},
     {"x-amz-server-side-encryption-bucket-key-enabled", "false"},
@@ -79,6 +78,7 @@ static const char *const known_headers[] = {
     "x-amz-transition-default-minimum-object-size",
     "x-amz-if-match-initiated-time",
     "x-amz-cf-id",
+    "x-amz-server-side-encryption", /* s3_check_encryption() */
 };
 
 static int is_known_header(const char *name)
@@ -215,5 +215,5 @@ int s3_refuse_unknown(struct s3_request *r)
         if (strncasecmp(r->x->headers[i].name, "x-amz-", 6) == 0 &&
             refuse_header(r, &r->x->headers[i]) < 0)
             return -1;
-    return check_owner(r);
+    return s3_check_encryption(r) < 0 ? -1 : check_owner(r);
 }

@@ -122,6 +122,9 @@ int s3_part_at(const struct meta_object *object, size_t number, struct s3_part_p
  * where one will end the upload. */
 void s3_reply_expiration(struct s3_request *r, const struct meta_object *object);
 void s3_reply_abort(struct s3_request *r, const struct meta_upload *upload);
+/* encryption.c. What the request asks of it: -1, answered. And x-amz-server-side-encryption. */
+int s3_check_encryption(struct s3_request *r);
+void s3_reply_encryption(struct s3_request *r);
 /* cors.c. Access-Control-* of the answer, when the request has an Origin that a rule knows. */
 void s3_reply_cors(struct s3_request *r);
 
