@@ -53,6 +53,14 @@ static size_t put_json(char out[LINE_BYTES], const char *when, const char *level
     return size + (size_t)snprintf(out + size, LINE_BYTES - size, "\"}\n");
 }
 
+/* A terminal that shows the log obeys none of what clients put into it. */
+static void quiet(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     if (!log_shows(level))
@@ -62,6 +70,8 @@ void log_line(enum log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    if (!wants_json())
+        quiet(message);
     clock_text(clock_unix_ms(), when);
     size_t size = wants_json() ? put_json(line, when, names[level], message)
                                : (size_t)snprintf(line, sizeof line, "%s %s %s\n", when,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char details[] =
@@ -208,6 +209,7 @@ static int run(const struct command_line *line, const struct settings *settings)
                                     .isolation =
                                         (enum isolation)find_isolation(settings->isolation)};
     struct cloud_credentials key = {0};
+    umask(022); /* or functions could not read their code; what is secret has a mode of its own */
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);

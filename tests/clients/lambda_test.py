@@ -364,6 +364,28 @@ class LambdaTest(clouds.Case):
                 reply = client.invoke(FunctionName="kept", Payload=b'"env V1"')
                 self.assertEqual(json.loads(reply["Payload"].read()), "kept")
 
+    def test_nothing_depends_on_the_umask(self):
+        for mask in (0o000, 0o077):
+            with self.subTest(mask=oct(mask)):
+                cloud, before = clouds.Cloud(KEN), os.umask(mask)
+                self.addCleanup(cloud.close)
+                try:
+                    cloud.start()
+                finally:
+                    os.umask(before)
+                client = cloud.client(boto3, "lambda")
+                client.create_function(FunctionName="f", Code={"ZipFile": self.zip}, Role=ROLE, Runtime="provided.al2023", Handler="h")
+                reply = client.invoke(FunctionName="f", Payload=b"{}")
+                self.assertNotIn("FunctionError", reply, reply["Payload"].read())
+                cloud.client(boto3, "s3").create_bucket(Bucket="modes")
+                cloud.client(boto3, "sqs").create_queue(QueueName="modes")
+                for at, folders, files in os.walk(cloud.folder):
+                    if at.startswith(cloud.folder + "/lambda"):  # functions' code is for their users
+                        continue
+                    for name in files + [folder for folder in folders if folder != "lambda"]:
+                        if name != "endpoint":
+                            self.assertEqual(os.stat(os.path.join(at, name)).st_mode & 0o077, 0, name)
+
     def test_a_killed_cloud_leaves_no_process(self):
         with clouds.Cloud(KEN) as cloud:
             client = cloud.client(boto3, "lambda")

@@ -395,6 +395,8 @@ static void a_log_line_is_one_line_of_text_or_json(void **state)
     (void)state;
     read_log("open x: gone", line, sizeof line);
     assert_string_equal(line + strlen("2026-11-23T05:31:29.123Z "), "error open x: gone\n");
+    read_log("a\nb\x1b[2Jc", line, sizeof line);
+    assert_string_equal(line + strlen("2026-11-23T05:31:29.123Z "), "error a?b?[2Jc\n");
     setenv("KEN_LOG_FORMAT", "json", 1);
     read_log("a \"b\"\n\\ \x01", line, sizeof line);
     assert_non_null(

@@ -2,8 +2,10 @@
 
 #include "cloud/sqlite/sums.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BUSY_TIMEOUT_MS = 10000 };
 
@@ -44,11 +46,21 @@ void connection_close(struct connection *connection)
     free(connection);
 }
 
+/* SQLite would make it readable for all; its log gets the mode of the file. */
+static void make_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int open_file(struct connection *connection, const char *path, int writer, struct err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
     if (sums_prepare(err) < 0)
         return -1;
+    if (writer && strcmp(path, ":memory:") != 0)
+        make_file(path);
     if (sqlite3_open_v2(path, &connection->handle, flags, SUMS_FILE_SYSTEM) != SQLITE_OK)
         return err_set(err, ERR_IO, "open %s: %s", path, sqlite3_errmsg(connection->handle));
     if (writer)
