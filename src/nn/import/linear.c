@@ -1,6 +1,5 @@
 #include "nn/import/linear.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -272,15 +271,13 @@ static float *pack(struct importer *im, const struct linear *l, const struct ope
 }
 
 /* Whether a layer's weights are also packed for product_i16, which is up to 1.9 times as fast: in
- * embedders, whose embeddings stay within 1e-4; in detectors where there are many inputs, for a box
- * that moves by a part of a pixel moves all that comes after (docs/engine.md). */
+ * embedders and detectors, where there is enough to multiply; what they give stays within 1e-4
+ * (docs/engine.md). */
 static int takes_product(const struct importer *im, const struct conv *c)
 {
-    enum { LEAST_PIXELS = 16, LEAST_OUTPUTS = 64, EMBED_INPUTS = 64, DETECT_INPUTS = 128 };
-    const int inputs = im->use.role == ROLE_EMBED    ? EMBED_INPUTS
-                       : im->use.role == ROLE_DETECT ? DETECT_INPUTS
-                                                     : INT_MAX;
-    return simd_can_product(c) && c->in_channels >= inputs && c->out_channels >= LEAST_OUTPUTS &&
+    enum { LEAST_PIXELS = 16, LEAST_OUTPUTS = 64, LEAST_INPUTS = 64 };
+    return (im->use.role == ROLE_EMBED || im->use.role == ROLE_DETECT) && simd_can_product(c) &&
+           c->in_channels >= LEAST_INPUTS && c->out_channels >= LEAST_OUTPUTS &&
            (int64_t)c->out_height * c->out_width >= LEAST_PIXELS;
 }
 
