@@ -36,6 +36,7 @@ int value_copy(struct value *out, const struct value *from, struct arena *arena,
         out->map.members = arena_new(arena, struct member, from->map.count);
         if (!out->map.members)
             return no_memory(err);
+        out->map.room = from->map.count;
         for (size_t i = 0; i < from->map.count; i++) {
             out->map.members[i].name = from->map.members[i].name;
             if (value_copy(&out->map.members[i].value, &from->map.members[i].value, arena, err) < 0)
@@ -45,6 +46,7 @@ int value_copy(struct value *out, const struct value *from, struct arena *arena,
         out->list.items = arena_new(arena, struct value, from->list.count);
         if (!out->list.items)
             return no_memory(err);
+        out->list.room = from->list.count;
         for (size_t i = 0; i < from->list.count; i++)
             if (value_copy(&out->list.items[i], &from->list.items[i], arena, err) < 0)
                 return -1;
@@ -167,8 +169,7 @@ static int put(const struct path *path, struct value *item, const struct value *
         parent->list.items[last->index] = *value;
         return 0;
     }
-    struct value one = {.type = VALUE_L, .list = {(struct value *)value, 1}};
-    return join_lists(parent, &one, parent, arena, err); /* past the end: it goes last */
+    return value_append(parent, value, arena, err); /* past the end: it goes last */
 }
 
 /* A removed list element leaves a hole until all is done, so that indexes of the same update keep

@@ -95,16 +95,38 @@ static int lists_equal(const struct value *a, const struct value *b)
     return 1;
 }
 
+static int compare_members(const void *a, const void *b)
+{
+    return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
+}
+
+/* Maps of one size, in any order: a map may have tens of thousands of members. */
+static int members_equal(const struct value *a, const struct value *b)
+{
+    struct member *sorted = calloc(b->map.count + 1, sizeof *sorted);
+    if (!sorted)
+        return 0;
+    memcpy(sorted, b->map.members, b->map.count * sizeof *sorted);
+    qsort(sorted, b->map.count, sizeof *sorted, compare_members);
+    int equal = 1;
+    for (size_t i = 0; equal && i < a->map.count; i++) {
+        const struct member *other =
+            bsearch(&a->map.members[i], sorted, b->map.count, sizeof *sorted, compare_members);
+        equal = other && value_equal(&a->map.members[i].value, &other->value);
+    }
+    free(sorted);
+    return equal;
+}
+
 static int maps_equal(const struct value *a, const struct value *b)
 {
+    size_t i = 0;
     if (a->map.count != b->map.count)
         return 0;
-    for (size_t i = 0; i < a->map.count; i++) {
-        const struct value *other = value_member(b, a->map.members[i].name);
-        if (!other || !value_equal(&a->map.members[i].value, other))
+    for (; i < a->map.count && !compare_members(&a->map.members[i], &b->map.members[i]); i++)
+        if (!value_equal(&a->map.members[i].value, &b->map.members[i].value))
             return 0;
-    }
-    return 1;
+    return i == a->map.count || members_equal(a, b);
 }
 
 int value_equal(const struct value *a, const struct value *b)
@@ -135,6 +157,22 @@ struct value *value_member(const struct value *map, const char *name)
     return NULL;
 }
 
+/* A larger copy of an array: an update may append hundreds of times to one of tens of thousands. */
+static void *grow(const void *array, size_t size, size_t count, size_t *room, struct arena *arena,
+                  struct err *err)
+{
+    size_t wanted = count + count / 8 + 8;
+    void *larger = arena_alloc(arena, wanted, size);
+    if (!larger) {
+        err_set(err, ERR_TOO_BIG, "The request needs too much memory");
+        return NULL;
+    }
+    if (count)
+        memcpy(larger, array, count * size);
+    *room = wanted;
+    return larger;
+}
+
 int value_set_member(struct value *map, const char *name, const struct value *value,
                      struct arena *arena, struct err *err)
 {
@@ -143,14 +181,28 @@ int value_set_member(struct value *map, const char *name, const struct value *va
         *known = *value;
         return 0;
     }
-    struct member *members = arena_new(arena, struct member, map->map.count + 1);
-    if (!members)
-        return err_set(err, ERR_TOO_BIG, "The request needs too much memory");
-    if (map->map.count)
-        memcpy(members, map->map.members, map->map.count * sizeof *members);
-    members[map->map.count] = (struct member){name, *value};
-    map->map.members = members;
-    map->map.count++;
+    if (map->map.count == map->map.room) {
+        struct member *members =
+            grow(map->map.members, sizeof *members, map->map.count, &map->map.room, arena, err);
+        if (!members)
+            return -1;
+        map->map.members = members;
+    }
+    map->map.members[map->map.count++] = (struct member){name, *value};
+    return 0;
+}
+
+int value_append(struct value *list, const struct value *value, struct arena *arena,
+                 struct err *err)
+{
+    if (list->list.count == list->list.room) {
+        struct value *items =
+            grow(list->list.items, sizeof *items, list->list.count, &list->list.room, arena, err);
+        if (!items)
+            return -1;
+        list->list.items = items;
+    }
+    list->list.items[list->list.count++] = *value;
     return 0;
 }
 

@@ -39,10 +39,12 @@ struct value {
         struct {
             struct value *items;
             size_t count;
-        } list; /* L, and the sets: of S, N or B values */
+            size_t room; /* of a value_copy(): how many fit `items` */
+        } list;          /* L, and the sets: of S, N or B values */
         struct {
             struct member *members; /* in the order of the request */
             size_t count;
+            size_t room;
         } map;
     };
 };
@@ -107,7 +109,9 @@ int value_set_holds(const struct value *sorted, const struct value *element);
 /* Whether a set or list holds an equal element. */
 int value_holds(const struct value *list, const struct value *element);
 
-/* Edit a map in the arena: add or replace, remove. */
+/* Edit a map or list that value_copy() made: add or replace, remove, append. */
+int value_append(struct value *list, const struct value *value, struct arena *arena,
+                 struct err *err) MUST_USE;
 int value_set_member(struct value *map, const char *name, const struct value *value,
                      struct arena *arena, struct err *err) MUST_USE;
 void value_remove_member(struct value *map, const char *name);
