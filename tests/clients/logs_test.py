@@ -1,6 +1,7 @@
 """CloudWatch Logs through boto3 and the AWS CLI."""
 import datetime
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,51 @@ def check_refusals(logs):
         == "ResourceNotFoundException"
     assert code_of(logs.put_retention_policy, logGroupName="/g", retentionInDays=2) \
         == "InvalidParameterException"
+
+
+def check_words(logs):
+    """Refusals in the service's words, as far as they were recorded; X is a long text."""
+    logs.create_log_group(logGroupName="/words")
+    too_long = "1 validation error detected: Value 'X' at '{}' failed to satisfy constraint: Member must have length less " \
+               "than or equal to {}"
+    names = "Invalid LogGroup or LogStream, both must have length less than or equal to 512."
+    metric = {"metricName": "m", "metricNamespace": "n", "metricValue": "1"}
+    rows = ((logs.create_log_group, {"logGroupName": "X" * 513}, names),
+            (logs.delete_metric_filter, {"logGroupName": "X" * 513, "filterName": "f"}, names),
+            (logs.delete_metric_filter, {"logGroupName": "/words", "filterName": "X" * 513},
+             too_long.format("filterName", 512)),
+            (logs.put_metric_filter, {"logGroupName": "/words", "filterName": "f", "filterPattern": "X" * 1025,
+                                      "metricTransformations": [metric]}, too_long.format("filterPattern", 1024)),
+            (logs.describe_metric_filters, {"metricName": "X" * 256, "metricNamespace": "n"},
+             too_long.format("metricName", 255)),
+            (logs.describe_log_streams, {"logGroupName": "/words", "orderBy": "X"},
+             "1 validation error detected: Value 'X' at 'orderBy' failed to satisfy constraint: Member must satisfy enum "
+             "value set: [LogStreamName, LastEventTime]"))
+    for call, parameters, words in rows:
+        try:
+            call(**parameters)
+            raise AssertionError(words)
+        except ClientError as error:
+            got = error.response["Error"]
+            assert got["Code"] == "InvalidParameterException", got
+            assert re.sub("XX+", "X", got["Message"]) == words, got
+    logs.put_metric_filter(logGroupName="/words", filterName="f", filterPattern="a", metricTransformations=[metric])
+    assert logs.describe_metric_filters(logGroupName="/words")["metricFilters"][0].get(
+        "applyOnTransformedLogs", False) is False
+
+
+def check_streams_by_time(logs, now_ms):
+    logs.create_log_group(logGroupName="/by-time")
+    for i in range(5):
+        logs.create_log_stream(logGroupName="/by-time", logStreamName=f"s{i}")
+        logs.put_log_events(logGroupName="/by-time", logStreamName=f"s{i}",
+                            logEvents=[{"timestamp": now_ms - i * 1000, "message": "m"}])
+    for descending in (True, False):
+        pages = logs.get_paginator("describe_log_streams").paginate(
+            logGroupName="/by-time", orderBy="LastEventTime", descending=descending, PaginationConfig={"PageSize": 2})
+        names = [[stream["logStreamName"] for stream in page["logStreams"]] for page in pages]
+        rising = [["s0", "s1"], ["s2", "s3"], ["s4"]]
+        assert names == (rising if descending else [["s4", "s3"], ["s2", "s1"], ["s0"]]), names
 
 
 def check_put(logs, now_ms):
@@ -244,6 +290,8 @@ def main():
         logs = cloud.client(boto3, "logs")
         now_ms = int(time.time() * 1000) - 60000
         check_refusals(logs)
+        check_words(logs)
+        check_streams_by_time(logs, now_ms)
         check_put(logs, now_ms)
         check_get(logs, now_ms)
         check_filter(logs, now_ms)

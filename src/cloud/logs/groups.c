@@ -1,6 +1,7 @@
 #include "cloud/logs/derive.h"
 #include "cloud/logs/operations.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Groups and streams. */
@@ -171,11 +172,11 @@ static json_t *group_arn(const struct logs_call *call, const char *name, const c
 static json_t *show_group(struct logs_call *call, sqlite3_stmt *s)
 {
     const char *name = (const char *)sqlite3_column_text(s, 0);
-    json_t *group =
-        json_pack("{s:s,s:I,s:i,s:i,s:s,s:o,s:o}", "logGroupName", name, "creationTime",
-                  (json_int_t)sqlite3_column_int64(s, 1), "metricFilterCount",
-                  sqlite3_column_int(s, 3), "storedBytes", 0, "logGroupClass", "STANDARD", "arn",
-                  group_arn(call, name, ":*"), "logGroupArn", group_arn(call, name, ""));
+    json_t *group = json_pack(
+        "{s:s,s:I,s:i,s:i,s:s,s:o,s:o,s:b}", "logGroupName", name, "creationTime",
+        (json_int_t)sqlite3_column_int64(s, 1), "metricFilterCount", sqlite3_column_int(s, 3),
+        "storedBytes", 0, "logGroupClass", "STANDARD", "arn", group_arn(call, name, ":*"),
+        "logGroupArn", group_arn(call, name, ""), "deletionProtectionEnabled", 0);
     if (sqlite3_column_type(s, 2) != SQLITE_NULL)
         json_object_set_new(group, "retentionInDays", json_integer(sqlite3_column_int64(s, 2)));
     return group;
@@ -250,25 +251,32 @@ int describe_log_groups(struct logs_call *call)
     return result;
 }
 
-/* By name, or by the time of the last event (then in one page: there is no token to go on from). */
+/* By name, or by the time of the last event: there the token says how many were told. */
 static int list_streams(struct logs_call *call, struct connection *connection, const char *group,
                         const char *prefix, const char *token, int64_t limit)
 {
     const char *order = json_string_value(json_object_get(call->body, "orderBy"));
     int by_time = order && !strcmp(order, "LastEventTime");
     int descending = json_is_true(json_object_get(call->body, "descending"));
-    int64_t id = logs_find_group(connection, group, &call->err);
+    int64_t id = logs_find_group(connection, group, &call->err),
+            told = by_time && token ? strtoll(token, NULL, 10) : 0;
     if (!id)
         return -1;
+    if (order && !by_time && strcmp(order, "LogStreamName") != 0)
+        return call_invalid(call,
+                            "1 validation error detected: Value '%.64s' at 'orderBy' failed to "
+                            "satisfy constraint: Member must satisfy enum value set: "
+                            "[LogStreamName, LastEventTime]",
+                            order);
     if (by_time && prefix)
         return call_invalid(call, "Cannot order by LastEventTime with a logStreamNamePrefix.");
 #define COLUMNS "SELECT name, created_ms, first_ms, last_ms, ingested_ms FROM streams WHERE "
 #define OF_GROUP "group_id = ?1 AND substr(name, 1, length(?2)) = ?2 "
-    const char *sql = by_time ? descending ? COLUMNS OF_GROUP "ORDER BY last_ms DESC, name LIMIT ?4"
-                                           : COLUMNS OF_GROUP "ORDER BY last_ms, name LIMIT ?4"
-                      : descending ? COLUMNS OF_GROUP
-                          "AND (?3 = '' OR name < ?3) ORDER BY name DESC"
-                                   : COLUMNS OF_GROUP "AND name > ?3 ORDER BY name";
+    const char *sql =
+        by_time ? descending ? COLUMNS OF_GROUP "ORDER BY last_ms DESC, name LIMIT -1 OFFSET ?4"
+                             : COLUMNS OF_GROUP "ORDER BY last_ms, name LIMIT -1 OFFSET ?4"
+        : descending ? COLUMNS OF_GROUP "AND (?3 = '' OR name < ?3) ORDER BY name DESC"
+                     : COLUMNS OF_GROUP "AND name > ?3 ORDER BY name";
     sqlite3_stmt *s = connection_prepare(connection, sql, &call->err);
     if (!s)
         return -1;
@@ -277,8 +285,11 @@ static int list_streams(struct logs_call *call, struct connection *connection, c
     if (!by_time)
         sqlite3_bind_text(s, 3, token ? token : "", -1, SQLITE_STATIC);
     else
-        sqlite3_bind_int64(s, 4, limit);
+        sqlite3_bind_int64(s, 4, told);
     int result = list(call, s, limit, group, "logStreams");
+    if (by_time && json_object_get(call->answer, "nextToken"))
+        json_object_set_new(call->answer, "nextToken",
+                            json_sprintf("n/%lld", (long long)(told + limit)));
     connection_reset(s);
     return result;
 }

@@ -58,6 +58,10 @@ int put_metric_filter(struct logs_call *call)
     if (call_name(call, "logGroupName", 1, &change.group) < 0 ||
         call_name(call, "filterName", 1, &change.name) < 0)
         return -1;
+    if (pattern && strlen(pattern) > FILTER_MAX_BYTES)
+        return call_too_long(call, "filterPattern", pattern, FILTER_MAX_BYTES);
+    if (json_array_size(list) > 1)
+        return call_too_long(call, "metricTransformations", "[MetricTransformation, ...]", 1);
     if (!pattern || json_array_size(list) != 1)
         return call_invalid(call, "filterPattern and one metricTransformation are needed.");
     struct filter parsed;
@@ -111,12 +115,12 @@ static int has_metric(const json_t *transformations, const char *member, const c
 
 static json_t *show_filter(sqlite3_stmt *s)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:I}", "logGroupName",
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:b}", "logGroupName",
                      (const char *)sqlite3_column_text(s, 0), "filterName",
                      (const char *)sqlite3_column_text(s, 1), "filterPattern",
                      (const char *)sqlite3_column_text(s, 2), "metricTransformations",
                      json_loads((const char *)sqlite3_column_text(s, 3), 0, NULL), "creationTime",
-                     (json_int_t)sqlite3_column_int64(s, 4));
+                     (json_int_t)sqlite3_column_int64(s, 4), "applyOnTransformedLogs", 0);
 }
 
 /* Pages go on behind "GROUP FILTER". */
@@ -161,6 +165,9 @@ int describe_metric_filters(struct logs_call *call)
         !json_object_get(call->body, "metricNamespace"))
         return call_invalid(call, "If you include the metricName parameter in your request, you "
                                   "must also include the metricNamespace parameter.");
+    const char *metric = json_string_value(json_object_get(call->body, "metricName"));
+    if (metric && strlen(metric) > METRIC_MAX_NAME)
+        return call_too_long(call, "metricName", metric, METRIC_MAX_NAME);
     struct connection *connection = call_read_begin(call);
     if (connection && group && !logs_find_group(connection, group, &call->err)) {
         call_read_end(call, connection);

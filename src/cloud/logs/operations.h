@@ -34,6 +34,8 @@ enum {
 
 int call_invalid(struct logs_call *call, const char *format, ...) PRINTF(2, 3);
 /* A name of 1 to 512 characters; NULL when absent and not required. */
+enum { METRIC_MAX_NAME = 255 };
+int call_too_long(struct logs_call *call, const char *name, const char *value, int most);
 int call_name(struct logs_call *call, const char *name, int required, const char **out) MUST_USE;
 /* logGroupName, or the name in logGroupIdentifier (a name or an ARN). */
 int call_group(struct logs_call *call, const char **out) MUST_USE;

@@ -76,6 +76,10 @@ int call_name(struct logs_call *call, const char *name, int required, const char
     }
     if (!*out)
         return call_invalid(call, "The parameter %s must be a text.", name);
+    if (strlen(*out) > LOGS_MAX_NAME_BYTES &&
+        (!strcmp(name, "logGroupName") || !strcmp(name, "logStreamName")))
+        return call_invalid(call, "Invalid LogGroup or LogStream, both must have length less than "
+                                  "or equal to 512.");
     if (!**out || strlen(*out) > LOGS_MAX_NAME_BYTES)
         return call_invalid(call,
                             "1 validation error detected: Value '%.256s' at '%s' failed to satisfy "
@@ -83,6 +87,14 @@ int call_name(struct logs_call *call, const char *name, int required, const char
                             *out, name, **out ? "less" : "greater",
                             **out ? LOGS_MAX_NAME_BYTES : 1);
     return 0;
+}
+
+int call_too_long(struct logs_call *call, const char *name, const char *value, int most)
+{
+    return call_invalid(call,
+                        "1 validation error detected: Value '%.200s' at '%s' failed to satisfy "
+                        "constraint: Member must have length less than or equal to %d",
+                        value, name, most);
 }
 
 int call_group(struct logs_call *call, const char **out)
