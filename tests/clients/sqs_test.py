@@ -1,6 +1,7 @@
 """SQS through boto3, in whatever protocol this boto3 speaks. sqs_test.py KEN"""
 import hashlib
 import json
+import os
 import signal
 import struct
 import sys
@@ -296,6 +297,38 @@ class SqsTest(clouds.Case):
             self.sqs.send_message(QueueUrl=url, MessageBody=str(i))
         self.sqs.purge_queue(QueueUrl=url)
         self.assertEqual(self.receive(url), [])
+        text = self.refused("AWS.SimpleQueueService.PurgeQueueInProgress", self.sqs.purge_queue, QueueUrl=url)
+        self.assertEqual(text, f"Only one PurgeQueue operation on {url.split('/')[-1]} is allowed every 60 seconds.")
+
+    def test_so_many_are_in_flight(self):
+        """A queue with as many messages in flight as there may be, but three, made behind the cloud's back."""
+        names = []
+        for attributes in ({}, {"FifoQueue": "true", "ContentBasedDeduplication": "true"}):
+            url = self.queue(".fifo" if attributes else "", **attributes)
+            names.append(url.split("/")[-1])
+            for i in range(5):
+                self.sqs.send_message(QueueUrl=url, MessageBody=str(i), **({"MessageGroupId": str(i)} if attributes else {}))
+        self.cloud.stop()
+        with clouds.edited(os.path.join(self.cloud.folder, "sqs.sqlite")) as database:
+            for name in names:
+                database.execute(
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<119997) "
+                    "INSERT INTO messages(queue, visible_ms, sent_ms, receives, nonce, uuid, body) "
+                    "SELECT (SELECT id FROM queues WHERE name=?), ?, ?, 1, 1, 'u', 'x' FROM n",
+                    [name, int(time.time() + 3600) * 1000, int(time.time()) * 1000])
+        self.cloud.start()
+        self.connect()
+        for name in names:
+            url = self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+            taken = self.receive(url, MaxNumberOfMessages=10)
+            self.assertEqual(len(taken), 3)
+            if name.endswith(".fifo"):
+                self.assertEqual(self.receive(url), [])
+            else:
+                self.refused("OverLimit", self.sqs.receive_message, QueueUrl=url)
+            self.assertEqual(self.receive(url, WaitTimeSeconds=1), [])
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=taken[0]["ReceiptHandle"])
+            self.assertEqual(len(self.receive(url, MaxNumberOfMessages=10)), 1)
 
     def test_dead_letters_and_their_way_back(self):
         dead = self.queue()

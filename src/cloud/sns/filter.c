@@ -1,6 +1,7 @@
 #include "cloud/sns/filter.h"
 
 #include <arpa/inet.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,17 +274,23 @@ static int has_suffix(const char *text, const char *suffix)
     return size >= more && strcmp(text + size - more, suffix) == 0;
 }
 
+/* "Five digits of accuracy after the decimal point", of which AWS looks at six. */
+static int is_same_number(double a, double b)
+{
+    return trunc(a * 1e6) == trunc(b * 1e6);
+}
+
 static int same(const json_t *a, const json_t *b)
 {
     if (json_is_number(a) && json_is_number(b))
-        return json_number_value(a) == json_number_value(b);
+        return is_same_number(json_number_value(a), json_number_value(b));
     return json_equal(a, b);
 }
 
 static int holds_comparison(const char *operator, double value, double limit)
 {
     if (*operator== '=')
-        return value == limit;
+        return is_same_number(value, limit);
     if (operator[1] == '=')
         return *operator== '<' ? value <= limit : value >= limit;
     return *operator== '<' ? value < limit : value> limit;

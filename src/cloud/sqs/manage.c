@@ -249,6 +249,16 @@ int sqs_delete_queue(struct sqs_call *call)
 int sqs_purge_queue(struct sqs_call *call)
 {
     struct queue_change change = {.sqs = call->sqs, .queue = call->queue};
+    pthread_mutex_lock(&call->sqs->lock);
+    int64_t before_ms = call->queue->purged_ms;
+    int is_early = before_ms && call->now_ms < before_ms + SQS_PURGE_MS;
+    if (!is_early)
+        call->queue->purged_ms = call->now_ms;
+    pthread_mutex_unlock(&call->sqs->lock);
+    if (is_early)
+        return sqs_fail(call, "AWS.SimpleQueueService.PurgeQueueInProgress",
+                        "Only one PurgeQueue operation on %s is allowed every 60 seconds.",
+                        call->queue->name);
     return database_write(call->sqs->database, empty_queue, &change, &call->err);
 }
 

@@ -117,6 +117,16 @@ static int count(struct connection *connection, const char *sql, int64_t paramet
     return step == SQLITE_ROW ? 0 : connection_fail(connection, "count messages", err);
 }
 
+int messages_in_flight(struct connection *connection, const struct queue *queue, int64_t now_ms,
+                       int64_t *out, struct err *err)
+{
+    int64_t parameters[2] = {queue->id, now_ms};
+    return count(connection,
+                 "SELECT count(*) FROM messages WHERE queue=? AND visible_ms>? AND nonce IS NOT "
+                 "NULL",
+                 parameters, out, err);
+}
+
 int messages_count(struct sqs *sqs, const struct queue *queue, int64_t now_ms,
                    struct message_counts *out, struct err *err)
 {
@@ -127,10 +137,7 @@ int messages_count(struct sqs *sqs, const struct queue *queue, int64_t now_ms,
     int result =
         count(connection, "SELECT count(*) FROM messages WHERE queue=? AND visible_ms<=?",
               parameters, &out->visible, err) < 0 ||
-                count(connection,
-                      "SELECT count(*) FROM messages WHERE queue=? AND visible_ms>? AND nonce IS "
-                      "NOT NULL",
-                      parameters, &out->in_flight, err) < 0 ||
+                messages_in_flight(connection, queue, now_ms, &out->in_flight, err) < 0 ||
                 count(connection,
                       "SELECT count(*) FROM messages WHERE queue=? AND visible_ms>? AND nonce IS "
                       "NULL",

@@ -157,7 +157,7 @@ struct reception_job {
     struct reception *r;
     struct queue *dead; /* letters' queue; NULL: none */
     int64_t ids[SQS_MAX_RECEIVE];
-    int received;
+    int received, most; /* of those that may be */
 };
 
 static int64_t new_nonce(void)
@@ -188,7 +188,7 @@ static int take_round(struct connection *connection, struct reception_job *job, 
 {
     struct reception *r = job->r;
     struct picked picked[SQS_MAX_RECEIVE];
-    int most = r->most - job->received;
+    int most = job->most - job->received;
     int result = r->settings.is_fifo
                      ? pick_fifo(connection, r, most, picked, picked_count, err)
                      : pick_standard(connection, r, most, picked, picked_count, err);
@@ -250,6 +250,22 @@ static int remember_attempt(struct connection *connection, const struct receptio
     return result;
 }
 
+/* Counting is dear where there are many, so it is done when the last count may be used up. */
+static int check_room(struct connection *connection, struct reception_job *job, struct err *err)
+{
+    struct reception *r = job->r;
+    int64_t in_flight;
+    if (r->queue->flight_room >= r->most)
+        return 0;
+    if (messages_in_flight(connection, r->queue, r->now_ms, &in_flight, err) < 0)
+        return -1;
+    r->queue->flight_room = SQS_MAX_IN_FLIGHT - in_flight;
+    r->is_over = r->queue->flight_room <= 0;
+    if (!r->is_over && job->most > r->queue->flight_room)
+        job->most = (int)r->queue->flight_room;
+    return 0;
+}
+
 static int receive_job(struct connection *connection, void *context, struct err *err)
 {
     struct reception_job *job = context;
@@ -260,10 +276,15 @@ static int receive_job(struct connection *connection, void *context, struct err 
     if (r->attempt && repeat_attempt(connection, job, err) < 0)
         return -1;
     int repeated = job->received > 0;
-    for (int round = 0; !repeated && round < PICK_ROUNDS && picked && job->received < r->most;
+    if (!repeated && check_room(connection, job, err) < 0)
+        return -1;
+    for (int round = 0;
+         !repeated && !r->is_over && round < PICK_ROUNDS && picked && job->received < job->most;
          round++)
         if (take_round(connection, job, &picked, err) < 0)
             return -1;
+    if (!repeated)
+        r->queue->flight_room -= job->received;
     if (r->attempt && job->received && remember_attempt(connection, job, err) < 0)
         return -1;
     return messages_refresh(connection, r->sqs, r->queue, err);
@@ -271,7 +292,8 @@ static int receive_job(struct connection *connection, void *context, struct err 
 
 int reception_run(struct reception *reception, struct err *err)
 {
-    struct reception_job job = {.r = reception};
+    struct reception_job job = {.r = reception, .most = reception->most};
+    reception->is_over = 0;
     if (reception->settings.max_receives)
         job.dead = queue_find_arn(reception->sqs, reception->settings.dead_letter);
     int result = database_write_relaxed(reception->sqs->database, receive_job, &job, err);
@@ -361,7 +383,10 @@ int sqs_receive(struct sqs_call *call)
     if (result == 0 && !json_array_size(r.messages) && wait_s &&
         poller_wait(call, &r, call->now_ms + wait_s * 1000) == 0)
         return 0;
-    if (result == 0)
+    if (result == 0 && r.is_over && !call->settings.is_fifo && !wait_s)
+        result = sqs_fail(call, "OverLimit", "Too many messages are in flight: at most %d may be.",
+                          SQS_MAX_IN_FLIGHT);
+    else if (result == 0)
         sqs_count_received(&r);
     if (json_array_size(r.messages))
         json_object_set(call->answer, "Messages", r.messages);

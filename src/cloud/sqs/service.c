@@ -46,6 +46,7 @@ static const struct wire_error errors[] = {
     {"QueueAlreadyExists", "QueueNameExists", 400},
     {"ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404},
     {"OverLimit", "OverLimit", 403},
+    {"AWS.SimpleQueueService.PurgeQueueInProgress", "PurgeQueueInProgress", 403},
     {"ResourceNotFoundException", "ResourceNotFoundException", 404},
     {"AWS.SimpleQueueService.MessageNotInflight", "MessageNotInflight", 400},
     {"AWS.SimpleQueueService.EmptyBatchRequest", "EmptyBatchRequest", 400},

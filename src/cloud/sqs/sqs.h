@@ -25,6 +25,8 @@ enum {
     SQS_MAX_DELAY_S = 900,
     SQS_MAX_WAIT_S = 20,
     SQS_MAX_RECEIVE = 10,
+    SQS_MAX_IN_FLIGHT = 120000,
+    SQS_PURGE_MS = 60 * 1000, /* between two purges of a queue */
     SQS_DEDUPLICATION_MS = 5 * 60 * 1000,
     SQS_MAX_TAGS = 50,
     SQS_TEXT_BYTES = 129, /* deduplication ids, groups */
@@ -48,6 +50,9 @@ struct queue {
     int64_t created_s, modified_s;
     int64_t next_ms;                  /* when the next message becomes visible, or SQS_NEVER */
     int64_t used_ms, measured_minute; /* for CloudWatch */
+    int64_t purged_ms;                /* the last time; 0: not since the start */
+    /* How many may be received before those in flight are counted again; of the writing thread. */
+    int64_t flight_room;
     int holders, is_deleted;
     struct queue *next;
 };
@@ -190,6 +195,10 @@ struct message_counts {
 int messages_count(struct sqs *sqs, const struct queue *queue, int64_t now_ms,
                    struct message_counts *out, struct err *err) MUST_USE;
 
+/* Those that were received and not deleted, inside a job. */
+int messages_in_flight(struct connection *connection, const struct queue *queue, int64_t now_ms,
+                       int64_t *out, struct err *err) MUST_USE;
+
 /* A receipt handle names a message and one time that it was received. */
 struct receipt {
     int64_t queue, message, nonce;
@@ -213,6 +222,7 @@ struct reception {
     int most;
     const char *attempt;
     json_t *messages; /* an array: what was received */
+    int is_over;      /* nothing was: too many are in flight */
 };
 /* Try now; relaxed. */
 int reception_run(struct reception *reception, struct err *err) MUST_USE;
