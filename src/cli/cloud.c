@@ -216,11 +216,7 @@ static int run(const struct command_line *line, const struct settings *settings)
     sigaddset(&stop, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stop, NULL); /* before any thread, so that only sigwait() sees it */
     find_key(&options);
-    if (!options.access_key_id) {
-        if (file_make_folders(settings->data, 0700, &err) < 0 ||
-            cloud_credentials(settings->data, &key, &err) < 0)
-            return options_fail(line, &err);
-    }
+    options.own = &key;
     struct cloud *cloud = cloud_start(&options, &err);
     if (!cloud)
         return options_fail(line, &err);

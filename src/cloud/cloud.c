@@ -66,19 +66,22 @@ static int sync_folder(const char *path, struct err *err)
 }
 
 /* What the services would make one by one, each folder with a sync of the one above it: on a first
- * start all are made and then each one above is synced once, also what a start that was killed had
- * made. The file `endpoint` is written when a start is done. */
-static int make_folders(struct cloud *cloud, struct err *err)
+ * start all are made, and later each one above is synced once, also what a start that was killed
+ * had made. The file `endpoint` is written when a start is done. */
+static int is_first_start(const struct cloud *cloud)
 {
-    static const char *const above[] = {"s3", "lambda", "apigateway", "ecr", ""};
+    char path[PATH_MAX];
+    struct err ignored;
+    return cloud_path(cloud, "endpoint", path, sizeof path, &ignored) == 0 &&
+           access(path, F_OK) < 0;
+}
+
+static int make_folders(const struct cloud *cloud, struct err *err)
+{
     static const char *const folders[] = {
         "s3",         "s3/objects", "lambda",      "lambda/functions", "lambda/code",
         "apigateway", "ecr",        "ecr/uploads", "apigateway/apis",  "iam"};
     char path[PATH_MAX];
-    if (cloud_path(cloud, "endpoint", path, sizeof path, err) < 0)
-        return -1;
-    if (access(path, F_OK) == 0)
-        return 0;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         if (cloud_path(cloud, folders[i], path, sizeof path, err) < 0)
             return -1;
@@ -86,6 +89,15 @@ static int make_folders(struct cloud *cloud, struct err *err)
             errno != EEXIST)
             return err_set_errno(err, "make folder %s", path);
     }
+    return 0;
+}
+
+/* After the key was written: that sync takes what is in the folders with it, and leaves little to
+ * these. */
+static int sync_folders(const struct cloud *cloud, struct err *err)
+{
+    static const char *const above[] = {"s3", "lambda", "apigateway", "ecr", ""};
+    char path[PATH_MAX];
     for (size_t i = 0; i < sizeof above / sizeof *above; i++)
         if (cloud_path(cloud, above[i], path, sizeof path, err) < 0 || sync_folder(path, err) < 0)
             return -1;
@@ -101,8 +113,8 @@ static int open_folder(struct cloud *cloud, const char *folder, struct err *err)
     if (!whole)
         return err_set_errno(err, "open data folder %s", folder);
     cloud->data_folder = whole;
-    if (lock_folder(cloud, err) < 0 || make_folders(cloud, err) < 0 ||
-        cloud_path(cloud, "spool", path, sizeof path, err) < 0 || file_remove_tree(path, err) < 0)
+    if (lock_folder(cloud, err) < 0 || cloud_path(cloud, "spool", path, sizeof path, err) < 0 ||
+        file_remove_tree(path, err) < 0)
         return -1;
     if (mkdir(path, 0700) < 0)
         return err_set_errno(err, "make folder %s", path);
@@ -120,6 +132,8 @@ static int make_identities(struct cloud *cloud, const struct cloud_options *opti
             return -1;
         id = own.access_key_id;
         secret = own.secret_access_key;
+        if (options->own)
+            *options->own = own;
     }
     cloud->identities = identities_create(id, secret, cloud->account_id, err);
     explicit_bzero(&own, sizeof own);
@@ -174,8 +188,14 @@ static int start(struct cloud *cloud, const struct cloud_options *options, struc
     cloud->targets = calloc(CLOUD_MAX_TARGETS, sizeof *cloud->targets);
     if (!cloud->region || !cloud->targets)
         return err_set(err, ERR_NO_MEMORY, "start the cloud: out of memory");
-    if (open_folder(cloud, options->data_folder, err) < 0 ||
-        make_identities(cloud, options, err) < 0)
+    if (open_folder(cloud, options->data_folder, err) < 0)
+        return -1;
+    int is_first = is_first_start(cloud);
+    if (is_first && make_folders(cloud, err) < 0)
+        return -1;
+    if (make_identities(cloud, options, err) < 0)
+        return -1;
+    if (is_first && sync_folders(cloud, err) < 0)
         return -1;
     if (open_front(cloud, options, err) < 0)
         return -1;

@@ -35,11 +35,12 @@ enum {
 #define CLOUD_ACCOUNT_ID "000000000000"
 
 struct cloud_options {
-    const char *data_folder;   /* made when absent; one cloud at a time */
-    const char *listen;        /* "127.0.0.1:4566", "[::1]:0"; port 0: any free one */
-    const char *region;        /* "us-east-1" */
-    const char *access_key_id; /* the administrator's; NULL: from (or new in) DIR/credentials */
-    const char *secret_access_key;
+    const char *data_folder;       /* made when absent; one cloud at a time */
+    const char *listen;            /* "127.0.0.1:4566", "[::1]:0"; port 0: any free one */
+    const char *region;            /* "us-east-1" */
+    const char *access_key_id;     /* the administrator's; NULL: from, or new in, */
+    const char *secret_access_key; /* DIR/credentials, and told in `own` */
+    struct cloud_credentials *own;
     enum isolation isolation; /* of functions */
     int anonymous;            /* take unsigned requests as the administrator's */
     int encrypted_disk;       /* the data folder's, with AES-256: S3 says so of each object */

@@ -106,6 +106,13 @@ class VerbTest(unittest.TestCase):
         self.assertIn(f"export AWS_SECRET_ACCESS_KEY={secret}\n", exports)
         self.assertIn("export AWS_ENDPOINT_URL=http://10.0.0.1:80\n", exports)
 
+    def test_what_nobody_uses_makes_no_database(self):
+        process, _ = self.start()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20), 0)
+        made = [name for _, _, names in os.walk(os.path.join(self.folder, "data")) for name in names]
+        self.assertEqual([name for name in made if "sqlite" in name or ".db" in name], [])
+
     def test_keys_of_the_environment_are_taken_and_not_written(self):
         process, _ = self.start(AWS_ACCESS_KEY_ID="AKIAMINE", AWS_SECRET_ACCESS_KEY="mine")
         self.assertFalse(os.path.exists(os.path.join(self.folder, "data", "credentials")))

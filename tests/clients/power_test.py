@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 import urllib.parse
 
 import cloud as clouds
@@ -505,12 +506,12 @@ class PowerTest(unittest.TestCase):
         self.cloud.folder = os.path.join(self.top, f"cut-{moment}-{seed}")
         journal.disk.write_out(self.cloud.folder, harshness, seed)
 
-    def cut(self, journal, moment, harshness, seed, known=None):
+    def cut(self, journal, moment, harshness, seed, known=None, check=None):
         """What was acknowledged by `known` must be there; without, by the moment itself."""
         self.lay_out(journal, moment, harshness, seed)
         try:
             self.cloud.start()
-            self.check(moment if known is None else known)
+            (check or self.check)(moment if known is None else known)
         finally:
             self.cloud.stop(signal.SIGKILL)
             shutil.rmtree(self.cloud.folder)
@@ -538,6 +539,35 @@ class PowerTest(unittest.TestCase):
             with self.subTest(cut=moment, again=again, harshness=harshness, seed=SEED):
                 self.cut(recovery, again, harshness, seed, moment)
         return len(all_of_it)
+
+    def first_start(self):
+        """The journal of a first start, where it was done, and the key that it made."""
+        self.cloud.folder = os.path.join(self.top, "first")
+        os.mkdir(self.cloud.folder)
+        path, disk = self.cloud.folder + ".journal", power.Disk(self.cloud.folder)
+        with self.watched(path):
+            self.cloud.start()
+            end = os.path.getsize(path)
+            self.cloud.stop(signal.SIGKILL)
+        key = self.key_made()
+        shutil.rmtree(self.cloud.folder)
+        return self.open_journal(path, disk), end, key
+
+    def key_made(self):
+        with open(os.path.join(self.cloud.folder, "credentials")) as file:
+            return file.read()
+
+    def test_the_power_goes_during_a_first_start(self):
+        with unittest.mock.patch.object(self.cloud, "keys", dict):
+            journal, end, key = self.first_start()
+            cuts = journal.ends(end)
+            chosen = random.Random(SEED).sample(cuts[:-1], min(7, len(cuts) - 1)) + cuts[-1:]
+            for n, cut in enumerate(sorted(chosen)):
+                harshness = power.HARSHNESS[n % len(power.HARSHNESS)] if cut < cuts[-1] else "nothing"
+                with self.subTest(cut=cut, harshness=harshness, seed=SEED):
+                    self.cut(journal, cut, harshness, SEED, check=lambda _: self.assertIn("aws_secret", self.key_made()))
+            self.lay_out(journal, end, "nothing", SEED)
+            self.assertEqual(self.key_made(), key)
 
     def test_a_disk_that_ignores_the_sync_of_files_is_noticed(self):
         journal = self.journal()

@@ -268,6 +268,8 @@ static void *outbox_main(void *argument)
     struct http *http = http_create(&err);
     while (http && wait_due(outbox)) {
         struct taking taking = {.now_ms = clock_unix_ms()};
+        if (!database_exists(outbox->sns->database))
+            continue; /* until something is published */
         if (database_write_relaxed(outbox->sns->database, take_job, &taking, &err) < 0) {
             log_line(LOG_ERROR, "sns: %s", err.message);
             wake(outbox, clock_unix_ms() + 1000);

@@ -419,6 +419,14 @@ void database_close(struct database *database)
     free(database);
 }
 
+int database_exists(struct database *database)
+{
+    pthread_mutex_lock(&database->lock);
+    int exists = database->exists;
+    pthread_mutex_unlock(&database->lock);
+    return exists;
+}
+
 int database_write(struct database *database, database_job *job, void *context, struct err *err)
 {
     struct request request = {.job = job, .context = context, .err = err};

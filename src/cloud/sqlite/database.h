@@ -21,6 +21,9 @@ enum { DATABASE_PAGE_BYTES = 8192 };
 struct database *database_open(const char *path, const char *schema, struct err *err);
 void database_close(struct database *database); /* NULL is fine; waits for queued writes */
 
+/* Whether anything was ever written: what only looks after old rows need not make a file. */
+int database_exists(struct database *database);
+
 /* Runs `job`, on this thread or the writer's, and waits until its changes are durable. A job that
  * returns -1 has its own changes undone, and no other's. */
 typedef int database_job(struct connection *connection, void *context, struct err *err);

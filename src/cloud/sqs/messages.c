@@ -272,6 +272,8 @@ static int expire_queue(struct sqs *sqs, struct queue *queue, int64_t now_ms, st
 void messages_expire(struct sqs *sqs, int64_t now_ms)
 {
     struct err err = {0};
+    if (!database_exists(sqs->database))
+        return;
     struct queue **all = hold_all(sqs);
     int result = all ? 0 : err_set(&err, ERR_NO_MEMORY, "delete old messages: out of memory");
     for (size_t i = 0; all && all[i]; i++) {
