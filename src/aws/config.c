@@ -1,13 +1,10 @@
 #include "aws/config.h"
 
-#include "base/buf.h"
-#include "base/file.h"
+#include "aws/profile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_FILE_BYTES = 256 * 1024 };
 
 struct service {
     const char *name, *variable; /* scope's name, AWS_ENDPOINT_URL_... */
@@ -49,9 +46,11 @@ static int copy(char *out, size_t out_bytes, const char *value, const char *what
     return 0;
 }
 
-static int load_endpoints(struct aws_config *config, struct err *err)
+static int load_endpoints(struct aws_config *config, const char *otherwise, struct err *err)
 {
     const char *all = variable("AWS_ENDPOINT_URL");
+    if (!all)
+        all = otherwise;
     for (int i = 0; i < AWS_SERVICES; i++) {
         const char *own = variable(services[i].variable);
         char *out = config->endpoints[i];
@@ -96,88 +95,51 @@ static int load_from_variables(struct aws_config *config, struct err *err)
                : 0;
 }
 
-/* The text without blanks around it; cuts it in place. */
-static char *trim(char *text)
-{
-    text += strspn(text, " \t\r");
-    size_t length = strlen(text);
-    while (length > 0 && strchr(" \t\r", text[length - 1]))
-        text[--length] = 0;
-    return text;
-}
-
-static int store_setting(struct aws_config *config, const char *name, const char *value,
-                         struct err *err)
-{
-    if (strcmp(name, "aws_access_key_id") == 0)
-        return copy(config->access_key_id, sizeof config->access_key_id, value, name, err);
-    if (strcmp(name, "aws_secret_access_key") == 0)
-        return copy(config->secret_access_key, sizeof config->secret_access_key, value, name, err);
-    if (strcmp(name, "aws_session_token") == 0)
-        return copy(config->session_token, sizeof config->session_token, value, name, err);
-    return 0;
-}
-
-/* The INI form: "[section]", "name = value", "#" and ";" comments. */
-static int parse_credentials(struct aws_config *config, char *text, const char *profile,
+static int load_from_profile(struct aws_config *config, const struct aws_profile *profile,
                              struct err *err)
 {
-    int here = 0;
-    char *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        line = trim(line);
-        char *end = strchr(line, ']'), *equals = strchr(line, '=');
-        if (line[0] == '[' && end) {
-            *end = 0;
-            here = strcmp(trim(line + 1), profile) == 0;
-        } else if (here && equals && line[0] != '#' && line[0] != ';') {
-            *equals = 0;
-            if (store_setting(config, trim(line), trim(equals + 1), err) < 0)
-                return -1;
-        }
-    }
-    return 0;
+    snprintf(config->access_key_id, sizeof config->access_key_id, "%s", profile->access_key_id);
+    snprintf(config->secret_access_key, sizeof config->secret_access_key, "%s",
+             profile->secret_access_key);
+    snprintf(config->session_token, sizeof config->session_token, "%s", profile->session_token);
+    if (*config->access_key_id && *config->secret_access_key)
+        return 0;
+    if (profile->found)
+        return err_set(err, ERR_NOT_FOUND,
+                       "find credentials: profile %.60s holds no keys (for SSO and roles: eval "
+                       "\"$(aws configure export-credentials --format env)\")",
+                       profile->name);
+    if (strcmp(profile->name, "default") != 0)
+        return err_set(err, ERR_NOT_FOUND,
+                       "find credentials: there is no profile %.60s (AWS_PROFILE) in "
+                       "AWS_SHARED_CREDENTIALS_FILE or ~/.aws",
+                       profile->name);
+    return err_set(err, ERR_NOT_FOUND,
+                   "find credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                   "AWS_SHARED_CREDENTIALS_FILE");
 }
 
-static int load_from_file(struct aws_config *config, struct err *err)
+static int load(struct aws_config *config, const struct aws_profile *profile, struct err *err)
 {
-    char path[4096];
-    const char *named = variable("AWS_SHARED_CREDENTIALS_FILE"), *home = variable("HOME");
-    const char *profile = variable("AWS_PROFILE");
-    snprintf(path, sizeof path, "%s%s",
-             named  ? named
-             : home ? home
-                    : "",
-             named ? "" : "/.aws/credentials");
-    struct buf text;
-    buf_init(&text, MAX_FILE_BYTES);
-    struct err absent;
-    int done = 0;
-    if (file_read(path, &text, &absent) == 0 && text.data)
-        done = parse_credentials(config, text.data, profile ? profile : "default", err);
-    if (text.data)
-        explicit_bzero(text.data, text.size);
-    buf_finish(&text);
-    return done;
+    const char *region = variable("AWS_REGION");
+    if (!region)
+        region = variable("AWS_DEFAULT_REGION");
+    if (!region)
+        region = *profile->region ? profile->region : "us-east-1";
+    if (copy(config->region, sizeof config->region, region, "AWS_REGION", err) < 0 ||
+        load_endpoints(config, profile->endpoint_url, err) < 0 || load_own_keys(config, err) < 0)
+        return -1;
+    return variable("AWS_ACCESS_KEY_ID") && variable("AWS_SECRET_ACCESS_KEY")
+               ? load_from_variables(config, err)
+               : load_from_profile(config, profile, err);
 }
 
 int aws_config_load(struct aws_config *config, struct err *err)
 {
+    struct aws_profile profile;
     *config = (struct aws_config){0};
-    const char *region = variable("AWS_REGION");
-    if (!region)
-        region = variable("AWS_DEFAULT_REGION");
-    if (copy(config->region, sizeof config->region, region ? region : "us-east-1", "AWS_REGION",
-             err) < 0 ||
-        load_endpoints(config, err) < 0 || load_own_keys(config, err) < 0)
-        return -1;
-    int done = variable("AWS_ACCESS_KEY_ID") && variable("AWS_SECRET_ACCESS_KEY")
-                   ? load_from_variables(config, err)
-                   : load_from_file(config, err);
-    if (done == 0 && (!*config->access_key_id || !*config->secret_access_key))
-        return err_set(err, ERR_NOT_FOUND,
-                       "find credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-                       "AWS_SHARED_CREDENTIALS_FILE");
+    int done = aws_profile_load(&profile, err) < 0 ? -1 : load(config, &profile, err);
+    explicit_bzero(&profile, sizeof profile);
     return done;
 }
 

@@ -5,17 +5,17 @@
 
 #include <stddef.h>
 
-/* Who calls, and where the services are: read from the variables and the file that every AWS tool
- * reads.
+/* Who calls, and where the services are: read from the variables and files that every AWS tool
+ * reads. The files' profile is AWS_PROFILE, else "default" (aws/profile.h).
  *
- *   credentials  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; otherwise the section
- *                AWS_PROFILE ("default") of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials)
- *   region       AWS_REGION, AWS_DEFAULT_REGION, otherwise us-east-1
+ *   credentials  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; otherwise the
+ *                profile's
+ *   region       AWS_REGION, AWS_DEFAULT_REGION, the profile's, otherwise us-east-1
  *   own key      KEN_S3_ACCESS_KEY_ID with KEN_S3_SECRET_ACCESS_KEY, and KEN_DYNAMODB_...: of an
  *                engine that stands beside and does not know the others'
  *   endpoint     AWS_ENDPOINT_URL_S3, _DYNAMODB, _LAMBDA, _API_GATEWAY, _IAM, _STS, _CLOUDWATCH,
  *                _SNS, _SQS, _ECR;
- *                AWS_ENDPOINT_URL; otherwise AWS's own host of the region */
+ *                AWS_ENDPOINT_URL; the profile's; otherwise AWS's own host of the region */
 
 enum aws_service {
     AWS_S3,

@@ -226,7 +226,8 @@ static int clear_variables(void **state)
     static const char *const names[] = {
         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",       "AWS_SESSION_TOKEN",
         "AWS_PROFILE",       "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION",
-        "AWS_ENDPOINT_URL",  "AWS_DEFAULT_REGION",          "AWS_ENDPOINT_URL_S3"};
+        "AWS_ENDPOINT_URL",  "AWS_DEFAULT_REGION",          "AWS_ENDPOINT_URL_S3",
+        "AWS_CONFIG_FILE"};
     for (size_t i = 0; i < COUNT(names); i++)
         unsetenv(names[i]);
     setenv("HOME", "/nonexistent", 1);
@@ -312,6 +313,38 @@ static void config_comes_from_the_profile_of_the_file(void **state)
     assert_string_equal(config.session_token, "");
     setenv("AWS_PROFILE", "absent", 1);
     assert_int_equal(aws_config_load(&config, &err), -1);
+    assert_non_null(strstr(err.message, "no profile absent"));
+    setenv("AWS_PROFILE", "other", 1);
+    assert_int_equal(aws_config_load(&config, &err), -1);
+    assert_non_null(strstr(err.message, "profile other holds no keys"));
+    unlink(path);
+}
+
+static void region_and_endpoint_come_from_the_config_file(void **state)
+{
+    (void)state;
+    static const char text[] = "[default]\nregion = wrong\n[profile me]\nregion = eu-west-1\n"
+                               "s3 =\n  addressing_style = path\n  region = nested\n"
+                               "endpoint_url = http://127.0.0.1:4566/\n"
+                               "aws_access_key_id = AKID\naws_secret_access_key = secret\n"
+                               "[profile me-too]\nregion = wrong\n";
+    struct aws_config config;
+    struct err err = {0};
+    char path[] = "/tmp/ken-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    close(fd);
+    setenv("AWS_CONFIG_FILE", path, 1);
+    setenv("AWS_PROFILE", "me", 1);
+    assert_int_equal(aws_config_load(&config, &err), 0);
+    assert_string_equal(config.region, "eu-west-1");
+    assert_string_equal(config.endpoints[AWS_S3], "http://127.0.0.1:4566");
+    assert_string_equal(config.access_key_id, "AKID");
+    setenv("AWS_ENDPOINT_URL", "http://elsewhere", 1); /* variables win */
+    setenv("AWS_REGION", "eu-north-1", 1);
+    assert_int_equal(aws_config_load(&config, &err), 0);
+    assert_string_equal(config.region, "eu-north-1");
+    assert_string_equal(config.endpoints[AWS_S3], "http://elsewhere");
     unlink(path);
 }
 
@@ -346,6 +379,7 @@ int main(void)
         CONFIG_TEST(config_comes_from_variables),
         CONFIG_TEST(an_engine_beside_has_a_key_of_its_own),
         CONFIG_TEST(config_comes_from_the_profile_of_the_file),
+        CONFIG_TEST(region_and_endpoint_come_from_the_config_file),
         CONFIG_TEST(config_past_its_limits_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
