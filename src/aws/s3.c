@@ -2,6 +2,7 @@
 
 #include "aws/uri.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +87,21 @@ int aws_s3_get_object(struct aws_client *client, const char *bucket, const char 
     struct s3_call call;
     if (start_call(&call, "GetObject", "GET", bucket, key, err) < 0)
         return end_call(&call, -1);
+    return end_call(&call, aws_client_send(client, &call.request, response, err));
+}
+
+int aws_s3_get_part(struct aws_client *client, const struct s3_part *part,
+                    struct http_response *response, struct err *err)
+{
+    struct s3_call call;
+    char range[64];
+    const struct http_header header = {"Range", range};
+    snprintf(range, sizeof range, "bytes=%" PRIu64 "-%" PRIu64, part->offset,
+             part->offset + part->bytes - 1);
+    if (start_call(&call, "GetObject", "GET", part->bucket, part->key, err) < 0)
+        return end_call(&call, -1);
+    call.request.headers = &header;
+    call.request.header_count = 1;
     return end_call(&call, aws_client_send(client, &call.request, response, err));
 }
 

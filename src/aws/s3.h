@@ -4,6 +4,7 @@
 #include "aws/client.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Objects, in path style ("/bucket/key"), which AWS and everything like it understand.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/ */
@@ -18,6 +19,14 @@ int aws_s3_create_bucket(struct aws_client *client, const char *bucket, struct e
 /* The object's bytes are the response's body; its limit is the largest object accepted. */
 int aws_s3_get_object(struct aws_client *client, const char *bucket, const char *key,
                       struct http_response *response, struct err *err) MUST_USE;
+
+/* A part of an object; the answer's Content-Range, "bytes 0-7/23", tells the size of the whole. */
+struct s3_part {
+    const char *bucket, *key;
+    uint64_t offset, bytes; /* as many at most */
+};
+int aws_s3_get_part(struct aws_client *client, const struct s3_part *part,
+                    struct http_response *response, struct err *err) MUST_USE;
 
 /* An object in memory, stored in one request. */
 struct s3_object {

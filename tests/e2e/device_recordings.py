@@ -112,6 +112,8 @@ class Recordings(InCloud):
         self.assertEqual(process.returncode, 0, err)
         self.assert_each_part_once()
         self.assert_stored_once()
+        self.cloud.ken("videos", "-o", "back", self.long.name)
+        self.assertEqual((self.folder / "back" / self.long.name).read_bytes(), self.long.read_bytes())
 
     def test_a_connection_that_breaks_costs_one_part(self):
         self.at_part(3, lambda: None)
