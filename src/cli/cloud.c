@@ -21,7 +21,9 @@ static const char details[] =
     "what was asked. The administrator's key is AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY\n"
     "where both are set, else the one in DIR/credentials, which the first start makes.\n"
     "\n"
-    "\"ken cloud env\" prints what a shell needs to speak to it:\n"
+    "\"ken cloud env\" prints what a shell needs to speak to it.\n"
+    "\n"
+    "examples:\n"
     "  ken cloud --data ~/cloud &\n"
     "  eval \"$(ken cloud env --data ~/cloud)\"\n"
     "  aws s3 mb s3://photos";

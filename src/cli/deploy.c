@@ -4,6 +4,7 @@
 #include "cli/paths.h"
 #include "cli/verbs.h"
 
+#include "base/buf.h"
 #include "base/file.h"
 
 #include <limits.h>
@@ -18,7 +19,11 @@
 #define ARCHITECTURE "x86_64"
 #endif
 
-enum { WAIT_MS = 180 * 1000, OUTPUT_MODE = 0600 }; /* the output may hold an API key */
+enum {
+    WAIT_MS = 180 * 1000,
+    OUTPUT_MODE = 0600,
+    /* it may hold an API key */ OUTPUT_MAX_BYTES = 64 * 1024
+};
 
 static const char details[] =
     "Creates what is absent, changes what differs and leaves the rest, so it may be run again\n"
@@ -101,13 +106,20 @@ static int prepare(struct deploy *deploy, char key[BUNDLE_KEY_BYTES], struct buf
                          files.function.function, image->architecture, deploy->wish.architecture);
 }
 
+static int add_text(const char *bytes, size_t size, void *out)
+{
+    return buf_append(out, bytes, size);
+}
+
 static int write_output(const struct deploy *deploy, const json_t *deployment, struct err *err)
 {
-    char *text = json_dumps(deployment, JSON_INDENT(2));
-    if (!text)
-        return err_set(err, ERR_NO_MEMORY, "write %s: out of memory", deploy->output);
-    int done = file_write(deploy->output, text, strlen(text), OUTPUT_MODE, err);
-    free(text);
+    struct buf text;
+    buf_init(&text, OUTPUT_MAX_BYTES);
+    json_dump_callback(deployment, add_text, &text, JSON_INDENT(2));
+    buf_puts(&text, "\n");
+    int done = text.failed ? err_set(err, ERR_NO_MEMORY, "write %s: out of memory", deploy->output)
+                           : file_write(deploy->output, text.data, text.size, OUTPUT_MODE, err);
+    buf_finish(&text);
     return done;
 }
 

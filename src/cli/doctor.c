@@ -336,8 +336,10 @@ static void check_gallery(struct doctor *d, struct finding *f)
     struct err err = {0};
     struct gallery *gallery = gallery_open(paths_gallery(d->gallery), &err);
     if (gallery) {
-        found(f, LEVEL_OK, "%zu people, %zu templates, threshold %.2f", gallery_people(gallery),
-              gallery_templates(gallery), (double)gallery_threshold(gallery));
+        size_t people = gallery_people(gallery);
+        found(f, LEVEL_OK, "%zu %s, %zu templates, threshold %.2f", people,
+              people == 1 ? "person" : "people", gallery_templates(gallery),
+              (double)gallery_threshold(gallery));
     } else {
         found(f, d->gallery ? LEVEL_FAIL : LEVEL_WARN, "%s", err.message);
         advise(f, "needed for --architecture e and for answers while the cloud is gone");
@@ -398,7 +400,11 @@ static const char details[] =
     "One line a check: ok, warn or fail, and what to do about it. The exit code is 0 unless one\n"
     "failed. Reads the configuration of ken edge (--config, KEN_EDGE_...). It asks the API about "
     "a\n"
-    "frame without a name, which the function refuses, and writes 16 MB into the work folder.";
+    "frame without a name, which the function refuses, and writes 16 MB into the work folder.\n"
+    "\n"
+    "examples:\n"
+    "  ken doctor --video /dev/video0\n"
+    "  ken doctor --config /etc/ken/edge.conf --json";
 
 int verb_doctor(int argc, char **argv)
 {

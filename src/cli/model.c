@@ -386,9 +386,16 @@ static int model_info(int argc, char **argv)
 
 int verb_model(int argc, char **argv)
 {
-    static const char usage[] = "usage: ken model import FILE.onnx -o FILE.ken [--role ROLE ...]\n"
-                                "       ken model import --manifest FILE -o DIR\n"
-                                "       ken model info FILE.ken [--json]\n";
+    static const char usage[] =
+        "usage: ken model import FILE.onnx -o FILE.ken [--role ROLE ...]\n"
+        "       ken model import --manifest FILE -o DIR\n"
+        "       ken model info FILE.ken [--json]\n"
+        "\n"
+        "Make ken's model file of an ONNX network, or show what one holds.\n"
+        "\n"
+        "examples:\n"
+        "  ken model import --help\n"
+        "  ken model info build/models/fr_feature.ken\n";
     if (argc > 1 && strcmp(argv[1], "import") == 0)
         return model_import(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "info") == 0)

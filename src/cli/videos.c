@@ -34,7 +34,10 @@ int verb_videos(int argc, char **argv)
         .verb = "videos",
         .summary = "Fetch recordings from the video bucket, and play each through to check it.",
         .operands = "NAME...",
-        .details = "example:\n  ken videos -o archive 23_11_2026_05_31_29.mp4",
+        .details = "\"aws s3 ls s3://ken-videos\" shows their names: day, month, year and time of "
+                   "the beginning.\n"
+                   "\n"
+                   "example:\n  ken videos -o archive 23_11_2026_05_31_29.mp4",
         .options = specs,
     };
     struct err err = {0};

@@ -160,7 +160,7 @@ static int start_watch(struct edge_run *run, struct err *err)
     run->watch = run->visits ? watch_start(run, err) : NULL;
     if (run->watch || (run->visits && !by_faces && err->code == ERR_NOT_FOUND))
         return 0;
-    return -1;
+    return err_wrap(err, "look for faces (--models names the networks' folder)");
 }
 
 /* To the workers and, with a spool, to the disk. */
@@ -287,8 +287,8 @@ static int had_frames(const struct capture *capture, struct err *err)
         return 0;
     source_label(capture->run->options->video, label);
     source_get_status(capture->source, &camera);
-    return err_set(err, ERR_UNAVAILABLE, "camera %s gave no frame: %s", label,
-                   camera.reason[0] ? camera.reason : "it was waited for");
+    return err_set(err, ERR_UNAVAILABLE, "camera %s gave no frame: %s (see ken doctor --video)",
+                   label, camera.reason[0] ? camera.reason : "it was waited for");
 }
 
 /* The last chance for what waits on the disk; what is left goes with the next start. */

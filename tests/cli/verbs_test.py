@@ -64,6 +64,7 @@ class VerbsTest(unittest.TestCase):
                 help_text = ken(verb, "--help")
                 self.assertEqual((help_text.returncode, help_text.stderr), (0, ""))
                 self.assertIn("usage: ken " + verb, help_text.stdout)
+                self.assertRegex(help_text.stdout, r"\nexamples?:\n  (\S+=\S+ )?ken " + verb)
                 self.assertLessEqual(max(map(len, help_text.stdout.splitlines())), 120)
 
     def test_what_cannot_be_printed_is_a_failure(self):
