@@ -241,6 +241,7 @@ static int store_recording(struct capture *capture, struct err *err)
 {
     struct err later = {0};
     struct edge_run *run = capture->run;
+    uploads_end(run->uploads);
     int result = finish_recorder(capture, err);
     int is_direct = run->uploads != NULL, sent = uploads_finish(run->uploads, &later);
     run->uploads = NULL;

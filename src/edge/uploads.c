@@ -14,7 +14,7 @@ struct uploads {
     struct edge_run *run;
     struct queue *paths;
     pthread_t thread;
-    atomic_int ending; /* nobody adds any more */
+    atomic_int ending; /* the run is about to tell how it went */
     struct err first;  /* of those that stay here */
 };
 
@@ -89,11 +89,16 @@ void uploads_add(struct uploads *uploads, const char *path)
     edge_notice(uploads->run, "too many recordings wait for the network: %s stays here", path);
 }
 
+void uploads_end(struct uploads *uploads)
+{
+    if (uploads)
+        atomic_store(&uploads->ending, 1);
+}
+
 int uploads_finish(struct uploads *uploads, struct err *err)
 {
     if (!uploads)
         return 0;
-    atomic_store(&uploads->ending, 1);
     queue_close(uploads->paths);
     pthread_join(uploads->thread, NULL);
     *err = uploads->first;
