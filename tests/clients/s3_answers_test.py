@@ -318,8 +318,15 @@ class Lists(Answers):
 
     def test_what_no_list_of_keys_is(self):
         bucket = self.bucket()
-        for body in (b"<Other/>", b"<Delete/>", b"<Delete><Other/></Delete>", b"<Delete>"):
+        for body in (b"<Other/>", b"<Delete/>", b"<Delete><Other/></Delete>", b"<Delete>",
+                     b"<Delete><Object><Other>x</Other></Object></Delete>"):
             self.refused(400, "MalformedXML", None, "POST", bucket + "?delete", body, md5(body))
+        body = b"<Delete><Object><Key>" + b"k" * 1025 + b"</Key></Object></Delete>"
+        answer = self.refused(400, "KeyTooLongError", "Your key is too long", "POST", bucket + "?delete", body, md5(body))
+        self.assertEqual((answer.element("Size"), answer.element("MaxSizeAllowed")), ("1025", "1024"))
+        body = b"<VersioningConfiguration/>"
+        self.refused(400, "IllegalVersioningConfigurationException", "The Versioning element must be specified", "PUT",
+                     bucket + "?versioning", body)
 
 
 class Parts(Answers):

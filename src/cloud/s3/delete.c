@@ -38,6 +38,7 @@ struct deletion {
     const char **wrong_versions; /* of each: its version when that is none, else NULL */
     char *is_denied;             /* of each */
     size_t count;
+    size_t long_key_bytes; /* of one that no object can have; 0: there is none */
     int is_quiet;
     struct meta_delete current;
 };
@@ -51,6 +52,9 @@ static int end_object(struct deletion *d, struct err *err)
 {
     if (d->count == S3_MAX_DELETE || !d->current.key || !*d->current.key)
         return fail_xml(err);
+    size_t length = strlen(d->current.key);
+    if (length > S3_MAX_KEY_BYTES)
+        d->long_key_bytes = length;
     const char *version = d->current.version;
     if (version && !*version)
         d->current.version = version = NULL;
@@ -84,8 +88,10 @@ static int take_element(void *context, const char *path, const char *text, struc
     }
     if (strcmp(path, "Delete") == 0)
         return 0;
-    return strncmp(path, "Delete/Object/", 14) == 0 ? err_set(err, ERR_UNSUPPORTED, "%s", path)
-                                                    : fail_xml(err);
+    if (strcmp(path, "Delete/Object/LastModifiedTime") == 0 ||
+        strcmp(path, "Delete/Object/Size") == 0)
+        return err_set(err, ERR_UNSUPPORTED, "%s", path);
+    return fail_xml(err);
 }
 
 /* Answers itself when the body is not a list of keys. */
@@ -94,7 +100,7 @@ static int read_deletion(struct s3_request *r, struct deletion *d)
     struct err err = {0};
     const char *text = exchange_body(r->x, &err);
     if (text && xml_read(text, r->x->body.size, take_element, d, &err) == 0 && d->count > 0)
-        return 0;
+        return d->long_key_bytes ? s3_fail_long_key(r, d->long_key_bytes) : 0;
     if (err.code == ERR_UNSUPPORTED)
         s3_fail_not_offered(r, "element", err.message);
     else

@@ -35,6 +35,16 @@ void s3_fail_argument(struct s3_request *r, const char *name, const char *value,
     exchange_fail_fields(r->x, "InvalidArgument", message, fields, 2);
 }
 
+int s3_fail_long_key(struct s3_request *r, size_t bytes)
+{
+    char told[24], most[24];
+    snprintf(told, sizeof told, "%zu", bytes);
+    snprintf(most, sizeof most, "%d", S3_MAX_KEY_BYTES);
+    const struct error_field fields[] = {{"Size", told}, {"MaxSizeAllowed", most}};
+    exchange_fail_fields(r->x, "KeyTooLongError", "Your key is too long", fields, 2);
+    return -1;
+}
+
 /* AWS's own words for what it does not do; `more` says what that is. */
 void s3_fail_not_implemented(struct s3_request *r, const char *header, const char *more)
 {

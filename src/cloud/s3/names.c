@@ -41,7 +41,7 @@ static int check_key(struct s3_request *r)
     if (!r->key || !utf8_is_valid(r->key))
         exchange_fail(r->x, "InvalidURI", "Couldn't parse the specified URI.");
     else if (strlen(r->key) > S3_MAX_KEY_BYTES)
-        exchange_fail(r->x, "KeyTooLongError", "Your key is too long");
+        s3_fail_long_key(r, strlen(r->key));
     else
         return 0;
     return -1;

@@ -169,7 +169,7 @@ static int read_key(struct upload *u)
     if (!utf8_is_valid(u->r->key))
         return deny(u, "InvalidURI", "Couldn't parse the specified URI.");
     if (strlen(u->r->key) > S3_MAX_KEY_BYTES)
-        return deny(u, "KeyTooLongError", "Your key is too long");
+        return s3_fail_long_key(u->r, strlen(u->r->key));
     return 0;
 }
 

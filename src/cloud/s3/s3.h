@@ -183,6 +183,8 @@ void s3_fail_no_bucket(struct s3_request *r);
 void s3_fail_no_key(struct s3_request *r);
 void s3_fail_no_version(struct s3_request *r, const char *key, const char *version);
 void s3_fail_malformed(struct s3_request *r); /* MalformedXML */
+/* Always -1. */
+int s3_fail_long_key(struct s3_request *r, size_t bytes);
 /* InvalidArgument with ArgumentName and ArgumentValue (NULL: without). */
 void s3_fail_argument(struct s3_request *r, const char *name, const char *value,
                       const char *message);
