@@ -149,6 +149,21 @@ class Api(Base):
         self.ecr.untag_resource(resourceArn=arn, tagKeys=["l"])
         self.assertEqual(self.ecr.list_tags_for_resource(resourceArn=arn)["tags"],
                          [{"Key": "k", "Value": "w"}])
+        self.assertEqual(self.refused("InvalidParameterException", self.ecr.set_repository_policy,
+                                      repositoryName="a/b", policyText="{x"),
+                         "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository "
+                         "policy provided'")
+        self.assertEqual(self.refused("InvalidParameterException", self.ecr.put_image_tag_mutability,
+                                      repositoryName="a/b", imageTagMutability="X"),
+                         "Invalid parameter at 'imageTagMutability' failed to satisfy constraint: 'Member must "
+                         "satisfy enum value set: [IMMUTABLE, MUTABLE]'")
+        for call in (self.ecr.batch_get_image, self.ecr.batch_delete_image):
+            failures = call(repositoryName="a/b", imageIds=[{}, {"imageDigest": "bad"}, {"imageTag": "t"}])["failures"]
+            self.assertEqual([failure["failureCode"] for failure in failures],
+                             ["MissingDigestAndTag", "InvalidImageDigest", "ImageNotFound"])
+        self.assertEqual(self.refused("RepositoryNotFoundException", self.ecr.list_images, repositoryName="a/b",
+                                      registryId="111122223333"),
+                         "The repository with name 'a/b' does not exist in the registry with id '111122223333'")
         for call, code, word in ((self.ecr.get_repository_policy, "RepositoryPolicyNotFoundException", "Repository"),
                                  (self.ecr.get_lifecycle_policy, "LifecyclePolicyNotFoundException", "Lifecycle")):
             self.assertEqual(self.refused(code, call, repositoryName="a/b"),

@@ -52,6 +52,46 @@ class Facts(clouds.Case):
         self.assertIn("at 'policy' failed to satisfy constraint",
                       says(self.sts.assume_role, Policy="a" * 2049, **assume))
 
+    def test_values_are_refused_by_their_constraint(self):
+        iam, arn = self.iam, "arn:aws:iam::000000000000:policy/ranged"
+        role = {"RoleName": "ranged", "AssumeRolePolicyDocument": TRUST}
+        iam.create_role(**role)
+        iam.create_policy(PolicyName="ranged", PolicyDocument=document(GOOD))
+        tagged = lambda key, value="v": {"RoleName": "ranged", "Tags": [{"Key": key, "Value": value}]}
+        new = {**role, "RoleName": "new"}
+        for call, of, value, at, constraint in (
+                (iam.list_users, {"MaxItems": 0}, "0", "maxItems", "have value greater than or equal to 1"),
+                (iam.list_roles, {"MaxItems": 1001}, "1001", "maxItems", "have value less than or equal to 1000"),
+                (iam.create_role, {**new, "MaxSessionDuration": 43201}, "43201", "maxSessionDuration",
+                 "have value less than or equal to 43200"),
+                (iam.create_role, {**new, "Description": "d" * 1001}, "d" * 512, "description",
+                 "have length less than or equal to 1000"),
+                (iam.list_policies, {"Scope": "x"}, "x", "scope", "satisfy enum value set: [AWS, Local, All]"),
+                (iam.set_default_policy_version, {"PolicyArn": arn, "VersionId": "one"}, "one", "versionId",
+                 "satisfy regular expression pattern: v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"),
+                (iam.tag_role, tagged("k" * 129), "k" * 129, "tags.1.member.key", "have length less than or equal to 128"),
+                (iam.tag_role, tagged("k", "v" * 257), "v" * 257, "tags.1.member.value",
+                 "have length less than or equal to 256"),
+                (iam.tag_role, tagged("no!"), "no!", "tags.1.member.key",
+                 "satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"),
+                (self.sts.assume_role, {"RoleArn": "x", "RoleSessionName": "s1"}, "x", "roleArn",
+                 "have length greater than or equal to 20")):
+            with self.subTest(at=at):
+                self.assertEqual(self.refused("ValidationError", call, **of),
+                                 f"1 validation error detected: Value '{value}' at '{at}' failed to satisfy "
+                                 f"constraint: Member must {constraint}")
+        twice = [{"Key": "a", "Value": "b"}, {"Key": "A", "Value": "c"}]
+        self.assertEqual(self.refused("InvalidInput", iam.tag_role, RoleName="ranged", Tags=twice),
+                         "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+        iam.tag_role(**tagged("größe @ 1", "é /:=+-_."))
+        for action in ("s3:GetObject", "sts:*", "*", "sts:GetCallerIdentity"):
+            said = self.refused("MalformedPolicyDocument", iam.create_role, RoleName="new",
+                                AssumeRolePolicyDocument=TRUST.replace("sts:AssumeRole", action))
+            self.assertEqual(said, "AssumeRole policy may only specify STS AssumeRole actions.")
+        iam.attach_role_policy(RoleName="ranged", PolicyArn=arn)
+        listed = lambda path: iam.list_attached_role_policies(RoleName="ranged", PathPrefix=path)["AttachedPolicies"]
+        self.assertEqual([len(listed(path)) for path in ("/", "/none/")], [1, 0])
+
     def test_policy_documents_are_checked_as_iam_does(self):
         for number, (text, message) in enumerate((
                 ("no json", "Syntax errors in policy."),

@@ -135,6 +135,13 @@ static const struct wire_service wire_service = {
     .shape_prefix = "com.amazonaws.ecr#",
 };
 
+/* Another account's registry. */
+static int is_of_others(const struct api_call *call)
+{
+    const char *id = api_text(call, "registryId");
+    return id && strcmp(id, api_account(call)) != 0;
+}
+
 static int run(struct api_call *call, const struct operation *operation)
 {
     const char *unknown = wire_unknown(&call->wire, operation->parameters);
@@ -149,6 +156,14 @@ static int run(struct api_call *call, const struct operation *operation)
                         "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must "
                         "satisfy regular expression "
                         "'(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*''");
+    if (is_of_others(call))
+        return call->repository
+                   ? api_fail(call, NO_REPOSITORY,
+                              "The repository with name '%s' does not exist in the registry with "
+                              "id '%s'",
+                              call->repository, api_text(call, "registryId"))
+                   : api_fail(call, INVALID, "The registry with id '%.32s' does not exist",
+                              api_text(call, "registryId"));
     if (!action || ecr_authorize(call->ecr, call->x, action, call->repository) < 0)
         return 1;
     return operation->run(call);

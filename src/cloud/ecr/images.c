@@ -67,11 +67,26 @@ int on_put_image(struct api_call *call)
 /* Calls `take` for each of imageIds; what it refuses goes into `failures`. */
 typedef int take_id(struct api_call *call, const char *digest, const char *tag);
 
-static void add_failure(json_t *failures, json_t *id)
+static void add_failure(json_t *failures, json_t *id, const char *code, const char *reason)
 {
-    json_array_append_new(failures,
-                          json_pack("{s:O, s:s, s:s}", "imageId", id, "failureCode",
-                                    "ImageNotFound", "failureReason", "Requested image not found"));
+    json_array_append_new(failures, json_pack("{s:O, s:s, s:s}", "imageId", id, "failureCode", code,
+                                              "failureReason", reason));
+}
+
+/* What is wrong with the id itself. */
+static int add_wrong_id(json_t *failures, json_t *id)
+{
+    const char *digest = json_string_value(json_object_get(id, "imageDigest"));
+    if (!digest && !json_string_value(json_object_get(id, "imageTag")))
+        add_failure(failures, id, "MissingDigestAndTag",
+                    "Invalid request parameters: both tag and digest cannot be null");
+    else if (digest && !ecr_is_digest(digest))
+        add_failure(failures, id, "InvalidImageDigest",
+                    "Invalid request parameters: image digest should satisfy the regex "
+                    "'[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'");
+    else
+        return 0;
+    return 1;
 }
 
 static int each_image(struct api_call *call, take_id *take)
@@ -88,14 +103,11 @@ static int each_image(struct api_call *call, take_id *take)
     {
         const char *digest = json_string_value(json_object_get(id, "imageDigest"));
         const char *tag = json_string_value(json_object_get(id, "imageTag"));
-        if (!digest && !tag)
-            return api_fail(call, INVALID,
-                            "Invalid parameter at 'imageIds': neither digest nor tag");
-        if (take(call, digest, tag) == 0)
+        if (add_wrong_id(failures, id) || take(call, digest, tag) == 0)
             continue;
         if (call->err.code != ERR_NOT_FOUND)
             return -1;
-        add_failure(failures, id);
+        add_failure(failures, id, "ImageNotFound", "Requested image not found");
     }
     return 0;
 }

@@ -26,7 +26,8 @@ static int read_mutability(struct api_call *call)
     if (strcmp(value, "IMMUTABLE") == 0)
         return 1;
     return api_fail(call, INVALID,
-                    "Invalid parameter at 'imageTagMutability': must be MUTABLE or IMMUTABLE");
+                    "Invalid parameter at 'imageTagMutability' failed to satisfy constraint: "
+                    "'Member must satisfy enum value set: [IMMUTABLE, MUTABLE]'");
 }
 
 /* [{"Key", "Value"}..] as it is kept; NULL: none, or wrong and told. */
@@ -171,8 +172,11 @@ static int put_kind(struct api_call *call, const struct kind *kind)
     int is_object = json_is_object(json);
     json_decref(json);
     if (!is_object)
-        return api_fail(call, INVALID, "Invalid parameter at '%s': it is no JSON object",
-                        kind->member);
+        return api_fail(call, INVALID,
+                        "Invalid parameter at '%sPolicyText' failed to satisfy constraint: '%s'",
+                        kind == &policy ? "" : "Lifecycle",
+                        kind == &policy ? "Invalid repository policy provided"
+                                        : "Lifecycle policy validation failure: it is no object");
     if (ecr_set_text(call->ecr, call->repository, kind->kind, value, &call->err) < 0)
         return api_no_repository(call);
     set_kind(call, kind, value);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const struct iam_kind iam_user = {"users", "User", "UserName", "user", "AIDA", IAM_MAX_NAME, 2048};
 const struct iam_kind iam_group = {"groups",           "Group", "GroupName", "group", "AGPA",
@@ -50,6 +51,21 @@ static const char *first_lower(struct iam_call *call, const char *name)
     const char *text =
         arena_printf(&call->x->arena, "%c%s", tolower((unsigned char)*name), name + 1);
     return text ? text : name;
+}
+
+long iam_get_number(struct iam_call *call, const char *name, long least, long most, long absent)
+{
+    const char *text = iam_get(call, name);
+    char *end = NULL;
+    long value = text ? strtol(text, &end, 10) : absent;
+    if (value >= least && value <= most && !(end && *end))
+        return value;
+    int is_low = value < least;
+    return iam_refuse(call, "ValidationError",
+                      "1 validation error detected: Value '%.32s' at '%s' failed to satisfy "
+                      "constraint: Member must have value %s than or equal to %ld",
+                      text ? text : "", first_lower(call, name), is_low ? "greater" : "less",
+                      is_low ? least : most);
 }
 
 const char *iam_need_there(struct iam_call *call, const char *name)
@@ -111,15 +127,45 @@ const char *iam_path_parameter(struct iam_call *call)
     return NULL;
 }
 
+static int is_session_action(const char *action)
+{
+    static const char *const others[] = {"sts:TagSession", "sts:SetSourceIdentity",
+                                         "sts:SetContext"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcasecmp(action, others[i]) == 0)
+            return 1;
+    return strncasecmp(action, "sts:AssumeRole", 14) == 0;
+}
+
+/* Does a trust policy speak of nothing but assuming the role? */
+static int is_about_sessions(const json_t *document)
+{
+    const json_t *statements = json_object_get(document, "Statement");
+    size_t count = json_is_array(statements) ? json_array_size(statements) : 1;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = json_is_array(statements) ? json_array_get(statements, i) : statements;
+        const json_t *actions = json_object_get(one, "Action");
+        if (json_is_string(actions) && !is_session_action(json_string_value(actions)))
+            return 0;
+        for (size_t k = 0; k < json_array_size(actions); k++)
+            if (!is_session_action(json_string_value(json_array_get(actions, k))))
+                return 0;
+    }
+    return 1;
+}
+
 const char *iam_need_trust(struct iam_call *call, const char *name)
 {
     struct err err = {0};
     const char *text = iam_need(call, name, IAM_MAX_DOCUMENT);
     json_t *document = text ? policy_parse(text, POLICY_OF_TRUST, &err) : NULL;
-    if (text && !document)
+    int is_trust = document && is_about_sessions(document);
+    if (document && !is_trust)
+        err_set(&err, ERR_INVALID, "AssumeRole policy may only specify STS AssumeRole actions.");
+    if (text && !is_trust)
         iam_refuse(call, "MalformedPolicyDocument", "%s", err.message);
     json_decref(document);
-    return document ? text : NULL;
+    return is_trust ? text : NULL;
 }
 
 /* Does the entity have room for this one besides its others? */
@@ -237,11 +283,9 @@ static size_t collect(struct iam_call *call, const json_t *all, const char **nam
 int iam_list(struct iam_call *call, const char *element, const json_t *all, iam_put_one *put)
 {
     const char **names = arena_new(&call->x->arena, const char *, json_object_size(all) + 1);
-    const char *limit = iam_get(call, "MaxItems");
-    char *end = NULL;
-    long most = limit ? strtol(limit, &end, 10) : 100;
-    if (most < 1 || most > 1000 || (end && *end))
-        return iam_refuse(call, "ValidationError", "MaxItems must be between 1 and 1000");
+    long most = iam_get_number(call, "MaxItems", 1, 1000, 100);
+    if (most < 0)
+        return -1;
     if (!names)
         return iam_refuse(call, "ServiceFailure", "There is no memory for the list");
     size_t count = collect(call, all, names), shown = count < (size_t)most ? count : (size_t)most;

@@ -47,20 +47,24 @@ static json_t *make_entity(struct iam_call *call, const char *path, const char *
 /* MaxSessionDuration, `absent` when it is not there; -1: answered. */
 static long session_seconds(struct iam_call *call, long absent)
 {
-    const char *text = iam_get(call, "MaxSessionDuration");
-    char *end = NULL;
-    long seconds = text ? strtol(text, &end, 10) : absent;
-    if (seconds >= IAM_DEFAULT_SESSION_S && seconds <= IAM_MAX_SESSION_S && !(end && *end))
-        return seconds;
-    return iam_refuse(call, "ValidationError", "MaxSessionDuration must be between %d and %d",
-                      IAM_DEFAULT_SESSION_S, IAM_MAX_SESSION_S);
+    return iam_get_number(call, "MaxSessionDuration", IAM_DEFAULT_SESSION_S, IAM_MAX_SESSION_S,
+                          absent);
+}
+
+/* -1: a Description is there and too long, and answered. */
+static int check_description(struct iam_call *call)
+{
+    const char *text = iam_get(call, "Description");
+    return text && *text && !iam_need(call, "Description", IAM_MAX_DESCRIPTION) ? -1 : 0;
 }
 
 static int complete_role(struct iam_call *call)
 {
     const char *document = iam_need_trust(call, "AssumeRolePolicyDocument");
     const char *description = iam_get(call, "Description");
-    long seconds = document ? session_seconds(call, IAM_DEFAULT_SESSION_S) : -1;
+    long seconds = document && check_description(call) == 0
+                       ? session_seconds(call, IAM_DEFAULT_SESSION_S)
+                       : -1;
     if (seconds < 0)
         return -1;
     json_object_set_new(call->entity, "AssumeRolePolicyDocument", json_string(document));
@@ -233,7 +237,7 @@ static int rename_entity(struct iam_call *call)
 
 static int update_role(struct iam_call *call)
 {
-    if (iam_find(call) < 0)
+    if (iam_find(call) < 0 || check_description(call) < 0)
         return -1;
     const char *description = iam_get(call, "Description");
     const json_t *had = json_object_get(call->entity, "MaxSessionDuration");

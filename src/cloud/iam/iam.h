@@ -45,6 +45,7 @@ enum {
     IAM_MAX_GROUP_NAME = 128,
     IAM_MAX_POLICY_NAME = 128,
     IAM_MAX_PATH = 512,
+    IAM_MAX_DESCRIPTION = 1000,
     IAM_MAX_ARN = 2048,
     IAM_MAX_DOCUMENT = 131072, /* as it is sent */
     IAM_MAX_MANAGED_BYTES = 6144,
@@ -92,6 +93,8 @@ struct iam_operation {
 
 /* -- call.c -- */
 int iam_refuse(struct iam_call *call, const char *code, const char *format, ...) PRINTF(3, 4);
+/* An integer, `absent` when it is not there; -1: it is out of range, and answered. */
+long iam_get_number(struct iam_call *call, const char *name, long least, long most, long absent);
 const char *iam_get(struct iam_call *call, const char *name); /* NULL: absent */
 /* A parameter that must be there. NULL: the error is answered. */
 const char *iam_need(struct iam_call *call, const char *name, size_t most);

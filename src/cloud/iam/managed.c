@@ -215,6 +215,12 @@ static void keep_used(struct iam_call *call, json_t *all)
 static int list(struct iam_call *call)
 {
     const char *scope = iam_get(call, "Scope");
+    if (scope && strcmp(scope, "All") != 0 && strcmp(scope, "AWS") != 0 &&
+        strcmp(scope, "Local") != 0)
+        return iam_refuse(call, "ValidationError",
+                          "1 validation error detected: Value '%.64s' at 'scope' failed to satisfy "
+                          "constraint: Member must satisfy enum value set: [AWS, Local, All]",
+                          scope);
     int own = !scope || strcmp(scope, "AWS") != 0, aws = !scope || strcmp(scope, "Local") != 0;
     json_t *all = own ? json_copy(iam_members(call, "policies")) : json_object();
     for (size_t i = 0; aws && i < sizeof aws_policies / sizeof *aws_policies; i++) {
@@ -351,6 +357,14 @@ static const char *need_version(struct iam_call *call, const json_t *policy)
     const char *id = policy ? iam_need(call, "VersionId", 32) : NULL;
     if (!id || version_of(policy, id))
         return id;
+    if (id[0] != 'v' || id[1] < '1' || id[1] > '9') {
+        iam_refuse(call, "ValidationError",
+                   "1 validation error detected: Value '%s' at 'versionId' failed to satisfy "
+                   "constraint: Member must satisfy regular expression pattern: "
+                   "v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?",
+                   id);
+        return NULL;
+    }
     iam_refuse(call, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.",
                iam_get(call, "PolicyArn"), id);
     return NULL;

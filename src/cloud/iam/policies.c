@@ -40,12 +40,16 @@ static int list_attached(struct iam_call *call)
 {
     size_t i;
     json_t *arn;
+    const char *prefix = iam_get(call, "PathPrefix");
     if (iam_find(call) < 0)
         return -1;
     buf_puts(&call->body, "<IsTruncated>false</IsTruncated><AttachedPolicies>");
     json_array_foreach(json_object_get(call->entity, "attached"), i, arn)
     {
         const char *text = json_string_value(arn), *slash = strrchr(text, '/');
+        const char *path = strstr(text, ":policy/"); /* "arn:aws:iam::ACCOUNT:policy/PATH/NAME" */
+        if (prefix && path && strncmp(path + strlen(":policy"), prefix, strlen(prefix)) != 0)
+            continue;
         buf_puts(&call->body, "<member>");
         form_put(&call->body, "PolicyName", slash ? slash + 1 : text);
         form_put(&call->body, "PolicyArn", text);
@@ -118,7 +122,8 @@ static int list_policies(struct iam_call *call)
 #define POLICIES_OF(kind, Kind, name)                                                              \
     {"Attach" Kind "Policy", kind, 1, " " name " PolicyArn ", attach},                             \
         {"Detach" Kind "Policy", kind, 1, " " name " PolicyArn ", detach},                         \
-        {"ListAttached" Kind "Policies", kind, 0, " " name " Marker MaxItems ", list_attached},    \
+        {"ListAttached" Kind "Policies", kind, 0, " " name " PathPrefix Marker MaxItems ",         \
+         list_attached},                                                                           \
         {"Put" Kind "Policy", kind, 1, " " name " PolicyName PolicyDocument ", put_policy},        \
         {"Get" Kind "Policy", kind, 0, " " name " PolicyName ", get_policy},                       \
         {"Delete" Kind "Policy", kind, 1, " " name " PolicyName ", delete_policy},                 \

@@ -25,29 +25,22 @@ static void put_credentials(struct iam_call *call, const struct identity_credent
     buf_printf(&call->body, "<Expiration>%.19sZ</Expiration></Credentials>", time);
 }
 
-/* DurationSeconds, `absent` when it is not there; -1: answered. */
-static long read_seconds(struct iam_call *call, long absent, long most)
-{
-    const char *text = iam_get(call, "DurationSeconds");
-    char *end = NULL;
-    long seconds = text ? strtol(text, &end, 10) : absent;
-    if (seconds >= IAM_MIN_SESSION_S && seconds <= most && !(end && *end))
-        return seconds;
-    int low = seconds < IAM_MIN_SESSION_S;
-    return iam_refuse(call, "ValidationError",
-                      "1 validation error detected: Value '%.32s' at 'durationSeconds' failed to "
-                      "satisfy constraint: Member must have value %s than or equal to %ld",
-                      text, low ? "greater" : "less", low ? IAM_MIN_SESSION_S : most);
-}
-
 /* The role of RoleArn that the signer may assume; NULL: answered, and the same for a role that is
  * not there and one that is not theirs. */
 static const json_t *find_role(struct iam_call *call)
 {
+    enum { LEAST_ARN = 20 };
     const char *arn = iam_need(call, "RoleArn", IAM_MAX_ARN), *name;
     json_t *role;
     if (!arn)
         return NULL;
+    if (strlen(arn) < LEAST_ARN) {
+        iam_refuse(call, "ValidationError",
+                   "1 validation error detected: Value '%s' at 'roleArn' failed to satisfy "
+                   "constraint: Member must have length greater than or equal to %d",
+                   arn, LEAST_ARN);
+        return NULL;
+    }
     json_object_foreach(iam_members(call, "roles"), name, role)
     {
         if (strcmp(iam_text(role, "Arn"), arn) == 0 &&
@@ -124,7 +117,8 @@ static const char *need_session_name(struct iam_call *call)
 static long role_seconds(struct iam_call *call, const json_t *role)
 {
     long most = (long)json_integer_value(json_object_get(role, "MaxSessionDuration"));
-    long seconds = read_seconds(call, IAM_DEFAULT_SESSION_S, IAM_MAX_SESSION_S);
+    long seconds = iam_get_number(call, "DurationSeconds", IAM_MIN_SESSION_S, IAM_MAX_SESSION_S,
+                                  IAM_DEFAULT_SESSION_S);
     if (seconds <= most)
         return seconds;
     return iam_refuse(call, "ValidationError",
@@ -157,8 +151,9 @@ static int get_session_token(struct iam_call *call)
 {
     const struct identity *who = &call->x->identity;
     int is_root = who->is_administrator;
-    long seconds = read_seconds(call, is_root ? IAM_DEFAULT_SESSION_S : IAM_MAX_SESSION_S,
-                                is_root ? IAM_MAX_ROOT_TOKEN_S : IAM_MAX_TOKEN_S);
+    long seconds = iam_get_number(call, "DurationSeconds", IAM_MIN_SESSION_S,
+                                  is_root ? IAM_MAX_ROOT_TOKEN_S : IAM_MAX_TOKEN_S,
+                                  is_root ? IAM_DEFAULT_SESSION_S : IAM_MAX_SESSION_S);
     if (seconds < 0)
         return -1;
     if (strncmp(who->access_key_id, "ASIA", 4) == 0)

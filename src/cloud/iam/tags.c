@@ -1,7 +1,9 @@
 #include "cloud/form.h"
 #include "cloud/iam/iam.h"
 
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 /* Tags of users, roles and policies. */
 
@@ -22,6 +24,59 @@ void iam_put_tags(struct iam_call *call, const json_t *tags)
     buf_puts(&call->body, "</Tags>");
 }
 
+/* Letters, digits, white space and "_.:/=+-@": what is not ASCII counts as a letter. */
+static int is_tag_text(const char *text)
+{
+    static const char others[] = "_.:/=+-@ ";
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && !(*text & 0x80) && !strchr(others, *text))
+            return 0;
+    return 1;
+}
+
+/* "tags.1.member.key" in messages. */
+static int check_text(struct iam_call *call, const char *at, const char *text, size_t most)
+{
+    if (strlen(text) > most)
+        return iam_refuse(call, "ValidationError",
+                          "1 validation error detected: Value '%.300s' at '%s' failed to satisfy "
+                          "constraint: Member must have length less than or equal to %zu",
+                          text, at, most);
+    if (!is_tag_text(text))
+        return iam_refuse(call, "ValidationError",
+                          "1 validation error detected: Value '%.300s' at '%s' failed to satisfy "
+                          "constraint: Member must satisfy regular expression pattern: "
+                          "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+",
+                          text, at);
+    return 0;
+}
+
+/* -1: answered. */
+static int check_tag(struct iam_call *call, int number, const char *key, const char *value)
+{
+    enum { MAX_KEY = 128, MAX_VALUE = 256 };
+    char at[64];
+    if (!*key || !value)
+        return iam_refuse(call, "ValidationError", "A tag has a Key and a Value");
+    snprintf(at, sizeof at, "tags.%d.member.key", number);
+    if (check_text(call, at, key, MAX_KEY) < 0)
+        return -1;
+    snprintf(at, sizeof at, "tags.%d.member.value", number);
+    return check_text(call, at, value, MAX_VALUE);
+}
+
+/* Is there one of that key among the first `count` of the request? */
+static int came_before(struct iam_call *call, const char *key, int count)
+{
+    for (int i = 1; i <= count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "Tags.member.%d.Key", i);
+        if (strcasecmp(iam_get(call, name), key) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 int iam_read_tags(struct iam_call *call, json_t *tags)
 {
     for (int i = 1; i <= IAM_MAX_TAGS + 1; i++) {
@@ -32,10 +87,12 @@ int iam_read_tags(struct iam_call *call, json_t *tags)
         const char *value = iam_get(call, name);
         if (!key)
             return 0;
-        if (!*key || strlen(key) > 128 || !value || strlen(value) > 256)
-            return iam_refuse(call, "ValidationError",
-                              "A tag has a key of 1 to 128 and a value "
-                              "of at most 256 characters");
+        if (check_tag(call, i, key, value) < 0)
+            return -1;
+        if (came_before(call, key, i - 1))
+            return iam_refuse(call, "InvalidInput",
+                              "Duplicate tag keys found. Please note that Tag keys are case "
+                              "insensitive.");
         if (json_object_set_new(tags, key, json_string(value)) < 0)
             return iam_refuse(call, "ValidationError", "A tag is not UTF-8");
         if (json_object_size(tags) > IAM_MAX_TAGS)
