@@ -151,6 +151,31 @@ class Queues(Messages):
             "NumberOfMessagesPublished": 1, "PublishSize": 11, "NumberOfNotificationsDelivered": 1,
             "NumberOfNotificationsFilteredOut": 1, "NumberOfNotificationsFailed": 1})
 
+    def test_a_dead_letter_is_known_by_its_id(self):
+        dead, dead_arn = self.queue(True, VisibilityTimeout="0")
+        url, _ = self.queue(True, VisibilityTimeout="0", RedrivePolicy=json.dumps(
+            {"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1}))
+        sent = self.sqs.send_message(QueueUrl=url, MessageBody="a", MessageGroupId="g", MessageDeduplicationId="d")
+        clouds.wait_until(lambda: not self.take(url))
+        letter, = clouds.wait_until(lambda: self.take(dead))
+        self.assertEqual((letter["MessageId"], letter["Attributes"]["MessageDeduplicationId"]), (sent["MessageId"],) * 2)
+
+    def test_a_dead_letter_queue_chooses_its_sources(self):
+        name = self.name()
+        for policy, allows in (({"redrivePermission": "denyAll"}, False),
+                               ({"redrivePermission": "byQueue", "sourceQueueArns": ["arn:aws:sqs:us-east-1:000000000000:x"]}, False),
+                               ({"redrivePermission": "byQueue", "sourceQueueArns": ["arn:aws:sqs:us-east-1:000000000000:" + name]}, True)):
+            _, dead = self.queue(RedriveAllowPolicy=json.dumps(policy))
+            arguments = {"QueueName": name, "Attributes": {
+                "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 1})}}
+            if allows:
+                self.sqs.create_queue(**arguments)
+            else:
+                self.refused("InvalidParameterValue", self.sqs.create_queue, **arguments)
+        for policy in ({"redrivePermission": "byQueue"}, {"redrivePermission": "allowAll", "sourceQueueArns": [dead]}):
+            self.refused("InvalidAttributeValue", self.sqs.create_queue, QueueName=self.name(),
+                         Attributes={"RedriveAllowPolicy": json.dumps(policy)})
+
     def test_a_count_is_kept_as_a_number(self):
         _, dead = self.queue()
         policy = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": "3"})

@@ -131,6 +131,29 @@ static int wrong_redrive(struct change *change, const char *value, const char *r
                     reason);
 }
 
+/* May the queue that is made or changed have `dead` for its dead letters, by dead's
+ * RedriveAllowPolicy? */
+static int is_allowed_source(const struct change *change, struct queue *dead)
+{
+    const struct sqs_call *call = change->call;
+    const char *name = call->queue ? call->queue->name : sqs_text(call->body, "QueueName");
+    struct sqs_call of_dead = {.sqs = call->sqs};
+    json_t *attributes = queue_hold(&of_dead, &dead->attributes), *source;
+    const char *text = sqs_text(attributes, "RedriveAllowPolicy");
+    json_t *policy = text ? json_loads(text, 0, NULL) : NULL;
+    const char *permission = sqs_text(policy, "redrivePermission");
+    int allowed = !permission || strcmp(permission, "allowAll") == 0;
+    size_t i;
+    json_array_foreach(json_object_get(policy, "sourceQueueArns"), i, source)
+    {
+        const char *arn = json_string_value(source), *end = arn ? strrchr(arn, ':') : NULL;
+        allowed = allowed || (end && name && strcmp(end + 1, name) == 0);
+    }
+    json_decref(policy);
+    json_decref(attributes);
+    return allowed;
+}
+
 static int check_dead_letter(struct change *change, const char *value, const char *arn)
 {
     struct sqs *sqs = change->call->sqs;
@@ -140,10 +163,15 @@ static int check_dead_letter(struct change *change, const char *value, const cha
     if (!queue)
         return wrong_redrive(change, value, "Dead letter target does not exist.");
     int same_kind = queue_settings(sqs, queue).is_fifo == change->is_fifo;
+    int allowed = is_allowed_source(change, queue);
     queue_drop(sqs, queue);
-    return same_kind ? 0
-                     : wrong_redrive(change, value,
-                                     "Dead-letter queue must be same type of queue as the source.");
+    if (!same_kind)
+        return wrong_redrive(change, value,
+                             "Dead-letter queue must be same type of queue as the source.");
+    return allowed ? 0
+                   : wrong_redrive(change, value,
+                                   "The dead-letter queue's RedriveAllowPolicy does not allow "
+                                   "this source queue.");
 }
 
 static int check_redrive(struct change *change, const char *name, const char *value)
@@ -196,10 +224,11 @@ static int check_redrive_allow(struct change *change, const char *name, const ch
     json_t *policy = json_loads(value, 0, NULL);
     const char *permission = sqs_text(policy, "redrivePermission");
     const json_t *sources = json_object_get(policy, "sourceQueueArns");
-    int right =
-        permission && (strcmp(permission, "allowAll") == 0 || strcmp(permission, "denyAll") == 0 ||
-                       (strcmp(permission, "byQueue") == 0 && json_array_size(sources) &&
-                        json_array_size(sources) <= 10));
+    int is_general =
+        permission && (strcmp(permission, "allowAll") == 0 || strcmp(permission, "denyAll") == 0);
+    int right = is_general ? !sources
+                           : permission && strcmp(permission, "byQueue") == 0 &&
+                                 json_array_size(sources) && json_array_size(sources) <= 10;
     json_decref(policy);
     return right ? 0 : wrong(change, name);
 }

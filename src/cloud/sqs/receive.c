@@ -109,15 +109,16 @@ static int delete_message(struct connection *connection, int64_t id, struct err 
     return connection_run(connection, statement, err);
 }
 
-/* Over to the dead-letter queue, visible at once; it keeps its id, its time and its count. */
+/* Over to the dead-letter queue, visible at once; it keeps its id, its time and its count. In a
+ * FIFO queue its id is what makes it different, as two may have had one deduplication id. */
 static int bury(struct connection *connection, const struct reception *r, struct queue *dead,
                 const struct picked *picked, struct err *err)
 {
     char arn[SQS_ARN_BYTES];
     sqlite3_stmt *statement =
         connection_prepare(connection,
-                           "UPDATE messages SET queue=?, visible_ms=?, nonce=NULL, source=? WHERE "
-                           "id=?",
+                           "UPDATE messages SET queue=?, visible_ms=?, nonce=NULL, source=?, "
+                           "dedup=CASE WHEN dedup IS NULL THEN NULL ELSE uuid END WHERE id=?",
                            err);
     if (!statement)
         return -1;
