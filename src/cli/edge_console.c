@@ -71,8 +71,8 @@ void edge_console_visit(void *context, const struct track_event *event)
     if (console->settings->json) {
         json_dumpf(line, stdout, JSON_REAL_PRECISION(6));
         putchar('\n');
-    } else if (!console->settings->quiet &&
-               (console->settings->visits || console->settings->best_shot)) {
+    } else if (console->settings->visits ||
+               (console->settings->best_shot && !console->settings->quiet)) {
         const char *who = event->has_name ? event->name : "unknown";
         if (event->kind == TRACK_NAME)
             printf("visit %" PRIu64 ": %s\n", event->visit, who);

@@ -119,7 +119,8 @@ static const struct row rows[] = {
     {"list-cameras", 0, OPTION_FLAG, AT(list_cameras), NULL,
      "show this machine's cameras and what they offer (with --json as JSON), and end"},
     {"json", 0, OPTION_FLAG, AT(json), NULL, "print one JSON line a frame"},
-    {"quiet", 'q', OPTION_FLAG, AT(quiet), NULL, "print no answers, only the end"},
+    {"quiet", 'q', OPTION_FLAG, AT(quiet), NULL,
+     "print no answers, but visits (--visits) and the end"},
 };
 #undef AT
 _Static_assert(sizeof rows / sizeof *rows < EDGE_SETTINGS_MAX, "room for the last, empty one");

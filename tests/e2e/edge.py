@@ -56,6 +56,14 @@ class Device(InCloud):
         self.assertRegex(frames[0]["key"], r"^best/\d+-1\.png$")
         self.assert_one_visit(visits)
 
+    def test_quiet_leaves_the_lines_of_visits(self):
+        done = self.cloud.ken("edge", "--video", VIDEO, "--fast", "--seconds", 6, "--no-record", "--visits", "--quiet",
+                              "--prefix", "quiet/", "--workers", 1)
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[:2], ["visit 1: somebody enters", "visit 1: person-a"])
+        self.assertRegex(lines[2], "^visit 1: person-a leaves after")
+        self.assertEqual(len(lines), 4, "and the totals")
+
     def start(self, *options, environment=None):
         """A camera in real time, with a queue on the disk; `lines` gets what it prints."""
         process = subprocess.Popen([KEN, "edge", "--video", str(VIDEO), "--loop", "--offline", "100", "--json", "--work", "work",
