@@ -204,6 +204,17 @@ static int start(struct cloud *cloud, const struct cloud_options *options, struc
     return front_start(cloud->front, err);
 }
 
+/* A start that left out what it cannot read would answer as if that were not there: a user without
+ * the policies that bind him, a table without items. */
+static void advise(struct err *err)
+{
+    struct err cause = *err;
+    err_set(err, ERR_CORRUPT,
+            "%.300s (put the file back from a copy, or move it away and start without what is in "
+            "it: docs/durability.md)",
+            cause.message);
+}
+
 struct cloud *cloud_start(const struct cloud_options *options, struct err *err)
 {
     struct cloud *cloud = calloc(1, sizeof *cloud);
@@ -214,6 +225,8 @@ struct cloud *cloud_start(const struct cloud_options *options, struct err *err)
     cloud->lock_fd = -1;
     if (start(cloud, options, err) == 0)
         return cloud;
+    if (err->code == ERR_CORRUPT)
+        advise(err);
     cloud_stop(cloud);
     return NULL;
 }

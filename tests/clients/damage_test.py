@@ -3,6 +3,7 @@ as good. damage_test.py KEN TEST_FUNCTION"""
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import unittest
 import urllib.error
@@ -153,6 +154,38 @@ class DamageTest(unittest.TestCase):
         iam = self.client("iam")
         iam.create_user(UserName="u", Tags=[{"Key": "k", "Value": MARK.decode()}])
         self.is_never_served(lambda: self.client("iam").list_user_tags(UserName="u")["Tags"])
+
+    def refused_start(self):
+        """The last line of a start that fails, which takes the code 1."""
+        done = subprocess.run([KEN, "cloud", "--data", self.cloud.folder, "--listen", "127.0.0.1:0"], capture_output=True,
+                              text=True, timeout=60, check=False, env={**os.environ, **self.cloud.keys()})
+        self.assertEqual(done.returncode, 1, done.stderr)
+        return done.stderr.splitlines()[-1]
+
+    def turn_bits(self, name, at):
+        with open(os.path.join(self.cloud.folder, name), "r+b") as file:
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ 4]))
+
+    def test_a_start_that_cannot_read_names_service_and_file_and_what_to_do(self):
+        self.client("sns").create_topic(Name="t")
+        self.client("iam").create_user(UserName="u")
+        self.client("sqs").create_queue(QueueName="kept")
+        self.cloud.stop()
+        for service, name, at in (("sns", "sns.sqlite", 50), ("sns", "sns.sqlite", 8192 + 300), ("iam", "iam/iam.json", 50)):
+            self.turn_bits(name, at)
+            line = self.refused_start()
+            self.turn_bits(name, at)
+            self.assertIn(f"start {service}: ", line)
+            self.assertIn(name, line)
+            self.assertIn("put the file back from a copy, or move it away", line)
+        self.turn_bits("sns.sqlite", 50)
+        os.rename(os.path.join(self.cloud.folder, "sns.sqlite"), os.path.join(self.cloud.folder, "sns.damaged"))
+        self.cloud.start()
+        self.assertEqual(self.client("sns").list_topics()["Topics"], [])
+        self.assertEqual(len(self.client("sqs").list_queues()["QueueUrls"]), 1)
 
     def make_function(self, **more):
         zipped = lambda_functions.make_zip({"bootstrap": (open(FUNCTION, "rb").read(), 0o755), "data": MARK})

@@ -226,6 +226,26 @@ static void a_power_cut_may_bring_back_a_kept_log(void **state)
     assert_int_equal(count_rows(f), SHORT_LOG_ROWS * 3);
 }
 
+/* A damaged file may be moved away, and its log forgotten. */
+static void a_new_file_has_nothing_of_the_log_of_another(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    char aside[160];
+    snprintf(aside, sizeof aside, "%s/aside", f->folder);
+    write_rows(f, 5);
+    assert_int_equal(link(f->log, aside), 0); /* closing removes the name */
+    database_close(f->database);
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(rename(aside, f->log), 0);
+    f->database = database_open(f->path, schema, &err);
+    assert_non_null(f->database);
+    write_rows(f, 1);
+    assert_int_equal(count_rows(f), 1);
+    open_again(f);
+    assert_int_equal(count_rows(f), 1);
+}
+
 int main(void)
 {
     hook.real = sqlite3_vfs_find(NULL);
@@ -240,6 +260,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_has_room_before_it_is_needed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_log_is_kept_and_written_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_short_log_is_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_file_has_nothing_of_the_log_of_another, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_power_cut_may_bring_back_a_kept_log, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

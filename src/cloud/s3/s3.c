@@ -152,7 +152,7 @@ int s3_service_create(struct cloud *cloud, struct err *err)
                               .self = s3};
     if (open_stores(s3, err) < 0 || cloud_add(cloud, &service, err) < 0) {
         destroy(s3);
-        return err_wrap(err, "start s3");
+        return -1;
     }
     cloud->s3 = s3;
     return 0;

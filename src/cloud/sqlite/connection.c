@@ -9,17 +9,24 @@
 
 enum { BUSY_TIMEOUT_MS = 10000 };
 
+/* Of the file, without its folder: clients may read it. */
+static const char *name_of(sqlite3 *handle)
+{
+    const char *path = sqlite3_db_filename(handle, "main");
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : "the database";
+}
+
 int connection_fail(struct connection *connection, const char *what, struct err *err)
 {
     int code = sqlite3_errcode(connection->handle);
-    int is_damaged =
-        code == SQLITE_CORRUPT || sqlite3_extended_errcode(connection->handle) == SQLITE_IOERR_DATA;
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB ||
+        sqlite3_extended_errcode(connection->handle) == SQLITE_IOERR_DATA)
+        return err_set(err, ERR_CORRUPT, "%s: %s is damaged", what, name_of(connection->handle));
     enum err_code kind = code == SQLITE_FULL    ? ERR_NO_SPACE
                          : code == SQLITE_NOMEM ? ERR_NO_MEMORY
-                         : is_damaged           ? ERR_CORRUPT
                                                 : ERR_IO;
-    return err_set(err, kind, "%s: %s", what,
-                   is_damaged ? "the database is damaged" : sqlite3_errmsg(connection->handle));
+    return err_set(err, kind, "%s: %s", what, sqlite3_errmsg(connection->handle));
 }
 
 int connection_exec(struct connection *connection, const char *sql, struct err *err)

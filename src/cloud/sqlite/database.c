@@ -73,6 +73,8 @@ static int make_database(const char *path, const char *schema, struct err *err)
     int result = connection ? connection_exec(connection, schema, err) : -1;
     connection_close(connection); /* folds the log into the file */
     if (result == 0)
+        result = log_file_remove(path, err);
+    if (result == 0)
         result = file_move(fresh, path, err);
     if (result < 0)
         (void)!file_remove_tree(fresh, &ignored);

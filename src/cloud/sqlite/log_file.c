@@ -3,6 +3,8 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,4 +56,12 @@ int log_file_keep(const char *path)
     if (fd >= 0)
         close(fd);
     return kept;
+}
+
+int log_file_remove(const char *path, struct err *err)
+{
+    char log[PATH_MAX];
+    if ((size_t)snprintf(log, sizeof log, "%s-wal", path) >= sizeof log)
+        return err_set(err, ERR_TOO_BIG, "open %s: the path is too long", path);
+    return access(log, F_OK) == 0 ? file_remove(log, err) : 0;
 }

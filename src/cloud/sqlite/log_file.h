@@ -21,4 +21,8 @@ int log_file_lengthen(int fd, int pages, struct err *err) MUST_USE;
  * frame. 0: not worth keeping. */
 int log_file_keep(const char *path);
 
+/* The log of the database `path`, whose file is gone: SQLite would take it for the next one's. Fine
+ * when there is none. */
+int log_file_remove(const char *path, struct err *err) MUST_USE;
+
 #endif
