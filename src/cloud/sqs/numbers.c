@@ -8,7 +8,7 @@
 /* What CloudWatch is told of queues, AWS/SQS by QueueName. Messages are counted as they come; how
  * many there are and how old, once a minute for queues in use, or when somebody reads metrics. */
 
-enum { ACTIVE_MS = 6 * 3600 * 1000, MINUTE_MS = 60 * 1000 };
+enum { ACTIVE_MS = 6 * 3600 * 1000 };
 
 static void put(struct sqs *sqs, const struct queue *queue, const char *name, const char *unit,
                 double value)
@@ -69,16 +69,28 @@ static void measure(struct sqs *sqs, const struct queue *queue, int64_t now_ms)
         age_ms > 0 ? (double)(age_ms / 1000) : 0);
 }
 
-/* Queues that were used and not measured this minute, held; NULL: no memory. */
+/* Under the lock. A read of 500 metrics asks as often. */
+static int has_due(struct sqs *sqs, int64_t minute)
+{
+    int has = sqs->has_unmeasured || sqs->measured_minute != minute;
+    sqs->has_unmeasured = 0;
+    sqs->measured_minute = minute;
+    return has;
+}
+
+/* Queues that were used and not measured this minute, held; NULL: there are none. */
 static struct queue **take_due(struct sqs *sqs, int64_t now_ms, size_t *count)
 {
+    int64_t minute = now_ms / SQS_MEASURE_MS;
+    struct queue **due = NULL, *queue = NULL;
     *count = 0;
     pthread_mutex_lock(&sqs->lock);
-    struct queue **due = calloc(sqs->queue_count + 1, sizeof(struct queue *)), *queue = NULL;
+    if (has_due(sqs, minute))
+        due = calloc(sqs->queue_count + 1, sizeof(struct queue *));
     while (due && (queue = queue_next(sqs, queue))) {
-        if (queue->measured_minute == now_ms / MINUTE_MS || queue->used_ms < now_ms - ACTIVE_MS)
+        if (queue->measured_minute == minute || queue->used_ms < now_ms - ACTIVE_MS)
             continue;
-        queue->measured_minute = now_ms / MINUTE_MS;
+        queue->measured_minute = minute;
         queue->holders++;
         due[(*count)++] = queue;
     }

@@ -75,6 +75,8 @@ struct queue *queue_find(struct sqs *sqs, const char *name, size_t size)
     if (queue) {
         queue->holders++;
         queue->used_ms = clock_unix_ms();
+        if (queue->measured_minute != queue->used_ms / SQS_MEASURE_MS)
+            sqs->has_unmeasured = 1;
     }
     pthread_mutex_unlock(&sqs->lock);
     return queue;

@@ -26,6 +26,7 @@ enum {
     SQS_MAX_WAIT_S = 20,
     SQS_MAX_RECEIVE = 10,
     SQS_MAX_IN_FLIGHT = 120000,
+    SQS_MEASURE_MS = 60 * 1000,
     SQS_PURGE_MS = 60 * 1000, /* between two purges of a queue */
     SQS_DEDUPLICATION_MS = 5 * 60 * 1000,
     SQS_MAX_TAGS = 50,
@@ -63,6 +64,10 @@ struct sqs {
     pthread_mutex_t lock; /* of all below, and of the queues */
     struct queue *buckets[SQS_BUCKETS];
     size_t queue_count;
+    /* For CloudWatch: when the queues were looked through, and whether one was used since that was
+     * not measured in its minute. */
+    int64_t measured_minute;
+    int has_unmeasured;
     struct poller *poller;
 };
 
