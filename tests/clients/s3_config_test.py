@@ -508,6 +508,26 @@ class ConfigTest(unittest.TestCase):
         time.sleep(0.3)
         self.assertNotIn("Messages", sqs.receive_message(QueueUrl=url))
 
+    def test_the_lifecycles_events(self):
+        sqs = self.cloud.client(boto3, "sqs")
+        url = sqs.create_queue(QueueName=self.bucket)["QueueUrl"]
+        arn = f"arn:aws:sqs:us-east-1:000000000000:{self.bucket}"
+        self.s3.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration={
+            "QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:LifecycleExpiration:*"]}]})
+        self.receive(sqs, url, 1)
+        rule = {"ID": "end", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}
+        self.s3.put_bucket_lifecycle_configuration(Bucket=self.bucket, LifecycleConfiguration={"Rules": [rule]})
+        self.put("plain")
+        record = self.receive(sqs, url, 1)[0]["Records"][0]
+        self.assertEqual((record["eventName"], record["eventVersion"], record["s3"]["object"]["key"],
+                          record["requestParameters"]["sourceIPAddress"]),
+                         ("LifecycleExpiration:Delete", "2.3", "plain", "s3.amazonaws.com"))
+        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+        version = self.put("versioned")["VersionId"]
+        record = self.receive(sqs, url, 1)[0]["Records"][0]
+        self.assertEqual(record["eventName"], "LifecycleExpiration:DeleteMarkerCreated")
+        self.assertNotIn(record["s3"]["object"]["versionId"], (version, ""))
+
     def test_no_event_is_lost_in_a_crash(self):
         sqs = self.cloud.client(boto3, "sqs")
         url = sqs.create_queue(QueueName=self.bucket)["QueueUrl"]
