@@ -111,6 +111,53 @@ class FactsTest(clouds.Case):
         message = self.refused(VALIDATION, self.client.list_tags_of_resource, ResourceArn="nothing")
         self.assertEqual(message, "ARNs must start with 'arn:': nothing")
 
+    def test_updates_of_indexes_are_one_thing_each(self):
+        def create(name, attribute):
+            return {"Create": {"IndexName": name, "KeySchema": [{"AttributeName": attribute, "KeyType": "HASH"}],
+                               "Projection": {"ProjectionType": "ALL"}}}
+
+        def define(**types):
+            return [{"AttributeName": n, "AttributeType": t} for n, t in types.items()]
+        client, delete = self.client, {"Delete": {"IndexName": "absent"}}
+        client.create_table(
+            TableName="indexed", BillingMode="PAY_PER_REQUEST", AttributeDefinitions=define(p="S", x="S"),
+            KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
+            GlobalSecondaryIndexes=[create("has", "x")["Create"]])
+        cases = [
+            (VALIDATION, "Only one of", [{**create("one", "y"), **delete}], define(y="S")),
+            ("LimitExceededException", "Only 1 online index", [delete, {"Delete": {"IndexName": "another"}}], None),
+            (VALIDATION, "not defined in AttributeDefinitions. Keys: [x], AttributeDefinitions: []",
+             [create("one", "x")], None),
+            (VALIDATION, "Attributes cannot be redefined.", [create("one", "x")], define(x="N"))]
+        for code, wanted, updates, definitions in cases:
+            with self.subTest(wanted=wanted):
+                more = {"AttributeDefinitions": definitions} if definitions else {}
+                message = self.refused(code, client.update_table, TableName="indexed",
+                                       GlobalSecondaryIndexUpdates=updates, **more)
+                self.assertIn(wanted, message)
+        client.update_table(TableName="indexed", AttributeDefinitions=define(y="N", unused="S"),
+                            GlobalSecondaryIndexUpdates=[create("one", "y")])
+        table = client.describe_table(TableName="indexed")["Table"]
+        self.assertEqual(table["AttributeDefinitions"], define(p="S", x="S", y="N"))
+
+    def test_what_is_no_key_is_left_out_of_an_index_that_is_made_on_it(self):
+        values = ["ok", "", "a" * 1024, "a" * 1025, "a" * 2048, "a" * 2049]
+        client = self.client
+        client.create_table(TableName="filled", BillingMode="PAY_PER_REQUEST",
+                            KeySchema=[{"AttributeName": "p", "KeyType": "HASH"}],
+                            AttributeDefinitions=[{"AttributeName": "p", "AttributeType": "S"}])
+        for i, value in enumerate(values):
+            client.put_item(TableName="filled", Item={"p": text(str(i)), "x": text(value), "c": text("c")})
+        for name, keys, held in (("hash", "x", "0234"), ("range", "cx", "02")):
+            client.update_table(
+                TableName="filled", AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in "cx"],
+                GlobalSecondaryIndexUpdates=[{"Create": {
+                    "IndexName": name, "Projection": {"ProjectionType": "ALL"},
+                    "KeySchema": [{"AttributeName": n, "KeyType": k} for n, k in zip(keys, ("HASH", "RANGE"))]}}])
+            clouds.wait_until(lambda: client.describe_table(TableName="filled")["Table"]["TableStatus"] == "ACTIVE", 60)
+            items = client.scan(TableName="filled", IndexName=name)["Items"]
+            self.assertEqual("".join(sorted(item["p"]["S"] for item in items)), held)
+
     def test_size_of_a_string_is_in_units_of_utf_16(self):
         key = self.key()
         self.client.put_item(TableName="tab", Item={**key, "s": text("é𝄞")})

@@ -79,7 +79,7 @@ class TablesTest(unittest.TestCase):
 
     def add_index(self, table, made):
         return self.client.update_table(
-            TableName=table, AttributeDefinitions=attributes(g="N"),
+            TableName=table, AttributeDefinitions=attributes(g="N", h="S"),
             GlobalSecondaryIndexUpdates=[{"Create": made}])["TableDescription"]
 
     def test_an_index_made_on_data_holds_it(self):

@@ -49,7 +49,7 @@ static int check_keys(struct request *r, const json_t *keys, const json_t *defin
 {
     size_t i;
     json_t *key;
-    if (json_array_size(keys) > json_array_size(definitions))
+    if (definitions && json_array_size(keys) > json_array_size(definitions))
         return err_set(&r->err, ERR_INVALID,
                        "Invalid KeySchema: Some index key attribute have no definition");
     json_array_foreach(keys, i, key)

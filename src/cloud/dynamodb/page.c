@@ -176,6 +176,8 @@ int page_start(struct request *r, struct page *page, int is_query)
                    : table_key(page->table, start, &key, r->arena, &r->err);
     if (made < 0)
         return -1;
+    if (page->index && !made)
+        return wrong_start(r, page, is_query);
     if (compare_keys(&key, &page->low) < 0 ||
         (page->high.size && compare_keys(&key, &page->high) >= 0))
         return outside(r, page, start, is_query);

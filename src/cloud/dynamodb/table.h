@@ -74,7 +74,8 @@ struct key {
 /* Key of an item that has all key attributes in the right types. */
 int table_key(const struct table *table, const struct value *item, struct key *out,
               struct arena *arena, struct err *err) MUST_USE;
-/* Its key in an index: returns 1, or 0 when the item is not in it (attributes absent). */
+/* Its key in an index: returns 1, or 0 when the item is not in it (attributes absent, or of a type
+ * or length that no key has). */
 int table_index_key(const struct table *table, const struct table_index *index,
                     const struct value *item, struct key *out, struct arena *arena,
                     struct err *err) MUST_USE;

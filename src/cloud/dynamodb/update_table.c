@@ -174,21 +174,55 @@ static void number_indexes(const struct table *table, json_t *definition)
     }
 }
 
+static const char *type_of(const json_t *attributes, const char *name)
+{
+    size_t i;
+    json_t *attribute;
+    json_array_foreach(attributes, i, attribute)
+    {
+        if (!strcmp(json_string_value(json_object_get(attribute, "AttributeName")), name))
+            return json_string_value(json_object_get(attribute, "AttributeType"));
+    }
+    return NULL;
+}
+
+/* A key that the table knows already keeps its type. */
+static int check_redefined(struct request *r, const json_t *keys, const json_t *own,
+                           const json_t *given)
+{
+    size_t i;
+    json_t *key;
+    json_array_foreach(keys, i, key)
+    {
+        const char *name = json_string_value(json_object_get(key, "AttributeName"));
+        const char *kind = json_string_value(json_object_get(key, "KeyType"));
+        const char *was = type_of(own, name), *wanted = type_of(given, name);
+        if (was && strcmp(was, wanted) != 0)
+            return err_set(&r->err, ERR_INVALID,
+                           INVALID "Attributes cannot be redefined. Please check that your "
+                                   "attribute has the same type as previously defined. Existing "
+                                   "schema: Schema:[SchemaElement: key{%.255s:%s:%s}] New schema: "
+                                   "Schema:[SchemaElement: key{%.255s:%s:%s}]",
+                           name, was, kind, name, wanted, kind);
+    }
+    return 0;
+}
+
 static int create_index(struct request *r, struct change *change, const json_t *index)
 {
     const char *name = json_string_value(json_object_get(index, "IndexName"));
-    json_t *attributes =
-        joined_attributes(json_object_get(change->definition, "AttributeDefinitions"),
-                          json_object_get(r->body, "AttributeDefinitions"));
-    json_object_set_new(change->definition, "AttributeDefinitions", attributes);
+    const json_t *given = json_object_get(r->body, "AttributeDefinitions");
+    const json_t *own = json_object_get(change->definition, "AttributeDefinitions");
     if (table_find_index(change->table, name))
         return err_set(&r->err, ERR_INVALID, "Attempting to create an index which already exists");
     if (change->table->index_count == TABLE_MAX_INDEXES ||
         json_array_size(json_object_get(change->definition, "GlobalSecondaryIndexes")) >= 20)
         return err_set(&r->err, ERR_INVALID,
                        INVALID "GlobalSecondaryIndex count exceeds the per-table limit of 20");
-    if (definition_check_index(r, index, attributes) < 0)
+    if (definition_check_index(r, index, given) < 0 ||
+        check_redefined(r, json_object_get(index, "KeySchema"), own, given) < 0)
         return -1;
+    json_object_set_new(change->definition, "AttributeDefinitions", joined_attributes(own, given));
     const char *arn = json_string_value(json_object_get(change->definition, "TableArn"));
     json_t *made = definition_global_index(index, arn);
     change->made = free_number(change->table);
@@ -197,8 +231,9 @@ static int create_index(struct request *r, struct change *change, const json_t *
     json_object_set_new(made, "Backfilling", json_true());
     if (!json_object_get(change->definition, "GlobalSecondaryIndexes"))
         json_object_set_new(change->definition, "GlobalSecondaryIndexes", json_array());
-    return json_array_append_new(json_object_get(change->definition, "GlobalSecondaryIndexes"),
-                                 made);
+    json_array_append_new(json_object_get(change->definition, "GlobalSecondaryIndexes"), made);
+    drop_unused_attributes(change->definition);
+    return 0;
 }
 
 static int no_index(struct request *r, const char *name)
@@ -253,20 +288,32 @@ static int change_index(struct request *r, struct change *change, const json_t *
     return err_set(&r->err, ERR_INVALID, "an index update without an action");
 }
 
-static int change_indexes(struct request *r, struct change *change)
+static int check_online(struct request *r, const json_t *updates)
 {
     size_t i;
     int online = 0;
     json_t *update;
-    json_array_foreach(json_object_get(r->body, "GlobalSecondaryIndexUpdates"), i, update)
+    json_array_foreach(updates, i, update)
     {
         online += !json_object_get(update, "Update");
-        if (online > 1) {
-            r->error_type = "LimitExceededException";
-            return err_set(&r->err, ERR_INVALID,
-                           "Subscriber limit exceeded: Only 1 online index can be created or "
-                           "deleted simultaneously per table");
-        }
+    }
+    if (online <= 1)
+        return 0;
+    r->error_type = "LimitExceededException";
+    return err_set(&r->err, ERR_INVALID,
+                   "Subscriber limit exceeded: Only 1 online index can be created or deleted "
+                   "simultaneously per table");
+}
+
+static int change_indexes(struct request *r, struct change *change)
+{
+    size_t i;
+    json_t *update;
+    const json_t *updates = json_object_get(r->body, "GlobalSecondaryIndexUpdates");
+    if (check_online(r, updates) < 0)
+        return -1;
+    json_array_foreach(updates, i, update)
+    {
         if (change_index(r, change, update) < 0)
             return -1;
     }
@@ -319,18 +366,21 @@ static int run_change(struct request *r, struct table *table)
     return result;
 }
 
-static const char *updated_index(const json_t *update)
+/* Each does one thing with an index, and none is named twice. */
+static int check_index_update(struct request *r, const json_t *update, json_t *seen)
 {
     static const char *const kinds[] = {"Update", "Create", "Delete"};
     const char *name = NULL;
-    for (size_t i = 0; i < 3 && !name; i++)
-        name = json_string_value(json_object_get(json_object_get(update, kinds[i]), "IndexName"));
-    return name;
-}
-
-/* Each names an index, and none is named twice. */
-static int check_index_update(struct request *r, const char *name, json_t *seen)
-{
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *json = json_object_get(update, kinds[i]);
+        if (name && json_is_object(json))
+            return err_set(&r->err, ERR_INVALID,
+                           INVALID "Only one of GlobalSecondaryIndexUpdate.Update, "
+                                   "GlobalSecondaryIndexUpdate.Create, "
+                                   "GlobalSecondaryIndexUpdate.Delete may be given at once");
+        if (json_is_object(json))
+            name = json_string_value(json_object_get(json, "IndexName"));
+    }
     if (!name)
         return err_set(&r->err, ERR_INVALID,
                        INVALID "One of GlobalSecondaryIndexUpdate.Update, "
@@ -350,7 +400,7 @@ static int check_index_updates(struct request *r)
     json_t *seen = json_object();
     int result = 0;
     for (size_t i = 0; result == 0 && i < json_array_size(updates); i++)
-        result = check_index_update(r, updated_index(json_array_get(updates, i)), seen);
+        result = check_index_update(r, json_array_get(updates, i), seen);
     json_decref(seen);
     return result;
 }
