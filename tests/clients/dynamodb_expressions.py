@@ -96,16 +96,14 @@ class Expressions:
             lambda: self.path(),
             lambda: f"{self.path(['n', 'm.n', 'l[0]', 's'])} {self.pick('+-')} {self.number()}",
             lambda: f"{self.number()} {self.pick('+-')} {self.number()}",
-            lambda: f"if_not_exists({self.path()}, {self.operand_of_set()})",
+            # a path that leads nowhere behind one that leads somewhere is an error there, needed or not
+            lambda: f"if_not_exists({self.path()}, {self.path(['h', 'r']) if self.maybe(0.3) else self.value()})",
             lambda: f"list_append({self.path(['l', 'm.l', 'absent'])}, {self.value(TYPED['l'])})",
             lambda: f"list_append({self.value(TYPED['l'])}, if_not_exists(absent, {self.value(TYPED['l'])}))",
             lambda: f"if_not_exists({self.path()}, list_append(l, {self.value(TYPED['l'])}))",
             lambda: f"({self.path(['n', 'm.n'])} + {self.number()})",
             lambda: f"({self.path(['n', 'm.n'])} - {self.number()}) + {self.number()}",
         ])()
-
-    def operand_of_set(self):
-        return self.path() if self.maybe(0.3) else self.value()
 
     def clause(self, section):
         if section == "SET":

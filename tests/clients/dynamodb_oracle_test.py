@@ -53,7 +53,7 @@ OWN = [(r"operand type: \w+$", r"typeSet: ALLOWED_FOR_\w+_OPERAND$"),
        (r"Two document paths", r"Two document paths"),  # DynamoDB Local names another path at times
        (r"^Invalid \w+: ", r"^Invalid \w+: (?!Syntax)"), (r"can only be specified when", r"^Invalid \w+: "),
        # numbers: the service's words, before all else in a request; results of sums before wrong paths
-       (NUMBER, r"38 digits|with magnitude|^Invalid|can only be specified|document path|data type"),
+       (NUMBER, r"38 digits|with magnitude|^Invalid|can only be specified|unused in|document path|data type"),
        (r"^Invalid|document path|data type", r"38 digits"), (r"{N:", r"{N:"), (r"{B:", r"HeapByteBuffer"),
        # DynamoDB Local looks at keys behind the condition
        (r"This attribute is part of the key$", r"conditional request failed$|document path|data type|part of the key$"),
