@@ -2,6 +2,7 @@
 #include "cli/det_chart.h"
 #include "cli/detect_option.h"
 #include "cli/gallery_files.h"
+#include "cli/line.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
@@ -10,6 +11,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -24,6 +26,7 @@ struct calibration {
     struct gallery *gallery;
     struct album impostors, probes;
     struct search_trials trials;
+    struct search_curve curve;
     size_t no_face; /* impostors' photos */
     float threshold, before;
 };
@@ -108,7 +111,7 @@ static int save(const struct calibration *calibration, const char *path, struct 
     if (calibration->svg_path) {
         struct buf chart;
         buf_init(&chart, MAX_CHART_BYTES);
-        det_chart_write(&calibration->trials, calibration->threshold, &chart);
+        det_chart_write(&calibration->trials, &calibration->curve, calibration->threshold, &chart);
         int result = chart.failed
                          ? err_set(err, ERR_NO_MEMORY, "no memory for the chart")
                          : file_write(calibration->svg_path, chart.data, chart.size, 0644, err);
@@ -120,22 +123,16 @@ static int save(const struct calibration *calibration, const char *path, struct 
                               err);
 }
 
-/* The curve by steps of 0.01 of the threshold, where it changes. */
-static json_t *curve_to_json(const struct search_trials *trials)
+static json_t *curve_to_json(const struct search_trials *trials, const struct search_curve *curve)
 {
-    json_t *curve = json_array();
-    size_t passed = (size_t)-1, missed = (size_t)-1;
-    for (int i = -100; i <= 100; i++) {
-        float threshold = (float)i / 100;
+    json_t *out = json_array();
+    for (size_t i = 0; i < curve->count; i++) {
+        float threshold = curve->thresholds[i];
         struct rate fpir = search_fpir(trials, threshold), fnir = search_fnir(trials, threshold);
-        if (fpir.hits == passed && fnir.hits == missed)
-            continue;
-        passed = fpir.hits;
-        missed = fnir.hits;
-        json_array_append_new(curve, json_pack("{s:f, s:o, s:o}", "threshold", i / 100.0, "fpir",
-                                               json_rate(&fpir), "fnir", json_rate(&fnir)));
+        json_array_append_new(out, json_pack("{s:f, s:o, s:o}", "threshold", (double)threshold,
+                                             "fpir", json_rate(&fpir), "fnir", json_rate(&fnir)));
     }
-    return curve;
+    return out;
 }
 
 static void print_json(const struct calibration *calibration, const char *path)
@@ -149,7 +146,7 @@ static void print_json(const struct calibration *calibration, const char *path)
                             "fnir_from", calibration->probes_folder ? "probes" : "enrolled",
                             "no_face", (json_int_t)calibration->no_face, "enough",
                             fpir.trials >= search_least_trials(calibration->fpir), "det",
-                            curve_to_json(&calibration->trials));
+                            curve_to_json(&calibration->trials, &calibration->curve));
     if (out && json_dumpf(out, stdout, JSON_REAL_PRECISION(6)) == 0)
         putchar('\n');
     json_decref(out);
@@ -191,8 +188,8 @@ static void print_text(const struct calibration *calibration, const char *path)
     if (fnir.trials == 0)
         printf("                   nobody has two photos enrolled: give others with --probes\n");
     print_table(&calibration->trials);
-    printf("threshold          %.4f, was %.4f: %s\n", (double)calibration->threshold,
-           (double)calibration->before, path);
+    line_print(stdout, "threshold          %.4f, was %.4f: %s", (double)calibration->threshold,
+               (double)calibration->before, path);
 }
 
 static int run(struct calibration *calibration, struct err *err)
@@ -206,6 +203,7 @@ static int run(struct calibration *calibration, struct err *err)
     calibration->before = gallery_threshold(calibration->gallery);
     if (read_photos(calibration, err) < 0 || search_all(calibration, err) < 0 ||
         check_enough(calibration, err) < 0 ||
+        search_curve_init(&calibration->curve, &calibration->trials, err) < 0 ||
         search_threshold(&calibration->trials, calibration->fpir, &calibration->threshold, err) < 0)
         return -1;
     gallery_set_threshold(calibration->gallery, calibration->threshold);
@@ -265,6 +263,7 @@ int verb_calibrate(int argc, char **argv)
     album_finish(&calibration.impostors);
     album_finish(&calibration.probes);
     search_trials_finish(&calibration.trials);
+    free(calibration.curve.thresholds);
     gallery_destroy(calibration.gallery);
     return result < 0 ? options_fail(&line, &err) : EXIT_OK;
 }

@@ -3,7 +3,7 @@
 #include <math.h>
 
 /* Pixels. */
-enum { WIDTH = 640, HEIGHT = 480, LEFT = 80, RIGHT = 24, TOP = 40, BOTTOM = 60, STEPS = 400 };
+enum { WIDTH = 640, HEIGHT = 480, LEFT = 80, RIGHT = 24, TOP = 40, BOTTOM = 60 };
 enum { INNER_WIDTH = WIDTH - LEFT - RIGHT, INNER_HEIGHT = HEIGHT - TOP - BOTTOM };
 
 static const double decades = 4; /* 0.0001 to 1 */
@@ -46,11 +46,12 @@ static void draw_axes(struct buf *out)
                TOP + INNER_HEIGHT / 2, TOP + INNER_HEIGHT / 2);
 }
 
-static void draw_curve(const struct search_trials *trials, struct buf *out)
+static void draw_curve(const struct search_trials *trials, const struct search_curve *curve,
+                       struct buf *out)
 {
     buf_puts(out, "<path fill=\"none\" stroke=\"#06c\" stroke-width=\"2\" d=\"");
-    for (int i = 0; i <= STEPS; i++) {
-        float threshold = -1 + 2.0f * (float)i / STEPS;
+    for (size_t i = 0; i < curve->count; i++) {
+        float threshold = curve->thresholds[i];
         buf_printf(out, "%c%.1f %.1f ", i ? 'L' : 'M', x_of(search_fpir(trials, threshold).value),
                    y_of(search_fnir(trials, threshold).value));
     }
@@ -85,7 +86,8 @@ static void draw_point(const struct search_trials *trials, float threshold, stru
     buf_printf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"#c30\"/>\n", x, y);
 }
 
-void det_chart_write(const struct search_trials *trials, float threshold, struct buf *out)
+void det_chart_write(const struct search_trials *trials, const struct search_curve *curve,
+                     float threshold, struct buf *out)
 {
     struct rate fpir = search_fpir(trials, threshold), fnir = search_fnir(trials, threshold);
     buf_printf(out,
@@ -99,7 +101,7 @@ void det_chart_write(const struct search_trials *trials, float threshold, struct
                LEFT, (double)threshold, fpir.trials, fnir.trials);
     draw_axes(out);
     if (fnir.trials) {
-        draw_curve(trials, out);
+        draw_curve(trials, curve, out);
         draw_point(trials, threshold, out);
     } else {
         draw_fpir(&fpir, out);

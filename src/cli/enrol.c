@@ -1,5 +1,7 @@
 #include "cli/enrol.h"
 #include "cli/gallery_files.h"
+#include "cli/line.h"
+#include "cli/output.h"
 #include "cli/paths.h"
 #include "face/train.h"
 
@@ -20,9 +22,9 @@ static int report(const struct enrolment *enrolment, const char *what, const cha
         json_decref(answer);
         printf("\n");
     } else {
-        printf("%s %s (%zu photo%s): %s, %zu %s\n", what, name, photos, photos == 1 ? "" : "s",
-               paths_gallery(enrolment->gallery), gallery_people(gallery),
-               gallery_people(gallery) == 1 ? "person" : "people");
+        line_print(stdout, "%s %s (%zu photo%s): %s, %zu %s", what, name, photos,
+                   photos == 1 ? "" : "s", paths_gallery(enrolment->gallery),
+                   gallery_people(gallery), gallery_people(gallery) == 1 ? "person" : "people");
     }
     return 0;
 }
@@ -44,7 +46,7 @@ static int use_photo(struct gallery *gallery, const char *name, const char *phot
         image_finish(&image);
     }
     if (result < 0)
-        fprintf(stderr, "refused  %s: %s\n", photo, reason.message);
+        line_print(stderr, "refused  %s: %s", photo, output_reason(reason.message, photo));
     return result == 0;
 }
 
@@ -150,9 +152,9 @@ int enrol_list(const struct enrolment *enrolment, int count, char **operands, st
     if (enrolment->json)
         result = print_json(gallery, err);
     for (size_t i = 0; !enrolment->json && i < gallery_people(gallery); i++)
-        printf("%-32s %zu photo%s\n", gallery_name(gallery, i),
-               gallery_person_templates(gallery, i),
-               gallery_person_templates(gallery, i) == 1 ? "" : "s");
+        line_print(stdout, "%-32s %zu photo%s", gallery_name(gallery, i),
+                   gallery_person_templates(gallery, i),
+                   gallery_person_templates(gallery, i) == 1 ? "" : "s");
     gallery_destroy(gallery);
     return result;
 }

@@ -1,5 +1,6 @@
 #include "cli/detect_option.h"
 #include "cli/evaluate.h"
+#include "cli/line.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
@@ -164,9 +165,10 @@ static void print_text(const struct evaluation *evaluation)
     }
     for (size_t i = 0; i < evaluation->confusion_count; i++) {
         const struct confusion *confusion = &evaluation->confusions[i];
-        printf("confused           %s taken for %s in %zu photo%s (similarity up to %.2f)\n",
-               confusion->person, confusion->taken_for, confusion->photos,
-               confusion->photos == 1 ? "" : "s", (double)confusion->similarity);
+        line_print(stdout,
+                   "confused           %s taken for %s in %zu photo%s (similarity up to %.2f)",
+                   confusion->person, confusion->taken_for, confusion->photos,
+                   confusion->photos == 1 ? "" : "s", (double)confusion->similarity);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "cli/gallery_files.h"
 #include "base/file.h"
+#include "cli/line.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -46,10 +47,10 @@ static int write_labels(const struct gallery *gallery, const char *gallery_path,
 static void warn_of_unfinished(const struct gallery *gallery, const char *path)
 {
     if (gallery && gallery_unfinished_bytes(gallery))
-        fprintf(
+        line_print(
             stderr,
             "warning: %s: an addition was cut short; its %zu bytes do not count and go with this "
-            "change: enrol that person again\n",
+            "change: enrol that person again",
             path, gallery_unfinished_bytes(gallery));
 }
 
@@ -77,9 +78,10 @@ int gallery_files_save(const struct gallery *gallery, const char *path, int plai
     if (result < 0)
         return -1;
     if (plain)
-        fprintf(stderr,
-                "WARNING: %s is NOT encrypted: whoever can read it has everybody's name and face "
-                "template. Train without --plain to encrypt it.\n",
-                path);
+        line_print(
+            stderr,
+            "WARNING: %s is NOT encrypted: whoever can read it has everybody's name and face "
+            "template. Train without --plain to encrypt it.",
+            path);
     return 0;
 }

@@ -1,4 +1,5 @@
 #include "cli/detect_option.h"
+#include "cli/line.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
@@ -89,8 +90,8 @@ static void add_json(struct identify *identify, const char *file, const struct i
 static void print_text(const struct identify *identify, const char *file, const struct image *image,
                        int count)
 {
-    printf("%s: %dx%d, %d face%s\n", file, image->width, image->height, count,
-           count == 1 ? "" : "s");
+    line_print(stdout, "%s: %dx%d, %d face%s", file, image->width, image->height, count,
+               count == 1 ? "" : "s");
     for (int i = 0; i < count; i++) {
         const struct face *face = &identify->faces[i];
         struct match match;

@@ -1,4 +1,5 @@
 #include "cli/options.h"
+#include "cli/line.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -151,6 +152,6 @@ int options_start(const struct command_line *line, int argc, char **argv, int *f
 
 int options_fail(const struct command_line *line, const struct err *err)
 {
-    fprintf(stderr, "ken %s: %s\n", line->verb, err->message);
+    line_print(stderr, "ken %s: %s", line->verb, err->message);
     return EXIT_FAILED;
 }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,18 +59,37 @@ void output_rate(const struct rate *rate)
                100 * rate->low, 100 * rate->high);
 }
 
+const char *output_reason(const char *reason, const char *path)
+{
+    static const char before[] = "read ";
+    const size_t start = sizeof before - 1, length = strlen(path);
+    if (strncmp(reason, before, start) == 0 && strncmp(reason + start, path, length) == 0 &&
+        strncmp(reason + start + length, ": ", 2) == 0)
+        return reason + start + length + 2;
+    return reason;
+}
+
 static const double between_ms = 200;
 
-void progress_show(void *context, size_t done, size_t all)
+void progress_print(struct progress *progress, const char *format, ...)
 {
-    struct progress *progress = context;
     double now_ms = (double)clock_monotonic_ns() / 1e6;
     if (!isatty(STDERR_FILENO) || (progress->shown && now_ms - progress->shown_ms < between_ms))
         return;
-    fprintf(stderr, "\r%zu of %zu photos", done, all);
+    va_list values;
+    va_start(values, format);
+    fputc('\r', stderr);
+    vfprintf(stderr, format, values);
+    fputs("\033[K", stderr);
+    va_end(values);
     fflush(stderr);
     progress->shown = 1;
     progress->shown_ms = now_ms;
+}
+
+static void show_photos(void *context, size_t done, size_t all)
+{
+    progress_print(context, "%zu of %zu photos", done, all);
 }
 
 void progress_end(struct progress *progress)
@@ -83,7 +103,7 @@ int progress_find_faces(struct album *album, const struct album_options *options
 {
     struct progress progress = {0};
     struct album_options shown = *options;
-    shown.progress = progress_show;
+    shown.progress = show_photos;
     shown.context = &progress;
     int result = album_find_faces(album, &shown, err);
     progress_end(&progress);

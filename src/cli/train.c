@@ -1,6 +1,7 @@
 #include "face/train.h"
 #include "cli/detect_option.h"
 #include "cli/gallery_files.h"
+#include "cli/line.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
@@ -21,6 +22,10 @@ struct train {
     long threads, seed;
     int plain, quiet, json, no_head;
     struct head_options head;
+    struct head_progress first, last; /* epochs of the head; `last.epoch` 0: none yet */
+    struct head_trial tried;
+    int was_tried;
+    struct progress line;
     json_t *photos, *alike, *trial; /* with --json */
     struct face_network network;    /* that made the embeddings */
     float usual_threshold;          /* of that network */
@@ -68,9 +73,10 @@ static void take_photo(void *context, const struct album_photo *photo,
     if (train->json)
         photo_to_json(train, photo, verdict);
     else if (verdict->reason != TRAIN_USED)
-        printf("refused  %s: %s\n", photo->path, verdict->text);
+        line_print(stdout, "refused  %s: %s", photo->path,
+                   output_reason(verdict->text, photo->path));
     else if (!train->quiet)
-        printf("used     %s\n", photo->path);
+        line_print(stdout, "used     %s", photo->path);
 }
 
 static void take_alike(void *context, const struct train_pair *pair)
@@ -86,9 +92,11 @@ static void take_alike(void *context, const struct train_pair *pair)
         json_array_append_new(train->alike, out);
         return;
     }
-    printf("alike    %s and %s (similarity %.2f): one may be taken for the other; check that no\n"
-           "         photo lies in the wrong folder, or set a higher --threshold\n",
-           pair->a, pair->b, (double)pair->similarity);
+    line_print(
+        stdout,
+        "alike    %s and %s (similarity %.2f): one may be taken for the other; check that no",
+        pair->a, pair->b, (double)pair->similarity);
+    puts("         photo lies in the wrong folder, or set a higher --threshold");
 }
 
 static json_t *figures_to_json(const struct head_figures *figures)
@@ -110,47 +118,59 @@ static void trial_to_json(struct train *train, const struct head_trial *trial)
 
 static void print_figures(const char *label, const struct head_figures *figures)
 {
-    printf("%-9sheld-back photos: rank 1 ", label);
+    printf("         %-9srank 1 ", label);
     output_rate(&figures->rank1);
     printf(", FNIR ");
     output_rate(&figures->fnir);
     putchar('\n');
 }
 
-static void take_trial(void *context, const struct head_trial *trial)
+static void print_trial(const struct train *train, const struct head_trial *trial)
 {
-    struct train *train = context;
     if (!trial->trained) {
-        if (!train->json && !train->quiet)
+        if (!train->quiet)
             printf("head     not trained: fewer than %d people with two usable photos\n",
                    HEAD_TRIAL_MIN_PEOPLE);
         return;
     }
-    if (train->json) {
-        trial_to_json(train, trial);
-        return;
-    }
-    printf("head     trained on %zu photos of %zu people; %zu photos held back, %zu of strangers; "
-           "FPIR %.3g\n",
-           trial->photos_trained, trial->people_trained, trial->held_back, trial->strangers,
-           trial->fpir);
-    print_figures("plain", &trial->plain);
-    print_figures("head", &trial->head);
-    printf("head     %s: it finds %zu more, and loses %zu%s\n", trial->kept ? "kept" : "not kept",
+    printf(
+        "head     trained on %zu photos of %zu people in %ld epochs: loss %.4f to %.4f, accuracy "
+        "%.2f to %.2f %%\n",
+        trial->photos_trained, trial->people_trained, train->last.epochs, train->first.loss,
+        train->last.loss, 100 * train->first.accuracy, 100 * train->last.accuracy);
+    printf("         tried on %zu photos held back, and at an FPIR of %.3g on %zu of strangers:\n",
+           trial->held_back, trial->fpir, trial->strangers);
+    print_figures("without", &trial->plain);
+    print_figures("with", &trial->head);
+    printf("         %s: it finds %zu more, and loses %zu%s\n", trial->kept ? "kept" : "not kept",
            trial->gained, trial->lost,
            trial->kept ? "" : "; it must gain by more than chance, and rank 1 must not fall");
 }
 
-/* With --json a line of JSON on standard error, since standard output is one document. */
+static void take_trial(void *context, const struct head_trial *trial)
+{
+    struct train *train = context;
+    progress_end(&train->line);
+    train->tried = *trial;
+    train->was_tried = 1;
+    if (train->json && trial->trained)
+        trial_to_json(train, trial);
+}
+
+/* Where it is asked to look, people see one line, and with --json programs a line of JSON for each
+ * epoch: on standard error, since standard output is one document. */
 static void take_epoch(void *context, const struct head_progress *progress)
 {
-    const struct train *train = context;
+    struct train *train = context;
+    if (train->last.epoch == 0)
+        train->first = *progress;
+    train->last = *progress;
     if (train->json)
         fprintf(stderr, "{\"epoch\": %ld, \"epochs\": %ld, \"loss\": %.4f, \"accuracy\": %.4f}\n",
                 progress->epoch, progress->epochs, progress->loss, progress->accuracy);
-    else if (!train->quiet)
-        printf("epoch    %ld of %ld: loss %.4f, accuracy %.2f %%\n", progress->epoch,
-               progress->epochs, progress->loss, 100 * progress->accuracy);
+    else
+        progress_print(&train->line, "head: epoch %ld of %ld, loss %.4f, accuracy %.2f %%",
+                       progress->epoch, progress->epochs, progress->loss, 100 * progress->accuracy);
 }
 
 static void print_json(struct train *train, const struct gallery *gallery,
@@ -189,9 +209,12 @@ static void print_summary(const struct train *train, const struct train_summary 
     for (int i = TRAIN_USED + 1; i < TRAIN_REASONS; i++)
         if (summary->reasons[i])
             printf("%8zu %s\n", summary->reasons[i], plain_words[i]);
-    printf("%zu %s enrolled from %zu photos, %zu refused: %s%s\n", summary->people,
-           summary->people == 1 ? "person" : "people", summary->used, summary->refused, path,
-           train->plain ? " (not encrypted)" : "");
+    if (train->was_tried)
+        print_trial(train, &train->tried);
+    line_print(stdout, "%zu %s enrolled from %zu photo%s, %zu refused: %s%s", summary->people,
+               summary->people == 1 ? "person" : "people", summary->used,
+               summary->used == 1 ? "" : "s", summary->refused, path,
+               train->plain ? " (not encrypted)" : "");
 }
 
 static int train_and_save(struct train *train, const struct album *album, struct gallery *gallery,
@@ -244,8 +267,9 @@ static int find_faces(struct train *train, struct album *album, const char *fold
     train->usual_threshold = face_models_threshold(models);
     int result = album_add_people(album, folder, err);
     if (album->passed_over)
-        fprintf(stderr, "warning: %zu file%s beside the persons' folders in %s: whose? Not used.\n",
-                album->passed_over, album->passed_over == 1 ? " lies" : "s lie", folder);
+        line_print(stderr,
+                   "warning: %zu file%s beside the persons' folders in %s: whose? Not used.",
+                   album->passed_over, album->passed_over == 1 ? " lies" : "s lie", folder);
     struct album_options options = {.models = models,
                                     .detect = train->detect,
                                     .exact = 1,

@@ -210,6 +210,54 @@ int search_threshold(const struct search_trials *trials, double fpir, float *thr
     return 0;
 }
 
+static int by_similarity(const void *a, const void *b)
+{
+    const struct search_trial *first = a, *second = b;
+    return (first->similarity > second->similarity) - (first->similarity < second->similarity);
+}
+
+static int has_changed(size_t hits, size_t last)
+{
+    enum { PART = 64 };
+    return (hits > last ? hits - last : last - hits) > last / PART;
+}
+
+int search_curve_init(struct search_curve *curve, const struct search_trials *trials,
+                      struct err *err)
+{
+    size_t passed = 0, missed = 0, last_passed, last_missed, count = trials->count;
+    struct search_trial *sorted = calloc(count + 1, sizeof *sorted);
+    *curve = (struct search_curve){calloc(count + 2, sizeof *curve->thresholds), 0};
+    if (!sorted || !curve->thresholds) {
+        free(sorted);
+        free(curve->thresholds);
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu searches", count);
+    }
+    if (count > 0)
+        memcpy(sorted, trials->all, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_similarity);
+    for (size_t i = 0; i < count; i++) {
+        passed += !sorted[i].mated && !sorted[i].failed;
+        missed += sorted[i].mated && !sorted[i].right;
+    }
+    curve->thresholds[curve->count++] = -1;
+    last_passed = passed;
+    last_missed = missed;
+    for (size_t i = 0; i < count; i++) {
+        passed -= !sorted[i].mated && !sorted[i].failed;
+        missed += sorted[i].mated && sorted[i].right;
+        if (i + 1 < count &&
+            (sorted[i + 1].similarity <= sorted[i].similarity ||
+             (!has_changed(passed, last_passed) && !has_changed(missed, last_missed))))
+            continue;
+        curve->thresholds[curve->count++] = nextafterf(sorted[i].similarity, 2);
+        last_passed = passed;
+        last_missed = missed;
+    }
+    free(sorted);
+    return 0;
+}
+
 size_t search_least_trials(double rate)
 {
     return (size_t)ceil(3 / rate - 1e-9);

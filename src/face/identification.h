@@ -54,6 +54,15 @@ struct rate search_rank1(const struct search_trials *trials); /* mated: the pers
 int search_threshold(const struct search_trials *trials, double fpir, float *threshold,
                      struct err *err) MUST_USE;
 
+/* Thresholds, rising, between which neither rate changes by more than a sixty-fourth (one hit,
+ * where there are few): the DET curve's points. To be freed. */
+struct search_curve {
+    float *thresholds;
+    size_t count;
+};
+int search_curve_init(struct search_curve *curve, const struct search_trials *trials,
+                      struct err *err) MUST_USE;
+
 /* The rule of three: where not one of n trials hits, the true rate is below 3 / n with 95 %
  * confidence; so this many are the least that can speak of `rate`. */
 size_t search_least_trials(double rate);

@@ -177,6 +177,50 @@ static void an_enrolled_photo_is_compared_with_the_others_alone(void **state)
     gallery_destroy(gallery);
 }
 
+/* Every step of a small set is a point, also steps much smaller than a hundredth. */
+static void the_curve_has_each_step(void **state)
+{
+    (void)state;
+    struct search_trials trials = {0};
+    struct search_curve curve;
+    struct err err;
+    put(&trials, 0.5f, 0, 0, 0);
+    put(&trials, 0.5003f, 0, 0, 0);
+    put(&trials, 0.5006f, 1, 1, 0);
+    put(&trials, 0.5003f, 0, 0, 0);
+    put(&trials, -1, 1, 0, 1);
+    put(&trials, 0.7f, 1, 1, 0);
+    assert_int_equal(search_curve_init(&curve, &trials, &err), 0);
+    static const size_t rates[][2] = {{3, 1}, {2, 1}, {0, 1}, {0, 2}, {0, 3}};
+    assert_int_equal(curve.count, sizeof rates / sizeof *rates);
+    for (size_t i = 0; i < curve.count; i++) {
+        assert_int_equal(search_fpir(&trials, curve.thresholds[i]).hits, rates[i][0]);
+        assert_int_equal(search_fnir(&trials, curve.thresholds[i]).hits, rates[i][1]);
+        assert_true(i == 0 || curve.thresholds[i] > curve.thresholds[i - 1]);
+    }
+    free(curve.thresholds);
+    search_trials_finish(&trials);
+}
+
+/* The rare false positives, which a rate of 0.0001 is about, are all told apart; the many are not.
+ */
+static void the_curve_of_many_is_fine_at_its_end_and_short(void **state)
+{
+    (void)state;
+    enum { STRANGERS = 20000 };
+    struct search_trials trials = {0};
+    struct search_curve curve;
+    struct err err;
+    for (int i = 0; i < STRANGERS; i++)
+        put(&trials, (float)i / STRANGERS, 0, 0, 0);
+    assert_int_equal(search_curve_init(&curve, &trials, &err), 0);
+    assert_in_range(curve.count, 100, 1000);
+    for (size_t i = 0; i < 64; i++)
+        assert_int_equal(search_fpir(&trials, curve.thresholds[curve.count - 1 - i]).hits, i);
+    free(curve.thresholds);
+    search_trials_finish(&trials);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +234,8 @@ int main(void)
         cmocka_unit_test(misses_are_wrong_people_low_scores_and_photos_without_face),
         cmocka_unit_test(photos_are_mated_by_their_folders_name),
         cmocka_unit_test(an_enrolled_photo_is_compared_with_the_others_alone),
+        cmocka_unit_test(the_curve_has_each_step),
+        cmocka_unit_test(the_curve_of_many_is_fine_at_its_end_and_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
