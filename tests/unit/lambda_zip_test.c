@@ -149,6 +149,22 @@ static void an_archive_past_the_limit_is_refused(void **state)
     assert_int_equal(err.code, ERR_TOO_BIG);
 }
 
+static void what_says_it_is_too_large_is_not_unpacked(void **state)
+{
+    enum { SIZE_AT = 22, DIRECTORY_SIZE_AT = 24 };
+    const struct entry entry = {"a", "five!", 0, 0, NULL};
+    const uint8_t size_of_300_mb[] = {0, 0, 0, 0x13};
+    struct err err = {0};
+    (void)state;
+    size_t size = make_zip(&entry, 1);
+    char *directory = memmem(archive_bytes, size, "PK\1\2", 4);
+    assert_non_null(directory);
+    memcpy(archive_bytes + SIZE_AT, size_of_300_mb, sizeof size_of_300_mb);
+    memcpy(directory + DIRECTORY_SIZE_AT, size_of_300_mb, sizeof size_of_300_mb);
+    assert_int_equal(zip_unpack(archive_bytes, size, inside, &err), -1);
+    assert_int_equal(err.code, ERR_TOO_BIG);
+}
+
 static void a_bomb_is_refused(void **state)
 {
     (void)state;
@@ -226,6 +242,7 @@ int main(void)
         CASE(nothing_is_written_through_a_link),
         CASE(what_is_no_zip_is_refused),
         CASE(an_archive_past_the_limit_is_refused),
+        CASE(what_says_it_is_too_large_is_not_unpacked),
         CASE(a_bomb_is_refused),
         CASE(a_folder_in_use_is_left_alone),
         CASE(files_come_out_read_only_with_their_modes),

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -68,6 +69,12 @@ static int make_parents(const struct unpacking *u, const char *path, struct err 
     return 0;
 }
 
+static int too_large(struct err *err)
+{
+    return err_set(err, ERR_TOO_BIG, "Unzipped size must be smaller than %zu bytes",
+                   ZIP_MAX_UNPACKED_BYTES);
+}
+
 static int copy_data(struct unpacking *u, int fd, const char *path, struct err *err)
 {
     const void *block;
@@ -81,8 +88,7 @@ static int copy_data(struct unpacking *u, int fd, const char *path, struct err *
             return err_set(err, ERR_INVALID, "unpack zip: %s: %s", path,
                            u->lib.error_string(u->archive));
         if (size > ZIP_MAX_UNPACKED_BYTES - u->bytes)
-            return err_set(err, ERR_TOO_BIG, "Unzipped size must be smaller than %zu bytes",
-                           ZIP_MAX_UNPACKED_BYTES);
+            return too_large(err);
         u->bytes += size;
         if (file_write_all(fd, block, size, err) < 0)
             return err_wrap(err, "unpack zip: %s", path);
@@ -130,6 +136,9 @@ static int unpack_entry(struct unpacking *u, struct archive_entry *entry, struct
     if (make_parents(u, path, err) < 0)
         return -1;
     mode_t type = u->lib.entry_filetype(entry);
+    la_int64_t bytes = u->lib.entry_size(entry); /* as it says; what comes is counted too */
+    if (bytes > 0 && (uint64_t)bytes > ZIP_MAX_UNPACKED_BYTES - u->bytes)
+        return too_large(err);
     if (type == AE_IFDIR)
         return 0; /* made on the way to its files, or by its own name's '/' */
     if (type == AE_IFLNK)
@@ -159,8 +168,7 @@ static int unpack_all(struct unpacking *u, struct err *err)
 int zip_unpack(const void *data, size_t size, const char *folder, struct err *err)
 {
     if (size > ZIP_MAX_UNPACKED_BYTES)
-        return err_set(err, ERR_TOO_BIG, "Unzipped size must be smaller than %zu bytes",
-                       ZIP_MAX_UNPACKED_BYTES);
+        return too_large(err);
     struct unpacking u = {.folder = folder};
     if (libarchive_load(&u.lib, err) < 0)
         return err_wrap(err, "unpack zip");
