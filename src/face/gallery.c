@@ -133,11 +133,6 @@ void gallery_set_threshold(struct gallery *gallery, float threshold)
     gallery->threshold = threshold;
 }
 
-struct face_network gallery_network(const struct gallery *gallery)
-{
-    return gallery->network;
-}
-
 void gallery_set_network(struct gallery *gallery, const struct face_network *network)
 {
     const struct face_network *own = &gallery->network;

@@ -95,7 +95,6 @@ size_t gallery_person_templates(const struct gallery *gallery, size_t person); /
  * FACE_EMBEDDING_FLOATS. */
 void gallery_template(const struct gallery *gallery, size_t person, size_t index, float *out);
 /* The network whose embeddings the templates are; it is kept in the file. */
-struct face_network gallery_network(const struct gallery *gallery);
 void gallery_set_network(struct gallery *gallery, const struct face_network *network);
 /* ERR_INVALID where somebody is enrolled with another network than `network`. Files from before
  * networks were recorded (identity 0) pass for any of FACE_EMBEDDING_FLOATS: there was but one. */
