@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "cloud/sqlite/database.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -204,6 +206,39 @@ static void a_first_write_that_cannot_make_the_file_fails_and_the_next_tries_aga
     assert_int_equal(count_rows(f), 1);
 }
 
+/* As another program sees it: SQLite's lock of who has the file open. */
+static int is_locked(const char *path)
+{
+    enum { SHARED_FIRST = 0x40000002, SHARED_BYTES = 510 };
+    pid_t child = fork();
+    if (child == 0) {
+        struct flock lock = {.l_type = F_WRLCK,
+                             .l_whence = SEEK_SET,
+                             .l_start = SHARED_FIRST,
+                             .l_len = SHARED_BYTES};
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        _exit(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 ? lock.l_type != F_UNLCK : 2);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+static void a_first_write_leaves_the_lock_of_those_who_read(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    int a = 7, b = 8;
+    assert_int_equal(database_write(f->database, insert, &a, &err), 0);
+    database_close(f->database);
+    f->database = database_open(f->path, schema, &err);
+    assert_non_null(f->database);
+    assert_int_equal(count_rows(f), 1);
+    assert_true(is_locked(f->path));
+    assert_int_equal(database_write(f->database, insert, &b, &err), 0);
+    assert_true(is_locked(f->path));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -217,6 +252,7 @@ int main(void)
         TEST(writers_share_batches_and_keep_their_own_result),
         TEST(rows_survive_a_restart),
         TEST(the_first_write_makes_the_file),
+        TEST(a_first_write_leaves_the_lock_of_those_who_read),
         TEST(readers_of_what_is_not_there_yet_cannot_write),
         TEST(a_first_write_that_cannot_make_the_file_fails_and_the_next_tries_again),
     };

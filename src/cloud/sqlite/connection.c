@@ -53,10 +53,12 @@ void connection_close(struct connection *connection)
     free(connection);
 }
 
-/* SQLite would make it readable for all; its log gets the mode of the file. */
+/* SQLite would make it readable for all; its log gets the mode of the file. One that is there is
+ * not opened: closing it would end this process's locks on it, and the next program that looks into
+ * it would fold and remove the log under the others here. */
 static void make_file(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0)
         close(fd);
 }
