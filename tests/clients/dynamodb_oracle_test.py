@@ -57,7 +57,7 @@ OWN = [(r"operand type: \w+$", r"typeSet: ALLOWED_FOR_\w+_OPERAND$"),
        (r"^Invalid|document path|data type", r"38 digits"), (r"{N:", r"{N:"), (r"{B:", r"HeapByteBuffer"),
        # DynamoDB Local looks at keys behind the condition
        (r"This attribute is part of the key$", r"conditional request failed$|document path|data type|part of the key$"),
-       (r"does not exist in the item$|data type$", r"document path"), (r"document path", r"data type$"),
+       (r"does not exist in the item$|data type$", r"document path|data type|38 digits"), (r"document path", r"data type$"),
        # what an update cannot do is a reason of its transaction there, as its condition is
        (r"^Transaction cancelled", r"document path|data type|38 digits|does not exist in the item|magnitude"),
        (r"\[.*ValidationError", r"\[(None, |ConditionalCheckFailed, )*(ValidationError|ConditionalCheckFailed)")]
