@@ -101,9 +101,10 @@ int alarm_copy_metrics(struct metrics_call *call, json_t *alarm)
     struct queries queries = {0};
     struct math_value value;
     size_t i;
-    json_t *query, *list = json_array();
+    json_t *query;
     if (refuse_metric(call) < 0)
         return -1;
+    json_t *list = json_array();
     json_array_foreach(given, i, query)
     {
         json_array_append_new(list, plain_query(query));
