@@ -267,7 +267,7 @@ static int is_unnamed(void *context, const char *path, const char *name)
 {
     const struct digests *all = context;
     (void)path;
-    return !bsearch(name, all->hex, all->count, sizeof *all->hex, by_text);
+    return !all->count || !bsearch(name, all->hex, all->count, sizeof *all->hex, by_text);
 }
 
 static int is_old(void *context, const char *path, const char *name)
