@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "edge/recording.h"
 #include "edge/spool.h"
 #include "edge/uplink.h"
 #include "video/retention.h"
@@ -19,7 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_TRIES = 100, NAME_PAUSE_MS = 10 };
 #define MAX_FRAME_BYTES ((size_t)64 * 1024 * 1024)
 
 struct sender {
@@ -149,30 +149,6 @@ static char *full_path(const char *path)
     return full;
 }
 
-/* The recording, which may still have ".part" behind its name. */
-static int stat_recording(const char *path, struct stat *status)
-{
-    char part[4096 + 8];
-    if (stat(path, status) == 0)
-        return 0;
-    snprintf(part, sizeof part, "%s.part", path);
-    return stat(part, status);
-}
-
-/* A recording is queued just before it gets its name. */
-static int open_recording(const char *path)
-{
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    for (int i = 0; fd < 0 && errno == ENOENT && i < NAME_TRIES; i++) {
-        if (stat_recording(path, &status) < 0)
-            break; /* gone, with errno */
-        clock_sleep_until_ns(clock_monotonic_ns() + NAME_PAUSE_MS * 1000000ull);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-    }
-    return fd;
-}
-
 /* What is known of the upload. */
 static struct s3_upload upload_of(struct sender *sender)
 {
@@ -202,9 +178,9 @@ static enum outcome send_video(struct sender *sender, struct err *err)
 {
     struct stat status;
     const char *path = text_of(sender, "path");
-    int fd = open_recording(path);
+    int fd = recording_await_name(path) < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &status) < 0) {
-        int gone = errno == ENOENT && stat_recording(path, &status) < 0;
+        int gone = errno == ENOENT && recording_stat(path, &status) < 0;
         err_set_errno(err, "send %s", path);
         if (fd >= 0)
             close(fd);
@@ -350,7 +326,7 @@ int sender_queue_video(struct edge_run *run, const char *path, struct err *err)
 {
     struct stat status;
     char *full = full_path(path);
-    if (!full || stat_recording(full, &status) < 0) {
+    if (!full || recording_stat(full, &status) < 0) {
         free(full);
         return err_set_errno(err, "queue %s", path);
     }

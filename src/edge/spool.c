@@ -285,6 +285,7 @@ size_t spool_add_all(struct spool *spool, const struct spool_item items[], size_
         spool->bytes -= bytes_of(&files[i].entry);
     while (entered < written && enter(spool, &files[entered].entry, err) == 0)
         entered++;
+    spool_unwrite(spool->folder_fd, files + entered, written - entered); /* no room in memory */
     pthread_cond_broadcast(&spool->changed);
     pthread_mutex_unlock(&spool->lock);
     return entered;
@@ -342,7 +343,7 @@ int spool_rewrite(struct spool *spool, uint64_t id, const char *meta, struct err
     pthread_mutex_unlock(&spool->lock);
     if (!entry || strlen(meta) > SPOOL_MAX_META_BYTES)
         return err_set(err, ERR_NOT_FOUND, "write queue: item %" PRIu64 " is gone", id);
-    return spool_write(spool->folder_fd, &file, 1, err) == 1 ? 0 : -1;
+    return spool_rewrite_file(spool->folder_fd, &file, err);
 }
 
 static void take_out(struct spool *spool, uint64_t id, int keep_aside)

@@ -8,10 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+static void write_name(const struct spool_entry *entry, const char *suffix,
+                       char name[SPOOL_NAME_BYTES])
+{
+    snprintf(name, SPOOL_NAME_BYTES, "%020" PRIu64 "-%d-%" PRIu64 ".item%s", entry->id,
+             (int)entry->rank, entry->outside, suffix);
+}
+
 void spool_name(const struct spool_entry *entry, char name[SPOOL_NAME_BYTES])
 {
-    snprintf(name, SPOOL_NAME_BYTES, "%020" PRIu64 "-%d-%" PRIu64 ".item", entry->id,
-             (int)entry->rank, entry->outside);
+    write_name(entry, "", name);
 }
 
 int spool_parse_name(const char *name, struct spool_entry *entry)
@@ -28,8 +34,7 @@ int spool_parse_name(const char *name, struct spool_entry *entry)
 /* The name it has until it is whole. */
 static void fresh_name(const struct spool_entry *entry, char name[SPOOL_NAME_BYTES])
 {
-    spool_name(entry, name);
-    strcat(name, ".new");
+    write_name(entry, ".new", name);
 }
 
 static int write_all(int fd, const struct spool_item *item, struct err *err)
@@ -91,10 +96,28 @@ size_t spool_write(int folder, const struct spool_file files[], size_t count, st
     if (named == 0 || fsync(folder) == 0)
         return named;
     err_set_errno(err, "write the queue's folder");
-    for (size_t i = 0; i < named; i++) {
+    spool_unwrite(folder, files, named);
+    return 0;
+}
+
+void spool_unwrite(int folder, const struct spool_file files[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
         char name[SPOOL_NAME_BYTES];
         spool_name(&files[i].entry, name);
         unlinkat(folder, name, 0);
     }
-    return 0;
+}
+
+int spool_rewrite_file(int folder, const struct spool_file *file, struct err *err)
+{
+    int fd = begin(folder, file, err);
+    int result = fd < 0 ? -1 : finish(folder, file, fd, err);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && result < 0)
+        take_back(folder, file);
+    if (result == 0 && fsync(folder) < 0)
+        return err_set_errno(err, "write the queue's folder");
+    return result;
 }

@@ -27,5 +27,10 @@ int spool_parse_name(const char *name, struct spool_entry *entry) MUST_USE;
  * and whole; nothing is left of the others, and `err` says why. */
 size_t spool_write(int folder, const struct spool_file files[], size_t count,
                    struct err *err) MUST_USE;
+/* Removes those that were written. */
+void spool_unwrite(int folder, const struct spool_file files[], size_t count);
+/* Puts another content in the place of a file that is there: after a failure it has the one or the
+ * other, whole. */
+int spool_rewrite_file(int folder, const struct spool_file *file, struct err *err) MUST_USE;
 
 #endif

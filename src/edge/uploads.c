@@ -1,6 +1,6 @@
 #include "edge/uploads.h"
 
-#include "base/clock.h"
+#include "edge/recording.h"
 #include "edge/retry.h"
 #include "edge/uplink.h"
 
@@ -8,26 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_WAITING = 1000, NAME_TRIES = 100, NAME_PAUSE_MS = 20 };
-
 struct uploads {
     struct edge_run *run;
     struct queue *paths;
     pthread_t thread;
-    atomic_int ending; /* the run is about to tell how it went */
-    struct err first;  /* of those that stay here */
+    atomic_int ending;   /* the run is about to tell how it went */
+    atomic_int left_out; /* there was no room for one */
+    struct err first;    /* of those that stay here */
 };
-
-/* The recorder tells of a file just before that gets its name. */
-static void await_name(const char *path)
-{
-    for (int i = 0; i < NAME_TRIES && access(path, F_OK) < 0; i++)
-        clock_sleep_until_ns(clock_monotonic_ns() + NAME_PAUSE_MS * 1000000u);
-}
 
 static int put(const struct edge_run *run, const char *path, struct err *err)
 {
     struct retry retry;
+    if (recording_await_name(path) < 0)
+        return err_set_errno(err, "send %s", path);
     struct uplink *uplink = uplink_open(run->options->deployment, err);
     if (!uplink)
         return -1;
@@ -57,7 +51,6 @@ static void *work(void *argument)
     struct uploads *uploads = argument;
     for (char *path; (path = queue_pop(uploads->paths)); free(path)) {
         struct err err = {0};
-        await_name(path);
         if (put(uploads->run, path, &err) < 0)
             stays_here(uploads, path, &err);
     }
@@ -69,7 +62,7 @@ struct uploads *uploads_start(struct edge_run *run, struct err *err)
     struct uploads *uploads = calloc(1, sizeof *uploads);
     if (uploads) {
         uploads->run = run;
-        uploads->paths = queue_create(MAX_WAITING, err);
+        uploads->paths = queue_create(UPLOADS_MAX_WAITING, err);
     }
     if (uploads && uploads->paths && pthread_create(&uploads->thread, NULL, work, uploads) == 0)
         return uploads;
@@ -86,6 +79,7 @@ void uploads_add(struct uploads *uploads, const char *path)
     if (copy && queue_try_push(uploads->paths, copy) == 0)
         return;
     free(copy);
+    atomic_store(&uploads->left_out, 1);
     edge_notice(uploads->run, "too many recordings wait for the network: %s stays here", path);
 }
 
@@ -102,6 +96,8 @@ int uploads_finish(struct uploads *uploads, struct err *err)
     queue_close(uploads->paths);
     pthread_join(uploads->thread, NULL);
     *err = uploads->first;
+    if (err->code == ERR_NONE && atomic_load(&uploads->left_out))
+        err_set(err, ERR_BUSY, "too many recordings waited for the network: some stay here");
     queue_destroy(uploads->paths);
     free(uploads);
     return err->code == ERR_NONE ? 0 : -1;

@@ -8,6 +8,8 @@
  * does not get through stays in the work folder, and is told of. Inside the edge module only. */
 struct uploads;
 
+enum { UPLOADS_MAX_WAITING = 1000 }; /* one more is told of, and stays */
+
 struct uploads *uploads_start(struct edge_run *run, struct err *err);
 
 /* Never waits. The file is complete, but may get its name only now. */

@@ -1,3 +1,5 @@
+#include "edge/archive.h"
+#include "edge/uploads.h"
 #include "edge_device.h"
 
 /* What becomes of the recording of a run. */
@@ -105,6 +107,62 @@ static void without_an_event_there_is_nothing_to_store(void **state)
     assert_int_equal(atomic_load(&d.fake.videos), 0);
 }
 
+/* One file more than may wait: who looks at the end must not read that all of them are stored. */
+static void one_that_there_is_no_room_for_is_told_of(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    const struct edge_listener listener = {.context = &d.seen, .notice = on_notice};
+    struct edge_run run = {.options = &d.options, .listener = &listener};
+    pthread_mutex_init(&run.lock, NULL);
+    d.fake.delay_puts_ms = 200;
+    struct uploads *uploads = uploads_start(&run, &d.err);
+    assert_non_null(uploads);
+    for (int i = 0; i < UPLOADS_MAX_WAITING + 2; i++) /* one is on its way */
+        uploads_add(uploads, video);
+    d.fake.delay_puts_ms = 0;
+    uploads_end(uploads);
+    assert_int_equal(uploads_finish(uploads, &d.err), -1);
+    assert_non_null(strstr(d.err.message, "stay here"));
+    assert_true(d.seen.notices >= 1);
+    fake_stop(&d.fake);
+    pthread_mutex_destroy(&run.lock);
+}
+
+static void a_recording_from_an_engine_without_parts_comes_whole(void **state)
+{
+    (void)state;
+    struct device d;
+    struct stat about;
+    char path[128];
+    prepare(&d);
+    d.fake.stored_bytes = 9 << 20; /* more than a part */
+    snprintf(path, sizeof path, "%s/back.mp4", folder);
+    alarm(60); /* it came again and again */
+    assert_int_equal(archive_fetch(&d.deployment, "back.mp4", folder, &d.err), -1); /* no video */
+    alarm(0);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_size, 9 << 20);
+    fake_stop(&d.fake);
+}
+
+static void a_recording_that_does_not_come_leaves_the_one_that_is_there(void **state)
+{
+    (void)state;
+    struct device d;
+    char path[128];
+    prepare(&d);
+    d.fake.fail_status = 403;
+    atomic_store(&d.fake.fail_next, 100);
+    snprintf(path, sizeof path, "%s/kept.mp4", folder);
+    assert_int_equal(file_write(path, "kept", 4, 0600, &d.err), 0);
+    assert_int_equal(archive_fetch(&d.deployment, "kept.mp4", folder, &d.err), -1);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(files_in(folder, ".part"), 0);
+    fake_stop(&d.fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +171,9 @@ int main(void)
         cmocka_unit_test(segments_without_a_queue_are_all_stored),
         cmocka_unit_test(segments_that_cannot_be_sent_are_told_of),
         cmocka_unit_test(without_an_event_there_is_nothing_to_store),
+        cmocka_unit_test(one_that_there_is_no_room_for_is_told_of),
+        cmocka_unit_test(a_recording_from_an_engine_without_parts_comes_whole),
+        cmocka_unit_test(a_recording_that_does_not_come_leaves_the_one_that_is_there),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -22,6 +22,8 @@ struct fake_cloud {
     int fail_status;       /* 0: break the connection */
     const char *fail_body; /* of failures */
     int delay_ms;          /* before each answer to a GET */
+    atomic_int delay_puts_ms;
+    size_t stored_bytes; /* of the video that is in its bucket; it comes whole, whatever is asked */
     /* what came */
     atomic_int puts, gets, posts, videos, api_keys; /* gets: questions, the posts included */
     atomic_long video_bytes, posted_bytes;
@@ -75,6 +77,17 @@ static inline enum MHD_Result fake_answer(struct fake_cloud *fake,
     return fake_reply(connection, 200, body);
 }
 
+static inline enum MHD_Result fake_stored(const struct fake_cloud *fake,
+                                          struct MHD_Connection *connection)
+{
+    void *zeros = calloc(1, fake->stored_bytes);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(fake->stored_bytes, zeros, MHD_RESPMEM_MUST_FREE);
+    enum MHD_Result result = MHD_queue_response(connection, 200, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
 static inline enum MHD_Result fake_handle(void *context, struct MHD_Connection *connection,
                                           const char *url, const char *method, const char *version,
                                           const char *data, size_t *size, void **state)
@@ -97,7 +110,9 @@ static inline enum MHD_Result fake_handle(void *context, struct MHD_Connection *
     if (strcmp(method, "PUT") == 0) {
         if (fake_takes(&fake->fail_puts))
             return fake_fail(fake, connection);
-        int video = strncmp(url, "/videos/", 8) == 0;
+        int video = strncmp(url, "/videos/", 8) == 0, delay_ms = atomic_load(&fake->delay_puts_ms);
+        struct timespec delay = {delay_ms / 1000, delay_ms % 1000 * 1000000L};
+        nanosleep(&delay, NULL);
         atomic_fetch_add(video ? &fake->videos : &fake->puts, 1);
         if (video)
             atomic_fetch_add(&fake->video_bytes, (long)request->body_bytes);
@@ -108,6 +123,8 @@ static inline enum MHD_Result fake_handle(void *context, struct MHD_Connection *
         atomic_fetch_add(&fake->posts, 1);
         atomic_fetch_add(&fake->posted_bytes, (long)request->body_bytes);
     }
+    if (fake->stored_bytes && strncmp(url, "/videos/", 8) == 0)
+        return fake_stored(fake, connection);
     if (MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "x-api-key"))
         atomic_fetch_add(&fake->api_keys, 1);
     return fake_takes(&fake->fail_next) ? fake_fail(fake, connection)
