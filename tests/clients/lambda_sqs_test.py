@@ -90,13 +90,13 @@ class QueueTest(clouds.Case):
     def test_wrong_mappings_are_refused(self):
         self.create("refused")
         _, arn = self.queue("refused")
-        wrong = [{"BatchSize": 0}, {"MaximumBatchingWindowInSeconds": 301}]
+        wrong = [{"BatchSize": 0}, {"MaximumBatchingWindowInSeconds": 301}, {"FunctionResponseTypes": ["x"]}]
         if self.knows("ScalingConfig"):
             wrong.append({"ScalingConfig": {"MaximumConcurrency": 1}})
         for settings in wrong:
             with self.subTest(settings=settings):
                 self.refused("ValidationException", self.map, arn=arn, function="refused", **settings)
-        for settings in ({"BatchSize": 11}, {"FunctionResponseTypes": ["x"]}):
+        for settings in ({"BatchSize": 11}, {"FilterCriteria": {"Filters": [{}]}}):
             with self.subTest(settings=settings):
                 self.refused("InvalidParameterValueException", self.map, arn=arn,
                              function="refused", **settings)

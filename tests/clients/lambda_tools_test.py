@@ -265,6 +265,52 @@ class Lookups(ToolsCase):
                  {"FunctionName": "f", "MaximumRetryAttempts": 3},
                  "Value '3' at 'maximumRetryAttempts' failed to satisfy constraint: Member must have "
                  "value less than or equal to 2"),
+                (self.client.invoke, {"FunctionName": "f", "LogType": "Foo"},
+                 "Value 'Foo' at 'logType' failed to satisfy constraint: Member must satisfy enum value set: "
+                 "[Tail, None]"),
+                (self.client.create_function, {**made, "Handler": "a b"},
+                 "Value 'a b' at 'handler' failed to satisfy constraint: Member must satisfy regular expression "
+                 "pattern: [^\\s]+"),
+                (self.client.create_function, {**made, "TracingConfig": {"Mode": "Foo"}},
+                 "Value 'Foo' at 'tracingConfig.mode' failed to satisfy constraint: Member must satisfy enum "
+                 "value set: [Active, PassThrough]"),
+                (self.client.create_function, {**made, "SnapStart": {"ApplyOn": "Foo"}},
+                 "Value 'Foo' at 'snapStart.applyOn' failed to satisfy constraint: Member must satisfy enum value "
+                 "set: [PublishedVersions, None]"),
+                (self.client.create_function, {**made, "Environment": {"Variables": {"1a": "x"}}},
+                 "Value '{1a=x}' at 'environment.variables' failed to satisfy constraint: Map keys must satisfy "
+                 "constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+, Member "
+                 "must not be null]"),
+                (self.client.get_function, {"FunctionName": "x" * 171},
+                 f"Value '{'x' * 171}' at 'functionName' failed to satisfy constraint: Member must have length "
+                 "less than or equal to 170"),
+                (self.client.list_functions, {"FunctionVersion": "foo"},
+                 "Value 'foo' at 'functionVersion' failed to satisfy constraint: Member must satisfy enum value "
+                 "set: [ALL]"),
+                (self.client.create_function_url_config,
+                 {"FunctionName": "f", "AuthType": "NONE", "Cors": {"MaxAge": 90000}},
+                 "Value '90000' at 'cors.maxAge' failed to satisfy constraint: Member must have value less than "
+                 "or equal to 86400"),
+                (self.client.get_function_url_config, {"FunctionName": "f", "Qualifier": "$LATEST"},
+                 "Value '$LATEST' at 'qualifier' failed to satisfy constraint: Member must satisfy regular "
+                 "expression pattern: ((?!^\\d+$)^[0-9a-zA-Z-_]+$)"),
+                (self.client.put_provisioned_concurrency_config,
+                 {"FunctionName": "f", "Qualifier": "1", "ProvisionedConcurrentExecutions": 0},
+                 "Value '0' at 'provisionedConcurrentExecutions' failed to satisfy constraint: Member must have "
+                 "value greater than or equal to 1"),
+                (self.client.put_function_event_invoke_config,
+                 {"FunctionName": "f", "DestinationConfig": {"OnFailure": {"Destination": "foo"}}},
+                 "Value 'foo' at 'destinationConfig.onFailure.destination' failed to satisfy constraint: Member "
+                 "must satisfy regular expression pattern: ^$|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:"
+                 "([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)"),
+                (self.client.create_event_source_mapping,
+                 {"FunctionName": "f", "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q",
+                  "FunctionResponseTypes": ["Foo"]},
+                 "Value '[Foo]' at 'functionResponseTypes' failed to satisfy constraint: Member must satisfy "
+                 "constraint: [Member must satisfy enum value set: [ReportBatchItemFailures], Member must not be "
+                 "null]"),
+                (self.client.untag_resource, {"Resource": self.made["FunctionArn"], "TagKeys": []},
+                 "Value null at 'tagKeys' failed to satisfy constraint: Member must not be null"),
                 (self.client.invoke, {"FunctionName": "f", "InvocationType": "Foo"},
                  "Value 'Foo' at 'invocationType' failed to satisfy constraint: Member must satisfy "
                  "enum value set: [Event, RequestResponse, DryRun]")):
@@ -305,6 +351,107 @@ class Lookups(ToolsCase):
         self.assertEqual(
             self.refused("ResourceNotFoundException", self.client.remove_permission, FunctionName="f",
                          StatementId="none"), "No policy is found for: " + self.made["FunctionArn"])
+        for arn in ("f", "arn:aws:lambda:us-east-1:000000000000:foo:x"):
+            self.assertIn(f"Value '{arn}' at 'resource' failed to satisfy constraint",
+                          self.refused("ValidationException", self.client.list_tags, Resource=arn))
+
+    def test_words_of_wrong_code_and_variables(self):
+        made = {"FunctionName": "wrong", "Runtime": "provided.al2023", "Handler": "x", "Role": ROLE,
+                "Code": {"ZipFile": self.zip}}
+        limit = {"Variables": {"LARGE": "x" * (4096 - len('{"LARGE":""}'))}}
+        refused = lambda **more: self.refused("InvalidParameterValueException", self.client.create_function,
+                                              **{**made, **more})
+        self.assertEqual(refused(Code={"ZipFile": b"this is no zip"}),
+                         "Could not unzip uploaded file. Please check your file, then try to upload again.")
+        for empty in (b"", functions.make_zip({})):
+            self.assertEqual(refused(Code={"ZipFile": empty}), "Uploaded file must be a non-empty zip")
+        self.assertIn("Value nope1.2 at 'runtime' failed to satisfy constraint: Member must satisfy enum value "
+                      "set: [", refused(Runtime="nope1.2"))
+        self.assertEqual(refused(Tags={f"key{i}": "x" for i in range(51)}),
+                         "Number of tags exceeds resource tag limit.")
+        self.assertEqual(refused(FunctionName="x" * 65),
+                         f"1 validation error detected: Value '{'x' * 65}' at 'functionName' failed to satisfy "
+                         "constraint: Member must have length less than or equal to 64")
+        self.assertTrue(refused(Environment={"Variables": {"AWS_REGION": "x", "AWS_LAMBDA_X": "y"}}).endswith(
+            "Reserved keys used in this request: AWS_REGION, AWS_LAMBDA_X"))
+        self.client.update_function_configuration(FunctionName="f", Environment=limit)
+        limit["Variables"]["LARGE"] += "x"
+        self.assertTrue(refused(Environment=limit).endswith(
+            "exceeded the 4KB limit. String measured: " + json.dumps(limit["Variables"], separators=(",", ":"))))
+        self.client.update_function_configuration(FunctionName="f", Environment={})
+        self.assertEqual(
+            self.refused("InvalidParameterValueException", self.client.update_function_code, FunctionName="f",
+                         ImageUri="127.0.0.1/a:b"),
+            "Please don't provide ImageUri when updating a function with packageType Zip.")
+
+    def test_words_of_what_is_not_there(self):
+        arn = self.made["FunctionArn"]
+        none = {"FunctionName": "none"}
+        retries = {"MaximumRetryAttempts": 1}
+        for call, arguments, words in (
+                (self.client.create_function_url_config, {**none, "AuthType": "NONE"}, "Function does not exist"),
+                (self.client.list_function_url_configs, none, "Function does not exist"),
+                (self.client.get_function_url_config, none, "The resource you requested does not exist."),
+                (self.client.put_function_event_invoke_config, {**none, **retries},
+                 "The function doesn't exist."),
+                (self.client.put_function_event_invoke_config,
+                 {"FunctionName": "f", "Qualifier": "nix", **retries}, "The function doesn't exist."),
+                (self.client.get_function_event_invoke_config, none,
+                 f"The function {arn[:-1]}none:$LATEST doesn't have an EventInvokeConfig"),
+                (self.client.put_function_concurrency, {**none, "ReservedConcurrentExecutions": 1},
+                 f"Function not found: {arn[:-1]}none:$LATEST"),
+                (self.client.get_function, {"FunctionName": "x" * 65},
+                 f"Function not found: {arn[:-1]}{'x' * 64}"),
+                (self.client.add_permission,
+                 {"FunctionName": "f", "Qualifier": "nix", "StatementId": "s", "Principal": "*",
+                  "Action": "lambda:InvokeFunction"}, f"Cannot find alias arn: {arn}:nix"),
+                (self.client.get_provisioned_concurrency_config, {"FunctionName": "f", "Qualifier": "nix"},
+                 f"Cannot find alias arn: {arn}:nix"),
+                (self.client.invoke, {"FunctionName": arn.replace("us-east-1", "eu-west-1")},
+                 "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')")):
+            with self.subTest(words=words):
+                self.assertEqual(self.refused("ResourceNotFoundException", call, **arguments), words)
+        self.client.delete_function(FunctionName="f", Qualifier="1233")
+        self.client.delete_function(FunctionName="f", Qualifier="1233")
+
+    def test_a_new_description_is_a_new_version(self):
+        self.create("told")
+        publish = lambda **more: self.client.publish_version(FunctionName="told", **more)
+        self.assertEqual(publish(Description="of the version")["Version"], "1")
+        self.assertEqual(publish()["Version"], "1")
+        self.client.update_function_configuration(FunctionName="told", Description="second")
+        second = publish()
+        self.assertEqual((second["Version"], second["Description"]), ("2", "second"))
+        self.assertEqual(publish(Description="third")["Version"], "2")
+        listed = self.client.list_versions_by_function(FunctionName="told")["Versions"]
+        self.assertEqual([item["FunctionArn"].rsplit(":", 1)[1] for item in listed], ["$LATEST", "1", "2"])
+        self.assertFalse({"State", "LastUpdateStatus", "RuntimeVersionConfig"} & set(listed[0]))
+        if "RuntimeVersionConfig" in self.client.meta.service_model.shape_for("FunctionConfiguration").members:
+            self.assertIn("::runtime:", second["RuntimeVersionConfig"]["RuntimeVersionArn"])
+
+    def test_what_may_be_reserved_and_provisioned(self):
+        self.create("few")
+        self.client.publish_version(FunctionName="few")
+        self.client.create_alias(FunctionName="few", Name="live", FunctionVersion="1")
+        put = self.client.put_function_concurrency
+        provide = self.client.put_provisioned_concurrency_config
+        self.assertEqual(
+            self.refused("InvalidParameterValueException", put, FunctionName="few",
+                         ReservedConcurrentExecutions=901),
+            "Specified ReservedConcurrentExecutions for function decreases account's "
+            "UnreservedConcurrentExecution below its minimum value of [100].")
+        provide(FunctionName="few", Qualifier="1", ProvisionedConcurrentExecutions=1)
+        self.assertEqual(
+            self.refused("InvalidParameterValueException", put, FunctionName="few",
+                         ReservedConcurrentExecutions=0),
+            " ReservedConcurrentExecutions  0 should not be lower than function's total provisioned "
+            "concurrency [1].")
+        self.assertEqual(
+            self.refused("ResourceConflictException", provide, FunctionName="few", Qualifier="live",
+                         ProvisionedConcurrentExecutions=1),
+            "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version")
+        for _ in range(2):
+            self.client.delete_provisioned_concurrency_config(FunctionName="few", Qualifier="1")
 
     def test_another_accounts_functions_are_never_there(self):
         own = self.made["FunctionArn"]

@@ -12,7 +12,9 @@
 static int decode_base64(const char *text, size_t size, unsigned char **data, size_t *data_bytes,
                          struct err *err)
 {
-    if (size == 0 || size % 4 != 0 || size / 4 * 3 > ZIP_MAX_BYTES + 2)
+    if (size == 0)
+        return err_set(err, ERR_INVALID, "Uploaded file must be a non-empty zip");
+    if (size % 4 != 0 || size / 4 * 3 > ZIP_MAX_BYTES + 2)
         return err_set(err, size / 4 * 3 > ZIP_MAX_BYTES ? ERR_TOO_BIG : ERR_INVALID,
                        size / 4 * 3 > ZIP_MAX_BYTES
                            ? "The zip is larger than 52428800 bytes"
@@ -33,7 +35,7 @@ static int check_sources(const json_t *request, struct err *err)
     int is_s3 = bucket || key;
     if (json_object_get(request, "ImageUri"))
         return err_set(err, ERR_INVALID,
-                       "Please do not provide ImageUri for the code of a function with packageType "
+                       "Please don't provide ImageUri when updating a function with packageType "
                        "Zip.");
     if (is_s3 && json_object_get(request, "ZipFile"))
         return err_set(err, ERR_INVALID,
@@ -58,7 +60,13 @@ static struct code *take_zip(struct lambda *lambda, struct exchange *x, const vo
         json_object_set_new(record, "Code", json_string(id));
         return code;
     }
-    if (err.code == ERR_INVALID)
+    static const char words[] =
+        "Could not unzip uploaded file. Please check your file, then try to upload again.";
+    if (err.code == ERR_INVALID && size >= 4 && memcmp(zip, "PK\5\6", 4) == 0)
+        err_set(&err, ERR_INVALID, "Uploaded file must be a non-empty zip");
+    else if (err.code == ERR_INVALID && (size < 2 || memcmp(zip, "PK", 2) != 0))
+        err_set(&err, ERR_INVALID, "%s", words);
+    else if (err.code == ERR_INVALID)
         err_wrap(&err, "Could not unzip uploaded file. Please check your file, then try to "
                        "upload again");
     lambda_fail_err(x, &err);

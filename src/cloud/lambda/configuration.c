@@ -125,6 +125,12 @@ static int apply_handler(json_t *configuration, json_t *value, struct err *err)
 {
     if (check_is_zip(configuration, err) < 0)
         return -1;
+    const char *handler = json_string_value(value);
+    if (handler && strpbrk(handler, " \t\r\n"))
+        return err_set(err, ERR_INVALID,
+                       "1 validation error detected: Value '%.128s' at 'handler' failed to satisfy "
+                       "constraint: Member must satisfy regular expression pattern: [^\\s]+",
+                       handler);
     return apply_text(configuration, "Handler", value, MAX_HANDLER_BYTES, err);
 }
 
@@ -141,11 +147,29 @@ static int apply_role(json_t *configuration, json_t *value, struct err *err)
     return apply_text(configuration, "Role", value, MAX_ROLE_BYTES, err);
 }
 
+/* AWS's names a build of the runtime by the sum of its image; here there is one of each. */
+static json_t *runtime_version(const json_t *configuration, const char *runtime)
+{
+    static const char mark[] = "arn:aws:lambda:";
+    const char *arn = json_string_value(json_object_get(configuration, "FunctionArn"));
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    char text[2 * SHA256_DIGEST_LENGTH + 1];
+    arn = arn && strlen(arn) > sizeof mark ? arn + sizeof mark - 1 : "";
+    SHA256((const unsigned char *)runtime, strlen(runtime), digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    return json_pack(
+        "{s:o}", "RuntimeVersionArn",
+        json_sprintf("arn:aws:lambda:%.*s::runtime:%s", (int)strcspn(arn, ":"), arn, text));
+}
+
 static int apply_runtime(json_t *configuration, json_t *value, struct err *err)
 {
     const char *runtime = json_string_value(value);
     if (check_is_zip(configuration, err) < 0 || runtimes_check(runtime ? runtime : "", err) < 0)
         return -1;
+    json_object_set_new(configuration, "RuntimeVersionConfig",
+                        runtime_version(configuration, runtime));
     return json_object_set(configuration, "Runtime", value);
 }
 
@@ -170,20 +194,38 @@ static int is_variable_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == size;
 }
 
+static int check_reserved_names(const json_t *variables, struct err *err)
+{
+    const char *name;
+    json_t *value;
+    char names[200] = "";
+    json_object_foreach((json_t *)(uintptr_t)variables, name, value)
+    {
+        size_t used = strlen(names);
+        if (is_reserved_name(name))
+            snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", name);
+    }
+    return *names ? err_set(err, ERR_INVALID,
+                            "Lambda was unable to configure your environment variables because the "
+                            "environment variables you have provided contains reserved keys that "
+                            "are currently not supported for modification. Reserved keys used in "
+                            "this request: %s",
+                            names)
+                  : 0;
+}
+
 static int check_variable(const char *name, const json_t *value, struct err *err)
 {
-    if (is_reserved_name(name))
-        return err_set(err, ERR_INVALID,
-                       "Lambda was unable to configure your environment variables because the "
-                       "environment variables you have provided contains reserved keys that are "
-                       "currently not supported for modification. Reserved keys used in this "
-                       "request: %.128s",
-                       name);
-    if (!is_variable_name(name) || !json_is_string(value) ||
-        strlen(json_string_value(value)) != json_string_length(value))
-        return err_set(err, ERR_INVALID,
-                       "Value at 'environment.variables' failed to satisfy constraint: Map keys "
-                       "must satisfy [a-zA-Z]([a-zA-Z0-9_])+ and values must be texts");
+    if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value))
+        return err_set(err, ERR_INVALID, "The environment variable %.128s is no text", name);
+    if (!is_variable_name(name))
+        return err_set(
+            err, ERR_INVALID,
+            "1 validation error detected: Value '{%.64s=%.64s}' at "
+            "'environment.variables' failed to satisfy constraint: Map keys must satisfy "
+            "constraint: [Member must satisfy regular expression pattern: "
+            "[a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]",
+            name, json_string_value(value));
     return 0;
 }
 
@@ -191,17 +233,13 @@ static int apply_environment(json_t *configuration, json_t *value, struct err *e
 {
     const char *name;
     json_t *text, *variables = json_object_get(value, "Variables");
-    size_t size = 0;
     json_object_foreach(variables, name, text)
     {
         if (check_variable(name, text, err) < 0)
             return -1;
-        size += strlen(name) + json_string_length(text);
     }
-    if (size > FUNCTION_MAX_ENVIRONMENT_BYTES)
-        return err_set(err, ERR_INVALID,
-                       "Lambda was unable to configure your environment variables because the "
-                       "environment variables you have provided exceeded the 4KB limit.");
+    if (check_reserved_names(variables, err) < 0)
+        return -1;
     return json_object_set_new(
         configuration, "Environment",
         json_pack("{s:o}", "Variables", variables ? json_incref(variables) : json_object()));
@@ -336,8 +374,15 @@ static int apply_logging(json_t *configuration, json_t *value, struct err *err)
 
 static int apply_tracing(json_t *configuration, json_t *value, struct err *err)
 {
-    (void)err;
-    return json_object_set(configuration, "TracingConfig", value);
+    const char *mode = json_string_value(json_object_get(value, "Mode"));
+    if (mode && strcmp(mode, "Active") != 0 && strcmp(mode, "PassThrough") != 0)
+        return err_set(
+            err, ERR_INVALID,
+            "1 validation error detected: Value '%.64s' at 'tracingConfig.mode' failed to "
+            "satisfy constraint: Member must satisfy enum value set: [Active, "
+            "PassThrough]",
+            mode);
+    return mode ? json_object_set(configuration, "TracingConfig", value) : 0;
 }
 
 static int check_unsupported(const json_t *request, struct err *err)
@@ -350,9 +395,15 @@ static int check_unsupported(const json_t *request, struct err *err)
     }
     const char *snap =
         json_string_value(json_object_get(json_object_get(request, "SnapStart"), "ApplyOn"));
-    if (snap && strcmp(snap, "None") != 0)
+    if (!snap || strcmp(snap, "None") == 0)
+        return 0;
+    if (strcmp(snap, "PublishedVersions") == 0)
         return err_set(err, ERR_UNSUPPORTED, "SnapStart is not supported");
-    return 0;
+    return err_set(err, ERR_INVALID,
+                   "1 validation error detected: Value '%.64s' at 'snapStart.applyOn' failed to "
+                   "satisfy constraint: Member must satisfy enum value set: [PublishedVersions, "
+                   "None]",
+                   snap);
 }
 
 static const struct field {

@@ -75,12 +75,69 @@ static int is_own(const struct lambda_change *c, const char *arn, struct err *er
     return 1;
 }
 
+/* "arn:aws:SERVICE:.." at least */
+static int is_arn(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    size_t partition = strncmp(text, "arn:aws", 7) == 0 ? strspn(text + 4, letters) : 0;
+    const char *service = partition && text[4 + partition] == ':' ? text + 5 + partition : "";
+    size_t size = strspn(service, letters);
+    return size > 0 && service[size] == ':';
+}
+
+/* What a destination can be on AWS. */
+static int is_destination_kind(const char *arn)
+{
+    static const char *const kinds[] = {":lambda:", ":sns:", ":sqs:", ":events:", ":s3:"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(arn + strcspn(arn + 4, ":") + 4, kinds[i], strlen(kinds[i])) == 0)
+            return 1;
+    return 0;
+}
+
+static const char *show_destination(struct exchange *x, const char *kind, const char *arn)
+{
+    return arn ? arena_printf(&x->arena, "%s(destination=%s)", kind, arn) : "null";
+}
+
+static int check_arns(struct lambda_change *c, const json_t *config)
+{
+    static const char *const names[] = {"OnFailure", "OnSuccess"};
+    const char *arns[2];
+    int is_good = 1;
+    for (size_t i = 0; i < 2; i++) {
+        arns[i] = lambda_destination(config, names[i]);
+        if (arns[i] && !is_arn(arns[i])) {
+            exchange_fail(
+                c->x, "ValidationException",
+                "1 validation error detected: Value '%.256s' at "
+                "'destinationConfig.%c%s.destination' failed to satisfy constraint: "
+                "Member must satisfy regular expression pattern: ^$|"
+                "arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:([a-z]{2}((-gov)|(-iso([a-z]?)))?"
+                "-[a-z]+-\\d{1})?:(\\d{12})?:(.*)",
+                arns[i], names[i][0] | 0x20, names[i] + 1);
+            return -1;
+        }
+        is_good &= !arns[i] || is_destination_kind(arns[i]);
+    }
+    if (is_good)
+        return 0;
+    exchange_fail(c->x, "InvalidParameterValueException",
+                  "The provided destination config DestinationConfig(onSuccess=%s, onFailure=%s) "
+                  "is invalid.",
+                  show_destination(c->x, "OnSuccess", arns[1]),
+                  show_destination(c->x, "OnFailure", arns[0]));
+    return -1;
+}
+
 static int check_config(struct lambda_change *c, const json_t *config)
 {
     static const char *const names[] = {"OnSuccess", "OnFailure"};
     struct err err = {0};
     const char *name;
     json_t *value;
+    if (lambda_check_qualifier(c) < 0 || check_arns(c, config) < 0)
+        return -1;
     json_object_foreach(json_object_get(config, "DestinationConfig"), name, value)
     {
         if (strcmp(name, "OnSuccess") != 0 && strcmp(name, "OnFailure") != 0) {
@@ -97,10 +154,24 @@ static int check_config(struct lambda_change *c, const json_t *config)
             return -1;
         }
     }
-    if (check_number(c->x, config, "MaximumRetryAttempts", 0, LAMBDA_RETRIES) < 0 ||
-        check_number(c->x, config, "MaximumEventAgeInSeconds", MIN_AGE_S, LAMBDA_EVENT_AGE_S) < 0)
+    if (check_number(c->x, config, "MaximumRetryAttempts", 0, LAMBDA_RETRIES) < 0)
         return -1;
-    return lambda_check_qualifier(c);
+    return check_number(c->x, config, "MaximumEventAgeInSeconds", MIN_AGE_S, LAMBDA_EVENT_AGE_S);
+}
+
+/* Both are shown, also one that is not there. */
+static void complete_destinations(json_t *config)
+{
+    static const char *const names[] = {"OnSuccess", "OnFailure"};
+    json_t *copy = json_deep_copy(json_object_get(config, "DestinationConfig"));
+    if (!json_is_object(copy)) {
+        json_decref(copy);
+        copy = json_object();
+    }
+    for (size_t i = 0; i < 2; i++)
+        if (!json_object_get(copy, names[i]))
+            json_object_set_new(copy, names[i], json_object());
+    json_object_set_new(config, "DestinationConfig", copy);
 }
 
 static int store_config(struct lambda_change *c, json_t *config)
@@ -119,9 +190,7 @@ static int store_config(struct lambda_change *c, json_t *config)
             json_object_set(config, fields[i], value);
     }
     json_object_set_new(config, "LastModified", json_real((double)clock_unix_ms() / 1000));
-    if (!json_object_get(config, "DestinationConfig"))
-        json_object_set_new(config, "DestinationConfig",
-                            json_pack("{s:{}, s:{}}", "OnSuccess", "OnFailure"));
+    complete_destinations(config);
     lambda_set_part(c->record, "EventInvokeConfigs", c->qualifier, config);
     if (check_config(c, config) < 0)
         return -1;

@@ -9,7 +9,7 @@ static int check_pattern(const char *text, struct err *err)
 {
     struct err why;
     if (!text)
-        return err_set(err, ERR_INVALID, "A filter has a Pattern.");
+        return err_set(err, ERR_INVALID, "Invalid filter pattern definition.");
     if (strlen(text) > EVENT_FILTER_MAX_BYTES)
         return err_set(err, ERR_INVALID, "A filter's Pattern has at most %d bytes.",
                        EVENT_FILTER_MAX_BYTES);

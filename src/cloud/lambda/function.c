@@ -156,12 +156,17 @@ static const char *skip_arn(const char *text)
 }
 
 /* "arn:aws:lambda:us-east-1:000000000000:" or "000000000000:", up to `end`. */
-static void read_account(const char *text, const char *end, char account[13])
+static void read_place(const char *text, const char *end, struct function_reference *out)
 {
+    static const char mark[] = ":lambda:";
     size_t size = strspn(end - text >= 13 ? end - 13 : "", "0123456789");
-    account[0] = 0;
+    out->account[0] = out->region[0] = 0;
     if (size == 12 && end[-1] == ':')
-        snprintf(account, 13, "%.12s", end - 13);
+        snprintf(out->account, sizeof out->account, "%.12s", end - 13);
+    const char *region = strstr(text, mark);
+    if (region && region < end)
+        snprintf(out->region, sizeof out->region, "%.*s", (int)strcspn(region + 8, ":"),
+                 region + sizeof mark - 1);
 }
 
 static const char name_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -180,24 +185,35 @@ int function_qualifier_is_valid(const char *qualifier)
            (size > 0 && size < FUNCTION_QUALIFIER_BYTES && strspn(qualifier, name_letters) == size);
 }
 
+int function_refuse_name(const char *text, struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "1 validation error detected: Value '%.140s' at 'functionName' failed to "
+                   "satisfy constraint: Member must satisfy regular expression pattern: "
+                   "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-"
+                   "\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)"
+                   "(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+                   text);
+}
+
 int function_read_reference(const char *text, struct function_reference *out, struct err *err)
 {
     const char *start = skip_arn(text);
     size_t size = strspn(start, name_letters);
     const char *qualifier = start[size] == ':' ? start + size + 1 : "";
-    if (size == 0 || size >= FUNCTION_NAME_BYTES || (start[size] && start[size] != ':') ||
+    if (size == 0 || (start[size] && start[size] != ':') ||
         (start[size] && !function_qualifier_is_valid(qualifier)))
-        return err_set(err, ERR_INVALID,
-                       "1 validation error detected: Value '%.140s' at 'functionName' failed to "
-                       "satisfy constraint: Member must satisfy regular expression pattern: "
-                       "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?"
-                       "(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+        return function_refuse_name(text, err);
+    if (size >= FUNCTION_NAME_BYTES)
+        return err_set(err, ERR_TOO_BIG,
+                       "1 validation error detected: Value '%.170s' at 'functionName' failed to "
+                       "satisfy constraint: Member must have length less than or equal to 64",
                        text);
     memcpy(out->name, start, size);
     out->name[size] = 0;
     snprintf(out->qualifier, sizeof out->qualifier, "%s", qualifier);
     static const char mark[] = "function:";
-    read_account(text, start > text ? start - (sizeof mark - 1) : text, out->account);
+    read_place(text, start > text ? start - (sizeof mark - 1) : text, out);
     return 0;
 }
 

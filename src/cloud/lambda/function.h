@@ -49,7 +49,8 @@ struct function {
     struct code *code;
     /* What is stored: {"Configuration": FunctionConfiguration as GetFunctionConfiguration gives it,
      * "Code": name of the folder, "Image": of a container image, as image.h has it} and, of $LATEST
-     * only and each perhaps absent, "LastVersion": n, "ReservedConcurrency": n, "Tags": {..},
+     * only and each perhaps absent, "LastVersion": n, "PublishedDescription": "..",
+     * "ReservedConcurrency": n, "Tags": {..},
      * "Policies": {QUALIFIER: ..}, "Aliases": {NAME: AliasConfiguration}, "EventInvokeConfigs":
      * {QUALIFIER: ..}, "Provisioned": {QUALIFIER: ..}, "Urls": {QUALIFIER: ..},
      * "Runtimes": {QUALIFIER: ..}. QUALIFIER is "$LATEST", a version or an alias. */
@@ -83,10 +84,12 @@ int function_is_latest(const struct function *function); /* $LATEST, not a publi
 struct function_reference {
     char name[FUNCTION_NAME_BYTES];
     char qualifier[FUNCTION_QUALIFIER_BYTES]; /* "": none */
-    char account[13];                         /* "": none was named */
+    char account[13], region[33];             /* "": none was named */
 };
+/* ERR_TOO_BIG: more than 64 letters. */
 int function_read_reference(const char *text, struct function_reference *out,
                             struct err *err) MUST_USE;
+int function_refuse_name(const char *text, struct err *err); /* -1, ERR_INVALID */
 /* 1 for "$LATEST", "12" or the name of an alias. */
 int function_qualifier_is_valid(const char *qualifier);
 int function_qualifier_is_version(const char *qualifier); /* digits only */

@@ -93,6 +93,25 @@ static int check_dead_letter(struct lambda *lambda, struct exchange *x, const js
     return -1;
 }
 
+/* Lambda measures them as JSON. */
+static int check_environment(struct exchange *x, const json_t *request)
+{
+    const json_t *variables = json_object_get(json_object_get(request, "Environment"), "Variables");
+    size_t size = json_is_object(variables) ? json_dumpb(variables, NULL, 0, JSON_COMPACT) : 0;
+    if (size <= FUNCTION_MAX_ENVIRONMENT_BYTES)
+        return 0;
+    char *text = json_dumps(variables, JSON_COMPACT);
+    const char *words =
+        arena_printf(&x->arena,
+                     "Lambda was unable to configure your environment variables because the "
+                     "environment variables you have provided exceeded the 4KB limit. String "
+                     "measured: %s",
+                     text ? text : "");
+    exchange_fail_status(x, 400, "InvalidParameterValueException", words ? words : "");
+    free(text);
+    return -1;
+}
+
 static const char *passed_to(void *self, const char *key)
 {
     (void)self;
@@ -126,9 +145,10 @@ static void create_from(struct lambda *lambda, struct rest_call *call, const jso
         return;
     }
     const char *given = json_string_value(json_object_get(request, "FunctionName"));
-    if (lambda_read_name(call, given ? given : "", name) < 0 ||
+    if (lambda_read_name(lambda, call, given ? given : "", name) < 0 ||
         authorize_create(lambda, call->x, name) < 0 || authorize_role(call->x, request) < 0 ||
-        check_dead_letter(lambda, call->x, request) < 0)
+        lambda_check_tags(call->x, json_object_get(request, "Tags")) < 0 ||
+        check_environment(call->x, request) < 0 || check_dead_letter(lambda, call->x, request) < 0)
         return;
     json_t *record = new_record(lambda, name, request, &err);
     if (!record) {
@@ -212,7 +232,7 @@ static void update_configuration(struct lambda *lambda, struct exchange *x, cons
     if (!record)
         return;
     if (!matches(x, record, request) || authorize_role(x, request) < 0 ||
-        check_dead_letter(lambda, x, request) < 0)
+        check_environment(x, request) < 0 || check_dead_letter(lambda, x, request) < 0)
         json_decref(record);
     else if (configuration_apply(json_object_get(record, "Configuration"), request, &err) < 0) {
         json_decref(record);
@@ -227,7 +247,7 @@ static void update(struct lambda *lambda, struct rest_call *call,
                                   const json_t *request))
 {
     char name[FUNCTION_NAME_BYTES];
-    if (lambda_read_name(call, call->parameters[0], name) < 0)
+    if (lambda_read_name(lambda, call, call->parameters[0], name) < 0)
         return;
     json_t *request = rest_call_body(call, "InvalidParameterValueException");
     if (!request)
@@ -286,18 +306,38 @@ void lambda_get_configuration(void *self, struct rest_call *call)
     lambda_release(&target);
 }
 
+json_t *lambda_list_item(const struct lambda *lambda, const struct function *function,
+                         int is_qualified)
+{
+    static const char *const others[] = {"State", "LastUpdateStatus", "RuntimeVersionConfig"};
+    char arn[FUNCTION_ARN_BYTES];
+    json_t *copy = json_deep_copy(function->configuration);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        json_object_del(copy, others[i]);
+    lambda_function_arn(lambda, function->name, is_qualified ? function->version : "", arn);
+    json_object_set_new(copy, "FunctionArn", json_string(arn));
+    return copy;
+}
+
 /* $LATEST of each, or with ?FunctionVersion=ALL all versions. */
 void lambda_list_functions(void *self, struct rest_call *call)
 {
     struct lambda *lambda = self;
     size_t count;
     const char *which = exchange_query(call->x, "FunctionVersion");
-    int all = which && strcmp(which, "ALL") == 0;
+    int all = which != NULL;
+    if (all && strcmp(which, "ALL") != 0) {
+        exchange_fail(call->x, "ValidationException",
+                      "1 validation error detected: Value '%.64s' at 'functionVersion' failed to "
+                      "satisfy constraint: Member must satisfy enum value set: [ALL]",
+                      which);
+        return;
+    }
     struct function **list = registry_list(lambda->registry, &count);
     json_t *functions = json_array();
     for (size_t i = 0; i < count; i++) {
         if (all || function_is_latest(list[i]))
-            json_array_append_new(functions, json_deep_copy(list[i]->configuration));
+            json_array_append_new(functions, lambda_list_item(lambda, list[i], all));
         function_release(list[i]);
     }
     free(list);
@@ -374,12 +414,31 @@ static int remove_all(struct lambda *lambda, struct exchange *x, const char *nam
     return result == 0 ? remove_one(lambda, x, name) : -1;
 }
 
+/* A version that is not there is deleted already. */
+static int is_deleted_version(struct lambda *lambda, struct rest_call *call)
+{
+    struct err err;
+    const char *version = exchange_query(call->x, "Qualifier");
+    struct function_reference reference;
+    if (!version || !function_qualifier_is_version(version) ||
+        function_read_reference(call->parameters[0], &reference, &err) < 0 || *reference.qualifier)
+        return 0;
+    struct function *latest = registry_find(lambda->registry, reference.name);
+    struct function *function = registry_find_version(lambda->registry, reference.name, version);
+    int result = latest && !function;
+    function_release(latest);
+    function_release(function);
+    return result;
+}
+
 void lambda_delete_function(void *self, struct rest_call *call)
 {
     struct lambda *lambda = self;
     struct lambda_target target;
     registry_begin_change(lambda->registry);
-    if (lambda_open(lambda, call, &target) == 0) {
+    if (is_deleted_version(lambda, call)) {
+        exchange_respond(call->x, 204, NULL, NULL, 0);
+    } else if (lambda_open(lambda, call, &target) == 0) {
         int result = *target.qualifier ? remove_version(lambda, call->x, &target)
                                        : remove_all(lambda, call->x, target.latest->name);
         if (result == 0)

@@ -102,8 +102,7 @@ static int read_uri(struct lambda *lambda, struct exchange *x, const json_t *cod
     if (json_object_get(code, "ZipFile") || json_object_get(code, "S3Bucket") ||
         json_object_get(code, "S3Key") || !uri) {
         exchange_fail(x, "InvalidParameterValueException",
-                      "Please provide ImageUri, and nothing else, for the code of a function with "
-                      "packageType Image.");
+                      "Please provide ImageUri when updating a function with packageType Image.");
         return -1;
     }
     if (ecr_read_uri(uri, out, &err) == 0 &&

@@ -71,7 +71,10 @@ static int check_payload(struct exchange *x, const char *payload, size_t size, i
         return 0;
     exchange_fail_status(
         x, 400, "InvalidRequestContentException",
-        arena_printf(&x->arena, "Could not parse request body into json: %s", error.text));
+        arena_printf(&x->arena,
+                     "Could not parse request body into json: Could not parse payload into json: "
+                     "%s",
+                     error.text));
     return -1;
 }
 
@@ -112,6 +115,18 @@ static int refuse_headers(struct exchange *x)
             return -1;
         }
     return 0;
+}
+
+static int check_log_type(struct exchange *x)
+{
+    const char *type = exchange_header(x, "X-Amz-Log-Type");
+    if (!type || strcmp(type, "None") == 0 || strcmp(type, "Tail") == 0)
+        return 0;
+    exchange_fail(x, "ValidationException",
+                  "1 validation error detected: Value '%.64s' at 'logType' failed to satisfy "
+                  "constraint: Member must satisfy enum value set: [Tail, None]",
+                  type);
+    return -1;
 }
 
 /* NULL: answered. */
@@ -167,7 +182,7 @@ void lambda_invoke_function(void *self, struct rest_call *call)
     struct exchange *x = call->x;
     const char *type = exchange_header(x, "X-Amz-Invocation-Type");
     struct lambda_target target;
-    if (refuse_headers(x) < 0 || lambda_open(self, call, &target) < 0)
+    if (refuse_headers(x) < 0 || check_log_type(x) < 0 || lambda_open(self, call, &target) < 0)
         return;
     if (!type || strcmp(type, "RequestResponse") == 0)
         run(self, x, &target);

@@ -23,15 +23,16 @@ struct metrics;
 struct logs;
 
 enum {
-    MANAGER_DEFAULT_INSTANCES = 8,     /* of one function, without reserved concurrency */
-    MANAGER_MAX_INSTANCES = 256,       /* of all functions */
-    MANAGER_DEFAULT_IDLE_MS = 300000,  /* an idle instance ends after this */
-    MANAGER_DEFAULT_QUEUE_MS = 3000,   /* a request waits this long for an instance */
-    MANAGER_DEFAULT_INIT_MS = 10000,   /* start to the first request for work */
-    MANAGER_DRAIN_MS = 5000,           /* what requests have left when the cloud stops */
-    MANAGER_MAX_QUEUE = 1000,          /* waiting requests of one function */
-    MANAGER_PROVISION_RETRY_MS = 2000, /* after an instance that should be kept did not come up */
-    MANAGER_MAX_EVENTS = 10000,        /* waiting asynchronous ones */
+    MANAGER_DEFAULT_INSTANCES = 8,      /* of one function, without reserved concurrency */
+    MANAGER_MAX_INSTANCES = 1000,       /* of all functions, as an account has on AWS */
+    MANAGER_UNRESERVED_INSTANCES = 100, /* so many of them no function reserves for itself */
+    MANAGER_DEFAULT_IDLE_MS = 300000,   /* an idle instance ends after this */
+    MANAGER_DEFAULT_QUEUE_MS = 3000,    /* a request waits this long for an instance */
+    MANAGER_DEFAULT_INIT_MS = 10000,    /* start to the first request for work */
+    MANAGER_DRAIN_MS = 5000,            /* what requests have left when the cloud stops */
+    MANAGER_MAX_QUEUE = 1000,           /* waiting requests of one function */
+    MANAGER_PROVISION_RETRY_MS = 2000,  /* after an instance that should be kept did not come up */
+    MANAGER_MAX_EVENTS = 10000,         /* waiting asynchronous ones */
 };
 
 struct manager_options {

@@ -100,14 +100,19 @@ static int check_amounts(struct lambda_change *c)
                       "reservedConcurrentExecution for function");
         return -1;
     }
-    if (all > MANAGER_MAX_INSTANCES / 2) {
+    if (all > MANAGER_MAX_INSTANCES)
         exchange_fail(c->x, "InvalidParameterValueException",
                       "Specified ConcurrentExecutions for function is greater than account's "
-                      "unreserved concurrency [%d]",
-                      MANAGER_MAX_INSTANCES / 2);
-        return -1;
-    }
-    return 0;
+                      "unreserved concurrency [%d].",
+                      MANAGER_MAX_INSTANCES);
+    else if (all > MANAGER_MAX_INSTANCES - MANAGER_UNRESERVED_INSTANCES)
+        exchange_fail(c->x, "InvalidParameterValueException",
+                      "Specified ConcurrentExecutions for function decreases account's "
+                      "UnreservedConcurrentExecution below its minimum value of [%d].",
+                      MANAGER_UNRESERVED_INSTANCES);
+    else
+        return 0;
+    return -1;
 }
 
 static int check_version(struct lambda_change *c)
@@ -128,9 +133,11 @@ static int check_version(struct lambda_change *c)
         const char *others = version_of(c->record, other);
         if (strcmp(other, c->qualifier) == 0 || !others || strcmp(others, version) != 0)
             continue;
-        exchange_fail(c->x, "InvalidParameterValueException",
-                      "Version %s has a Provisioned Concurrency configuration at %s already",
-                      version, other);
+        exchange_fail(c->x, "ResourceConflictException", "%s",
+                      function_qualifier_is_version(c->qualifier)
+                          ? "Version is pointed by a Provisioned Concurrency alias"
+                          : "Alias can't be used for Provisioned Concurrency configuration on an "
+                            "already Provisioned version");
         return -1;
     }
     return 0;
@@ -141,9 +148,11 @@ static int put(struct lambda_change *c)
     const json_t *value = json_object_get(c->request, "ProvisionedConcurrentExecutions");
     char time[CONFIGURATION_TIME_BYTES];
     if (!json_is_integer(value) || json_integer_value(value) < 1) {
-        exchange_fail(c->x, "InvalidParameterValueException",
-                      "Value at 'provisionedConcurrentExecutions' failed to satisfy constraint: "
-                      "Member must have value greater than or equal to 1");
+        exchange_fail(c->x, "ValidationException",
+                      "1 validation error detected: Value '%lld' at "
+                      "'provisionedConcurrentExecutions' failed to satisfy constraint: Member must "
+                      "have value greater than or equal to 1",
+                      (long long)json_integer_value(value));
         return -1;
     }
     if (check_version(c) < 0)
@@ -159,17 +168,28 @@ static int put(struct lambda_change *c)
     return 0;
 }
 
-static int fail_absent(struct exchange *x)
+static void fail_absent(struct exchange *x)
 {
     exchange_fail_status(x, 404, "ProvisionedConcurrencyConfigNotFoundException",
                          "No Provisioned Concurrency Config found for this function");
-    return -1;
 }
 
+/* Only a version or alias can have them. */
+static int is_published(struct exchange *x, const char *qualifier)
+{
+    if (*qualifier && strcmp(qualifier, "$LATEST") != 0)
+        return 1;
+    exchange_fail(x, "InvalidParameterValueException",
+                  "The function resource provided must be an alias or a published version.");
+    return 0;
+}
+
+/* One without any is as it should be. */
 static int delete (struct lambda_change *c)
 {
-    if (!*c->qualifier || json_object_del(json_object_get(c->record, "Provisioned"), c->qualifier))
-        return fail_absent(c->x);
+    if (!is_published(c->x, c->qualifier) || lambda_check_qualifier(c) < 0)
+        return -1;
+    json_object_del(json_object_get(c->record, "Provisioned"), c->qualifier);
     return 0;
 }
 
@@ -206,8 +226,9 @@ void lambda_get_provisioned(void *self, struct rest_call *call)
         return;
     if (all && strcmp(all, "ALL") == 0)
         list(self, call, target.latest);
-    else if (*target.qualifier &&
-             lambda_part(target.latest->record, "Provisioned", target.qualifier))
+    else if (!is_published(call->x, target.qualifier))
+        ;
+    else if (lambda_part(target.latest->record, "Provisioned", target.qualifier))
         rest_reply(call->x, 200,
                    show(self, target.latest->name, target.latest->record, target.qualifier));
     else

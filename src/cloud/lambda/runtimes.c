@@ -59,9 +59,28 @@ static int is_known(const char *runtime)
     return 0;
 }
 
+/* A language that AWS runs and this cloud does not. */
+static int is_foreign(const char *runtime)
+{
+    static const char *const names[] = {"java", "dotnet", "ruby", "go1.x"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(runtime, names[i], strlen(names[i])) == 0)
+            return 1;
+    return 0;
+}
+
 int runtimes_check(const char *runtime, struct err *err)
 {
     char program[RUNTIMES_PROGRAM_BYTES];
+    if (!is_known(runtime) && !is_foreign(runtime))
+        return err_set(err, ERR_INVALID,
+                       "Value %.64s at 'runtime' failed to satisfy constraint: Member must satisfy "
+                       "enum value set: [nodejs20.x, python3.14, provided.al2023, python3.12, "
+                       "python3.13, nodejs24.x, nodejs22.x, java17, nodejs16.x, java25, dotnet8, "
+                       "python3.10, java11, python3.11, dotnet6, java21, nodejs18.x, provided.al2, "
+                       "ruby3.3, ruby3.4, java8.al2, ruby3.2, python3.8, python3.9] or be a valid "
+                       "ARN",
+                       runtime);
     if (!is_known(runtime))
         return err_set(err, ERR_UNSUPPORTED,
                        "Runtime %.64s is not supported: ken cloud runs provided.al2023 with an "

@@ -50,6 +50,8 @@ lambda_operation lambda_create_mapping, lambda_get_mapping, lambda_update_mappin
     lambda_delete_mapping, lambda_list_mappings;
 /* tags.c */
 lambda_operation lambda_tag, lambda_untag, lambda_list_tags;
+/* -1: no texts, or too many; the error is answered. `tags` NULL is fine. */
+int lambda_check_tags(struct exchange *x, const json_t *tags);
 /* lookups.c */
 lambda_operation lambda_list_layers, lambda_list_layer_versions, lambda_get_layer_version,
     lambda_list_code_signing, lambda_get_code_signing, lambda_get_runtime_management,
@@ -76,7 +78,8 @@ int lambda_open(struct lambda *lambda, struct rest_call *call, struct lambda_tar
 /* The function that the call's first parameter names, held; NULL: the error is answered. */
 struct function *lambda_find(struct lambda *lambda, struct rest_call *call);
 /* The same name, for operations that change it. */
-int lambda_read_name(struct rest_call *call, const char *text, char name[FUNCTION_NAME_BYTES]);
+int lambda_read_name(struct lambda *lambda, struct rest_call *call, const char *text,
+                     char name[FUNCTION_NAME_BYTES]);
 void lambda_function_arn(const struct lambda *lambda, const char *name, const char *qualifier,
                          char arn[FUNCTION_ARN_BYTES]); /* qualifier "": without */
 void lambda_fail_not_found(struct lambda *lambda, struct exchange *x, const char *name);
@@ -128,6 +131,10 @@ void lambda_get_part(struct lambda *lambda, struct rest_call *call,
                      const struct lambda_parts *parts);
 void lambda_list_parts(struct lambda *lambda, struct rest_call *call,
                        const struct lambda_parts *parts);
+
+/* functions.c: what lists show of one: less than GetFunction. */
+json_t *lambda_list_item(const struct lambda *lambda, const struct function *function,
+                         int is_qualified);
 
 /* versions.c: a version of what $LATEST is now, in `record`, or the last one when nothing changed.
  * Held; NULL: the error is answered. Between registry_begin_change() and the end. */

@@ -138,6 +138,11 @@ static int check_permission(struct lambda_change *c)
         return fail_pattern(c, "action", action, "(lambda:[*]|lambda:[a-zA-Z]+|[*])");
     if (!is_word(id))
         return fail_pattern(c, "statementId", id, "([a-zA-Z0-9-_]+)");
+    const char *source = json_string_value(json_object_get(c->request, "SourceArn"));
+    if (source && strncmp(source, "arn:aws", 7) != 0)
+        return fail_pattern(c, "sourceArn", source,
+                            "arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:([a-z]{2}((-gov)|(-iso([a-z]?"
+                            ")))?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)");
     if (!is_principal(principal)) {
         exchange_fail(c->x, "InvalidParameterValueException",
                       "The provided principal was invalid. Please check the principal and try "
@@ -188,6 +193,8 @@ static int remove_permission(struct lambda_change *c)
     const char *revision = exchange_query(c->x, "RevisionId");
     if (revision)
         json_object_set_new(c->request, "RevisionId", json_string(revision));
+    if (lambda_check_qualifier(c) < 0)
+        return -1;
     if (at == json_array_size(statements)) {
         char arn[FUNCTION_ARN_BYTES];
         lambda_function_arn(c->lambda, c->name, c->qualifier, arn);
@@ -233,6 +240,54 @@ void lambda_get_policy(void *self, struct rest_call *call)
 
 /* Concurrency */
 
+/* What all functions but `name` have reserved of the instances. */
+static json_int_t reserved_by_others(struct lambda *lambda, const char *name)
+{
+    size_t count;
+    json_int_t reserved = 0;
+    struct function **list = registry_list(lambda->registry, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (function_is_latest(list[i]) && list[i]->reserved > 0 &&
+            strcmp(list[i]->name, name) != 0)
+            reserved += list[i]->reserved;
+        function_release(list[i]);
+    }
+    free(list);
+    return reserved;
+}
+
+/* The provisioned instances are taken from those that are reserved. */
+static json_int_t provisioned_by(const json_t *record)
+{
+    const char *qualifier;
+    json_t *settings;
+    json_int_t all = 0;
+    json_object_foreach(json_object_get(record, "Provisioned"), qualifier, settings)
+    {
+        all += json_integer_value(json_object_get(settings, "Requested"));
+    }
+    return all;
+}
+
+static int check_reserved(struct lambda_change *c, json_int_t count)
+{
+    json_int_t provisioned = provisioned_by(c->record);
+    if (count > MANAGER_MAX_INSTANCES || reserved_by_others(c->lambda, c->name) + count >
+                                             MANAGER_MAX_INSTANCES - MANAGER_UNRESERVED_INSTANCES)
+        exchange_fail(c->x, "InvalidParameterValueException",
+                      "Specified ReservedConcurrentExecutions for function decreases account's "
+                      "UnreservedConcurrentExecution below its minimum value of [%d].",
+                      MANAGER_UNRESERVED_INSTANCES);
+    else if (provisioned > count)
+        exchange_fail(c->x, "InvalidParameterValueException",
+                      " ReservedConcurrentExecutions  %lld should not be lower than function's "
+                      "total provisioned concurrency [%lld].",
+                      (long long)count, (long long)provisioned);
+    else
+        return 0;
+    return -1;
+}
+
 static int put_concurrency(struct lambda_change *c)
 {
     json_t *value = json_object_get(c->request, "ReservedConcurrentExecutions");
@@ -245,12 +300,15 @@ static int put_concurrency(struct lambda_change *c)
                       (long long)count);
         return -1;
     }
-    if (count > MANAGER_MAX_INSTANCES) {
+    if (*c->qualifier) {
         exchange_fail(c->x, "InvalidParameterValueException",
-                      "Specified ReservedConcurrentExecutions for function decreases account's "
-                      "UnreservedConcurrentExecution below its minimum value of [0].");
+                      "This operation is permitted on Lambda functions only. Aliases and versions "
+                      "do not support this operation. Please specify either a function name or an "
+                      "unqualified function ARN.");
         return -1;
     }
+    if (check_reserved(c, count) < 0)
+        return -1;
     json_object_set(c->record, "ReservedConcurrency", value);
     c->reply = json_pack("{s:O}", "ReservedConcurrentExecutions", value);
     return 0;

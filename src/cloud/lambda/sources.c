@@ -43,6 +43,17 @@ static int check_number(struct exchange *x, const json_t *mapping, const char *n
     return -1;
 }
 
+static int refuse_types(struct exchange *x, const json_t *first)
+{
+    exchange_fail(
+        x, "ValidationException",
+        "1 validation error detected: Value '[%.64s]' at 'functionResponseTypes' failed to "
+        "satisfy constraint: Member must satisfy constraint: [Member must satisfy enum "
+        "value set: [ReportBatchItemFailures], Member must not be null]",
+        json_is_string(first) ? json_string_value(first) : "");
+    return -1;
+}
+
 static int check_form(struct exchange *x, const json_t *mapping)
 {
     static const long batch[] = {1, MAPPING_MAX_BATCH}, window[] = {0, MAPPING_MAX_WINDOW_S},
@@ -57,7 +68,7 @@ static int check_form(struct exchange *x, const json_t *mapping)
     if (types && (json_array_size(types) > 1 ||
                   (first && strcmp(json_string_value(first) ? json_string_value(first) : "",
                                    "ReportBatchItemFailures") != 0)))
-        return refuse(x, "FunctionResponseTypes is empty or [\"ReportBatchItemFailures\"]");
+        return refuse_types(x, first);
     struct err err;
     return event_filter_check(json_object_get(mapping, "FilterCriteria"), &err) == 0
                ? 0
@@ -154,18 +165,35 @@ static json_t *find_pair(struct lambda *lambda, const json_t *mapping)
     return found;
 }
 
+static int check_source(struct exchange *x, const char *arn)
+{
+    static const char *const others[] = {":kinesis:", ":dynamodb:", ":kafka:", ":mq:", ":rds:"};
+    if (strncmp(arn, "arn:aws:sqs:", 12) == 0)
+        return 0;
+    if (*arn && strncmp(arn, "arn:aws", 7) != 0) {
+        exchange_fail(x, "ValidationException",
+                      "1 validation error detected: Value '%.256s' at 'eventSourceArn' failed to "
+                      "satisfy constraint: Member must satisfy regular expression pattern: "
+                      "arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:([a-z]{2}((-gov)|(-iso([a-z]?)))?"
+                      "-[a-z]+-\\d{1})?:(\\d{12})?:(.*)",
+                      arn);
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strstr(arn, others[i])) {
+            exchange_fail(x, "InvalidParameterValueException",
+                          "EventSourceArn %.256s is not supported: ken cloud has SQS queues", arn);
+            return -1;
+        }
+    return refuse(x, "Unrecognized event source.");
+}
+
 static json_t *new_mapping(struct lambda *lambda, struct exchange *x, const json_t *request)
 {
     char uuid[RANDOM_UUID_BYTES];
     const char *arn = text(request, "EventSourceArn");
-    if (strncmp(arn, "arn:aws:sqs:", 12) != 0) {
-        if (*arn)
-            exchange_fail(x, "InvalidParameterValueException",
-                          "EventSourceArn %.256s is not supported: ken cloud has SQS queues", arn);
-        else
-            refuse(x, "Unrecognized event source.");
+    if (check_source(x, arn) < 0)
         return NULL;
-    }
     if (!json_is_string(json_object_get(request, "FunctionName"))) {
         refuse(x, "FunctionName is needed");
         return NULL;
@@ -236,6 +264,16 @@ void lambda_get_mapping(void *self, struct rest_call *call)
         answer(call->x, 200, NULL, mapping);
 }
 
+/* What it is on its way to. */
+static const char *changing_state(const json_t *mapping, const json_t *request)
+{
+    const json_t *enabled = json_object_get(request, "Enabled");
+    int is_enabled = strcmp(text(mapping, "State"), "Enabled") == 0;
+    if (!json_is_boolean(enabled) || json_is_true(enabled) == is_enabled)
+        return "Updating";
+    return is_enabled ? "Disabling" : "Enabling";
+}
+
 void lambda_update_mapping(void *self, struct rest_call *call)
 {
     struct lambda *lambda = self;
@@ -243,13 +281,14 @@ void lambda_update_mapping(void *self, struct rest_call *call)
     json_t *request = rest_call_body(call, "InvalidParameterValueException");
     json_t *mapping = request ? find(lambda, call) : NULL;
     if (mapping) {
+        const char *state = changing_state(mapping, request);
         take_settings(mapping, request);
         json_t *copy =
             take_function(lambda, call->x, request, mapping) == 0 ? json_deep_copy(mapping) : NULL;
         if (!copy)
             json_decref(mapping);
         else if (mappings_put(lambda->mappings, mapping, &err) == 0)
-            answer(call->x, 202, "Updating", copy);
+            answer(call->x, 202, state, copy);
         else {
             json_decref(copy);
             lambda_fail_err(call->x, &err);

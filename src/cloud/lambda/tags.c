@@ -20,6 +20,16 @@ static int are_texts(const json_t *object)
     return json_is_object(object);
 }
 
+int lambda_check_tags(struct exchange *x, const json_t *tags)
+{
+    if (!tags || (are_texts(tags) && json_object_size(tags) <= MAX_TAGS))
+        return 0;
+    exchange_fail(x, "InvalidParameterValueException", "%s",
+                  json_object_size(tags) > MAX_TAGS ? "Number of tags exceeds resource tag limit."
+                                                    : "Tags is an object of texts");
+    return -1;
+}
+
 /* Into the holder's "Tags". -1: the error is answered. */
 static int add_tags(struct exchange *x, json_t *holder, const json_t *request)
 {
@@ -33,12 +43,8 @@ static int add_tags(struct exchange *x, json_t *holder, const json_t *request)
         tags = json_object();
         json_object_set_new(holder, "Tags", tags);
     }
-    if (are_texts(given) && json_object_update(tags, given) == 0 &&
-        json_object_size(tags) <= MAX_TAGS)
-        return 0;
-    exchange_fail(x, "InvalidParameterValueException", "Tags is an object of at most %d texts",
-                  MAX_TAGS);
-    return -1;
+    json_object_update(tags, given);
+    return lambda_check_tags(x, tags);
 }
 
 static void remove_tags(struct exchange *x, json_t *holder)
@@ -109,9 +115,39 @@ static void store_mapping(struct lambda *lambda, struct exchange *x, json_t *map
 
 /* -- operations -- */
 
+/* Is it what can have tags? 0: the error is answered. */
+static int is_resource(struct exchange *x, const char *arn)
+{
+    static const char *const kinds[] = {":function:", ":event-source-mapping:"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(arn, "arn:aws", 7) == 0 && strstr(arn, ":lambda:") && strstr(arn, kinds[i]))
+            return 1;
+    exchange_fail(
+        x, "ValidationException",
+        "1 validation error detected: Value '%.256s' at 'resource' failed to satisfy constraint: "
+        "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)"
+        "|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]"
+        "+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:"
+        "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})",
+        arn);
+    return 0;
+}
+
+static int has_keys(struct exchange *x)
+{
+    if (exchange_query(x, "tagKeys"))
+        return 1;
+    exchange_fail(x, "ValidationException",
+                  "1 validation error detected: Value null at 'tagKeys' failed to satisfy "
+                  "constraint: Member must not be null");
+    return 0;
+}
+
 void lambda_tag(void *self, struct rest_call *call)
 {
     int is_mapping;
+    if (!is_resource(call->x, call->parameters[0]))
+        return;
     json_t *mapping = open_mapping(self, call, &is_mapping);
     if (!is_mapping)
         lambda_run_change(self, call, tag);
@@ -126,6 +162,8 @@ void lambda_tag(void *self, struct rest_call *call)
 void lambda_untag(void *self, struct rest_call *call)
 {
     int is_mapping;
+    if (!is_resource(call->x, call->parameters[0]) || !has_keys(call->x))
+        return;
     json_t *mapping = open_mapping(self, call, &is_mapping);
     if (!is_mapping)
         lambda_run_change(self, call, untag);
@@ -138,6 +176,8 @@ void lambda_untag(void *self, struct rest_call *call)
 void lambda_list_tags(void *self, struct rest_call *call)
 {
     int is_mapping;
+    if (!is_resource(call->x, call->parameters[0]))
+        return;
     json_t *mapping = open_mapping(self, call, &is_mapping);
     if (mapping)
         reply_tags(call->x, mapping);

@@ -11,7 +11,7 @@
 /* Function URLs: record["Urls"][QUALIFIER] is {"UrlId", "AuthType", "Cors", "CreationTime",
  * "LastModifiedTime"}. The requests are API Gateway's affair. */
 
-enum { URL_ID_LENGTH = 32 };
+enum { URL_ID_LENGTH = 32, MAX_AGE_S = 86400 };
 
 static json_t *make_url(const struct lambda *lambda, const char *id)
 {
@@ -35,23 +35,29 @@ static json_t *show(const struct lambda *lambda, const char *name, const char *q
     return copy;
 }
 
-/* A URL is of the function itself or of an alias, not of a version. */
-static int check_qualifier(struct lambda_change *c)
+/* A URL is of the function itself or of an alias, not of a version. 0: the error is answered. */
+static int is_qualifier(struct exchange *x, const char *qualifier)
 {
-    if (!function_qualifier_is_version(c->qualifier) && strcmp(c->qualifier, "$LATEST") != 0)
-        return lambda_check_qualifier(c);
-    exchange_fail(c->x, "ValidationException",
+    if (!function_qualifier_is_version(qualifier) && strcmp(qualifier, "$LATEST") != 0)
+        return 1;
+    exchange_fail(x, "ValidationException",
                   "1 validation error detected: Value '%s' at 'qualifier' failed to satisfy "
                   "constraint: Member must satisfy regular expression pattern: "
                   "((?!^\\d+$)^[0-9a-zA-Z-_]+$)",
-                  c->qualifier);
-    return -1;
+                  qualifier);
+    return 0;
+}
+
+static int check_qualifier(struct lambda_change *c)
+{
+    return is_qualifier(c->x, c->qualifier) ? lambda_check_qualifier(c) : -1;
 }
 
 static int check_request(struct lambda_change *c)
 {
     struct err err = {0};
     const json_t *cors = json_object_get(c->request, "Cors");
+    json_int_t age = json_integer_value(json_object_get(cors, "MaxAge"));
     const char *type = json_string_value(json_object_get(c->request, "AuthType"));
     const char *mode = json_string_value(json_object_get(c->request, "InvokeMode"));
     if (type && strcmp(type, "NONE") != 0 && strcmp(type, "AWS_IAM") != 0)
@@ -59,9 +65,21 @@ static int check_request(struct lambda_change *c)
                       "1 validation error detected: Value '%.32s' at 'authType' failed to satisfy "
                       "constraint: Member must satisfy enum value set: [NONE, AWS_IAM]",
                       type);
-    else if (mode && strcmp(mode, "BUFFERED") != 0)
+    else if (mode && strcmp(mode, "RESPONSE_STREAM") == 0)
         exchange_fail(c->x, "InvalidParameterValueException",
                       "InvokeMode %.32s is not supported: ken cloud has BUFFERED", mode);
+    else if (mode && strcmp(mode, "BUFFERED") != 0)
+        exchange_fail(c->x, "ValidationException",
+                      "1 validation error detected: Value '%.32s' at 'invokeMode' failed to "
+                      "satisfy constraint: Member must satisfy enum value set: [RESPONSE_STREAM, "
+                      "BUFFERED]",
+                      mode);
+    else if (age < 0 || age > MAX_AGE_S)
+        exchange_fail(
+            c->x, "ValidationException",
+            "1 validation error detected: Value '%lld' at 'cors.maxAge' failed to satisfy "
+            "constraint: Member must have value %s than or equal to %d",
+            (long long)age, age < 0 ? "greater" : "less", age < 0 ? 0 : MAX_AGE_S);
     else if (cors && !json_is_null(cors) && http_cors_check(cors, &err) < 0)
         lambda_fail_err(c->x, &err);
     else
@@ -95,10 +113,12 @@ static int create(struct lambda_change *c)
         return -1;
     }
     if (lambda_part(c->record, "Urls", c->qualifier)) {
+        char arn[FUNCTION_ARN_BYTES];
+        lambda_function_arn(c->lambda, c->name, c->qualifier, arn);
         exchange_fail(c->x, "ResourceConflictException",
                       "Failed to create function url config for [functionArn = %s]. Error message: "
-                      "FunctionUrlConfig exists for this Lambda function",
-                      c->name);
+                      " FunctionUrlConfig exists for this Lambda function",
+                      arn);
         return -1;
     }
     random_text(id, URL_ID_LENGTH, RANDOM_LOWER);
@@ -132,6 +152,8 @@ static int update(struct lambda_change *c)
 static int delete_url(struct lambda_change *c)
 {
     const char *qualifier = *c->qualifier ? c->qualifier : "$LATEST";
+    if (!is_qualifier(c->x, c->qualifier))
+        return -1;
     return json_object_del(json_object_get(c->record, "Urls"), qualifier) == 0
                ? 0
                : fail_absent(c->lambda, c->x, c->name, qualifier);
@@ -156,7 +178,9 @@ static const struct lambda_parts url_parts = {"Urls", "FunctionUrlConfigs", show
 
 void lambda_get_url(void *self, struct rest_call *call)
 {
-    lambda_get_part(self, call, &url_parts);
+    const char *qualifier = exchange_query(call->x, "Qualifier");
+    if (!qualifier || is_qualifier(call->x, qualifier))
+        lambda_get_part(self, call, &url_parts);
 }
 
 void lambda_list_urls(void *self, struct rest_call *call)

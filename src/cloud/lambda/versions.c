@@ -22,10 +22,14 @@ static json_t *content_of(const json_t *configuration)
     return copy;
 }
 
-static int is_unchanged(const struct function *last, const json_t *configuration)
+/* record["PublishedDescription"] is what $LATEST's was then; a version may have one of its own. */
+static int is_unchanged(const struct function *last, const json_t *record)
 {
+    const json_t *configuration = json_object_get(record, "Configuration");
+    const json_t *published = json_object_get(record, "PublishedDescription");
     json_t *before = content_of(last->configuration), *now = content_of(configuration);
-    int same = before && json_equal(before, now);
+    int same = before && json_equal(before, now) &&
+               (!published || json_equal(published, json_object_get(configuration, "Description")));
     json_decref(before);
     json_decref(now);
     return same;
@@ -62,7 +66,7 @@ struct function *lambda_publish(struct lambda *lambda, struct exchange *x, json_
     const json_t *configuration = json_object_get(record, "Configuration");
     const char *name = json_string_value(json_object_get(configuration, "FunctionName"));
     struct function *last = find_last(lambda, name, record);
-    if (last && is_unchanged(last, configuration))
+    if (last && is_unchanged(last, record))
         return last;
     function_release(last);
     json_int_t number = json_integer_value(json_object_get(record, "LastVersion")) + 1;
@@ -73,12 +77,15 @@ struct function *lambda_publish(struct lambda *lambda, struct exchange *x, json_
                                 code_hold(latest->code), &err)
                : NULL;
     function_release(latest);
-    if (version)
+    if (version) {
         json_object_set_new(record, "LastVersion", json_integer(number));
-    else if (err.code)
+        json_object_set(record, "PublishedDescription",
+                        json_object_get(configuration, "Description"));
+    } else if (err.code) {
         lambda_fail_err(x, &err);
-    else
+    } else {
         lambda_fail_not_found(lambda, x, name);
+    }
     return version;
 }
 
@@ -142,14 +149,10 @@ void lambda_list_versions(void *self, struct rest_call *call)
         qsort(list, count, sizeof *list, compare_versions);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(list[i]->name, function->name) == 0)
-            json_array_append_new(versions, json_deep_copy(list[i]->configuration));
+            json_array_append_new(versions, lambda_list_item(lambda, list[i], 1));
         function_release(list[i]);
     }
     free(list);
-    json_t *latest = json_array_get(versions, 0);
-    char arn[FUNCTION_ARN_BYTES];
-    lambda_function_arn(lambda, function->name, "$LATEST", arn);
-    json_object_set_new(latest, "FunctionArn", json_string(arn));
     function_release(function);
     lambda_reply_page(call->x, "Versions", versions, LIST_MAX_ITEMS);
 }
