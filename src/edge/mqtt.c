@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "edge/report.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <mosquitto.h>
 #include <poll.h>
@@ -35,6 +36,9 @@ struct mqtt {
     char host[HOST_BYTES];
     int port, running;
     pthread_t thread;
+    void *context; /* of notice */
+    void (*notice)(void *context, const char *text);
+    int said_absent; /* by the thread, and not yet that it is there */
     atomic_int connected, unsent, closing;
 };
 
@@ -129,12 +133,35 @@ static void tell_present(struct mqtt *mqtt)
     publish_below(mqtt, "present", atomic_load(&mqtt->present) > 0 ? "ON" : "OFF", 1);
 }
 
+static void tell_state(struct mqtt *mqtt, const char *state, const char *rest)
+{
+    char text[HOST_BYTES + 200];
+    size_t length = strlen(state);
+    length -= length > 0 && state[length - 1] == '.'; /* the library's sentences */
+    snprintf(text, sizeof text, "MQTT broker %s, port %d: %.*s%s", mqtt->host, mqtt->port,
+             (int)length, state, rest);
+    if (mqtt->notice)
+        mqtt->notice(mqtt->context, text);
+}
+
+static void tell_absent(struct mqtt *mqtt, const char *cause)
+{
+    if (!mqtt->said_absent)
+        tell_state(mqtt, cause, "; it is tried again and again");
+    mqtt->said_absent = 1;
+}
+
 static void on_connect(struct mosquitto *client, void *context, int code)
 {
     (void)client;
     struct mqtt *mqtt = context;
-    if (code != 0)
+    if (code != 0) {
+        tell_absent(mqtt, mosquitto_connack_string(code));
         return;
+    }
+    if (mqtt->said_absent)
+        tell_state(mqtt, "connected", "");
+    mqtt->said_absent = 0;
     atomic_store(&mqtt->connected, 1);
     publish_below(mqtt, "status", "online", 1);
     tell_present(mqtt); /* a broker that was started again may have forgotten what it retained */
@@ -190,6 +217,7 @@ static void *work(void *argument)
             pause_ms = 1000;
         if (code == MOSQ_ERR_SUCCESS)
             continue;
+        tell_absent(mqtt, code == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(code));
         for (int i = 0; i < pause_ms / LOOP_MS && !atomic_load(&mqtt->closing); i++)
             clock_sleep_until_ns(clock_monotonic_ns() + LOOP_MS * 1000000ull);
         pause_ms = 2 * pause_ms < MQTT_MAX_PAUSE_S * 1000 ? 2 * pause_ms : MQTT_MAX_PAUSE_S * 1000;
@@ -238,6 +266,8 @@ struct mqtt *mqtt_open(const struct mqtt_options *options, struct err *err)
     snprintf(mqtt->base, sizeof mqtt->base, "%s/%s", options->topic, options->device);
     snprintf(mqtt->discovery, sizeof mqtt->discovery, "%s",
              options->discovery ? options->discovery : "");
+    mqtt->context = options->context;
+    mqtt->notice = options->notice;
     mqtt->client = mosquitto_new(NULL, true, mqtt);
     if (mqtt->client && set_up(mqtt, options, err) == 0)
         return mqtt;

@@ -12,8 +12,9 @@
  *   present   ON while somebody is there, else OFF (retained)
  *
  * and, where `discovery` is given, the configurations from which Home Assistant makes a sensor and
- * a binary sensor. The broker may be absent: it is looked for again and again, on a thread of its
- * own; events of that time are kept in memory, MQTT_MAX_QUEUED of them. */
+ * a binary sensor. The broker may be absent, or refuse: it is tried again and again, on a thread of
+ * its own, which tells so once, and when it is there; events of that time are kept in memory,
+ * MQTT_MAX_QUEUED of them. */
 struct mqtt;
 
 enum { MQTT_MAX_QUEUED = 1000, MQTT_MAX_PAUSE_S = 30 };
@@ -26,6 +27,8 @@ struct mqtt_options {
     const char *topic;         /* "ken" */
     const char *device;        /* in topics: letters, digits, "-_" */
     const char *discovery;     /* "homeassistant"; NULL or "": none */
+    void *context;
+    void (*notice)(void *context, const char *text); /* from the thread; or NULL */
 };
 
 struct mqtt *mqtt_open(const struct mqtt_options *options, struct err *err);

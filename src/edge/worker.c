@@ -58,7 +58,7 @@ static void archive(struct worker *worker, const struct edge_job *job, struct de
     struct err err = {0};
     struct edge_run *run = worker->run;
     int done = deliver_archive(worker, job, delivery, &err);
-    int queued = done < 0 && run->spool && uplink_may_pass(&err) &&
+    int queued = done < 0 && run->spool && delivery->frame.bytes > 0 &&
                  deliver_later(worker, job, delivery, 0, &err) == 0;
     if (done == 0 || queued) {
         pthread_mutex_lock(&run->lock);
@@ -76,14 +76,13 @@ static void archive(struct worker *worker, const struct edge_job *job, struct de
     delivery->saved = 0; /* the copy stays */
 }
 
-/* The cloud is gone: the frame goes to the queue, and where there is a gallery here the device
- * answers meanwhile. */
-static void make_do(struct worker *worker, const struct edge_job *job, struct delivery *delivery,
-                    const struct err *cause)
+/* The cloud is gone or refuses: the frame goes to the queue, and where there is a gallery here the
+ * device answers meanwhile. One that could not be encoded has no bytes. */
+static void make_do(struct worker *worker, const struct edge_job *job, struct delivery *delivery)
 {
     struct err err = {0};
     struct edge_run *run = worker->run;
-    if (!run->spool || !uplink_may_pass(cause))
+    if (!run->spool || delivery->frame.bytes == 0)
         return;
     int here = run->local && deliver_here(worker, job, delivery, &err) == 0;
     delivery->frame.queued = deliver_later(worker, job, delivery, !here, &err) == 0;
@@ -101,7 +100,7 @@ static void handle(struct worker *worker, const struct edge_job *job)
     if (deliver(worker, job, &delivery, &err) == 0) {
         delivery.frame.answer = &delivery.answer;
     } else {
-        make_do(worker, job, &delivery, &err);
+        make_do(worker, job, &delivery);
         delivery.frame.lost_because = delivery.frame.answer ? NULL : err.message;
         if (!delivery.frame.answer && !delivery.frame.queued)
             deliver_keep(worker, &delivery);

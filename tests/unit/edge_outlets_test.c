@@ -7,8 +7,11 @@
 #include "fake_hook.h"
 
 #include <math.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -192,6 +195,75 @@ static void an_absent_broker_holds_nobody_up(void **state)
     mqtt_close(mqtt);
 }
 
+struct words {
+    atomic_int count;
+    char first[300];
+};
+
+static void keep_first(void *context, const char *text)
+{
+    struct words *words = context;
+    if (atomic_load(&words->count) == 0)
+        snprintf(words->first, sizeof words->first, "%s", text);
+    atomic_fetch_add(&words->count, 1);
+}
+
+/* What is told of a broker at that port. */
+static void hear_of_broker(int port, struct words *words)
+{
+    char url[64];
+    struct err err = {0};
+    snprintf(url, sizeof url, "mqtt://127.0.0.1:%d", port);
+    const struct mqtt_options options = {
+        .url = url, .topic = "ken", .device = "d", .context = words, .notice = keep_first};
+    struct mqtt *mqtt = mqtt_open(&options, &err);
+    assert_non_null(mqtt);
+    for (int i = 0; i < 1000 && atomic_load(&words->count) == 0; i++)
+        usleep(10000);
+    mqtt_close(mqtt);
+}
+
+static void an_absent_broker_is_told(void **state)
+{
+    (void)state;
+    struct words words = {0};
+    hear_of_broker(1, &words);
+    assert_int_equal(atomic_load(&words.count), 1);
+    assert_non_null(strstr(words.first, "MQTT broker 127.0.0.1, port 1: Connection refused"));
+}
+
+/* CONNACK with code 5, MQTT 3.1.1, 3.2.2.3. */
+static void *refuse(void *context)
+{
+    char request[1024];
+    int fd = accept(*(int *)context, NULL, NULL);
+    if (fd >= 0 && recv(fd, request, sizeof request, 0) > 0)
+        (void)!send(fd, "\x20\x02\0\x05", 4, MSG_NOSIGNAL);
+    while (fd >= 0 && recv(fd, request, sizeof request, 0) > 0)
+        ;
+    close(fd);
+    return NULL;
+}
+
+static void a_broker_that_refuses_the_password_is_told(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    struct words words = {0};
+    pthread_t broker;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(pthread_create(&broker, NULL, refuse, &fd), 0);
+    hear_of_broker(ntohs(address.sin_port), &words);
+    pthread_join(broker, NULL);
+    close(fd);
+    assert_int_equal(atomic_load(&words.count), 1);
+    assert_non_null(strstr(words.first, "not authorised"));
+}
+
 static void the_page_counts_and_names_nobody(void **state)
 {
     (void)state;
@@ -236,6 +308,8 @@ int main(void)
         cmocka_unit_test(a_hook_without_a_good_secret_is_refused),
         cmocka_unit_test(wrong_brokers_and_names_are_refused),
         cmocka_unit_test(an_absent_broker_holds_nobody_up),
+        cmocka_unit_test(an_absent_broker_is_told),
+        cmocka_unit_test(a_broker_that_refuses_the_password_is_told),
         cmocka_unit_test(the_page_counts_and_names_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,24 @@ static void a_refusal_is_not_repeated_and_the_frame_is_kept(void **state)
     assert_int_equal(d.totals.stored, 1);
 }
 
+/* Keys that were changed, a policy that is repaired: nothing is lost meanwhile. */
+static void with_a_queue_on_the_disk_what_is_refused_is_sent_later(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.queue_bytes = 100 * 1000 * 1000;
+    d.fake.fail_status = 403;
+    atomic_store(&d.fake.fail_puts, 2);
+    if (run(&d) < 0)
+        fail_msg("%s", d.err.message);
+    assert_int_equal(d.totals.lost, 0);
+    assert_true(d.totals.queued >= 1);
+    assert_int_equal(d.totals.answers, 6);
+    assert_int_equal(d.totals.waiting, 0);
+    assert_int_equal(files_in(work, ".png"), 0);
+}
+
 static void with_the_cloud_gone_everything_stays_here(void **state)
 {
     (void)state;
@@ -297,6 +315,7 @@ int main(void)
         cmocka_unit_test(on_the_device_an_absent_network_is_told_before_the_start),
         cmocka_unit_test(failures_that_pass_are_tried_again),
         cmocka_unit_test(a_refusal_is_not_repeated_and_the_frame_is_kept),
+        cmocka_unit_test(with_a_queue_on_the_disk_what_is_refused_is_sent_later),
         cmocka_unit_test(with_the_cloud_gone_everything_stays_here),
         cmocka_unit_test(without_cloud_and_recorder_nothing_is_left_to_do),
         cmocka_unit_test(a_full_queue_is_counted_not_waited_for),
