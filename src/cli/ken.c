@@ -1,3 +1,5 @@
+#include "cli/line.h"
+#include "cli/nearest.h"
 #include "cli/options.h"
 #include "cli/start.h"
 #include "cli/verbs.h"
@@ -42,10 +44,16 @@ static void print_usage(FILE *out)
 
 static int run_verb(char **argv)
 {
+    char hint[NEAREST_HINT_BYTES];
+    struct nearest nearest;
     for (size_t i = 0; i < VERBS; i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return become_program(verbs[i].program, argv);
-    fprintf(stderr, "ken: %s: no such verb (see ken --help)\n", argv[1]);
+    nearest_init(&nearest, argv[1], strlen(argv[1]));
+    for (size_t i = 0; i < VERBS; i++)
+        nearest_offer(&nearest, verbs[i].name);
+    nearest_hint(&nearest, "", hint);
+    line_print(stderr, "ken: %s: no such verb%s (see ken --help)", argv[1], hint);
     return EXIT_USAGE;
 }
 
@@ -60,6 +68,10 @@ int main(int argc, char **argv)
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;
+    }
+    if (argc == 3 && strcmp(argv[1], "help") == 0) {
+        char *help[] = {argv[0], argv[2], (char[]){"--help"}, NULL};
+        return run_verb(help);
     }
     if (is_one_of(argv[1], "--help", "-h", "help")) {
         print_usage(stdout);

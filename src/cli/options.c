@@ -1,5 +1,6 @@
 #include "cli/options.h"
 #include "cli/line.h"
+#include "cli/nearest.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -102,13 +103,34 @@ static const struct option_spec *find(const struct command_line *line, int value
     return NULL;
 }
 
-/* getopt says '?' for both: an option that it does not know, and a value for a flag, whose number
- * it then tells. */
-static const char *what_is_wrong(int value)
+void options_hint(const struct command_line *line, const char *name, size_t length,
+                  const char *dashes, char hint[NEAREST_HINT_BYTES])
 {
-    if (value == ':')
-        return "a value is missing";
-    return optopt >= LONG_ONLY || optopt == 'h' ? "takes no value" : "no such option";
+    struct nearest nearest;
+    nearest_init(&nearest, name, length);
+    for (const struct option_spec *o = line->options; o->name; o++)
+        nearest_offer(&nearest, o->name);
+    nearest_hint(&nearest, dashes, hint);
+}
+
+/* getopt says '?' for both: an option that it does not know, and a value for a flag, whose number
+ * it then tells. Of letters behind one dash it goes on to the next word behind the last only. */
+static int refuse(const struct command_line *line, int value, char **argv, struct err *err)
+{
+    char hint[NEAREST_HINT_BYTES] = "";
+    const char *word = argv[optind - 1], *what = "no such option";
+    if (value == ':') {
+        what = "a value is missing";
+    } else if (optopt >= LONG_ONLY || optopt == 'h') {
+        what = "takes no value";
+    } else {
+        if (optopt && argv[optind] && argv[optind][0] == '-' && argv[optind][1] != '-' &&
+            strchr(argv[optind], optopt))
+            word = argv[optind];
+        const char *name = word + strspn(word, "-");
+        options_hint(line, name, strcspn(name, "="), "--", hint);
+    }
+    return err_set(err, ERR_INVALID, "%s: %s%s (see ken %s --help)", word, what, hint, line->verb);
 }
 
 int options_parse(const struct command_line *line, int argc, char **argv, int *first_operand,
@@ -125,8 +147,7 @@ int options_parse(const struct command_line *line, int argc, char **argv, int *f
             return 1;
         }
         if (value == '?' || value == ':')
-            return err_set(err, ERR_INVALID, "%s: %s (see ken %s --help)", argv[optind - 1],
-                           what_is_wrong(value), line->verb);
+            return refuse(line, value, argv, err);
         if (options_store(find(line, value), optarg, err) < 0)
             return -1;
     }

@@ -2,6 +2,7 @@
 #define CLI_OPTIONS_H
 
 #include "base/err.h"
+#include "cli/nearest.h"
 
 #include <stddef.h>
 
@@ -42,6 +43,10 @@ int options_start(const struct command_line *line, int argc, char **argv, int *f
 
 /* Give an option its value; a flag is set, whatever the text. */
 int options_store(const struct option_spec *option, const char *text, struct err *err) MUST_USE;
+
+/* Which option was meant by a name that is none, as nearest_hint() says it. */
+void options_hint(const struct command_line *line, const char *name, size_t length,
+                  const char *dashes, char hint[NEAREST_HINT_BYTES]);
 
 /* Print "ken VERB: message" on standard error; returns EXIT_FAILED. */
 int options_fail(const struct command_line *line, const struct err *err);

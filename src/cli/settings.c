@@ -55,6 +55,14 @@ static int set(const struct option_spec *option, const char *text, struct err *e
     return options_store(option, text, err);
 }
 
+static int refuse(const struct command_line *line, const char *name, struct err *err)
+{
+    char hint[NEAREST_HINT_BYTES];
+    options_hint(line, name, strlen(name), "--", hint);
+    return err_set(err, ERR_INVALID, "there is no option --%.60s%s (see ken %s --help)", name, hint,
+                   line->verb);
+}
+
 static int take_line(const struct settings *settings, const struct command_line *line, char *text,
                      char seen[MAX_SEEN], struct err *err)
 {
@@ -67,8 +75,7 @@ static int take_line(const struct settings *settings, const struct command_line 
     if (index < 0 && settings->lenient)
         return 0;
     if (index < 0 || index >= MAX_SEEN)
-        return err_set(err, ERR_INVALID, "there is no option \"%.60s\" (see ken %s --help)", name,
-                       line->verb);
+        return refuse(line, name, err);
     if (seen[index]++)
         return err_set(err, ERR_INVALID, "\"%s\" is given twice", name);
     return set(&line->options[index], trim(equals + 1), err);
@@ -145,9 +152,8 @@ static int load_variables(const struct settings *settings, const struct command_
         if (index < 0 && settings->lenient)
             continue;
         if (index < 0)
-            return err_set(err, ERR_INVALID, "%.*s: there is no option --%s (see ken %s --help)",
-                           (int)(value - *variable - 1), *variable, name, line->verb);
-        if (set(&line->options[index], value, err) < 0)
+            refuse(line, name, err);
+        if (index < 0 || set(&line->options[index], value, err) < 0)
             return err_wrap(err, "%.*s", (int)(value - *variable - 1), *variable);
     }
     return 0;

@@ -51,6 +51,15 @@ class VerbsTest(unittest.TestCase):
         self.refused(ken("edge", "--every", "0"), 2, "--every: 0 is not from 1")
         self.refused(ken("edge", "--every", "x"), 2, "not a number")
 
+    def test_a_slip_is_asked_about(self):
+        self.refused(ken("trian"), 2, "trian: no such verb; is it train?")
+        self.refused(ken("edge", "--vido", "x"), 2, "--vido: no such option; is it --video?")
+        self.refused(ken("edge", "--vidoe=x"), 2, "is it --video?")
+        self.refused(ken("edge", "--fast", "-video", "x"), 2, "-video: no such option; is it --video?")
+        self.refused(ken("edge", "-qx"), 2, "-qx: no such option")
+        self.refused(ken("edge", env={"KEN_EDGE_VIDO": "x"}), 2, "is it --video?")
+        self.assertEqual(ken("help", "train").stdout, ken("train", "--help").stdout)
+
     def test_a_failure_prints_no_json(self):
         nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "A",
                    "AWS_SECRET_ACCESS_KEY": "B"}

@@ -259,7 +259,7 @@ class Device(InCloud):
         (self.folder / "bad.conf").write_text("# a device\nvido = x\n")
         done = self.cloud.ken("edge", "--config", "bad.conf", check=False)
         self.assertEqual(done.returncode, 2)
-        self.assertIn('bad.conf:2: there is no option "vido"', done.stderr)
+        self.assertIn("bad.conf:2: there is no option --vido; is it --video?", done.stderr)
         done = self.cloud.ken("edge", "--config", ROOT / "deploy" / "edge.conf", "--video", "/nonexistent.mp4", "--work", "conf",
                               check=False)  # ours holds known options only
         self.assertEqual(done.returncode, 1, done.stderr)

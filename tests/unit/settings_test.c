@@ -42,7 +42,7 @@ static void wrong_lines_are_refused_with_their_number(void **state)
     static const struct {
         const char *text, *wanted;
     } cases[] = {
-        {"# one\n\nnmae = x\n", "a.conf:3: there is no option \"nmae\""},
+        {"# one\n\nnmae = x\n", "a.conf:3: there is no option --nmae; is it --name?"},
         {"name\n", "a.conf:1: \"name\" is not \"name = value\""},
         {"the-count = 0", "a.conf:1: --the-count: 0 is not from 1 to 10"},
         {"the-count = 3x", "a.conf:1"},
