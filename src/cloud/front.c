@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { MAX_NETWORK_THREADS = 8, DRAIN_STEP_MS = 5, LAST_ANSWERS_MS = 500 };
@@ -93,9 +94,6 @@ const char *front_inner_endpoint(const struct front *front)
 
 static int start_door(struct front *front, struct door *door, struct err *err)
 {
-    door->watch = watch_create(connection_limit(), err);
-    if (!door->watch)
-        return -1;
     size_t threads = pool_processors();
     if (threads > MAX_NETWORK_THREADS)
         threads = MAX_NETWORK_THREADS;
@@ -127,6 +125,10 @@ static int start_door(struct front *front, struct door *door, struct err *err)
 
 int front_start(struct front *front, struct err *err)
 {
+    for (size_t i = 0; i < DOORS; i++) /* one door's clients may count those of the other */
+        if (front->doors[i].listen_fd >= 0 &&
+            !(front->doors[i].watch = watch_create(connection_limit(), err)))
+            return -1;
     for (size_t i = 0; i < DOORS; i++)
         if (front->doors[i].listen_fd >= 0 && start_door(front, &front->doors[i], err) < 0)
             return -1;
@@ -137,10 +139,11 @@ void front_quiesce(struct front *front)
 {
     __atomic_store_n(&front->closing, OPEN_FOR_FUNCTIONS, __ATOMIC_RELEASE);
     for (size_t i = 0; i < DOORS; i++) {
-        MHD_socket fd = front->doors[i].daemon ? MHD_quiesce_daemon(front->doors[i].daemon)
-                                               : MHD_INVALID_SOCKET;
-        if (fd != MHD_INVALID_SOCKET)
-            close(fd);
+        struct door *door = &front->doors[i];
+        if (door->daemon)
+            door->listen_fd = MHD_quiesce_daemon(door->daemon);
+        if (door->daemon && door->listen_fd >= 0) /* its threads may still ask about the socket */
+            shutdown(door->listen_fd, SHUT_RDWR);
     }
 }
 
