@@ -228,3 +228,13 @@ int identity_find(struct identities *identities, const char *access_key_id,
     pthread_mutex_unlock(&identities->lock);
     return result;
 }
+
+int identity_enter(struct exchange *x, const char *access_key_id,
+                   const struct identity_secret *secret)
+{
+    x->identity.access_key_id = arena_strdup(&x->arena, access_key_id);
+    x->identity.arn = arena_strdup(&x->arena, secret->arn);
+    x->identity.is_administrator = secret->is_administrator;
+    x->identity.issued_unix_ms = secret->issued_unix_ms;
+    return x->identity.access_key_id && x->identity.arn ? 0 : -1;
+}

@@ -55,5 +55,10 @@ struct identity_secret {
 };
 int identity_find(struct identities *identities, const char *access_key_id,
                   const char *session_token, struct identity_secret *out, struct err *err) MUST_USE;
+/* The exchange is that key's, whose secret the caller has proved to be the sender's. The texts are
+ * copied; -1: out of memory. */
+struct exchange;
+int identity_enter(struct exchange *x, const char *access_key_id,
+                   const struct identity_secret *secret) MUST_USE;
 
 #endif

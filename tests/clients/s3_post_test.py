@@ -100,6 +100,26 @@ class PostTest(unittest.TestCase):
         self.refused(wrong, 403, "SignatureDoesNotMatch")
         self.assertNotIn("Contents", self.s3.list_objects_v2(Bucket="forms", Prefix="k"))
 
+    def test_a_session_that_was_revoked_sends_no_forms(self):
+        iam, sts = (self.cloud.client(boto3, name) for name in ("iam", "sts"))
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"},
+                                                         "Action": "sts:AssumeRole"}]}
+        role = iam.create_role(RoleName="sender", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        may = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        iam.put_role_policy(RoleName="sender", PolicyName="may", PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [may]}))
+        keys = sts.assume_role(RoleArn=role, RoleSessionName="me")["Credentials"]
+        own = self.cloud.client(boto3, "s3", config=Config(signature_version="s3v4"),
+                                aws_access_key_id=keys["AccessKeyId"], aws_session_token=keys["SessionToken"],
+                                aws_secret_access_key=keys["SecretAccessKey"])
+        fields = own.generate_presigned_post("forms", "session")["fields"]
+        self.assertEqual(self.post(fields)[0], 204)
+        revoked = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {
+            "DateLessThan": {"aws:TokenIssueTime": "2100-01-01T00:00:00Z"}}}
+        iam.put_role_policy(RoleName="sender", PolicyName="revoked", PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [revoked]}))
+        self.refused(fields, 403, "AccessDenied", "explicit deny")
+
     def test_fields_that_ask_for_what_is_not_there(self):
         for name, value in (("x-amz-server-side-encryption", "AES256"), ("x-amz-object-lock-mode", "GOVERNANCE"),
                             ("x-amz-nonsense", "1")):

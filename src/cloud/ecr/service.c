@@ -53,14 +53,11 @@ static int find_signer(struct ecr *ecr, struct exchange *x)
     *token++ = 0;
     const char *id = password + strlen("AWS:");
     int result = identity_find(ecr->cloud->identities, id, token, &secret, &err);
-    if (result == 0) {
-        x->identity.access_key_id = arena_strdup(&x->arena, id);
-        x->identity.arn = arena_strdup(&x->arena, secret.arn);
-        x->identity.is_administrator = secret.is_administrator;
-    }
+    if (result == 0)
+        result = identity_enter(x, id, &secret);
     OPENSSL_cleanse(password, sizeof password);
     OPENSSL_cleanse(&secret, sizeof secret);
-    return result == 0 && x->identity.access_key_id && x->identity.arn ? 0 : -1;
+    return result;
 }
 
 static void ask_for_password(struct exchange *x)

@@ -71,19 +71,14 @@ static int is_version_2(struct sender *s, const char *secret, const char *policy
 static int take_identity(struct sender *s, const char *key, struct identity_secret *secret)
 {
     struct err err = {0};
-    struct exchange *x = s->r->x;
     const char *token = post_form_get(s->form, "x-amz-security-token");
     if (identity_find(s->r->s3->cloud->identities, key, token, secret, &err) < 0)
         return deny(s, err.code == ERR_NOT_FOUND ? "InvalidAccessKeyId" : "InvalidToken",
                     err.code == ERR_NOT_FOUND
                         ? "The AWS Access Key Id you provided does not exist in our records."
                         : "The provided token is malformed or otherwise invalid.");
-    x->identity.access_key_id = arena_strdup(&x->arena, key);
-    x->identity.arn = arena_strdup(&x->arena, secret->arn);
-    x->identity.is_administrator = secret->is_administrator;
-    return x->identity.access_key_id && x->identity.arn
-               ? 0
-               : deny(s, "InternalError", "Out of memory.");
+    return identity_enter(s->r->x, key, secret) == 0 ? 0
+                                                     : deny(s, "InternalError", "Out of memory.");
 }
 
 /* The fields beside the credential that version 4 needs. */
