@@ -11,7 +11,8 @@
 #include <cmocka.h>
 
 /* Series as texts: "30 - 0" has values at the first and third minute since Thursday, January 1,
- * 1970. Of the expressions m1, m2, m3 are metrics, e1 is not, and h1 has another period. */
+ * 1970. Of the expressions m1, m2, m3 are metrics, e1 is not, h1 has another period, and l1 is an
+ * array of half as many as one may hold. */
 
 enum { MOST = 8 };
 struct scene {
@@ -44,8 +45,13 @@ static int find(void *opaque, const char *id, struct math_value *out, struct err
 {
     static double other[] = {1, 2};
     static struct math_series hourly = {other, 2, 0, 3600, "h1", 1};
+    static struct math_series many[MATH_MAX_LIST / 2];
     struct context *context = opaque;
     size_t at = (size_t)(id[1] - '1');
+    if (*id == 'l') {
+        *out = (struct math_value){.kind = MATH_LIST, .series = many, .count = MATH_MAX_LIST / 2};
+        return 0;
+    }
     if (*id == 'h') {
         *out = (struct math_value){.kind = MATH_SERIES, .series = &hourly, .count = 1};
         return 0;
@@ -145,6 +151,7 @@ static void what_is_wrong_is_told(void **state)
         {"METRICS() > 1", "Unsupported operand type(s) for >: 'Array[TimeSeries], Scalar'"},
         {"m1 + DESC", "Unsupported operand type(s) for +: 'TimeSeries, String'"},
         {"[1]", "An array holds time series only."},
+        {"SORT([l1, l1, m1], AVG, ASC)", "An array holds at most 5000 time series."},
         {"m1 + h1", "Time series of different periods (60 and 3600 s) are not supported."},
         {"SUM([m1, h1])", "Time series of different periods (60 and 3600 s) are not supported."},
         {"SUM([])", "There is no time series in the array."},

@@ -55,34 +55,39 @@ static void forget(struct family *family)
 }
 
 struct search {
-    struct alarms *alarms;
     const char *wanted;
-    json_t *seen; /* names whose rules were followed */
-    int is_deep, found;
+    json_t *seen, *names; /* that the rules name: as a set, and in the order in which they came */
+    int found;
 };
 
-/* Follows the rules of children, where it is to be deep. */
-static int search_child(void *context, const char *name, const char *state, struct err *err)
+static int note_child(void *context, const char *name, const char *state, struct err *err)
 {
     struct search *search = context;
     (void)state;
+    (void)err;
     search->found |= strcmp(name, search->wanted) == 0;
-    if (!search->is_deep || search->found || json_object_get(search->seen, name))
+    if (json_object_get(search->seen, name))
         return 0;
     json_object_set_new(search->seen, name, json_true());
-    json_t *child = alarms_find(search->alarms, name);
-    if (alarms_is_composite(child))
-        (void)rule_evaluate(alarms_text(child, "AlarmRule"), search_child, search, err);
-    json_decref(child);
+    json_array_append_new(search->names, json_string(name));
     return 0;
 }
 
+/* Does the alarm's rule, or where that is to be deep one of its children's, name that alarm? A row
+ * of children may be as long as there are alarms: it is gone along, not into. */
 static int rule_names(struct alarms *alarms, const json_t *alarm, const char *wanted, int is_deep)
 {
     struct err err;
-    struct search search = {alarms, wanted, json_object(), is_deep, 0};
-    (void)rule_evaluate(alarms_text(alarm, "AlarmRule"), search_child, &search, &err);
+    struct search search = {wanted, json_object(), json_array(), 0};
+    (void)rule_evaluate(alarms_text(alarm, "AlarmRule"), note_child, &search, &err);
+    for (size_t i = 0; is_deep && !search.found && i < json_array_size(search.names); i++) {
+        json_t *child = alarms_find(alarms, json_string_value(json_array_get(search.names, i)));
+        if (alarms_is_composite(child))
+            (void)rule_evaluate(alarms_text(child, "AlarmRule"), note_child, &search, &err);
+        json_decref(child);
+    }
     json_decref(search.seen);
+    json_decref(search.names);
     return search.found;
 }
 

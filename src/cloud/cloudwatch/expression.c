@@ -252,6 +252,9 @@ static int parse_list(struct cursor *c, struct math_value *out)
             return err_set(c->err, ERR_INVALID, "An array holds time series only.");
         total += values[i].count;
     }
+    if (total > MATH_MAX_LIST)
+        return err_set(c->err, ERR_INVALID, "An array holds at most %d time series.",
+                       MATH_MAX_LIST);
     *out = (struct math_value){.kind = MATH_LIST};
     out->series = arena_new(c->math->arena, struct math_series, total + 1);
     if (!out->series)

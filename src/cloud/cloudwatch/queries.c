@@ -232,7 +232,7 @@ static int frame(void *context, struct math_series *out, struct err *err)
     *out = (struct math_series){
         .period_s = period_s, .start_s = bins_round_down(queries->start_s, period_s), .label = ""};
     int64_t span_s = (int64_t)ceil(queries->end_s) - out->start_s;
-    out->count = (size_t)((span_s + period_s - 1) / period_s);
+    out->count = (size_t)(span_s / period_s + (span_s % period_s > 0));
     return span_s / period_s < DATA_MAX_DATAPOINTS
                ? 0
                : err_set(err, ERR_INVALID, "The expressions ask for too many datapoints.");
