@@ -92,18 +92,16 @@ static int note_usage(struct request *r, struct reading *reading)
 }
 
 /* What is left is a request again: what stood beside the keys goes with them. */
-static void echo_parameters(struct buf *out, const json_t *from)
+static int echo_parameters(struct buf *out, const json_t *from, struct err *err)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)from, name, value)
-    {
-        char *text =
-            strcmp(name, "Keys") ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-        if (text)
-            buf_printf(out, ",\"%s\":%s", name, text);
-        free(text);
-    }
+    json_t *others = json_copy((json_t *)(uintptr_t)from);
+    json_object_del(others, "Keys");
+    char *text = json_dumps(others, JSON_COMPACT);
+    if (text && json_object_size(others)) /* "{...}" */
+        buf_printf(out, ",%.*s", (int)strlen(text) - 2, text + 1);
+    json_decref(others);
+    free(text);
+    return text ? 0 : err_set(err, ERR_NO_MEMORY, "read items: out of memory");
 }
 
 /* One table's keys, and what could not be read of them any more. */
@@ -120,7 +118,8 @@ static int read_listed(struct request *r, struct reading *reading)
     int result = read_keys(r, reading);
     buf_puts(&r->out, "]");
     buf_puts(left, "]");
-    echo_parameters(left, reading->wanted->from);
+    if (result == 0)
+        result = echo_parameters(left, reading->wanted->from, &r->err);
     buf_puts(left, "}");
     if (!reading->left_over && left->data)
         left->data[left->size = before] = 0;

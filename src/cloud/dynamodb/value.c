@@ -181,7 +181,7 @@ int value_set_member(struct value *map, const char *name, const struct value *va
         *known = *value;
         return 0;
     }
-    if (map->map.count == map->map.room) {
+    if (map->map.count >= map->map.room) {
         struct member *members =
             grow(map->map.members, sizeof *members, map->map.count, &map->map.room, arena, err);
         if (!members)
@@ -195,7 +195,7 @@ int value_set_member(struct value *map, const char *name, const struct value *va
 int value_append(struct value *list, const struct value *value, struct arena *arena,
                  struct err *err)
 {
-    if (list->list.count == list->list.room) {
+    if (list->list.count >= list->list.room) {
         struct value *items =
             grow(list->list.items, sizeof *items, list->list.count, &list->list.room, arena, err);
         if (!items)
