@@ -51,7 +51,7 @@ static int store(struct aws_profile *profile, const char *name, const char *valu
 /* "[me]", and in the config file "[profile me]". */
 static int is_section(const struct aws_profile *profile, const char *title)
 {
-    if (strncmp(title, "profile", 7) == 0 && strchr(" \t", title[7]))
+    if (strncmp(title, "profile", 7) == 0 && title[7] && strchr(" \t", title[7]))
         title += 7 + strspn(title + 7, " \t");
     return strcmp(title, profile->name) == 0;
 }

@@ -21,8 +21,8 @@
 
 enum {
     WAIT_MS = 180 * 1000,
-    OUTPUT_MODE = 0600,
-    /* it may hold an API key */ OUTPUT_MAX_BYTES = 64 * 1024
+    OUTPUT_MODE = 0600, /* it may hold an API key */
+    OUTPUT_MAX_BYTES = 64 * 1024,
 };
 
 static const char details[] =
@@ -115,10 +115,11 @@ static int write_output(const struct deploy *deploy, const json_t *deployment, s
 {
     struct buf text;
     buf_init(&text, OUTPUT_MAX_BYTES);
-    json_dump_callback(deployment, add_text, &text, JSON_INDENT(2));
+    int dumped = json_dump_callback(deployment, add_text, &text, JSON_INDENT(2));
     buf_puts(&text, "\n");
-    int done = text.failed ? err_set(err, ERR_NO_MEMORY, "write %s: out of memory", deploy->output)
-                           : file_write(deploy->output, text.data, text.size, OUTPUT_MODE, err);
+    int done = dumped < 0 || text.failed
+                   ? err_set(err, ERR_NO_MEMORY, "write %s: out of memory", deploy->output)
+                   : file_write(deploy->output, text.data, text.size, OUTPUT_MODE, err);
     buf_finish(&text);
     return done;
 }

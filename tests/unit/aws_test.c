@@ -298,7 +298,8 @@ static void config_comes_from_the_profile_of_the_file(void **state)
     static const char text[] = "# comment\n[default]\naws_access_key_id=wrong\n"
                                "aws_secret_access_key=wrong\r\n\n[ me ]\r\n"
                                "aws_access_key_id = AKID\r\naws_secret_access_key = a/b+c=\n"
-                               ";aws_session_token = no\n[other]\naws_access_key_id=x\n";
+                               ";aws_session_token = no\n[other]\naws_access_key_id=x\n"
+                               "[profile]\naws_access_key_id=y\naws_secret_access_key=z\n";
     struct aws_config config;
     struct err err = {0};
     char path[] = "/tmp/ken-credentials-XXXXXX";
@@ -317,6 +318,9 @@ static void config_comes_from_the_profile_of_the_file(void **state)
     setenv("AWS_PROFILE", "other", 1);
     assert_int_equal(aws_config_load(&config, &err), -1);
     assert_non_null(strstr(err.message, "profile other holds no keys"));
+    setenv("AWS_PROFILE", "profile", 1); /* a name like any other */
+    assert_int_equal(aws_config_load(&config, &err), 0);
+    assert_string_equal(config.access_key_id, "y");
     unlink(path);
 }
 

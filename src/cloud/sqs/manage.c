@@ -259,7 +259,12 @@ int sqs_purge_queue(struct sqs_call *call)
         return sqs_fail(call, "AWS.SimpleQueueService.PurgeQueueInProgress",
                         "Only one PurgeQueue operation on %s is allowed every 60 seconds.",
                         call->queue->name);
-    return database_write(call->sqs->database, empty_queue, &change, &call->err);
+    if (database_write(call->sqs->database, empty_queue, &change, &call->err) == 0)
+        return 0;
+    pthread_mutex_lock(&call->sqs->lock);
+    call->queue->purged_ms = before_ms; /* nothing was: it may be tried again at once */
+    pthread_mutex_unlock(&call->sqs->lock);
+    return -1;
 }
 
 int sqs_get_queue_url(struct sqs_call *call)
