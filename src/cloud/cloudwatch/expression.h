@@ -17,7 +17,7 @@ enum {
     MATH_MAX_EXPRESSION = 2048,
     MATH_MAX_DEPTH = 64, /* of parentheses, functions, and expressions in expressions */
     MATH_MAX_ARGUMENTS = 100,
-    MATH_MAX_LIST = 5000, /* series of an array: SORT compares each with each */
+    MATH_MAX_LIST = 5000,              /* series of an array: SORT compares each with each */
     MATH_MAX_BYTES = 64 * 1024 * 1024, /* of a request's series */
 };
 
