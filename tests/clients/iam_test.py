@@ -81,8 +81,8 @@ class Entities(Base):
         sts = self.cloud.client(boto3, "sts")
         self.assertIn("TransitiveTagKeys", self.refused(
             "ValidationError", sts.assume_role, RoleArn="x", RoleSessionName="s1", TransitiveTagKeys=["x"]))
-        self.assertEqual(self.refused("InvalidAction", sts.get_federation_token, Name="fred"),
-                         "Could not find operation GetFederationToken for version 2011-06-15")
+        self.assertEqual(self.refused("InvalidAction", sts.get_access_key_info, AccessKeyId="AKIAIOSFODNN7EXAMPLE"),
+                         "Could not find operation GetAccessKeyInfo for version 2011-06-15")
 
     def test_a_role_is_kept_with_its_policies(self):
         iam = self.iam
@@ -242,7 +242,7 @@ class Access(Base):
             statement(["sqs:Send*", "sts:*"]), statement("sqs:PurgeQueue", effect="Deny")))["Policy"]["Arn"]
         self.assertEqual(self.refused("NoSuchEntity", iam.create_user, UserName="x", PermissionsBoundary=boundary + "x"),
                          f"Scope ARN: {boundary}x does not exist or is not attachable.")
-        shown = {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": boundary}
+        shown = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary}
         key = self.user("inside", document(statement("sqs:*")))
         iam.put_user_permissions_boundary(UserName="inside", PermissionsBoundary=boundary)
         self.assertEqual(iam.get_user(UserName="inside")["User"]["PermissionsBoundary"], shown)

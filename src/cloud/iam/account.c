@@ -13,8 +13,6 @@ static int list_nothing(struct iam_call *call)
     } lists[] = {
         {"ListMFADevices", "MFADevices"},
         {"ListVirtualMFADevices", "VirtualMFADevices"},
-        {"ListInstanceProfilesForRole", "InstanceProfiles"},
-        {"ListInstanceProfiles", "InstanceProfiles"},
         {"ListSSHPublicKeys", "SSHPublicKeys"},
         {"ListSigningCertificates", "Certificates"},
         {"ListServiceSpecificCredentials", "ServiceSpecificCredentials"},
@@ -27,7 +25,7 @@ static int list_nothing(struct iam_call *call)
     size_t at = 0;
     while (at + 1 < sizeof lists / sizeof *lists && strcmp(action, lists[at].action) != 0)
         at++;
-    if (call->kind && (call->kind == &iam_role || iam_get(call, "UserName")) && iam_find(call) < 0)
+    if (call->kind && iam_get(call, "UserName") && iam_find(call) < 0)
         return -1;
     buf_printf(&call->body, "<IsTruncated>false</IsTruncated><%s></%s>", lists[at].element,
                lists[at].element);
@@ -48,33 +46,60 @@ static void put_number(struct iam_call *call, const char *key, size_t value)
     buf_printf(&call->body, "<entry><key>%s</key><value>%zu</value></entry>", key, value);
 }
 
+static size_t count_versions(struct iam_call *call)
+{
+    const char *arn;
+    json_t *policy;
+    size_t count = 0;
+    json_object_foreach(iam_members(call, "policies"), arn, policy)
+    {
+        count += json_object_size(json_object_get(policy, "versions"));
+    }
+    return count;
+}
+
 static int get_summary(struct iam_call *call)
 {
+    static const struct iam_kind *const kinds[] = {&iam_user, &iam_group, &iam_role, &iam_profile};
     static const struct {
-        const char *member, *key, *quota;
-    } counted[] = {{"users", "Users", "UsersQuota"},
-                   {"groups", "Groups", "GroupsQuota"},
-                   {"roles", "Roles", "RolesQuota"},
-                   {"policies", "Policies", "PoliciesQuota"}};
-    static const char *const none[] = {"MFADevices",       "MFADevicesInUse",
-                                       "InstanceProfiles", "ServerCertificates",
-                                       "Providers",        "AccountMFAEnabled"};
+        const char *key;
+        size_t value;
+    } fixed[] = {{"PoliciesQuota", IAM_MAX_POLICIES},
+                 {"MFADevices", 0},
+                 {"MFADevicesInUse", 0},
+                 {"ServerCertificates", 0},
+                 {"ServerCertificatesQuota", 20},
+                 {"SigningCertificatesPerUserQuota", 2},
+                 {"AccountSigningCertificatesPresent", 0},
+                 {"Providers", 0},
+                 {"AccountMFAEnabled", 0},
+                 {"AccountPasswordPresent", 0},
+                 {"AccountAccessKeysPresent", 1},
+                 {"GlobalEndpointTokenVersion", 1},
+                 {"AccessKeysPerUserQuota", IAM_MAX_KEYS},
+                 {"GroupsPerUserQuota", IAM_MAX_GROUPS},
+                 {"VersionsPerPolicyQuota", IAM_MAX_VERSIONS},
+                 {"PolicyVersionsInUseQuota", 10000},
+                 {"PolicySizeQuota", IAM_MAX_MANAGED_BYTES},
+                 {"AssumeRolePolicySizeQuota", IAM_MAX_TRUST_BYTES},
+                 {"AttachedPoliciesPerUserQuota", IAM_MAX_ATTACHED},
+                 {"AttachedPoliciesPerGroupQuota", IAM_MAX_ATTACHED},
+                 {"AttachedPoliciesPerRoleQuota", IAM_MAX_ATTACHED}};
     buf_puts(&call->body, "<SummaryMap>");
-    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
-        put_number(call, counted[i].key, json_object_size(iam_members(call, counted[i].member)));
-        put_number(call, counted[i].quota, IAM_MAX_ENTITIES);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "%ss", kinds[i]->element);
+        put_number(call, key, json_object_size(iam_members(call, kinds[i]->member)));
+        snprintf(key, sizeof key, "%ssQuota", kinds[i]->element);
+        put_number(call, key, kinds[i]->quota);
+        snprintf(key, sizeof key, "%sPolicySizeQuota", kinds[i]->element);
+        if (kinds[i]->max_inline)
+            put_number(call, key, kinds[i]->max_inline);
     }
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-        put_number(call, none[i], 0);
-    put_number(call, "AccessKeysPerUserQuota", IAM_MAX_KEYS);
-    put_number(call, "VersionsPerPolicyQuota", IAM_MAX_VERSIONS);
-    put_number(call, "PolicySizeQuota", IAM_MAX_MANAGED_BYTES);
-    put_number(call, "UserPolicySizeQuota", iam_user.max_inline);
-    put_number(call, "GroupPolicySizeQuota", iam_group.max_inline);
-    put_number(call, "RolePolicySizeQuota", iam_role.max_inline);
-    put_number(call, "AttachedPoliciesPerUserQuota", IAM_MAX_ATTACHED);
-    put_number(call, "AttachedPoliciesPerGroupQuota", IAM_MAX_ATTACHED);
-    put_number(call, "AttachedPoliciesPerRoleQuota", IAM_MAX_ATTACHED);
+    put_number(call, "Policies", json_object_size(iam_members(call, "policies")));
+    put_number(call, "PolicyVersionsInUse", count_versions(call));
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        put_number(call, fixed[i].key, fixed[i].value);
     buf_puts(&call->body, "</SummaryMap>");
     return 0;
 }
@@ -86,9 +111,7 @@ const struct iam_operation iam_account_operations[] = {
     {"ListSSHPublicKeys", &iam_user, 0, OF_USER, list_nothing},
     {"ListSigningCertificates", &iam_user, 0, OF_USER, list_nothing},
     {"ListServiceSpecificCredentials", &iam_user, 0, " UserName ServiceName ", list_nothing},
-    {"ListInstanceProfilesForRole", &iam_role, 0, " RoleName Marker MaxItems ", list_nothing},
     {"ListVirtualMFADevices", NULL, 0, " AssignmentStatus Marker MaxItems ", list_nothing},
-    {"ListInstanceProfiles", NULL, 0, PAGED, list_nothing},
     {"ListServerCertificates", NULL, 0, PAGED, list_nothing},
     {"ListAccountAliases", NULL, 0, PAGED, list_nothing},
     {"ListSAMLProviders", NULL, 0, " ", list_nothing},

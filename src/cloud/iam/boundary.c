@@ -11,7 +11,7 @@ void iam_put_boundary(struct iam_call *call, const json_t *entity)
     const char *arn = iam_text(entity, "boundary");
     if (!*arn)
         return;
-    buf_puts(&call->body, "<PermissionsBoundary><PermissionsBoundaryType>PermissionsBoundaryPolicy"
+    buf_puts(&call->body, "<PermissionsBoundary><PermissionsBoundaryType>Policy"
                           "</PermissionsBoundaryType>");
     form_put(&call->body, "PermissionsBoundaryArn", arn);
     buf_puts(&call->body, "</PermissionsBoundary>");
@@ -21,7 +21,7 @@ int iam_read_boundary(struct iam_call *call)
 {
     if (!iam_get(call, "PermissionsBoundary"))
         return 0;
-    const char *arn = iam_need(call, "PermissionsBoundary", IAM_MAX_ARN);
+    const char *arn = iam_need_policy_arn(call, "PermissionsBoundary");
     json_t *document = arn ? iam_policy_document(call->state, arn) : NULL;
     if (arn && !document)
         return iam_refuse(call, "NoSuchEntity",

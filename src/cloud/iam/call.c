@@ -10,10 +10,20 @@
 #include <string.h>
 #include <strings.h>
 
-const struct iam_kind iam_user = {"users", "User", "UserName", "user", "AIDA", IAM_MAX_NAME, 2048};
+const struct iam_kind iam_user = {"users", "User",       "UserName", "user",
+                                  "AIDA",  IAM_MAX_NAME, 2048,       5000};
 const struct iam_kind iam_group = {"groups",           "Group", "GroupName", "group", "AGPA",
-                                   IAM_MAX_GROUP_NAME, 5120};
-const struct iam_kind iam_role = {"roles", "Role", "RoleName", "role", "AROA", IAM_MAX_NAME, 10240};
+                                   IAM_MAX_GROUP_NAME, 5120,    300};
+const struct iam_kind iam_role = {"roles", "Role",       "RoleName", "role",
+                                  "AROA",  IAM_MAX_NAME, 10240,      1000};
+const struct iam_kind iam_profile = {"profiles",
+                                     "InstanceProfile",
+                                     "InstanceProfileName",
+                                     "instance-profile",
+                                     "AIPA",
+                                     IAM_MAX_GROUP_NAME,
+                                     0,
+                                     1000};
 
 static int status_of(const char *code)
 {
@@ -53,6 +63,23 @@ static const char *first_lower(struct iam_call *call, const char *name)
     return text ? text : name;
 }
 
+int iam_refuse_value(struct iam_call *call, const char *name, const char *value,
+                     const char *constraint, ...)
+{
+    char must[512], shown[520] = "";
+    va_list args;
+    va_start(args, constraint);
+    vsnprintf(must, sizeof must, constraint, args);
+    va_end(args);
+    if (strcmp(call->x->service->name, "iam") != 0)
+        snprintf(shown, sizeof shown, " %s%.512s%s", value ? "'" : "", value ? value : "null",
+                 value ? "'" : "");
+    return iam_refuse(call, "ValidationError",
+                      "1 validation error detected: Value%s at '%s' failed to satisfy constraint: "
+                      "Member must %s",
+                      shown, first_lower(call, name), must);
+}
+
 long iam_get_number(struct iam_call *call, const char *name, long least, long most, long absent)
 {
     const char *text = iam_get(call, name);
@@ -61,21 +88,15 @@ long iam_get_number(struct iam_call *call, const char *name, long least, long mo
     if (value >= least && value <= most && !(end && *end))
         return value;
     int is_low = value < least;
-    return iam_refuse(call, "ValidationError",
-                      "1 validation error detected: Value '%.32s' at '%s' failed to satisfy "
-                      "constraint: Member must have value %s than or equal to %ld",
-                      text ? text : "", first_lower(call, name), is_low ? "greater" : "less",
-                      is_low ? least : most);
+    return iam_refuse_value(call, name, text ? text : "", "have value %s than or equal to %ld",
+                            is_low ? "greater" : "less", is_low ? least : most);
 }
 
 const char *iam_need_there(struct iam_call *call, const char *name)
 {
     const char *value = iam_get(call, name);
     if (!value)
-        iam_refuse(call, "ValidationError",
-                   "1 validation error detected: Value null at '%s' failed to satisfy constraint: "
-                   "Member must not be null",
-                   first_lower(call, name));
+        iam_refuse_value(call, name, NULL, "not be null");
     return value;
 }
 
@@ -84,10 +105,8 @@ const char *iam_need(struct iam_call *call, const char *name, size_t most)
     const char *value = iam_need_there(call, name);
     if (!value || (*value && strlen(value) <= most))
         return value;
-    iam_refuse(call, "ValidationError",
-               "1 validation error detected: Value '%.512s' at '%s' failed to satisfy constraint: "
-               "Member must have length %s than or equal to %zu",
-               value, first_lower(call, name), *value ? "less" : "greater", *value ? most : 1);
+    iam_refuse_value(call, name, value, "have length %s than or equal to %zu",
+                     *value ? "less" : "greater", *value ? most : 1);
     return NULL;
 }
 
@@ -107,6 +126,20 @@ const char *iam_need_name(struct iam_call *call, const char *name, size_t most)
                "The specified value for %s is invalid. It must contain only alphanumeric "
                "characters and/or the following: +=,.@_-",
                first_lower(call, name));
+    return NULL;
+}
+
+const char *iam_need_policy_arn(struct iam_call *call, const char *name)
+{
+    enum { LEAST_ARN = 20 };
+    const char *arn = iam_need(call, name, IAM_MAX_ARN);
+    if (!arn || (strncmp(arn, "arn:", 4) == 0 && strstr(arn, ":policy/")))
+        return arn;
+    if (strlen(arn) < LEAST_ARN)
+        iam_refuse_value(call, name, arn, "have length greater than or equal to %d", LEAST_ARN);
+    else
+        iam_refuse(call, strcmp(name, "PolicyArn") == 0 ? "ValidationError" : "InvalidInput",
+                   "ARN %s is not valid.", arn);
     return NULL;
 }
 
@@ -158,6 +191,11 @@ const char *iam_need_trust(struct iam_call *call, const char *name)
 {
     struct err err = {0};
     const char *text = iam_need(call, name, IAM_MAX_DOCUMENT);
+    if (text && policy_size(text) > IAM_MAX_TRUST_BYTES) {
+        iam_refuse(call, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: %d",
+                   IAM_MAX_TRUST_BYTES);
+        return NULL;
+    }
     json_t *document = text ? policy_parse(text, POLICY_OF_TRUST, &err) : NULL;
     int is_trust = document && is_about_sessions(document);
     if (document && !is_trust)
@@ -211,9 +249,27 @@ json_t *iam_members(const struct iam_call *call, const char *member)
 json_t *iam_find_named(struct iam_call *call, const struct iam_kind *kind, const char *name)
 {
     json_t *entity = json_object_get(iam_members(call, kind->member), name);
-    if (!entity)
+    if (!entity && kind == &iam_profile)
+        iam_refuse(call, "NoSuchEntity", "Instance Profile %s cannot be found.", name);
+    else if (!entity)
         iam_refuse(call, "NoSuchEntity", "The %s with name %s cannot be found.", kind->word, name);
     return entity;
+}
+
+int iam_find_caller(struct iam_call *call)
+{
+    const char *arn = call->x->identity.arn, *slash = arn ? strrchr(arn, '/') : NULL;
+    if (slash && strstr(arn, ":user/"))
+        call->entity = iam_find_named(call, &iam_user, slash + 1);
+    else
+        iam_refuse(call, "ValidationError",
+                   "Must specify userName when calling with non-User credentials");
+    return call->entity ? 0 : -1;
+}
+
+int iam_find_user(struct iam_call *call)
+{
+    return iam_get(call, "UserName") ? iam_find(call) : iam_find_caller(call);
 }
 
 int iam_find(struct iam_call *call)

@@ -4,7 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Users, groups and roles: made, shown, renamed, tagged, removed. */
+/* Users, groups, roles and instance profiles: made, shown, renamed, removed. */
+
+static void put_roles_of(struct iam_call *call, const json_t *profile)
+{
+    const char *role = iam_text(profile, "role");
+    buf_puts(&call->body, *role ? "<Roles><member>" : "<Roles></Roles>");
+    if (!*role)
+        return;
+    iam_put_entity(call, &iam_role, json_object_get(iam_members(call, "roles"), role));
+    buf_puts(&call->body, "</member></Roles>");
+}
 
 void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const json_t *entity)
 {
@@ -14,22 +24,35 @@ void iam_put_entity(struct iam_call *call, const struct iam_kind *kind, const js
     buf_printf(body, "<%sId>%s</%sId>", kind->element, iam_text(entity, "Id"), kind->element);
     form_put(body, "Arn", iam_text(entity, "Arn"));
     form_put(body, "CreateDate", iam_text(entity, "CreateDate"));
-    if (kind == &iam_role) {
+    if (kind == &iam_role)
         form_put_encoded(body, "AssumeRolePolicyDocument",
                          iam_text(entity, "AssumeRolePolicyDocument"));
-        iam_put(call, entity, "Description");
-        buf_printf(body, "<MaxSessionDuration>%lld</MaxSessionDuration>",
-                   (long long)json_integer_value(json_object_get(entity, "MaxSessionDuration")));
-    }
+    if (kind == &iam_profile)
+        put_roles_of(call, entity);
 }
 
-/* Lists leave out the rest of it, as on AWS. */
-static void put_element(struct iam_call *call)
+/* What GetRole and ListRoles show besides. */
+static void put_more(struct iam_call *call, const json_t *entity)
+{
+    if (call->kind != &iam_role)
+        return;
+    iam_put(call, entity, "Description");
+    buf_printf(&call->body, "<MaxSessionDuration>%lld</MaxSessionDuration>",
+               (long long)json_integer_value(json_object_get(entity, "MaxSessionDuration")));
+}
+
+/* Which parts an answer has beside the entity's own, as on AWS: lists have no tags, and an entity
+ * just made says less of itself. */
+static void put_element(struct iam_call *call, int is_asked_for)
 {
     buf_printf(&call->body, "<%s>", call->kind->element);
     iam_put_entity(call, call->kind, call->entity);
+    if (is_asked_for)
+        put_more(call, call->entity);
+    if (is_asked_for && call->kind == &iam_role)
+        buf_puts(&call->body, "<RoleLastUsed></RoleLastUsed>");
     iam_put_boundary(call, call->entity);
-    iam_put_tags(call, json_object_get(call->entity, "tags"));
+    iam_put_tags(call, json_object_get(call->entity, "tags"), is_asked_for);
     buf_printf(&call->body, "</%s>", call->kind->element);
 }
 
@@ -84,7 +107,15 @@ static int complete(struct iam_call *call)
         return json_object_set_new(call->entity, "keys", json_array());
     if (call->kind == &iam_group)
         return json_object_set_new(call->entity, "members", json_array());
-    return complete_role(call);
+    return call->kind == &iam_role ? complete_role(call) : 0;
+}
+
+static int refuse_name(struct iam_call *call, const char *name)
+{
+    if (call->kind == &iam_profile)
+        return iam_refuse(call, "EntityAlreadyExists", "Instance Profile %s already exists.", name);
+    return iam_refuse(call, "EntityAlreadyExists", "%s with name %s already exists.",
+                      call->kind->element, name);
 }
 
 static int create(struct iam_call *call)
@@ -95,16 +126,15 @@ static int create(struct iam_call *call)
     if (!path)
         return -1;
     if (json_object_get(all, name))
-        return iam_refuse(call, "EntityAlreadyExists", "%s with name %s already exists.",
-                          call->kind->element, name);
-    if (json_object_size(all) >= IAM_MAX_ENTITIES)
-        return iam_refuse(call, "LimitExceeded", "There are %d %ss already", IAM_MAX_ENTITIES,
-                          call->kind->word);
+        return refuse_name(call, name);
+    if (json_object_size(all) >= call->kind->quota)
+        return iam_refuse(call, "LimitExceeded", "Cannot exceed quota for %ssPerAccount: %zu",
+                          call->kind->element, call->kind->quota);
     call->entity = make_entity(call, path, name);
     json_object_set_new(all, name, call->entity);
     if (!call->entity || complete(call) < 0)
         return -1;
-    put_element(call);
+    put_element(call, 0);
     return 0;
 }
 
@@ -121,30 +151,14 @@ static int get_root(struct iam_call *call)
     return 0;
 }
 
-/* Who asks. */
-static int get_caller(struct iam_call *call)
-{
-    const char *arn = call->x->identity.arn, *slash = arn ? strrchr(arn, '/') : NULL;
-    if (slash && strstr(arn, ":user/"))
-        call->entity = iam_find_named(call, &iam_user, slash + 1);
-    else
-        iam_refuse(call, "ValidationError",
-                   "Must specify userName when calling with non-User credentials");
-    return call->entity ? 0 : -1;
-}
-
 static int get(struct iam_call *call)
 {
     int is_caller = call->kind == &iam_user && !iam_get(call, "UserName");
     if (is_caller && call->x->identity.is_administrator)
         return get_root(call);
-    if (is_caller)
-        get_caller(call);
-    else
-        iam_find(call);
-    if (!call->entity)
+    if ((is_caller ? iam_find_caller(call) : iam_find(call)) < 0)
         return -1;
-    put_element(call);
+    put_element(call, 1);
     return 0;
 }
 
@@ -152,29 +166,17 @@ static void put_listed(struct iam_call *call, const char *name, const json_t *en
 {
     (void)name;
     iam_put_entity(call, call->kind, entity);
+    put_more(call, entity);
 }
 
 static int list(struct iam_call *call)
 {
-    char element[16];
+    char element[32];
     snprintf(element, sizeof element, "%ss", call->kind->element);
     return iam_list(call, element, iam_members(call, call->kind->member), put_listed);
 }
 
 /* -- removing, renaming -- */
-
-static int is_in_a_group(struct iam_call *call, const char *user)
-{
-    const char *name;
-    json_t *group;
-    json_object_foreach(iam_members(call, "groups"), name, group)
-    {
-        const json_t *members = json_object_get(group, "members");
-        if (iam_index_of(members, user) < json_array_size(members))
-            return 1;
-    }
-    return 0;
-}
 
 static int delete (struct iam_call *call)
 {
@@ -192,9 +194,12 @@ static int delete (struct iam_call *call)
         return iam_refuse(call, "DeleteConflict",
                           "Cannot delete entity, must delete access keys first.");
     if (json_array_size(json_object_get(e, "members")) ||
-        (call->kind == &iam_user && is_in_a_group(call, name)))
+        (call->kind == &iam_user && iam_count_groups(call->state, name)))
         return iam_refuse(call, "DeleteConflict",
                           "Cannot delete entity, must remove users from group first.");
+    if (*iam_text(e, "role") || (call->kind == &iam_role && iam_count_profiles(call->state, name)))
+        return iam_refuse(call, "DeleteConflict",
+                          "Cannot delete entity, must remove roles from instance profile first.");
     return json_object_del(iam_members(call, call->kind->member), name);
 }
 
@@ -213,8 +218,7 @@ static int rename_entity(struct iam_call *call)
     if (path && (*path != '/' || path[strlen(path) - 1] != '/'))
         return iam_refuse(call, "ValidationError", "NewPath must begin and end with /");
     if (strcmp(name, old) != 0 && json_object_get(all, name))
-        return iam_refuse(call, "EntityAlreadyExists", "%s with name %s already exists.",
-                          call->kind->element, name);
+        return refuse_name(call, name);
     json_t *entity = json_incref(call->entity);
     json_object_del(all, old);
     json_object_set_new(all, name, entity);
@@ -255,7 +259,11 @@ static int update_description(struct iam_call *call)
 {
     if (iam_find(call) < 0 || !iam_need_there(call, "Description") || update_role(call) < 0)
         return -1;
-    put_element(call);
+    buf_puts(&call->body, "<Role>");
+    iam_put_entity(call, &iam_role, call->entity);
+    iam_put(call, call->entity, "Description");
+    iam_put_boundary(call, call->entity);
+    buf_puts(&call->body, "</Role>");
     return 0;
 }
 
@@ -267,87 +275,16 @@ static int update_trust(struct iam_call *call)
     return json_object_set_new(call->entity, "AssumeRolePolicyDocument", json_string(document));
 }
 
-/* -- groups and their members -- */
-
-static int change_member(struct iam_call *call, int add)
-{
-    const char *user = iam_need(call, "UserName", IAM_MAX_NAME);
-    if (!user || iam_find(call) < 0 || !iam_find_named(call, &iam_user, user))
-        return -1;
-    json_t *members = json_object_get(call->entity, "members");
-    size_t at = iam_index_of(members, user);
-    if (!add && at == json_array_size(members))
-        return iam_refuse(call, "NoSuchEntity", "The user with name %s is not in the group.", user);
-    if (!add)
-        return json_array_remove(members, at);
-    if (json_array_size(members) >= IAM_MAX_MEMBERS)
-        return iam_refuse(call, "LimitExceeded", "The group has %d users", IAM_MAX_MEMBERS);
-    return at < json_array_size(members) ? 0 : json_array_append_new(members, json_string(user));
-}
-
-static int add_member(struct iam_call *call)
-{
-    return change_member(call, 1);
-}
-
-static int remove_member(struct iam_call *call)
-{
-    return change_member(call, 0);
-}
-
-static int get_group(struct iam_call *call)
-{
-    size_t i;
-    json_t *member;
-    if (iam_find(call) < 0)
-        return -1;
-    put_element(call);
-    buf_puts(&call->body, "<IsTruncated>false</IsTruncated><Users>");
-    json_array_foreach(json_object_get(call->entity, "members"), i, member)
-    {
-        buf_puts(&call->body, "<member>");
-        iam_put_entity(call, &iam_user,
-                       json_object_get(iam_members(call, "users"), json_string_value(member)));
-        buf_puts(&call->body, "</member>");
-    }
-    buf_puts(&call->body, "</Users>");
-    return 0;
-}
-
-static int list_groups_of(struct iam_call *call)
-{
-    const char *name;
-    json_t *group;
-    if (iam_find(call) < 0)
-        return -1;
-    buf_puts(&call->body, "<IsTruncated>false</IsTruncated><Groups>");
-    json_object_foreach(iam_members(call, "groups"), name, group)
-    {
-        const json_t *members = json_object_get(group, "members");
-        if (iam_index_of(members, iam_text(call->entity, "Name")) == json_array_size(members))
-            continue;
-        buf_puts(&call->body, "<member>");
-        iam_put_entity(call, &iam_group, group);
-        buf_puts(&call->body, "</member>");
-    }
-    buf_puts(&call->body, "</Groups>");
-    return 0;
-}
-
 const struct iam_operation iam_entity_operations[] = {
     {"CreateUser", &iam_user, 1, " UserName Path PermissionsBoundary Tags ", create},
     {"GetUser", &iam_user, 0, " UserName ", get},
     {"ListUsers", &iam_user, 0, " PathPrefix Marker MaxItems ", list},
     {"UpdateUser", &iam_user, 1, " UserName NewUserName NewPath ", rename_entity},
     {"DeleteUser", &iam_user, 1, " UserName ", delete},
-    {"ListGroupsForUser", &iam_user, 0, " UserName Marker MaxItems ", list_groups_of},
     {"CreateGroup", &iam_group, 1, " GroupName Path ", create},
-    {"GetGroup", &iam_group, 0, " GroupName Marker MaxItems ", get_group},
     {"ListGroups", &iam_group, 0, " PathPrefix Marker MaxItems ", list},
     {"UpdateGroup", &iam_group, 1, " GroupName NewGroupName NewPath ", rename_entity},
     {"DeleteGroup", &iam_group, 1, " GroupName ", delete},
-    {"AddUserToGroup", &iam_group, 1, " GroupName UserName ", add_member},
-    {"RemoveUserFromGroup", &iam_group, 1, " GroupName UserName ", remove_member},
     {"CreateRole", &iam_role, 1,
      " RoleName Path AssumeRolePolicyDocument Description MaxSessionDuration PermissionsBoundary "
      "Tags ",
@@ -358,5 +295,9 @@ const struct iam_operation iam_entity_operations[] = {
     {"UpdateRoleDescription", &iam_role, 1, " RoleName Description ", update_description},
     {"UpdateAssumeRolePolicy", &iam_role, 1, " RoleName PolicyDocument ", update_trust},
     {"DeleteRole", &iam_role, 1, " RoleName ", delete},
+    {"CreateInstanceProfile", &iam_profile, 1, " InstanceProfileName Path Tags ", create},
+    {"GetInstanceProfile", &iam_profile, 0, " InstanceProfileName ", get},
+    {"ListInstanceProfiles", &iam_profile, 0, " PathPrefix Marker MaxItems ", list},
+    {"DeleteInstanceProfile", &iam_profile, 1, " InstanceProfileName ", delete},
     {0},
 };

@@ -18,11 +18,13 @@ enum { TIME_BYTES = 32 };
 struct asking {
     struct exchange *x;
     const struct access_question *question;
-    const json_t *entity; /* the user or role; NULL: unknown, or nobody */
-    const char *name;     /* of user or role; NULL: nobody, or root */
-    const char *session;  /* NULL for users */
-    const char *role_arn; /* of a session; as if its role had no path when unknown */
-    const char *user_id;  /* NULL when the entity is unknown */
+    const json_t *entity;         /* the user or role; NULL: unknown, or nobody */
+    const char *name;             /* of user or role; NULL: nobody, or root */
+    const char *session;          /* NULL for users */
+    const char *role_arn;         /* of a session; as if its role had no path when unknown */
+    const char *user_id;          /* NULL when the entity is unknown */
+    const json_t *kept;           /* what iam.h has of the session */
+    int is_federated, is_of_root; /* a federated user, whose rights are a user's or the root's */
     char current_time[TIME_BYTES], epoch_time[TIME_BYTES];
     char issue_time[TIME_BYTES]; /* of a session's credentials; "" for other keys */
 };
@@ -45,6 +47,8 @@ static const char *principal_type(const struct asking *a)
         return "Anonymous";
     if (a->x->identity.is_administrator)
         return "Account";
+    if (a->is_federated)
+        return "FederatedUser";
     return a->session ? "AssumedRole" : "User";
 }
 
@@ -69,7 +73,7 @@ static const char *global_value(const struct asking *a, const char *key)
         {"aws:PrincipalAccount", a->x->identity.arn ? a->x->identity.account_id : NULL},
         {"aws:PrincipalType", principal_type(a)},
         {"aws:RequestedRegion", a->x->region},
-        {"aws:username", a->session ? NULL : a->name},
+        {"aws:username", a->session || a->is_federated ? NULL : a->name},
         {"aws:userid", a->user_id},
         {"aws:ResourceAccount", a->x->identity.account_id},
         {"aws:ViaAWSService", "false"},
@@ -136,6 +140,17 @@ static void read_user(struct asking *a, const char *name, const json_t *users)
     a->user_id = a->entity ? iam_text(a->entity, "Id") : NULL;
 }
 
+/* "arn:aws:sts::ACCOUNT:federated-user/NAME": the rights are those of whom it came from. */
+static void read_federated(struct asking *a, const char *name, const json_t *users)
+{
+    const char *user = iam_text(a->kept, "user");
+    a->is_federated = 1;
+    a->is_of_root = a->kept && !*user;
+    if (*user)
+        read_user(a, user, users);
+    a->user_id = arena_printf(&a->x->arena, "%s:%s", a->x->identity.account_id, name);
+}
+
 static void read_arn(struct asking *a, const json_t *state)
 {
     static const char assumed[] = ":assumed-role/";
@@ -143,6 +158,8 @@ static void read_arn(struct asking *a, const json_t *state)
     const char *role = arn ? strstr(arn, assumed) : NULL, *name = arn ? strrchr(arn, '/') : NULL;
     if (role)
         read_session(a, role + sizeof assumed - 1, json_object_get(state, "roles"));
+    else if (name && strstr(arn, ":federated-user/"))
+        read_federated(a, name + 1, json_object_get(state, "users"));
     else if (name)
         read_user(a, name + 1, json_object_get(state, "users"));
 }
@@ -154,14 +171,15 @@ static void write_time(int64_t unix_ms, char out[TIME_BYTES])
     snprintf(out, TIME_BYTES, "%.19sZ", time);
 }
 
-static void read_asking(struct asking *a, struct exchange *x, const json_t *state)
+static void read_asking(struct asking *a, struct exchange *x, const struct iam *iam)
 {
-    *a = (struct asking){.x = x};
+    const char *key_id = x->identity.access_key_id;
+    *a = (struct asking){.x = x, .kept = key_id ? json_object_get(iam->sessions, key_id) : NULL};
     write_time(x->received_unix_ms, a->current_time);
     if (x->identity.issued_unix_ms)
         write_time(x->identity.issued_unix_ms, a->issue_time);
     snprintf(a->epoch_time, sizeof a->epoch_time, "%lld", (long long)(x->received_unix_ms / 1000));
-    read_arn(a, state);
+    read_arn(a, iam->state);
 }
 
 static struct policy_request make_request(struct asking *a, const struct access_question *question)
@@ -243,14 +261,14 @@ static enum policy_effect evaluate_all(const json_t *documents,
     return result;
 }
 
-/* A session's own policy can only take away; without one it is as if it allowed everything. */
-static enum policy_effect ask_session(const struct iam *iam, const char *access_key_id,
-                                      const struct policy_request *request)
+/* A session's own policy can only take away; without one a role's session is as if it allowed
+ * everything, and a federated user as if it allowed nothing. */
+static enum policy_effect ask_session(const struct asking *a, const struct policy_request *request)
 {
-    const json_t *session = access_key_id ? json_object_get(iam->sessions, access_key_id) : NULL;
-    return session
-               ? policy_evaluate(json_object_get(session, "policy"), POLICY_OF_IDENTITY, request)
-               : POLICY_ALLOWS;
+    const json_t *policy = json_object_get(a->kept, "policy");
+    if (!policy)
+        return a->is_federated ? POLICY_SILENT : POLICY_ALLOWS;
+    return policy_evaluate(policy, POLICY_OF_IDENTITY, request);
 }
 
 /* The same of a user's or role's boundary. */
@@ -301,9 +319,10 @@ struct verdict {
 static struct verdict ask_identity(struct iam *iam, const struct asking *a,
                                    const struct policy_request *request)
 {
-    return (struct verdict){.identity = evaluate_all(documents_of(iam, a), request),
+    return (struct verdict){.identity = a->is_of_root ? POLICY_ALLOWS
+                                                      : evaluate_all(documents_of(iam, a), request),
                             .boundary = ask_boundary(iam, a, request),
-                            .session = ask_session(iam, a->x->identity.access_key_id, request)};
+                            .session = ask_session(a, request)};
 }
 
 static int is_bound(const struct verdict *v)
@@ -353,7 +372,8 @@ int iam_judge(void *self, struct exchange *x, const struct access_question *ques
     struct iam *iam = self;
     struct asking a;
     pthread_mutex_lock(&iam->lock);
-    read_asking(&a, x, iam->state);
+    iam_note_use(iam, x);
+    read_asking(&a, x, iam);
     struct policy_request request = make_request(&a, question);
     struct verdict v = ask_identity(iam, &a, &request);
     v.resource = ask_resource(question->resource_policy, is_bound(&v), &request);
@@ -371,7 +391,7 @@ int iam_may_assume(struct iam *iam, struct exchange *x, const json_t *role)
     json_t *trust = policy_parse(iam_text(role, "AssumeRolePolicyDocument"), POLICY_OF_TRUST, &err);
     const struct access_question question = {.action = "sts:AssumeRole",
                                              .resource = iam_text(role, "Arn")};
-    read_asking(&a, x, iam->state);
+    read_asking(&a, x, iam);
     struct policy_request request = make_request(&a, &question);
     enum policy_effect trusts =
         trust ? policy_evaluate(trust, POLICY_OF_TRUST, &request) : POLICY_SILENT;

@@ -1,6 +1,7 @@
 #include "cloud/form.h"
 #include "cloud/iam/iam.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Managed policies: AWS's own, as far as the services of this cloud go, and customers'. */
@@ -116,13 +117,13 @@ static long count_attached(struct iam_call *call, const char *arn)
     return count;
 }
 
+/* What lists have of it. */
 static void put_policy(struct iam_call *call, const char *arn, const json_t *policy)
 {
     iam_put(call, policy, "PolicyName");
     iam_put(call, policy, "PolicyId");
     form_put(&call->body, "Arn", arn);
     iam_put(call, policy, "Path");
-    iam_put(call, policy, "Description");
     form_put(&call->body, "DefaultVersionId", iam_text(policy, "default"));
     buf_printf(&call->body,
                "<AttachmentCount>%ld</AttachmentCount><PermissionsBoundaryUsageCount>%zu"
@@ -132,11 +133,15 @@ static void put_policy(struct iam_call *call, const char *arn, const json_t *pol
     iam_put(call, policy, "UpdateDate");
 }
 
-static void put_element(struct iam_call *call, const char *arn, const json_t *policy)
+/* One that was just made says less of itself than one that is asked for. */
+static void put_element(struct iam_call *call, const char *arn, const json_t *policy,
+                        int is_asked_for)
 {
     buf_puts(&call->body, "<Policy>");
     put_policy(call, arn, policy);
-    iam_put_tags(call, json_object_get(policy, "tags")); /* which lists leave out */
+    if (is_asked_for)
+        iam_put(call, policy, "Description");
+    iam_put_tags(call, json_object_get(policy, "tags"), is_asked_for);
     buf_puts(&call->body, "</Policy>");
 }
 
@@ -159,27 +164,38 @@ static json_t *show_aws_policy(const char *arn)
     return policy;
 }
 
+/* None of that ARN. Whoever asked for a version of it is told of that. */
+static void refuse_policy(struct iam_call *call, const char *arn)
+{
+    const char *id = iam_get(call, "VersionId");
+    if (id)
+        iam_refuse(call, "NoSuchEntity",
+                   "Policy %s version %s does not exist or is not attachable.", arn, id);
+    else
+        iam_refuse(call, "NoSuchEntity", "Policy %s was not found.", arn);
+}
+
 /* The policy of PolicyArn, for reading. A new reference; NULL: answered. */
 static json_t *find(struct iam_call *call)
 {
-    const char *arn = iam_need(call, "PolicyArn", IAM_MAX_ARN);
+    const char *arn = iam_need_policy_arn(call, "PolicyArn");
     if (!arn)
         return NULL;
     json_t *policy = json_incref(json_object_get(iam_members(call, "policies"), arn));
     if (!policy)
         policy = show_aws_policy(arn);
     if (!policy)
-        iam_refuse(call, "NoSuchEntity", "Policy %s was not found.", arn);
+        refuse_policy(call, arn);
     return policy;
 }
 
 /* The same for changing: a customer's, in the call's copy of the state. */
 json_t *iam_find_own_policy(struct iam_call *call)
 {
-    const char *arn = iam_need(call, "PolicyArn", IAM_MAX_ARN);
+    const char *arn = iam_need_policy_arn(call, "PolicyArn");
     json_t *policy = arn ? json_object_get(iam_members(call, "policies"), arn) : NULL;
     if (arn && !policy)
-        iam_refuse(call, "NoSuchEntity", "Policy %s was not found.", arn);
+        refuse_policy(call, arn);
     return policy;
 }
 
@@ -188,7 +204,7 @@ static int get(struct iam_call *call)
     json_t *policy = find(call);
     if (!policy)
         return -1;
-    put_element(call, iam_get(call, "PolicyArn"), policy);
+    put_element(call, iam_get(call, "PolicyArn"), policy, 1);
     json_decref(policy);
     return 0;
 }
@@ -217,10 +233,7 @@ static int list(struct iam_call *call)
     const char *scope = iam_get(call, "Scope");
     if (scope && strcmp(scope, "All") != 0 && strcmp(scope, "AWS") != 0 &&
         strcmp(scope, "Local") != 0)
-        return iam_refuse(call, "ValidationError",
-                          "1 validation error detected: Value '%.64s' at 'scope' failed to satisfy "
-                          "constraint: Member must satisfy enum value set: [AWS, Local, All]",
-                          scope);
+        return iam_refuse_value(call, "Scope", scope, "satisfy enum value set: [AWS, Local, All]");
     int own = !scope || strcmp(scope, "AWS") != 0, aws = !scope || strcmp(scope, "Local") != 0;
     json_t *all = own ? json_copy(iam_members(call, "policies")) : json_object();
     for (size_t i = 0; aws && i < sizeof aws_policies / sizeof *aws_policies; i++) {
@@ -234,30 +247,41 @@ static int list(struct iam_call *call)
     return result;
 }
 
-/* Who has the policy? */
+static void put_holders(struct iam_call *call, const struct iam_kind *kind, int with_boundaries)
+{
+    const char *arn = iam_get(call, "PolicyArn"), *name;
+    json_t *entity;
+    json_object_foreach(iam_members(call, kind->member), name, entity)
+    {
+        const json_t *attached = json_object_get(entity, "attached");
+        int holds = with_boundaries ? strcmp(iam_text(entity, "boundary"), arn) == 0
+                                    : iam_index_of(attached, arn) < json_array_size(attached);
+        if (!holds)
+            continue;
+        buf_puts(&call->body, "<member>");
+        form_put(&call->body, kind->parameter, name);
+        buf_printf(&call->body, "<%sId>%s</%sId></member>", kind->element, iam_text(entity, "Id"),
+                   kind->element);
+    }
+}
+
+/* Who has the policy? EntityFilter: only that kind. */
 static int list_entities(struct iam_call *call)
 {
     static const struct iam_kind *const kinds[] = {&iam_group, &iam_user, &iam_role};
+    const char *filter = iam_get(call, "EntityFilter"), *use = iam_get(call, "PolicyUsageFilter");
     json_t *policy = find(call);
-    const char *arn = iam_get(call, "PolicyArn");
     if (!policy)
         return -1;
     json_decref(policy);
     buf_puts(&call->body, "<IsTruncated>false</IsTruncated>");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const char *name;
-        json_t *entity;
+        int is_asked_for = !filter || strcmp(filter, kinds[i]->element) == 0 ||
+                           strcmp(filter, "LocalManagedPolicy") == 0 ||
+                           strcmp(filter, "AWSManagedPolicy") == 0;
         buf_printf(&call->body, "<Policy%ss>", kinds[i]->element);
-        json_object_foreach(iam_members(call, kinds[i]->member), name, entity)
-        {
-            const json_t *attached = json_object_get(entity, "attached");
-            if (iam_index_of(attached, arn) == json_array_size(attached))
-                continue;
-            buf_puts(&call->body, "<member>");
-            form_put(&call->body, kinds[i]->parameter, name);
-            buf_printf(&call->body, "<%sId>%s</%sId></member>", kinds[i]->element,
-                       iam_text(entity, "Id"), kinds[i]->element);
-        }
+        if (is_asked_for)
+            put_holders(call, kinds[i], use && strcmp(use, "PermissionsBoundary") == 0);
         buf_printf(&call->body, "</Policy%ss>", kinds[i]->element);
     }
     return 0;
@@ -276,8 +300,9 @@ static int create(struct iam_call *call)
         return -1;
     const char *arn = arena_printf(&call->x->arena, "arn:aws:iam::%s:policy%s%s",
                                    call->iam->cloud->account_id, path, name);
-    if (!arn || json_object_size(all) >= IAM_MAX_ENTITIES)
-        return iam_refuse(call, "LimitExceeded", "There are %d policies", IAM_MAX_ENTITIES);
+    if (!arn || json_object_size(all) >= IAM_MAX_POLICIES)
+        return iam_refuse(call, "LimitExceeded", "Cannot exceed quota for PoliciesPerAccount: %d",
+                          IAM_MAX_POLICIES);
     if (json_object_get(all, arn))
         return iam_refuse(call, "EntityAlreadyExists",
                           "A policy called %s already exists. Duplicate names are not allowed.",
@@ -292,7 +317,7 @@ static int create(struct iam_call *call)
     json_object_set_new(all, arn, policy);
     if (iam_read_tags(call, json_object_get(policy, "tags")) < 0)
         return -1;
-    put_element(call, arn, policy);
+    put_element(call, arn, policy, 0);
     return 0;
 }
 
@@ -357,16 +382,13 @@ static const char *need_version(struct iam_call *call, const json_t *policy)
     const char *id = policy ? iam_need(call, "VersionId", 32) : NULL;
     if (!id || version_of(policy, id))
         return id;
-    if (id[0] != 'v' || id[1] < '1' || id[1] > '9') {
-        iam_refuse(call, "ValidationError",
-                   "1 validation error detected: Value '%s' at 'versionId' failed to satisfy "
-                   "constraint: Member must satisfy regular expression pattern: "
-                   "v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?",
-                   id);
+    size_t digits = strspn(id + 1, "0123456789");
+    if (id[0] != 'v' || id[1] < '1' || id[1] > '9' || (id[1 + digits] && id[1 + digits] != '.')) {
+        iam_refuse_value(call, "VersionId", id, "satisfy regular expression pattern: %s",
+                         "v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?");
         return NULL;
     }
-    iam_refuse(call, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.",
-               iam_get(call, "PolicyArn"), id);
+    refuse_policy(call, iam_get(call, "PolicyArn"));
     return NULL;
 }
 
@@ -383,22 +405,28 @@ static int get_version(struct iam_call *call)
     return id ? 0 : -1;
 }
 
+static void put_listed_version(struct iam_call *call, const char *key, const json_t *policy)
+{
+    char id[32];
+    snprintf(id, sizeof id, "v%ld", LONG_MAX - strtol(key, NULL, 10));
+    put_version(call, policy, id, 0);
+}
+
+/* The newest first: a list in the order of names has them by what is left to the largest number. */
 static int list_versions(struct iam_call *call)
 {
     const char *id;
-    json_t *version, *policy = find(call);
-    if (!policy)
-        return -1;
-    buf_puts(&call->body, "<IsTruncated>false</IsTruncated><Versions>");
+    json_t *version, *policy = find(call), *all = json_object();
     json_object_foreach(json_object_get(policy, "versions"), id, version)
     {
-        buf_puts(&call->body, "<member>");
-        put_version(call, policy, id, 0);
-        buf_puts(&call->body, "</member>");
+        char key[32];
+        snprintf(key, sizeof key, "%019ld", LONG_MAX - strtol(id + 1, NULL, 10));
+        json_object_set(all, key, policy);
     }
-    buf_puts(&call->body, "</Versions>");
+    int result = policy ? iam_list(call, "Versions", all, put_listed_version) : -1;
+    json_decref(all);
     json_decref(policy);
-    return 0;
+    return result;
 }
 
 static int delete_version(struct iam_call *call)
@@ -424,7 +452,8 @@ const struct iam_operation iam_managed_operations[] = {
     {"GetPolicy", NULL, 0, " PolicyArn ", get},
     {"ListPolicies", NULL, 0, " Scope OnlyAttached PolicyUsageFilter PathPrefix Marker MaxItems ",
      list},
-    {"ListEntitiesForPolicy", NULL, 0, " PolicyArn Marker MaxItems ", list_entities},
+    {"ListEntitiesForPolicy", NULL, 0, " PolicyArn EntityFilter PolicyUsageFilter Marker MaxItems ",
+     list_entities},
     {"DeletePolicy", NULL, 1, " PolicyArn ", delete},
     {"CreatePolicyVersion", NULL, 1, " PolicyArn PolicyDocument SetAsDefault ", create_version},
     {"GetPolicyVersion", NULL, 0, " PolicyArn VersionId ", get_version},

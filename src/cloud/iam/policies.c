@@ -7,7 +7,7 @@
 
 static int attach(struct iam_call *call)
 {
-    const char *arn = iam_find(call) == 0 ? iam_need(call, "PolicyArn", IAM_MAX_ARN) : NULL;
+    const char *arn = iam_find(call) == 0 ? iam_need_policy_arn(call, "PolicyArn") : NULL;
     json_t *attached = json_object_get(call->entity, "attached");
     json_t *document = arn ? iam_policy_document(call->state, arn) : NULL;
     if (!arn)
@@ -26,7 +26,7 @@ static int attach(struct iam_call *call)
 
 static int detach(struct iam_call *call)
 {
-    const char *arn = iam_find(call) == 0 ? iam_need(call, "PolicyArn", IAM_MAX_ARN) : NULL;
+    const char *arn = iam_find(call) == 0 ? iam_need_policy_arn(call, "PolicyArn") : NULL;
     json_t *attached = json_object_get(call->entity, "attached");
     if (!arn)
         return -1;
@@ -36,27 +36,28 @@ static int detach(struct iam_call *call)
     return json_array_remove(attached, at);
 }
 
+static void put_attached(struct iam_call *call, const char *arn, const json_t *policy)
+{
+    (void)policy;
+    form_put(&call->body, "PolicyName", strrchr(arn, '/') + 1);
+    form_put(&call->body, "PolicyArn", arn);
+}
+
 static int list_attached(struct iam_call *call)
 {
     size_t i;
-    json_t *arn;
-    const char *prefix = iam_get(call, "PathPrefix");
-    if (iam_find(call) < 0)
-        return -1;
-    buf_puts(&call->body, "<IsTruncated>false</IsTruncated><AttachedPolicies>");
+    json_t *arn, *attached = json_object();
+    int result = iam_find(call);
     json_array_foreach(json_object_get(call->entity, "attached"), i, arn)
     {
-        const char *text = json_string_value(arn), *slash = strrchr(text, '/');
-        const char *path = strstr(text, ":policy/"); /* "arn:aws:iam::ACCOUNT:policy/PATH/NAME" */
-        if (prefix && path && strncmp(path + strlen(":policy"), prefix, strlen(prefix)) != 0)
-            continue;
-        buf_puts(&call->body, "<member>");
-        form_put(&call->body, "PolicyName", slash ? slash + 1 : text);
-        form_put(&call->body, "PolicyArn", text);
-        buf_puts(&call->body, "</member>");
+        const char *text = json_string_value(arn);
+        const char *path = strchr(text, '/'); /* "arn:aws:iam::ACCOUNT:policy/PATH/NAME" */
+        json_object_set_new(attached, text, json_pack("{s:s}", "Path", path));
     }
-    buf_puts(&call->body, "</AttachedPolicies>");
-    return 0;
+    if (result == 0)
+        result = iam_list(call, "AttachedPolicies", attached, put_attached);
+    json_decref(attached);
+    return result;
 }
 
 static int put_policy(struct iam_call *call)
@@ -104,19 +105,17 @@ static int delete_policy(struct iam_call *call)
     return json_object_del(json_object_get(call->entity, "inline"), iam_get(call, "PolicyName"));
 }
 
+static void put_name(struct iam_call *call, const char *name, const json_t *policy)
+{
+    (void)policy;
+    buf_puts(&call->body, name); /* of letters that XML takes as they are */
+}
+
 static int list_policies(struct iam_call *call)
 {
-    const char *name;
-    json_t *policy;
     if (iam_find(call) < 0)
         return -1;
-    buf_puts(&call->body, "<IsTruncated>false</IsTruncated><PolicyNames>");
-    json_object_foreach(json_object_get(call->entity, "inline"), name, policy)
-    {
-        form_put(&call->body, "member", name);
-    }
-    buf_puts(&call->body, "</PolicyNames>");
-    return 0;
+    return iam_list(call, "PolicyNames", json_object_get(call->entity, "inline"), put_name);
 }
 
 #define POLICIES_OF(kind, Kind, name)                                                              \

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* IAM and STS as services: the state on the disk, one call from form to answer. */
@@ -14,8 +15,9 @@
 #define IAM_NAMESPACE "https://iam.amazonaws.com/doc/2010-05-08/"
 
 static const struct iam_operation *const tables[] = {
-    iam_entity_operations, iam_policy_operations,   iam_managed_operations, iam_key_operations,
-    iam_tag_operations,    iam_boundary_operations, iam_account_operations};
+    iam_entity_operations, iam_policy_operations,   iam_managed_operations,
+    iam_key_operations,    iam_tag_operations,      iam_boundary_operations,
+    iam_member_operations, iam_simulate_operations, iam_account_operations};
 
 static const struct iam_operation *find_operation(const struct iam_operation *table,
                                                   const char *action)
@@ -77,7 +79,8 @@ void iam_end(struct iam_call *call, int result)
 
 static json_t *new_state(void)
 {
-    return json_pack("{s:{}, s:{}, s:{}, s:{}}", "users", "groups", "roles", "policies");
+    return json_pack("{s:{}, s:{}, s:{}, s:{}, s:{}}", "users", "groups", "roles", "profiles",
+                     "policies");
 }
 
 /* The changed state becomes the present one, first on the disk. */
@@ -119,6 +122,8 @@ static json_t *load(const char *path, struct err *err)
     json_t *state = NULL;
     if (file_read_summed(path, &text, err) == 0) {
         state = json_loadb(text.data ? text.data : "", text.size, 0, NULL);
+        if (state && !json_object_get(state, "profiles")) /* an older file */
+            json_object_set_new(state, "profiles", json_object());
         if (!is_state(state)) {
             json_decref(state);
             state = NULL;
@@ -142,7 +147,7 @@ static int is_list(const struct iam_kind *kind, const char *action)
 /* What is asked for, as policies name it. */
 static const char *resource_of(struct iam_call *call)
 {
-    static const struct iam_kind *const kinds[] = {&iam_role, &iam_group, &iam_user};
+    static const struct iam_kind *const kinds[] = {&iam_profile, &iam_role, &iam_group, &iam_user};
     const char *account = call->iam->cloud->account_id, *prefix = iam_get(call, "PathPrefix");
     const char *action = iam_get(call, "Action");
     if (call->kind && is_list(call->kind, action))
@@ -150,6 +155,8 @@ static const char *resource_of(struct iam_call *call)
                             prefix ? prefix : "/");
     if (iam_get(call, "PolicyArn") && !call->kind)
         return iam_get(call, "PolicyArn");
+    if (iam_get(call, "PolicySourceArn"))
+        return iam_get(call, "PolicySourceArn");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const char *name = iam_get(call, kinds[i]->parameter);
         const json_t *entity =
@@ -164,12 +171,35 @@ static const char *resource_of(struct iam_call *call)
     return call->kind == &iam_user && call->x->identity.arn ? call->x->identity.arn : "*";
 }
 
+static const char *passed_to(void *self, const char *key)
+{
+    (void)self;
+    return strcasecmp(key, "iam:PassedToService") == 0 ? "ec2.amazonaws.com" : NULL;
+}
+
+/* Whoever puts a role into an instance profile hands it on. */
+static int authorize_pass(struct iam_call *call)
+{
+    pthread_mutex_lock(&call->iam->lock);
+    const char *role = iam_get(call, "RoleName");
+    const json_t *roles = json_object_get(call->iam->state, "roles");
+    const char *arn =
+        arena_strdup(&call->x->arena, iam_text(json_object_get(roles, role ? role : ""), "Arn"));
+    pthread_mutex_unlock(&call->iam->lock);
+    const struct access_question question = {
+        .action = "iam:PassRole", .resource = arn && *arn ? arn : "*", .value = passed_to};
+    return exchange_authorize_with(call->x, &question);
+}
+
 static int authorize(struct iam_call *call)
 {
     const char *action = arena_printf(&call->x->arena, "iam:%s", iam_get(call, "Action"));
     pthread_mutex_lock(&call->iam->lock);
     const char *resource = resource_of(call);
     pthread_mutex_unlock(&call->iam->lock);
+    if (call->x->identity.arn && strstr(call->x->identity.arn, ":federated-user/"))
+        return iam_refuse(call, "AccessDenied",
+                          "Cannot call IAM operations with federated user credentials");
     return action && resource ? exchange_authorize(call->x, action, resource) : -1;
 }
 
@@ -186,6 +216,8 @@ static void handle_iam(void *self, struct exchange *x)
     if (!operation)
         return;
     int result = authorize(&call);
+    if (result == 0 && strcmp(action, "AddRoleToInstanceProfile") == 0)
+        result = authorize_pass(&call);
     if (result == 0) {
         pthread_mutex_lock(&iam->lock);
         call.state = operation->changes ? json_deep_copy(iam->state) : json_incref(iam->state);
@@ -204,6 +236,7 @@ static void destroy(void *self)
     json_decref(iam->state);
     json_decref(iam->compiled);
     json_decref(iam->sessions);
+    json_decref(iam->uses);
     pthread_mutex_destroy(&iam->lock);
     free(iam);
 }
@@ -234,6 +267,7 @@ int iam_service_create(struct cloud *cloud, struct err *err)
     iam->cloud = cloud;
     iam->compiled = json_object();
     iam->sessions = json_object();
+    iam->uses = json_object();
     pthread_mutex_init(&iam->lock, NULL);
     if (cloud_path(cloud, "iam", folder, sizeof folder, err) == 0 &&
         cloud_path(cloud, "iam/iam.json", iam->path, sizeof iam->path, err) == 0 &&

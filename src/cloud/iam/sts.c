@@ -25,6 +25,21 @@ static void put_credentials(struct iam_call *call, const struct identity_credent
     buf_printf(&call->body, "<Expiration>%.19sZ</Expiration></Credentials>", time);
 }
 
+/* "arn:partition:service:region:account:resource", of which region and account may be empty. */
+static int is_arn(const char *text)
+{
+    const char *part = text;
+    for (int at = 0; at < 5; at++) {
+        const char *colon = strchr(part, ':');
+        int may_be_empty = at == 3 || at == 4;
+        if (!colon || (colon == part && !may_be_empty) ||
+            (at == 0 && strncmp(text, "arn:", 4) != 0))
+            return 0;
+        part = colon + 1;
+    }
+    return *part != 0;
+}
+
 /* The role of RoleArn that the signer may assume; NULL: answered, and the same for a role that is
  * not there and one that is not theirs. */
 static const json_t *find_role(struct iam_call *call)
@@ -34,13 +49,13 @@ static const json_t *find_role(struct iam_call *call)
     json_t *role;
     if (!arn)
         return NULL;
-    if (strlen(arn) < LEAST_ARN) {
-        iam_refuse(call, "ValidationError",
-                   "1 validation error detected: Value '%s' at 'roleArn' failed to satisfy "
-                   "constraint: Member must have length greater than or equal to %d",
-                   arn, LEAST_ARN);
+    if (strlen(arn) < LEAST_ARN)
+        iam_refuse_value(call, "RoleArn", arn, "have length greater than or equal to %d",
+                         LEAST_ARN);
+    else if (!is_arn(arn))
+        iam_refuse(call, "ValidationError", "%s is invalid", arn);
+    if (strlen(arn) < LEAST_ARN || !is_arn(arn))
         return NULL;
-    }
     json_object_foreach(iam_members(call, "roles"), name, role)
     {
         if (strcmp(iam_text(role, "Arn"), arn) == 0 &&
@@ -53,63 +68,74 @@ static const json_t *find_role(struct iam_call *call)
     return NULL;
 }
 
-/* Sessions with a policy of their own end with their credentials. */
-static void keep_session_policy(struct iam *iam, const char *key_id, json_t *policy, long seconds)
+/* A session as iam.h has it ends with its credentials. */
+static void keep_session(struct iam *iam, const char *key_id, json_t *session, long seconds)
 {
     int64_t now = clock_unix_ms();
     const char *id;
-    json_t *session;
+    json_t *other;
     void *next;
-    json_object_foreach_safe(iam->sessions, next, id, session)
+    json_object_foreach_safe(iam->sessions, next, id, other)
     {
-        if (json_integer_value(json_object_get(session, "expires")) < now)
+        if (json_integer_value(json_object_get(other, "expires")) < now)
             json_object_del(iam->sessions, id);
     }
-    json_object_set_new(
-        iam->sessions, key_id,
-        json_pack("{s:O, s:I}", "policy", policy, "expires", (json_int_t)(now + seconds * 1000)));
+    json_object_set_new(session, "expires", json_integer((json_int_t)(now + seconds * 1000)));
+    json_object_set(iam->sessions, key_id, session);
 }
 
-static int read_session_policy(struct iam_call *call, json_t **out)
+/* {"policy"} of the parameter; a new reference, empty without one; NULL: answered. */
+static json_t *read_session(struct iam_call *call)
 {
     struct err err = {0};
     const char *text = iam_get(call, "Policy");
-    if (text && strlen(text) > IAM_MAX_SESSION_POLICY)
-        return iam_refuse(call, "ValidationError",
-                          "1 validation error detected: Value '%.512s' at 'policy' failed to "
-                          "satisfy constraint: Member must have length less than or equal to %d",
-                          text, IAM_MAX_SESSION_POLICY);
-    *out = text ? policy_parse(text, POLICY_OF_IDENTITY, &err) : NULL;
-    return text && !*out ? iam_refuse(call, "MalformedPolicyDocument", "%s", err.message) : 0;
+    if (text && strlen(text) > IAM_MAX_SESSION_POLICY) {
+        iam_refuse_value(call, "Policy", text, "have length less than or equal to %d",
+                         IAM_MAX_SESSION_POLICY);
+        return NULL;
+    }
+    json_t *policy = text ? policy_parse(text, POLICY_OF_IDENTITY, &err) : NULL;
+    if (text && !policy)
+        iam_refuse(call, "MalformedPolicyDocument", "%s", err.message);
+    return text && !policy ? NULL : json_pack("{s:o*}", "policy", policy);
 }
 
-static int issue(struct iam_call *call, const char *arn, long seconds, json_t *policy)
+/* Per cent of the room for it; AWS counts in a packed form of its own. */
+static void put_policy_size(struct iam_call *call)
+{
+    const char *text = iam_get(call, "Policy");
+    size_t size = text ? policy_size(text) * 100 / IAM_MAX_SESSION_POLICY : 0;
+    buf_printf(&call->body, "<PackedPolicySize>%zu</PackedPolicySize>", size);
+}
+
+/* Credentials of `arn`. Takes the reference to the session, which may be NULL. */
+static int issue(struct iam_call *call, const char *arn, long seconds, json_t *session)
 {
     struct err err = {0};
     struct identity_credentials keys;
-    if (identity_issue(call->iam->cloud->identities, arn, seconds * 1000, &keys, &err) < 0) {
+    int result = identity_issue(call->iam->cloud->identities, arn, seconds * 1000, &keys, &err);
+    if (result < 0)
         exchange_fail_err(call->x, &err);
-        return -1;
-    }
-    if (policy)
-        keep_session_policy(call->iam, keys.access_key_id, policy, seconds);
-    put_credentials(call, &keys, seconds);
+    else
+        put_credentials(call, &keys, seconds);
+    if (result == 0 && json_object_size(session))
+        keep_session(call->iam, keys.access_key_id, session, seconds);
+    json_decref(session);
     OPENSSL_cleanse(&keys, sizeof keys);
-    return 0;
+    return result;
 }
 
-static const char *need_session_name(struct iam_call *call)
+/* Of a session or a federated user, from 2 letters on. */
+static const char *need_session_name(struct iam_call *call, const char *parameter, size_t most)
 {
-    const char *name = iam_need(call, "RoleSessionName", 64);
+    const char *name = iam_need(call, parameter, most);
     int is_short = name && strlen(name) < 2;
     if (!name || (!is_short && iam_is_name(name)))
         return name;
-    iam_refuse(call, "ValidationError",
-               "1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy "
-               "constraint: Member must %s",
-               name,
-               is_short ? "have length greater than or equal to 2"
-                        : "satisfy regular expression pattern: [\\w+=,.@-]*");
+    if (is_short)
+        iam_refuse_value(call, parameter, name, "have length greater than or equal to 2");
+    else
+        iam_refuse_value(call, parameter, name, "satisfy regular expression pattern: [\\w+=,.@-]*");
     return NULL;
 }
 
@@ -128,38 +154,73 @@ static long role_seconds(struct iam_call *call, const json_t *role)
 
 static int assume_role(struct iam_call *call)
 {
-    const char *session = need_session_name(call);
-    const json_t *role = session ? find_role(call) : NULL;
-    json_t *policy = NULL;
+    const char *name = need_session_name(call, "RoleSessionName", 64);
+    const json_t *role = name ? find_role(call) : NULL;
     if (!role)
         return -1;
     long seconds = role_seconds(call, role);
     const char *arn = arena_printf(&call->x->arena, "arn:aws:sts::%s:assumed-role/%s/%s",
-                                   call->iam->cloud->account_id, iam_text(role, "Name"), session);
-    if (seconds < 0 || !arn || read_session_policy(call, &policy) < 0)
+                                   call->iam->cloud->account_id, iam_text(role, "Name"), name);
+    json_t *session = seconds < 0 || !arn ? NULL : read_session(call);
+    if (!session || issue(call, arn, seconds, session) < 0)
         return -1;
-    int result = issue(call, arn, seconds, policy);
-    json_decref(policy);
     buf_printf(&call->body,
                "<AssumedRoleUser><AssumedRoleId>%s:%s</AssumedRoleId><Arn>%s</Arn>"
                "</AssumedRoleUser>",
-               iam_text(role, "Id"), session, arn);
-    return result;
+               iam_text(role, "Id"), name, arn);
+    if (iam_get(call, "Policy"))
+        put_policy_size(call);
+    return 0;
+}
+
+/* How long credentials of a user or of the root live that are no role's; -1: answered, also for
+ * whoever has temporary ones. */
+static long token_seconds(struct iam_call *call)
+{
+    const struct identity *who = &call->x->identity;
+    int is_root = who->is_administrator;
+    if (strncmp(who->access_key_id, "ASIA", 4) == 0)
+        return iam_refuse(call, "AccessDenied", "Cannot call %s with session credentials",
+                          iam_get(call, "Action"));
+    return iam_get_number(call, "DurationSeconds", IAM_MIN_SESSION_S,
+                          is_root ? IAM_MAX_ROOT_TOKEN_S : IAM_MAX_TOKEN_S,
+                          is_root ? IAM_DEFAULT_SESSION_S : IAM_MAX_SESSION_S);
 }
 
 static int get_session_token(struct iam_call *call)
 {
+    long seconds = token_seconds(call);
+    return seconds < 0 ? -1 : issue(call, call->x->identity.arn, seconds, NULL);
+}
+
+/* "arn:aws:sts::ACCOUNT:federated-user/NAME"; NULL: answered. */
+static const char *federated_arn(struct iam_call *call)
+{
+    enum { MAX_NAME = 32 };
+    const char *name = need_session_name(call, "Name", MAX_NAME);
+    return name ? arena_printf(&call->x->arena, "arn:aws:sts::%s:federated-user/%s",
+                               call->iam->cloud->account_id, name)
+                : NULL;
+}
+
+/* Somebody who may do what both the caller and the Policy allow; nothing without a Policy. */
+static int get_federation_token(struct iam_call *call)
+{
     const struct identity *who = &call->x->identity;
-    int is_root = who->is_administrator;
-    long seconds = iam_get_number(call, "DurationSeconds", IAM_MIN_SESSION_S,
-                                  is_root ? IAM_MAX_ROOT_TOKEN_S : IAM_MAX_TOKEN_S,
-                                  is_root ? IAM_DEFAULT_SESSION_S : IAM_MAX_SESSION_S);
-    if (seconds < 0)
+    const char *arn = federated_arn(call), *name = strrchr(who->arn, '/');
+    long seconds = arn ? token_seconds(call) : -1;
+    json_t *session = seconds < 0 ? NULL : read_session(call);
+    if (!session)
         return -1;
-    if (strncmp(who->access_key_id, "ASIA", 4) == 0)
-        return iam_refuse(call, "AccessDenied",
-                          "Cannot call GetSessionToken with session credentials");
-    return issue(call, who->arn, seconds, NULL);
+    json_object_set_new(session, "user", json_string(who->is_administrator ? "" : name + 1));
+    if (issue(call, arn, seconds, session) < 0)
+        return -1;
+    buf_printf(&call->body,
+               "<FederatedUser><FederatedUserId>%s:%s</FederatedUserId><Arn>%s</Arn>"
+               "</FederatedUser>",
+               who->account_id, iam_get(call, "Name"), arn);
+    put_policy_size(call);
+    return 0;
 }
 
 /* As "aws:userid": the account for its root, the user's id, or the role's with the session. */
@@ -169,6 +230,8 @@ static const char *user_id(struct iam_call *call)
     const char *role = strstr(who->arn, ":assumed-role/"), *last = strrchr(who->arn, '/');
     if (who->is_administrator || !last)
         return who->account_id;
+    if (strstr(who->arn, ":federated-user/"))
+        return arena_printf(&call->x->arena, "%s:%s", who->account_id, last + 1);
     if (!role)
         return iam_text(json_object_get(iam_members(call, "users"), last + 1), "Id");
     role += strlen(":assumed-role/");
@@ -190,6 +253,7 @@ static const struct iam_operation operations[] = {
     {"AssumeRole", NULL, 0, " RoleArn RoleSessionName DurationSeconds Policy ExternalId ",
      assume_role},
     {"GetSessionToken", NULL, 0, " DurationSeconds ", get_session_token},
+    {"GetFederationToken", NULL, 0, " Name DurationSeconds Policy ", get_federation_token},
     {0},
 };
 
@@ -199,6 +263,13 @@ void iam_handle_sts(void *self, struct exchange *x)
     const struct iam_operation *operation = iam_begin(&call, operations, STS_NAMESPACE);
     if (!operation)
         return;
+    if (operation->run == get_federation_token) {
+        const char *arn = federated_arn(&call);
+        if (!arn || exchange_authorize(x, "sts:GetFederationToken", arn) < 0) {
+            iam_end(&call, -1);
+            return;
+        }
+    }
     pthread_mutex_lock(&call.iam->lock);
     call.state = call.iam->state;
     int result = operation->run(&call);
