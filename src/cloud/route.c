@@ -73,7 +73,8 @@ static int is_query_protocol(const struct exchange *x)
 const char *route_service(const struct exchange *x, const char *scope)
 {
     const char *host = exchange_header(x, "Host");
-    if (strncmp(x->path, "/_lambda-url/", 13) == 0 || (host && strstr(host, ".lambda-url.")))
+    if (strncmp(x->path, "/_lambda-url/", 13) == 0 || strncmp(x->path, "/_lambda-code/", 14) == 0 ||
+        (host && strstr(host, ".lambda-url.")))
         return "lambda-url"; /* signed as "lambda" */
     if (scope)
         return scope;

@@ -4,8 +4,11 @@ import base64
 import hashlib
 import json
 import os
+import pathlib
 import sys
 import unittest
+import urllib.error
+import urllib.request
 
 import cloud as clouds
 import lambda_functions as functions
@@ -428,6 +431,24 @@ class Lookups(ToolsCase):
         self.assertFalse({"State", "LastUpdateStatus", "RuntimeVersionConfig"} & set(listed[0]))
         if "RuntimeVersionConfig" in self.client.meta.service_model.shape_for("FunctionConfiguration").members:
             self.assertIn("::runtime:", second["RuntimeVersionConfig"]["RuntimeVersionArn"])
+
+    def test_code_can_be_downloaded(self):
+        self.create("kept")
+        link = self.client.get_function(FunctionName="kept")["Code"]["Location"]
+        with urllib.request.urlopen(link) as answer:
+            self.assertEqual(answer.read(), self.zip)
+        for wrong in (link.replace("Signature=", "Signature=0"), link[:-1], link.split("?")[0],
+                      link.replace("Expires=", "Expires=9")):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(wrong)
+            self.assertEqual(refused.exception.code, 403)
+        code = pathlib.Path(self.cloud.folder, "lambda", "code")
+        before = len(list(code.glob("*.zip")))
+        self.client.delete_function(FunctionName="kept")
+        clouds.wait_until(lambda: len(list(code.glob("*.zip"))) == before - 1)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(link)
+        self.assertEqual(refused.exception.code, 404)
 
     def test_what_may_be_reserved_and_provisioned(self):
         self.create("few")

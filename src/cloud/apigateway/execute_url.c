@@ -2,6 +2,7 @@
 #include "cloud/access.h"
 #include "cloud/apigateway/cors.h"
 #include "cloud/apigateway/target.h"
+#include "cloud/lambda/download.h"
 #include "cloud/lambda/permission.h"
 #include "cloud/lambda/url.h"
 
@@ -76,6 +77,10 @@ void execution_handle_url(void *self, struct exchange *x)
 {
     struct execution *e = self;
     struct lambda_url url;
+    if (lambda_is_code_link(x)) {
+        lambda_send_code(e->cloud->lambda, x);
+        return;
+    }
     struct target *t = arena_new(&x->arena, struct target, 1);
     if (!t) {
         wait_respond_message(x, WAIT_URL, 500, "Internal Server Error");

@@ -54,13 +54,28 @@ struct code *code_hold(struct code *code)
     return code;
 }
 
-void code_release(struct code *code)
+int code_zip(const struct code *code, char path[PATH_MAX])
+{
+    int size = snprintf(path, PATH_MAX, "%s.zip", code->folder);
+    return size > 0 && size < PATH_MAX ? 0 : -1;
+}
+
+static void remove_files(const struct code *code)
 {
     struct err err;
+    char zip[PATH_MAX];
+    if (file_remove_tree(code->folder, &err) < 0)
+        log_line(LOG_WARN, "lambda: %s", err.message);
+    if (code_zip(code, zip) == 0 && file_remove(zip, &err) < 0 && err.code != ERR_NOT_FOUND)
+        log_line(LOG_WARN, "lambda: %s", err.message);
+}
+
+void code_release(struct code *code)
+{
     if (!code || atomic_fetch_sub(&code->references, 1) != 1)
         return;
-    if (atomic_load(&code->is_obsolete) && file_remove_tree(code->folder, &err) < 0)
-        log_line(LOG_WARN, "lambda: %s", err.message);
+    if (atomic_load(&code->is_obsolete))
+        remove_files(code);
     pthread_mutex_destroy(&code->check);
     free(code->folder);
     free(code);

@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -40,6 +41,8 @@ struct code *code_create(const char *folder);
 int code_check(struct code *code, struct err *err) MUST_USE;
 struct code *code_hold(struct code *code);
 void code_release(struct code *code); /* NULL is fine */
+/* Where the zip is that it was unpacked from; it goes with the folder, too. */
+int code_zip(const struct code *code, char path[PATH_MAX]);
 
 struct function {
     atomic_int references;

@@ -1,6 +1,7 @@
 #include "cloud/access.h"
 #include "cloud/lambda/code.h"
 #include "cloud/lambda/configuration.h"
+#include "cloud/lambda/download.h"
 #include "cloud/lambda/image.h"
 #include "cloud/lambda/service.h"
 
@@ -285,8 +286,10 @@ void lambda_get_function(void *self, struct rest_call *call)
     if (lambda_open(self, call, &target) < 0)
         return;
     const struct function *latest = target.latest;
-    json_t *code = target.function->image ? image_show(target.function)
-                                          : json_pack("{s:s}", "RepositoryType", "S3");
+    json_t *code = target.function->image
+                       ? image_show(target.function)
+                       : json_pack("{s:s, s:o*}", "RepositoryType", "S3", "Location",
+                                   lambda_code_link(self, call->x, target.function));
     json_t *reply = json_pack("{s:o, s:o, s:O*}", "Configuration", show_configuration(&target),
                               "Code", code, "Tags", json_object_get(latest->record, "Tags"));
     if (latest->reserved >= 0)

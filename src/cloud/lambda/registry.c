@@ -185,7 +185,14 @@ static int fill_from_zip(void *context, const char *folder, struct err *err)
 struct code *registry_unpack(struct registry *r, const void *zip, size_t size,
                              char id[REGISTRY_ID_BYTES], struct err *err)
 {
-    return registry_make(r, fill_from_zip, &(struct zip){zip, size}, id, err);
+    char path[PATH_MAX];
+    struct code *code = registry_make(r, fill_from_zip, &(struct zip){zip, size}, id, err);
+    if (code && code_zip(code, path) == 0 && file_write(path, zip, size, 0600, err) < 0) {
+        atomic_store(&code->is_obsolete, 1);
+        code_release(code);
+        return NULL;
+    }
+    return code;
 }
 
 struct code *registry_find_image(struct registry *r, const char *digest, char id[REGISTRY_ID_BYTES])
@@ -400,11 +407,15 @@ static int visit_record(struct registry *r, const char *name, struct err *err)
     return size > 5 && strcmp(name + size - 5, ".json") == 0 ? load_record(r, name, err) : 0;
 }
 
-/* A folder that no record names is what an interrupted change left. */
+/* A folder that no record names is what an interrupted change left; so is its zip. */
 static int visit_code(struct registry *r, const char *name, struct err *err)
 {
-    char path[PATH_MAX];
-    if (is_used(r, name))
+    char path[PATH_MAX], id[NAME_MAX + 1];
+    size_t size = strlen(name);
+    if (size > 4 && strcmp(name + size - 4, ".zip") == 0)
+        size -= 4;
+    snprintf(id, sizeof id, "%.*s", (int)size, name);
+    if (is_used(r, id))
         return 0;
     return join(path, r->code, name, "", err) < 0 ? -1 : file_remove_tree(path, err);
 }

@@ -1,5 +1,6 @@
 #include "cloud/lambda/service.h"
 
+#include "base/random.h"
 #include "cloud/access.h"
 #include "cloud/lambda/configuration.h"
 #include "cloud/lambda/mapping.h"
@@ -419,6 +420,7 @@ int lambda_service_create(struct cloud *cloud, struct err *err)
     if (!lambda)
         return err_set(err, ERR_NO_MEMORY, "start lambda: no memory");
     lambda->cloud = cloud;
+    random_bytes(lambda->link_key, sizeof lambda->link_key);
     if (cloud_path(cloud, "lambda", folder, sizeof folder, err) == 0)
         lambda->registry = registry_open(folder, err);
     if (!lambda->registry || lambda_events_open(lambda, err) < 0 ||

@@ -17,8 +17,9 @@ struct lambda {
     struct manager *manager; /* from start() on */
     struct events *events;
     struct mappings *mappings;
-    long retry_ms[2];       /* before the second and the third attempt of an event */
-    atomic_int is_stopping; /* other services may be gone soon */
+    unsigned char link_key[32]; /* signs links to code: download.h */
+    long retry_ms[2];           /* before the second and the third attempt of an event */
+    atomic_int is_stopping;     /* other services may be gone soon */
 };
 
 enum { LAMBDA_FIRST_RETRY_MS = 60000, LAMBDA_SECOND_RETRY_MS = 120000 };
