@@ -29,7 +29,7 @@ def index(name, *of, **projection):
             "Projection": projection or {"ProjectionType": "ALL"}}
 
 
-class TablesTest(unittest.TestCase):
+class Base(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.cloud = clouds.Cloud(KEN).start()
@@ -82,6 +82,8 @@ class TablesTest(unittest.TestCase):
             TableName=table, AttributeDefinitions=attributes(g="N", h="S"),
             GlobalSecondaryIndexUpdates=[{"Create": made}])["TableDescription"]
 
+
+class TablesTest(Base):
     def test_an_index_made_on_data_holds_it(self):
         self.make("filled")
         self.put("filled", 1200)
@@ -259,6 +261,90 @@ class TablesTest(unittest.TestCase):
                 self.assertEqual(sum(len(self.found("killed", "by-g", g)) for g in range(3)), 2000)
             finally:
                 type(self).client = here
+
+
+class SeveralTest(Base):
+    """Global indexes whose partition and sort key are of several attributes each."""
+
+    @staticmethod
+    def several(hashes, ranges):
+        return [{"AttributeName": n, "KeyType": kind} for kind, names in (("HASH", hashes), ("RANGE", ranges))
+                for n in names]
+
+    def make_indexed(self, name, schema, **types):
+        named = {"h": "S", **{part["AttributeName"]: "S" for part in schema}, **types}
+        self.make(name, AttributeDefinitions=attributes(**named), GlobalSecondaryIndexes=[
+            {"IndexName": "gsi", "KeySchema": schema, "Projection": {"ProjectionType": "ALL"}}])
+
+    def ask(self, conditions, values, **more):
+        return self.client.query(
+            TableName="several", IndexName="gsi", KeyConditionExpression=conditions,
+            ExpressionAttributeValues={name: {"N" if isinstance(v, int) else "S": str(v)} for name, v in values.items()},
+            **more)
+
+    def test_which_keys_there_are(self):
+        ab = self.several("a", "b")
+        for schema, message in (
+                (self.several("abcde", ""), "exceeds the maximum allowed number of HASH key attributes"),
+                (self.several("a", "bcdef"), "exceeds the maximum allowed number of RANGE key attributes"),
+                (ab + self.several("c", ""), "All HASH key attributes must precede RANGE key attributes"),
+                (self.several("", "ab"), "The first KeySchemaElement is not a HASH key type"),
+                (self.several("aba", ""), "the same name")):
+            with self.subTest(message), self.assertRaises(ClientError) as caught:
+                self.make_indexed("wrong", schema)
+            self.assertIn(message, caught.exception.response["Error"]["Message"])
+
+        with self.assertRaises(ClientError) as caught:
+            self.make_indexed("wrong", self.several("a", ""), x="S")
+        self.assertIn("Some AttributeDefinitions are not used. AttributeDefinitions: [a, h, x], keys used: [a, h]",
+                      caught.exception.response["Error"]["Message"])
+
+    def test_queries(self):
+        self.make_indexed("several", self.several("ab", "cd"), d="N")
+        items = [{"h": {"S": str(i)}, "a": {"S": "x"}, "b": {"S": "y"}, "c": {"S": f"c{i // 3}"}, "d": {"N": str(i)}}
+                 for i in range(9)]
+        apart = [{**items[0], "h": {"S": "apart"}, "a": {"S": "xy"}}, {"h": {"S": "part"}, "a": {"S": "x"}}]
+        for item in reversed(items + apart):
+            self.client.put_item(TableName="several", Item=item)
+        for conditions, values, found in (
+                ("", {}, "012345678"), (" and c = :c", {":c": "c1"}, "345"), (" and c > :c", {":c": "c1"}, "678"),
+                (" and c <= :c", {":c": "c1"}, "012345"), (" and begins_with(c, :c)", {":c": "c"}, "012345678"),
+                (" and d >= :d and c = :c", {":c": "c1", ":d": 4}, "45"),
+                (" and c = :c and d between :d and :e", {":c": "c1", ":d": 1, ":e": 3}, "3"),
+                (" and c = :c and d < :d", {":c": "c2", ":d": 6}, "")):
+            values = {":a": "x", ":b": "y", **values}
+            for forward in (True, False):
+                answer = self.ask("b = :b and a = :a" + conditions, values, ScanIndexForward=forward)
+                got = "".join(item["h"]["S"] for item in answer["Items"])
+                self.assertEqual(got, found[::1 if forward else -1], conditions)
+        for conditions, names in (("a = :a", "b"), ("a = :a and b > :b", "b"), ("a = :a and b = :b and d = :d", "c"),
+                                  ("a = :a and b = :b and c > :c and d = :d", "c")):
+            values = {":a": "x", ":b": "y", ":c": "c1", ":d": 4}
+            with self.subTest(conditions), self.assertRaises(ClientError) as caught:
+                self.ask(conditions, {k: v for k, v in values.items() if k in conditions})
+            self.assertIn("missed key schema element: " + names, caught.exception.response["Error"]["Message"])
+
+    def test_pages_and_changes(self):
+        self.make_indexed("several", self.several("ab", "cd"))
+        for i in range(5):
+            self.client.put_item(TableName="several", Item={
+                "h": {"S": str(i)}, "c": {"S": "c"}, "d": {"S": str(5 - i)}, **{n: {"S": n} for n in "ab"}})
+        pages, start = [], {}
+        while not pages or start:
+            answer = self.ask("a = :a and b = :b", {":a": "a", ":b": "b"}, Limit=2, **start)
+            pages.append("".join(item["h"]["S"] for item in answer["Items"]))
+            last = answer.get("LastEvaluatedKey")
+            start = {"ExclusiveStartKey": last} if last else {}
+            self.assertIn(sorted(last or {}), (list("abcdh"), []))
+        self.assertEqual(pages, ["43", "21", "0"])
+        for name in "abcd":
+            for update, count in ((f"REMOVE {name}", 4), (f"SET {name} = h", 4 + (name in "cd"))):
+                self.client.update_item(TableName="several", Key={"h": {"S": "2"}}, UpdateExpression=update)
+                self.assertEqual(self.ask("a = :a and b = :b", {":a": "a", ":b": "b"})["Count"], count, update)
+            self.client.update_item(TableName="several", Key={"h": {"S": "2"}}, UpdateExpression=f"SET {name} = :v",
+                                    ExpressionAttributeValues={":v": {"S": name}})
+        long = {"h": {"S": "l"}, "c": {"S": "x" * 600}, "d": {"S": "x" * 500}}
+        self.refused("ValidationException", "Aggregated size of all range keys", "put_item", TableName="several", Item=long)
 
 
 if __name__ == "__main__":

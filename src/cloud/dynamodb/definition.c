@@ -3,6 +3,7 @@
 #include "base/random.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What CreateTable is given, checked; and the definition made from it. */
@@ -60,17 +61,65 @@ static int check_keys(struct request *r, const json_t *keys, const json_t *defin
                                    "AttributeDefinitions. Keys: %s, AttributeDefinitions: %s",
                            names_of(r, keys), names_of(r, definitions));
     }
+    return 0;
+}
+
+static int is_kind(const json_t *key, const char *kind)
+{
+    return !strcmp(text_of(key, "KeyType"), kind);
+}
+
+static int check_kinds(struct request *r, const json_t *keys)
+{
     const json_t *hash = json_array_get(keys, 0), *range = json_array_get(keys, 1);
     if (range && !strcmp(text_of(hash, "AttributeName"), text_of(range, "AttributeName")))
         return err_set(&r->err, ERR_INVALID,
                        "Both the Hash Key and the Range Key element in the KeySchema have the same "
                        "name");
-    if (strcmp(text_of(hash, "KeyType"), "HASH"))
+    if (!is_kind(hash, "HASH"))
         return err_set(&r->err, ERR_INVALID,
                        "Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
-    if (range && strcmp(text_of(range, "KeyType"), "RANGE"))
+    if (range && !is_kind(range, "RANGE"))
         return err_set(&r->err, ERR_INVALID,
                        "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
+    return 0;
+}
+
+static int has_same_name(const json_t *keys)
+{
+    for (size_t i = 0; i < json_array_size(keys); i++)
+        for (size_t j = 0; j < i; j++)
+            if (json_equal(json_object_get(json_array_get(keys, i), "AttributeName"),
+                           json_object_get(json_array_get(keys, j), "AttributeName")))
+                return 1;
+    return 0;
+}
+
+/* Up to four attributes make a global index's partition key, and up to four its sort key. */
+static int check_global_kinds(struct request *r, const json_t *keys)
+{
+    size_t i, counts[2] = {0, 0};
+    json_t *key;
+    if (has_same_name(keys))
+        return err_set(&r->err, ERR_INVALID,
+                       "Both the Hash Key and the Range Key element in the KeySchema have the same "
+                       "name");
+    if (!is_kind(json_array_get(keys, 0), "HASH"))
+        return err_set(&r->err, ERR_INVALID,
+                       "Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+    json_array_foreach(keys, i, key)
+    {
+        int is_range = !is_kind(key, "HASH");
+        if (!is_range && counts[1])
+            return err_set(&r->err, ERR_INVALID,
+                           "Invalid KeySchema: All HASH key attributes must precede RANGE key "
+                           "attributes in the KeySchema");
+        if (++counts[is_range] > KEY_MAX_SIDE)
+            return err_set(&r->err, ERR_INVALID,
+                           "Invalid KeySchema: The KeySchema exceeds the maximum allowed number of "
+                           "%s key attributes",
+                           is_range ? "RANGE" : "HASH");
+    }
     return 0;
 }
 
@@ -89,11 +138,19 @@ static int check_projection(struct request *r, const json_t *projection)
     return 0;
 }
 
-int definition_check_index(struct request *r, const json_t *index, const json_t *definitions)
+static int check_index(struct request *r, const json_t *index, const json_t *definitions,
+                       int global)
 {
-    if (check_keys(r, json_object_get(index, "KeySchema"), definitions) < 0)
+    const json_t *keys = json_object_get(index, "KeySchema");
+    if (check_keys(r, keys, definitions) < 0 ||
+        (global ? check_global_kinds(r, keys) : check_kinds(r, keys)) < 0)
         return -1;
     return check_projection(r, json_object_get(index, "Projection"));
+}
+
+int definition_check_index(struct request *r, const json_t *index, const json_t *definitions)
+{
+    return check_index(r, index, definitions, 1);
 }
 
 static int check_local(struct request *r, const json_t *index, const json_t *keys)
@@ -147,8 +204,7 @@ static int check_indexes(struct request *r, const char *member, int global, json
     json_array_foreach(indexes, i, index)
     {
         const char *name = text_of(index, "IndexName");
-        if (definition_check_index(r, index, json_object_get(r->body, "AttributeDefinitions")) <
-                0 ||
+        if (check_index(r, index, json_object_get(r->body, "AttributeDefinitions"), global) < 0 ||
             (!global && check_local(r, index, keys) < 0) ||
             (global && check_index_throughput(r, index) < 0))
             return -1;
@@ -250,14 +306,76 @@ static int check_defined_once(struct request *r, const json_t *definitions)
                  : 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "[a, b]" of the members of an object, in order. */
+static const char *sorted_names(struct request *r, json_t *object)
+{
+    size_t count = 0;
+    const char *name, **names = arena_new(r->arena, const char *, json_object_size(object) + 1);
+    json_t *value;
+    struct buf text;
+    if (!names)
+        return "";
+    json_object_foreach(object, name, value)
+    {
+        names[count++] = name;
+    }
+    qsort(names, count, sizeof *names, compare_names);
+    buf_init(&text, 8192);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&text, "%s%s", i ? ", " : "[", names[i]);
+    buf_puts(&text, "]");
+    const char *copy = text.data ? arena_strdup(r->arena, text.data) : NULL;
+    buf_finish(&text);
+    return copy ? copy : "";
+}
+
+static void add_names(json_t *names, const json_t *elements)
+{
+    size_t i;
+    json_t *element;
+    json_array_foreach(elements, i, element)
+    {
+        json_object_set_new(names, text_of(element, "AttributeName"), json_true());
+    }
+}
+
+/* Every attribute that is defined is part of a key. */
+static int check_all_used(struct request *r)
+{
+    static const char *const members[] = {"LocalSecondaryIndexes", "GlobalSecondaryIndexes"};
+    json_t *used = json_object(), *defined = json_object(), *index;
+    size_t j;
+    add_names(defined, json_object_get(r->body, "AttributeDefinitions"));
+    add_names(used, json_object_get(r->body, "KeySchema"));
+    for (size_t i = 0; i < 2; i++)
+        json_array_foreach(json_object_get(r->body, members[i]), j, index)
+        {
+            add_names(used, json_object_get(index, "KeySchema"));
+        }
+    int result = 0;
+    if (json_object_size(used) < json_object_size(defined))
+        result = err_set(&r->err, ERR_INVALID,
+                         INVALID "Some AttributeDefinitions are not used. AttributeDefinitions: "
+                                 "%s, keys used: %s",
+                         sorted_names(r, defined), sorted_names(r, used));
+    json_decref(used);
+    json_decref(defined);
+    return result;
+}
+
 static int check(struct request *r)
 {
     const json_t *definitions = json_object_get(r->body, "AttributeDefinitions");
     const json_t *keys = json_object_get(r->body, "KeySchema");
     int local = json_object_get(r->body, "LocalSecondaryIndexes") != NULL;
     int global = json_object_get(r->body, "GlobalSecondaryIndexes") != NULL;
-    if (check_keys(r, keys, definitions) < 0 || check_defined_once(r, definitions) < 0 ||
-        tags_check(r) < 0)
+    if (check_keys(r, keys, definitions) < 0 || check_kinds(r, keys) < 0 ||
+        check_defined_once(r, definitions) < 0 || tags_check(r) < 0)
         return -1;
     if (!local && !global && json_array_size(definitions) != json_array_size(keys))
         return err_set(&r->err, ERR_INVALID,
@@ -268,7 +386,7 @@ static int check(struct request *r)
     if (result == 0)
         result = check_indexes(r, "GlobalSecondaryIndexes", 1, names);
     json_decref(names);
-    return result;
+    return result < 0 ? -1 : check_all_used(r);
 }
 
 json_t *definition_throughput(int64_t reads, int64_t writes)

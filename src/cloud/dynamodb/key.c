@@ -29,9 +29,11 @@ static size_t append(unsigned char *out, const struct value *value, int whole)
 }
 
 /* The partition key behind its hash. */
-static size_t append_hash(unsigned char *out, const struct value *hash)
+static size_t append_hash(unsigned char *out, const struct key_values *of)
 {
-    size_t size = append(out + 4, hash, 1);
+    size_t size = 0;
+    for (size_t i = 0; i < of->hashes; i++)
+        size += append(out + 4 + size, of->values[i], 1);
     uint32_t crc = (uint32_t)crc32(0, out + 4, (unsigned)size);
     crc *= 2654435761u; /* near keys far apart: segments of a scan fill evenly */
     for (int i = 0; i < 4; i++)
@@ -39,15 +41,18 @@ static size_t append_hash(unsigned char *out, const struct value *hash)
     return size + 4;
 }
 
-int key_prefix(const struct value *hash, const struct value *range, int whole, struct key *out,
-               struct arena *arena, struct err *err)
+int key_prefix(const struct key_values *of, int whole, struct key *out, struct arena *arena,
+               struct err *err)
 {
-    unsigned char *data = arena_alloc(arena, 4 + bound(hash) + (range ? bound(range) : 0), 1);
+    size_t most = 4;
+    for (size_t i = 0; i < of->count; i++)
+        most += bound(of->values[i]);
+    unsigned char *data = arena_alloc(arena, most, 1);
     if (!data)
         return err_set(err, ERR_TOO_BIG, "The request needs too much memory");
-    size_t size = append_hash(data, hash);
-    if (range)
-        size += append(data + size, range, whole);
+    size_t size = append_hash(data, of);
+    for (size_t i = of->hashes; i < of->count; i++)
+        size += append(data + size, of->values[i], whole || i + 1 < of->count);
     *out = (struct key){data, size};
     return 0;
 }
@@ -55,34 +60,40 @@ int key_prefix(const struct value *hash, const struct value *range, int whole, s
 int table_key(const struct table *table, const struct value *item, struct key *out,
               struct arena *arena, struct err *err)
 {
-    const struct value *hash = value_member(item, table->keys.parts[0].name);
-    const struct value *range =
-        table->keys.count > 1 ? value_member(item, table->keys.parts[1].name) : NULL;
-    if (!hash || (table->keys.count > 1 && !range))
-        return err_set(err, ERR_INVALID, "The provided key element does not match the schema");
-    return key_prefix(hash, range, 1, out, arena, err);
+    struct key_values of = {.count = table->keys.count, .hashes = 1};
+    for (size_t i = 0; i < of.count; i++) {
+        of.values[i] = value_member(item, table->keys.parts[i].name);
+        if (!of.values[i])
+            return err_set(err, ERR_INVALID, "The provided key element does not match the schema");
+    }
+    return key_prefix(&of, 1, out, arena, err);
 }
 
 /* An item from before the index was may hold what is no key: AWS leaves it out. */
-static int fits_index(const struct value *value, const struct key_part *part, size_t at)
+static int fits_index(const struct key_schema *keys, const struct value *item,
+                      struct key_values *out)
 {
-    size_t most = at ? TABLE_MAX_RANGE_BYTES : TABLE_MAX_HASH_BYTES;
-    return value && value->type == part->type &&
-           (value->type == VALUE_N || (value->bytes.size && value->bytes.size <= most));
+    size_t sizes[2] = {0, 0};
+    *out = (struct key_values){.count = keys->count, .hashes = keys->hashes};
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct value *value = value_member(item, keys->parts[i].name);
+        if (!value || value->type != keys->parts[i].type ||
+            (value->type != VALUE_N && !value->bytes.size))
+            return 0;
+        out->values[i] = value;
+        sizes[i >= keys->hashes] += value->type == VALUE_N ? 0 : value->bytes.size;
+    }
+    return sizes[0] <= TABLE_MAX_HASH_BYTES && sizes[1] <= TABLE_MAX_RANGE_BYTES;
 }
 
 int table_index_key(const struct table *table, const struct table_index *index,
                     const struct value *item, struct key *out, struct arena *arena, struct err *err)
 {
-    const struct value *parts[2] = {NULL, NULL};
-    for (size_t i = 0; i < index->keys.count; i++) {
-        parts[i] = value_member(item, index->keys.parts[i].name);
-        if (!fits_index(parts[i], &index->keys.parts[i], i))
-            return 0;
-    }
+    struct key_values of;
     struct key own, base;
-    if (key_prefix(parts[0], parts[1], 1, &own, arena, err) < 0 ||
-        table_key(table, item, &base, arena, err) < 0)
+    if (!fits_index(&index->keys, item, &of))
+        return 0;
+    if (key_prefix(&of, 1, &own, arena, err) < 0 || table_key(table, item, &base, arena, err) < 0)
         return -1;
     unsigned char *data = arena_alloc(arena, own.size + base.size, 1);
     if (!data)

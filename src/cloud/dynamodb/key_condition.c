@@ -88,7 +88,7 @@ static int read_predicate(struct request *r, const struct node *node, struct key
 static const struct key_condition *condition_on(const struct key_conditions *conditions,
                                                 const char *name)
 {
-    for (size_t i = 0; i < conditions->count && i < 2; i++)
+    for (size_t i = 0; i < conditions->count && i < KEY_MAX_PARTS; i++)
         if (!strcmp(conditions->all[i].name, name))
             return &conditions->all[i];
     return NULL;
@@ -108,7 +108,7 @@ static int collect(struct request *r, const struct node *node, struct key_condit
         return err_set(&r->err, ERR_INVALID,
                        "Invalid " KEY_CONDITION ": " KEY_CONDITION
                        "s must only contain one condition per key");
-    if (out->count++ < 2)
+    if (out->count++ < KEY_MAX_PARTS)
         out->all[out->count - 1] = condition;
     return 0;
 }
@@ -139,22 +139,25 @@ static int check_condition(struct request *r, const struct key_part *part,
     return 0;
 }
 
-/* The range of keys that hash and (where given) range condition leave. */
-static int set_range(struct request *r, struct page *page, const struct value *hash,
+/* The range of keys that equal values of the first attributes and (where given) a condition on the
+ * next one leave. */
+static int set_range(struct request *r, struct page *page, const struct key_values *equal,
                      const struct key_condition *range)
 {
     struct key all, end, a, b;
-    if (key_prefix(hash, NULL, 1, &all, r->arena, &r->err) < 0 ||
+    if (key_prefix(equal, 1, &all, r->arena, &r->err) < 0 ||
         key_after(&all, &end, r->arena, &r->err) < 0)
         return -1;
     page->low = all;
     page->high = end;
     if (!range)
         return 0;
-    const struct value *last = range->values[range->type == NODE_BETWEEN];
+    struct key_values first = *equal, last = *equal;
+    first.values[first.count++] = range->values[0];
+    last.values[last.count++] = range->values[range->type == NODE_BETWEEN];
     int whole = range->type != NODE_BEGINS_WITH;
-    if (key_prefix(hash, range->values[0], whole, &a, r->arena, &r->err) < 0 ||
-        key_prefix(hash, last, whole, &b, r->arena, &r->err) < 0 ||
+    if (key_prefix(&first, whole, &a, r->arena, &r->err) < 0 ||
+        key_prefix(&last, whole, &b, r->arena, &r->err) < 0 ||
         key_after(&b, &end, r->arena, &r->err) < 0)
         return -1;
     switch (range->type) {
@@ -191,26 +194,63 @@ static int check_parts(struct request *r, const struct page *page)
         if (!condition_on(conditions, keys->parts[i].name))
             return err_set(&r->err, ERR_INVALID, "Query condition missed key schema element: %s",
                            keys->parts[i].name);
-    return conditions->count > keys->count
-               ? err_set(&r->err, ERR_INVALID, "Query key condition not supported")
-               : 0;
+    if (conditions->count > keys->count ||
+        condition_on(conditions, keys->parts[0].name)->type != NODE_EQ)
+        return err_set(&r->err, ERR_INVALID, "Query key condition not supported");
+    return 0;
+}
+
+/* The same for an index whose keys are of several attributes. AWS's own words are not known. */
+static int check_many_parts(struct request *r, const struct page *page)
+{
+    const struct key_schema *keys = page->keys;
+    size_t count = page->conditions.count;
+    for (size_t i = 0; i < keys->hashes; i++) {
+        const struct key_condition *condition =
+            condition_on(&page->conditions, keys->parts[i].name);
+        if (!condition || condition->type != NODE_EQ)
+            return err_set(&r->err, ERR_INVALID,
+                           "Query condition missed key schema element: %s. All HASH key attributes "
+                           "must have an equality condition",
+                           keys->parts[i].name);
+    }
+    for (size_t i = keys->hashes; i < count && i < keys->count; i++) {
+        const struct key_condition *condition =
+            condition_on(&page->conditions, keys->parts[i].name);
+        if (!condition || (condition->type != NODE_EQ && i + 1 < count))
+            return err_set(&r->err, ERR_INVALID,
+                           "Query condition missed key schema element: %s. RANGE key attributes "
+                           "before the last one in a query must have an equality condition",
+                           keys->parts[i].name);
+    }
+    return count > keys->count ? err_set(&r->err, ERR_INVALID, "Query key condition not supported")
+                               : 0;
+}
+
+static int check_conditions(struct request *r, const struct page *page)
+{
+    if (page->expressions.key_condition_count > 2 && page->keys->count <= 2)
+        return err_set(&r->err, ERR_INVALID, "Conditions can be of length 1 or 2 only");
+    if (page->expressions.unindexable)
+        return err_set(&r->err, ERR_INVALID,
+                       "Attempted conditional constraint is not an indexable operation");
+    return page->keys->count > 2 || page->keys->hashes > 1 ? check_many_parts(r, page)
+                                                           : check_parts(r, page);
 }
 
 int page_set_keys(struct request *r, struct page *page)
 {
-    if (page->expressions.unindexable)
-        return err_set(&r->err, ERR_INVALID,
-                       "Attempted conditional constraint is not an indexable operation");
-    if (check_parts(r, page) < 0)
+    const struct key_condition *last = NULL;
+    struct key_values equal = {.hashes = page->keys->hashes};
+    if (check_conditions(r, page) < 0)
         return -1;
-    const struct key_part *hash = &page->keys->parts[0], *range = &page->keys->parts[1];
-    const struct key_condition *on_hash = condition_on(&page->conditions, hash->name);
-    const struct key_condition *on_range =
-        page->keys->count > 1 ? condition_on(&page->conditions, range->name) : NULL;
-    if (on_hash->type != NODE_EQ)
-        return err_set(&r->err, ERR_INVALID, "Query key condition not supported");
-    if (check_condition(r, hash, on_hash) < 0 ||
-        (on_range && check_condition(r, range, on_range) < 0))
-        return -1;
-    return set_range(r, page, on_hash->values[0], on_range);
+    for (size_t i = 0; i < page->conditions.count; i++) {
+        const struct key_part *part = &page->keys->parts[i];
+        last = condition_on(&page->conditions, part->name);
+        if (check_condition(r, part, last) < 0)
+            return -1;
+        if (i < page->keys->hashes || i + 1 < page->conditions.count)
+            equal.values[equal.count++] = last->values[0];
+    }
+    return set_range(r, page, &equal, equal.count < page->conditions.count ? last : NULL);
 }

@@ -314,7 +314,8 @@ static int read_key_conditions(struct request *r, const json_t *map, struct expr
         if (!*all)
             return no_memory(r);
     }
-    return json_object_size(map) && json_object_size(map) <= 2
+    out->key_condition_count = json_object_size(map); /* more than two: known with the index */
+    return out->key_condition_count && out->key_condition_count <= KEY_MAX_PARTS
                ? 0
                : err_set(&r->err, ERR_INVALID, "Conditions can be of length 1 or 2 only");
 }

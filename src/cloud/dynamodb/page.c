@@ -141,13 +141,15 @@ static int outside(struct request *r, const struct page *page, const struct valu
                    int is_query)
 {
     struct key hash;
+    struct key_values of = {.count = page->keys->hashes, .hashes = page->keys->hashes};
     if (!is_query)
         return err_set(
             &r->err, ERR_INVALID,
             "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use "
             "ExclusiveStartKey with correct Segment.");
-    if (key_prefix(value_member(start, page->keys->parts[0].name), NULL, 1, &hash, r->arena,
-                   &r->err) < 0)
+    for (size_t i = 0; i < of.count; i++)
+        of.values[i] = value_member(start, page->keys->parts[i].name);
+    if (key_prefix(&of, 1, &hash, r->arena, &r->err) < 0)
         return -1;
     int same_hash = page->low.size > hash.size && !memcmp(page->low.data, hash.data, hash.size);
     return err_set(&r->err, ERR_INVALID, "The provided starting key %s",

@@ -15,7 +15,7 @@ struct key_condition {
 };
 
 struct key_conditions {
-    struct key_condition all[2]; /* what comes after them is only counted */
+    struct key_condition all[KEY_MAX_PARTS]; /* what comes after them is only counted */
     size_t count;
 };
 

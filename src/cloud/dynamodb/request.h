@@ -120,8 +120,9 @@ struct expressions {
     struct projection projection;
     struct update update;
     int has_projection, has_update;
-    int legacy;      /* the filter came as QueryFilter or ScanFilter */
-    int unindexable; /* a comparison of KeyConditions that no index can do */
+    int legacy;                 /* the filter came as QueryFilter or ScanFilter */
+    int unindexable;            /* a comparison of KeyConditions that no index can do */
+    size_t key_condition_count; /* of KeyConditions */
 };
 enum {
     USES_CONDITION = 1,

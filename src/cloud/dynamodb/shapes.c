@@ -286,6 +286,11 @@ static const struct shape key[] = {{"KeySchemaElement", SHAPE_STRUCT, .of = key_
     {                                                                                              \
         "KeySchema", SHAPE_LIST, .required = 1, LENGTHS(1, 2), .of = key                           \
     }
+/* How many of each kind is checked with the index. */
+#define GLOBAL_KEYS                                                                                \
+    {                                                                                              \
+        "KeySchema", SHAPE_LIST, .required = 1, AT_LEAST(1), .of = key                             \
+    }
 static const struct shape projection[] = {
     {"ProjectionType", SHAPE_STRING, .values = projections},
     {"NonKeyAttributes", SHAPE_LIST, LENGTHS(1, 20), .of = attribute_name},
@@ -314,7 +319,7 @@ static const struct shape local_index_members[] = {INDEX_NAME(1), KEYS, PROJECTI
 static const struct shape local_index[] = {
     {"LocalSecondaryIndex", SHAPE_STRUCT, .of = local_index_members}};
 static const struct shape global_index_members[] = {
-    INDEX_NAME(1), KEYS, PROJECTION, THROUGHPUT, ON_DEMAND, REFUSED("WarmThroughput"), END};
+    INDEX_NAME(1), GLOBAL_KEYS, PROJECTION, THROUGHPUT, ON_DEMAND, REFUSED("WarmThroughput"), END};
 static const struct shape global_index[] = {
     {"GlobalSecondaryIndex", SHAPE_STRUCT, .of = global_index_members}};
 static const struct shape tag_members[] = {

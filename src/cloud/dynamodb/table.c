@@ -20,11 +20,13 @@ static int read_keys(struct table *table, const json_t *schema, struct key_schem
                      struct err *err)
 {
     out->count = json_array_size(schema);
-    if (out->count < 1 || out->count > 2)
+    if (out->count < 1 || out->count > KEY_MAX_PARTS)
         return err_set(err, ERR_CORRUPT, "open table: no key schema");
     for (size_t i = 0; i < out->count; i++) {
-        const char *name =
-            json_string_value(json_object_get(json_array_get(schema, i), "AttributeName"));
+        const json_t *element = json_array_get(schema, i);
+        const char *name = json_string_value(json_object_get(element, "AttributeName"));
+        const char *kind = json_string_value(json_object_get(element, "KeyType"));
+        out->hashes += kind && !strcmp(kind, "HASH");
         out->parts[i].name = name ? arena_strdup(&table->arena, name) : NULL;
         if (!out->parts[i].name)
             return err_set(err, ERR_CORRUPT, "open table: no key schema");
@@ -58,7 +60,8 @@ static int read_projection(struct table *table, const json_t *json, struct table
     index->type = !type || !strcmp(type, "ALL") ? PROJECTION_ALL
                   : !strcmp(type, "KEYS_ONLY")  ? PROJECTION_KEYS_ONLY
                                                 : PROJECTION_INCLUDE;
-    index->projection.paths = arena_new(&table->arena, struct path, 4 + json_array_size(names));
+    index->projection.paths =
+        arena_new(&table->arena, struct path, 2 + KEY_MAX_PARTS + json_array_size(names));
     if (!index->projection.paths)
         return err_set(err, ERR_NO_MEMORY, "open table: out of memory");
     for (size_t i = 0; i < table->keys.count; i++)
@@ -169,15 +172,18 @@ static int check_empty(const struct value *value, const char *name, struct err *
                    value->type == VALUE_S ? "string" : "binary", name);
 }
 
-static int check_length(const struct value *value, size_t part, struct err *err)
+static size_t key_bytes(const struct value *value)
 {
-    if (value->type == VALUE_N)
-        return 0;
-    if (part == 0 && value->bytes.size > TABLE_MAX_HASH_BYTES)
+    return value->type == VALUE_N ? 0 : value->bytes.size;
+}
+
+static int check_length(size_t size, int is_range, struct err *err)
+{
+    if (!is_range && size > TABLE_MAX_HASH_BYTES)
         return err_set(err, ERR_TOO_BIG,
                        "One or more parameter values were invalid: Size of hashkey has exceeded "
                        "the maximum size limit of2048 bytes");
-    if (part == 1 && value->bytes.size > TABLE_MAX_RANGE_BYTES)
+    if (is_range && size > TABLE_MAX_RANGE_BYTES)
         return err_set(err, ERR_TOO_BIG,
                        "One or more parameter values were invalid: Aggregated size of all range "
                        "keys has exceeded the size limit of 1024 bytes");
@@ -193,7 +199,8 @@ int table_check_key(const struct table *table, const struct value *key, struct e
         const struct value *value = value_member(key, part->name);
         if (!value || value->type != part->type)
             return err_set(err, ERR_INVALID, "%s", wrong_key);
-        if (check_empty(value, part->name, err) < 0 || check_length(value, i, err) < 0)
+        if (check_empty(value, part->name, err) < 0 ||
+            check_length(key_bytes(value), (int)i, err) < 0)
             return -1;
     }
     return 0;
@@ -214,7 +221,8 @@ int table_check_item(const struct table *table, const struct value *item, struct
                            "One or more parameter values were invalid: Type mismatch for key %s "
                            "expected: %s actual: %s",
                            part->name, value_type_name(part->type), value_type_name(value->type));
-        if (check_empty(value, part->name, err) < 0 || check_length(value, i, err) < 0)
+        if (check_empty(value, part->name, err) < 0 ||
+            check_length(key_bytes(value), (int)i, err) < 0)
             return -1;
     }
     return table_check_index_keys(table, item, 0, err);
@@ -238,10 +246,12 @@ static int refuse_empty_index_key(const struct table_index *index, const struct 
                    kind, index->name, part->name);
 }
 
+/* `sizes`: of the partition key and of the sort key so far. */
 static int check_index_part(const struct table_index *index, size_t at, const struct value *item,
-                            int updated, struct err *err)
+                            int updated, size_t *sizes, struct err *err)
 {
     const struct key_part *part = &index->keys.parts[at];
+    int is_range = at >= index->keys.hashes;
     const struct value *value = value_member(item, part->name);
     if (!value)
         return 0;
@@ -253,7 +263,8 @@ static int check_index_part(const struct table_index *index, size_t at, const st
                        index->name);
     if (value->type != VALUE_N && !value->bytes.size)
         return refuse_empty_index_key(index, part, updated, err);
-    return check_length(value, at, err);
+    sizes[is_range] += key_bytes(value);
+    return check_length(sizes[is_range], is_range, err);
 }
 
 /* Of several indexes that the item offends, AWS names the first in the alphabet. */
@@ -264,8 +275,9 @@ int table_check_index_keys(const struct table *table, const struct value *item, 
     for (size_t i = 0; i < table->index_count; i++) {
         const struct table_index *index = &table->indexes[i];
         struct err found = {0};
+        size_t sizes[2] = {0, 0};
         for (size_t j = 0; j < index->keys.count && !found.code; j++)
-            if (check_index_part(index, j, item, updated, &found) < 0)
+            if (check_index_part(index, j, item, updated, sizes, &found) < 0)
                 break;
         if (!found.code || (worst && strcmp(worst->name, index->name) < 0))
             continue;

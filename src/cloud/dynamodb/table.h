@@ -19,9 +19,9 @@
  * "ken:number" (absent: its position), and the table's "ken:ttl" {"AttributeName", "Backfilling"}.
  */
 enum {
-    TABLE_MAX_INDEXES = 25, /* 20 global, 5 local */
-    TABLE_TTL_NUMBER = 99,  /* of the index that times to live have */
-    TABLE_MAX_HASH_BYTES = 2048,
+    TABLE_MAX_INDEXES = 25,      /* 20 global, 5 local */
+    TABLE_TTL_NUMBER = 99,       /* of the index that times to live have */
+    TABLE_MAX_HASH_BYTES = 2048, /* of all the attributes of a partition key together */
     TABLE_MAX_RANGE_BYTES = 1024,
     TABLE_SQL_BYTES = 256,
 };
@@ -30,9 +30,10 @@ struct key_part {
     const char *name;
     enum value_type type;
 };
+enum { KEY_MAX_SIDE = 4, KEY_MAX_PARTS = 2 * KEY_MAX_SIDE };
 struct key_schema {
-    struct key_part parts[2]; /* HASH, RANGE */
-    size_t count;
+    struct key_part parts[KEY_MAX_PARTS]; /* HASH, RANGE; several of each only in global indexes */
+    size_t count, hashes;
 };
 
 enum projection_type { PROJECTION_ALL, PROJECTION_KEYS_ONLY, PROJECTION_INCLUDE };
@@ -82,10 +83,16 @@ int table_index_key(const struct table *table, const struct table_index *index,
 /* Its key in the index of times to live: 1, or 0 when it has none (no number, or out of reason). */
 int table_ttl_key(const struct table *table, const struct value *item, struct key *out,
                   struct arena *arena, struct err *err) MUST_USE;
-/* The beginning that all keys with this partition key share, and then that of those with this
- * beginning of the sort key (NULL: none; `whole`: the full value). */
-int key_prefix(const struct value *hash, const struct value *range, int whole, struct key *out,
-               struct arena *arena, struct err *err) MUST_USE;
+/* The values of a key in the order of its schema: all `hashes` of the partition key, then as many
+ * of the sort key as there are. */
+struct key_values {
+    const struct value *values[KEY_MAX_PARTS];
+    size_t count, hashes;
+};
+/* The beginning that all keys with these values share. `whole`: the last is the full value, not a
+ * beginning of it. */
+int key_prefix(const struct key_values *of, int whole, struct key *out, struct arena *arena,
+               struct err *err) MUST_USE;
 /* The smallest byte string that is larger than all that begin with `key`; size 0: there is none. */
 int key_after(const struct key *key, struct key *out, struct arena *arena,
               struct err *err) MUST_USE;
