@@ -173,8 +173,12 @@ class DamageTest(unittest.TestCase):
         self.client("sns").create_topic(Name="t")
         self.client("iam").create_user(UserName="u")
         self.client("sqs").create_queue(QueueName="kept")
+        self.client("cloudwatch").put_metric_alarm(
+            AlarmName="a", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
+            ComparisonOperator="GreaterThanThreshold")
         self.cloud.stop()
-        for service, name, at in (("sns", "sns.sqlite", 50), ("sns", "sns.sqlite", 8192 + 300), ("iam", "iam/iam.json", 50)):
+        for service, name, at in (("sns", "sns.sqlite", 50), ("sns", "sns.sqlite", 8192 + 300), ("iam", "iam/iam.json", 50),
+                                  ("cloudwatch", "alarms.sqlite", 8192 + 300)):
             self.turn_bits(name, at)
             line = self.refused_start()
             self.turn_bits(name, at)
@@ -201,7 +205,7 @@ class DamageTest(unittest.TestCase):
         self.make_function()
 
         def run():
-            answer = self.client("lambda").invoke(FunctionName="f", Payload=b'"show /var/task/data"')
+            answer = self.client("lambda").invoke(FunctionName="f", Payload=b'"show data"')
             return answer["Payload"].read().decode()
         self.is_never_served(run)
 

@@ -373,8 +373,10 @@ static int load(struct alarms *alarms, struct err *err)
     while (row && (step = sqlite3_step(row)) == SQLITE_ROW)
         json_object_set_new(alarms->map, (const char *)sqlite3_column_text(row, 0),
                             json_loads((const char *)sqlite3_column_text(row, 1), 0, NULL));
-    connection_reset(row);
     int result = step == SQLITE_DONE ? 0 : -1;
+    if (row && result < 0)
+        connection_fail(connection, "read the alarms", err);
+    connection_reset(row);
     database_read_end(alarms->database, connection);
     return result;
 }

@@ -318,7 +318,9 @@ int ecr_each_blob(struct ecr *ecr, void (*take)(void *context, const char *diges
     int step = SQLITE_ERROR;
     while (row && (step = sqlite3_step(row)) == SQLITE_ROW)
         take(context, (const char *)sqlite3_column_text(row, 0));
+    if (row && step != SQLITE_DONE)
+        connection_fail(c, "list blobs", err);
     connection_reset(row);
     database_read_end(ecr->database, c);
-    return step == SQLITE_DONE ? 0 : err_set(err, ERR_IO, "list blobs");
+    return step == SQLITE_DONE ? 0 : -1;
 }

@@ -21,8 +21,11 @@ static int find_tag(struct connection *c, const char *repository, const char *ta
     *out = 0;
     if (step == SQLITE_ROW)
         snprintf(out, ECR_DIGEST_BYTES, "%s", (const char *)sqlite3_column_text(row, 0));
+    int failed = step != SQLITE_ROW && step != SQLITE_DONE;
+    if (row && failed)
+        connection_fail(c, "read a tag", err);
     connection_reset(row);
-    return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
+    return failed ? -1 : 0;
 }
 
 static int put_tag(struct connection *c, const struct manifest_job *job, struct err *err)
@@ -128,6 +131,8 @@ static int get_manifest(struct connection *c, const char *repository, const char
     int step = row ? sqlite3_step(row) : SQLITE_ERROR;
     if (step == SQLITE_ROW)
         read_manifest(row, arena, out);
+    else if (row && step != SQLITE_DONE)
+        connection_fail(c, "read a manifest", err);
     connection_reset(row);
     if (step == SQLITE_DONE)
         return err_set(err, ERR_NOT_FOUND, "manifest %.80s: there is none in %s", digest,

@@ -178,6 +178,16 @@ static sqlite3_stmt *prepare_window(struct connection *connection, const char *s
 #define WINDOW                                                                                     \
     "unix_ms >= ?2 AND unix_ms < ?3 AND (unix_ms, seq) > (?4, ?5) AND (unix_ms, seq) < (?6, ?7) "
 
+static int end_reading(struct logs_call *call, struct connection *connection, sqlite3_stmt *s,
+                       int step)
+{
+    int failed = step != SQLITE_ROW && step != SQLITE_DONE;
+    if (s && failed)
+        connection_fail(connection, "read log events", &call->err);
+    connection_reset(s);
+    return failed ? -1 : 0;
+}
+
 /* The window's events in rising order, and the places of the first and the last. */
 static int read_events(struct logs_call *call, struct connection *connection, int64_t stream,
                        const struct window *w, struct place *first, struct place *last)
@@ -206,8 +216,7 @@ static int read_events(struct logs_call *call, struct connection *connection, in
         else
             json_array_insert_new(events, 0, show_event(s));
     }
-    connection_reset(s);
-    return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
+    return end_reading(call, connection, s, step);
 }
 
 static json_t *place_token(char kind, struct place place)
@@ -313,8 +322,7 @@ static int search_events(struct logs_call *call, struct connection *connection, 
         json_object_set_new(call->answer, "nextToken", place_token('n', place));
         break;
     }
-    connection_reset(s);
-    return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
+    return end_reading(call, connection, s, step);
 }
 
 static int read_search(struct logs_call *call, struct search *out)

@@ -381,6 +381,8 @@ static int load_filters(struct logs *logs, struct err *err)
             log_line(LOG_ERROR, "logs: metric filter %s: %s", filter.name, err->message);
         json_decref(list);
     }
+    if (s && step != SQLITE_DONE)
+        connection_fail(connection, "read the metric filters", err);
     connection_reset(s);
     database_read_end(logs->database, connection);
     return step == SQLITE_DONE ? 0 : -1;
