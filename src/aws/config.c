@@ -116,7 +116,8 @@ static int load_from_profile(struct aws_config *config, const struct aws_profile
                        profile->name);
     return err_set(err, ERR_NOT_FOUND,
                    "find credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-                   "AWS_SHARED_CREDENTIALS_FILE");
+                   "AWS_SHARED_CREDENTIALS_FILE (of ken cloud: eval \"$(ken cloud env --data "
+                   "DIR)\")");
 }
 
 static int load(struct aws_config *config, const struct aws_profile *profile, struct err *err)

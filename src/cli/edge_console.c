@@ -114,6 +114,14 @@ static void print_stored(FILE *out, const struct recorder_result *recording, con
             (double)recording->bytes / 1e6, *others ? "are" : "is", bucket);
 }
 
+/* A folder of a few photos, a short clip: nothing is wrong, and nothing was seen. */
+static void print_why_none(FILE *out, const struct edge_settings *settings)
+{
+    if (!settings->best_shot && !settings->when_face && settings->interval_ms <= 0)
+        fprintf(out, "none was sent: of every %ld frames the last one is (--every 1 sends each)\n",
+                settings->every);
+}
+
 void edge_console_end(const struct edge_settings *settings, const struct edge_totals *totals,
                       const struct deployment *deployment)
 {
@@ -137,4 +145,6 @@ void edge_console_end(const struct edge_settings *settings, const struct edge_to
                 totals->verdicts[VERDICT_RIGHT], totals->verdicts[VERDICT_WRONG],
                 totals->verdicts[VERDICT_UNKNOWN]);
     fputc('\n', out);
+    if (totals->sampled == 0)
+        print_why_none(out, settings);
 }

@@ -30,8 +30,11 @@ static void metrics(const struct pages *pages, struct exchange *x)
         names[i] = cloud->services[i].name;
     names[TRAFFIC_MAX_SERVICES - 1] = "none";
     buf_printf(&body,
+               "# HELP ken_cloud_info The version.\n"
                "# TYPE ken_cloud_info gauge\nken_cloud_info{version=\"" KEN_VERSION "\"} 1\n"
+               "# HELP ken_cloud_requests_in_flight Requests that are not answered yet.\n"
                "# TYPE ken_cloud_requests_in_flight gauge\nken_cloud_requests_in_flight %u\n"
+               "# HELP ken_cloud_connections Connections that are open.\n"
                "# TYPE ken_cloud_connections gauge\nken_cloud_connections %u\n",
                pages->in_flight, pages->connections);
     traffic_print(pages->traffic, names, &body);

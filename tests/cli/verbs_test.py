@@ -2,6 +2,8 @@
 """Every verb as a stranger meets it: help, wrong words, a full disk, a reader that has gone. usage: verbs_test.py KEN"""
 import json
 import os
+import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -9,6 +11,7 @@ import time
 import unittest
 
 KEN = sys.argv.pop(1)
+SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "edge.conf"
 
 
 def ken(*arguments, **options):
@@ -59,6 +62,17 @@ class VerbsTest(unittest.TestCase):
         self.refused(ken("edge", "-qx"), 2, "-qx: no such option")
         self.refused(ken("edge", env={"KEN_EDGE_VIDO": "x"}), 2, "is it --video?")
         self.assertEqual(ken("help", "train").stdout, ken("train", "--help").stdout)
+
+    def test_the_sample_configuration_has_every_option(self):
+        options = re.findall(r"^  (?:-., |    )--([a-z-]+)", ken("edge", "--help").stdout, re.M)
+        lines = re.findall(r"^(?:# )?([a-z-]+) = \S", SAMPLE.read_text(), re.M)
+        self.assertEqual(sorted(lines), sorted(set(options) - {"config", "list-cameras", "help"}))
+
+    def test_each_line_of_the_sample_configuration_can_be_set(self):
+        with tempfile.TemporaryDirectory() as folder:
+            everything = pathlib.Path(folder) / "edge.conf"
+            everything.write_text(re.sub(r"^# ([a-z-]+ = )", r"\1", SAMPLE.read_text(), flags=re.M))
+            self.refused(ken("edge", "--config", everything, "--deployment", "none.json", cwd=folder), 1, "read none.json")
 
     def test_a_failure_prints_no_json(self):
         nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "A",

@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -181,8 +182,9 @@ class VerbTest(unittest.TestCase):
         # a request is counted when the last byte of its answer is gone, a moment after it came
         refused = 'ken_cloud_requests_total{service="s3",status="4xx"}'
         clouds.wait_until(lambda: refused in self.get(ready, "/metrics")[1])
-        lines = dict(line.rsplit(" ", 1) for line in self.get(ready, "/metrics")[1].splitlines()
-                     if line[0] != "#")
+        page = self.get(ready, "/metrics")[1]
+        self.assertEqual(re.findall("^# HELP ([a-z_]+) [A-Z].*[.]$", page, re.M), re.findall("^# TYPE ([a-z_]+) [a-z]+$", page, re.M))
+        lines = dict(line.rsplit(" ", 1) for line in page.splitlines() if line[0] != "#")
         self.assertEqual(lines['ken_cloud_requests_total{service="s3",status="4xx"}'], "1")
         self.assertEqual(lines['ken_cloud_request_seconds_bucket{service="s3",le="+Inf"}'], "1")
         self.assertGreaterEqual(int(lines["ken_cloud_connections"]), 1)

@@ -255,6 +255,10 @@ class Device(InCloud):
         self.assertEqual(done.returncode, 1)
         self.assertIn("camera /dev/video-none gave no frame: open camera /dev/video-none: No such file", done.stderr)
 
+    def test_a_run_that_asked_about_nothing_says_why(self):
+        done = self.cloud.ken("edge", "--video", "test:", "--fast", "--seconds", 0.3, "--no-record", "--work", "none")
+        self.assertIn("none was sent: of every 15 frames the last one is (--every 1 sends each)", done.stdout)
+
     def test_a_configuration_file_is_checked(self):
         (self.folder / "bad.conf").write_text("# a device\nvido = x\n")
         done = self.cloud.ken("edge", "--config", "bad.conf", check=False)
