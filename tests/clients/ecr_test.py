@@ -149,10 +149,20 @@ class Api(Base):
         self.ecr.untag_resource(resourceArn=arn, tagKeys=["l"])
         self.assertEqual(self.ecr.list_tags_for_resource(resourceArn=arn)["tags"],
                          [{"Key": "k", "Value": "w"}])
-        self.assertEqual(self.refused("InvalidParameterException", self.ecr.set_repository_policy,
-                                      repositoryName="a/b", policyText="{x"),
-                         "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository "
-                         "policy provided'")
+        for text in ("{x", '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}'):
+            self.assertEqual(self.refused("InvalidParameterException", self.ecr.set_repository_policy,
+                                          repositoryName="a/b", policyText=text),
+                             "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository "
+                             "policy provided'")
+        self.assertEqual(self.refused("InvalidParameterException", self.ecr.list_tags_for_resource, resourceArn="a"),
+                         "Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN'")
+        for kind, taken in (("KMS", False), ("AES256", True)):
+            call, of = self.ecr.create_repository, {"encryptionConfiguration": {"encryptionType": kind}}
+            if taken:
+                call(repositoryName="a/c", **of)
+            else:
+                self.refused("InvalidParameterException", call, repositoryName="a/c", **of)
+        self.ecr.delete_repository(repositoryName="a/c")
         self.assertEqual(self.refused("InvalidParameterException", self.ecr.put_image_tag_mutability,
                                       repositoryName="a/b", imageTagMutability="X"),
                          "Invalid parameter at 'imageTagMutability' failed to satisfy constraint: 'Member must "
@@ -169,9 +179,9 @@ class Api(Base):
             self.assertEqual(self.refused(code, call, repositoryName="a/b"),
                              f"{word} policy does not exist for the repository with name 'a/b' in the registry "
                              "with id '000000000000'")
-        self.ecr.set_repository_policy(repositoryName="a/b", policyText='{"Version": "x"}')
-        self.assertEqual(self.ecr.get_repository_policy(repositoryName="a/b")["policyText"],
-                         '{"Version": "x"}')
+        let = '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:DescribeImages"}}'
+        self.ecr.set_repository_policy(repositoryName="a/b", policyText=let)
+        self.assertEqual(self.ecr.get_repository_policy(repositoryName="a/b")["policyText"], let)
         self.ecr.delete_repository(repositoryName="a/b")
         self.refused("RepositoryNotFoundException", self.ecr.delete_repository,
                      repositoryName="a/b")
@@ -208,7 +218,12 @@ class Api(Base):
                      repositoryName=name)
         self.ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": "v1"}])
         self.assertEqual(self.ask("GET", f"/v2/{name}/manifests/v1.1")[0], 200)
-        self.ecr.batch_delete_image(repositoryName=name, imageIds=[{"imageDigest": one.digest}])
+        self.push(name, one, "v2")
+        delete = lambda **image: self.ecr.batch_delete_image(repositoryName=name, imageIds=[image])
+        other = delete(imageDigest=one.digest, imageTag="v3")  # another image's tag, or nobody's, deletes nothing
+        self.assertEqual((other["imageIds"], other["failures"][0]["failureCode"]), ([], "ImageNotFound"))
+        self.assertCountEqual(delete(imageDigest=one.digest)["imageIds"],
+                              [{"imageDigest": one.digest, "imageTag": tag} for tag in ("v1.1", "v2")])
         self.code(404, "BLOB_UNKNOWN",
                   self.ask("GET", f"/v2/{name}/blobs/{digest_of(one.layer)}"))
         self.assertEqual(self.ask("GET", f"/v2/{name}/blobs/{digest_of(two.layer)}")[0], 200)

@@ -233,6 +233,26 @@ class Facts(clouds.Case):
             {**let, "Action": "iam:PassRole", "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}}))
         putter.add_role_to_instance_profile(**both)
 
+    def test_names_are_the_same_in_small_and_capital_letters(self):
+        iam = self.iam
+        for name in ("cAd", "cac", "CAB", "caa"):
+            iam.create_user(UserName=name, Path="/case/")
+        pages = iam.get_paginator("list_users").paginate(PathPrefix="/case/", PaginationConfig={"PageSize": 1})
+        self.assertEqual([u["UserName"] for page in pages for u in page["Users"]], ["caa", "CAB", "cac", "cAd"])
+        self.refused("EntityAlreadyExists", iam.create_user, UserName="CAA")
+        self.refused("EntityAlreadyExists", iam.update_user, UserName="caa", NewUserName="cab")
+        self.assertEqual(iam.get_user(UserName="CAC")["User"]["UserName"], "cac")
+        iam.create_group(GroupName="Case")
+        iam.add_user_to_group(GroupName="case", UserName="CAC")
+        self.assertEqual([u["UserName"] for u in iam.get_group(GroupName="CASE")["Users"]], ["cac"])
+        iam.remove_user_from_group(GroupName="Case", UserName="Cac")
+        iam.update_user(UserName="CAC", NewUserName="Cac")
+        iam.delete_user(UserName="CAC")
+        self.refused("NoSuchEntity", iam.get_user, UserName="cac")
+        arn = iam.create_policy(PolicyName="Case", PolicyDocument=document(GOOD))["Policy"]["Arn"]
+        self.refused("EntityAlreadyExists", iam.create_policy, PolicyName="case", PolicyDocument=document(GOOD))
+        iam.delete_policy(PolicyArn=arn)
+
     def test_a_user_asks_for_its_own_keys(self):
         iam = self.iam
         iam.create_user(UserName="owner")

@@ -72,8 +72,12 @@ def check_words(logs):
 
 def check_streams_by_time(logs, now_ms):
     logs.create_log_group(logGroupName="/by-time")
+    assert logs.describe_subscription_filters(logGroupName="/by-time")["subscriptionFilters"] == []
+    assert code_of(logs.describe_subscription_filters, logGroupName="/no") == "ResourceNotFoundException"
     for i in range(5):
         logs.create_log_stream(logGroupName="/by-time", logStreamName=f"s{i}")
+        streams = logs.describe_log_streams(logGroupName="/by-time", logStreamNamePrefix=f"s{i}")["logStreams"]
+        assert "uploadSequenceToken" not in streams[0], streams  # before there is an event
         logs.put_log_events(logGroupName="/by-time", logStreamName=f"s{i}",
                             logEvents=[{"timestamp": now_ms - i * 1000, "message": "m"}])
     for descending in (True, False):

@@ -105,7 +105,8 @@ static const struct operation {
     {"BatchDeleteImage", "registryId repositoryName imageIds", on_batch_delete_image},
     {"BatchGetImage", "registryId repositoryName imageIds acceptedMediaTypes", on_batch_get_image},
     {"CreateRepository",
-     "registryId repositoryName tags imageTagMutability imageScanningConfiguration",
+     "registryId repositoryName tags imageTagMutability imageScanningConfiguration "
+     "encryptionConfiguration",
      on_create_repository},
     {"DeleteLifecyclePolicy", "registryId repositoryName", on_delete_lifecycle},
     {"DeleteRepository", "registryId repositoryName force", on_delete_repository},

@@ -112,11 +112,25 @@ static int each_image(struct api_call *call, take_id *take)
     return 0;
 }
 
+/* The image of a digest, of a tag, or of both, where the tag must be that image's. */
+static int find_image(struct api_call *call, const char *digest, const char *tag,
+                      struct arena *arena, struct ecr_manifest *out)
+{
+    struct ecr_manifest tagged;
+    if (digest && tag) {
+        if (ecr_get_manifest(call->ecr, call->repository, tag, NULL, &tagged, &call->err) < 0)
+            return -1;
+        if (strcmp(tagged.digest, digest) != 0)
+            return err_set(&call->err, ERR_NOT_FOUND, "The tag is another image's");
+    }
+    return ecr_get_manifest(call->ecr, call->repository, digest ? digest : tag, arena, out,
+                            &call->err);
+}
+
 static int get_one(struct api_call *call, const char *digest, const char *tag)
 {
     struct ecr_manifest m;
-    if (ecr_get_manifest(call->ecr, call->repository, digest ? digest : tag, &call->x->arena, &m,
-                         &call->err) < 0)
+    if (find_image(call, digest, tag, &call->x->arena, &m) < 0)
         return -1;
     return json_array_append_new(json_object_get(call->answer, "images"), image(call, &m, tag));
 }
@@ -127,14 +141,41 @@ int on_batch_get_image(struct api_call *call)
     return each_image(call, get_one);
 }
 
+/* The ids of one image, one for each of its tags. */
+struct ids_of {
+    const char *digest;
+    json_t *ids;
+};
+
+static int take_id_of(void *context, const struct ecr_manifest *manifest, const char *tag)
+{
+    struct ids_of *of = context;
+    return strcmp(manifest->digest, of->digest) == 0
+               ? json_array_append_new(of->ids, image_id(manifest->digest, tag))
+               : 0;
+}
+
+static int delete_whole(struct api_call *call, const char *digest)
+{
+    struct ids_of of = {digest, json_array()};
+    int result = ecr_list_images(call->ecr, call->repository, 0, take_id_of, &of, &call->err);
+    if (result == 0)
+        result = ecr_delete_manifest(call->ecr, call->repository, digest, &call->err);
+    if (result == 0)
+        result = json_array_extend(json_object_get(call->answer, "imageIds"), of.ids);
+    json_decref(of.ids);
+    return result;
+}
+
 /* By tag alone only the tag goes, as long as the image has another. */
 static int delete_one(struct api_call *call, const char *digest, const char *tag)
 {
     struct ecr_manifest m;
-    if (ecr_get_manifest(call->ecr, call->repository, digest ? digest : tag, NULL, &m, &call->err) <
-            0 ||
-        (digest ? ecr_delete_manifest(call->ecr, call->repository, m.digest, &call->err)
-                : ecr_delete_tag(call->ecr, call->repository, tag, &call->err)) < 0)
+    if (find_image(call, digest, tag, NULL, &m) < 0)
+        return -1;
+    if (digest)
+        return delete_whole(call, m.digest);
+    if (ecr_delete_tag(call->ecr, call->repository, tag, &call->err) < 0)
         return -1;
     return json_array_append_new(json_object_get(call->answer, "imageIds"),
                                  image_id(m.digest, tag));

@@ -1,5 +1,6 @@
 #include "base/buf.h"
 #include "cloud/ecr/api.h"
+#include "cloud/iam/policy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,11 @@ int on_create_repository(struct api_call *call)
 {
     struct ecr_repository r = {.created_ms = call->x->received_unix_ms};
     const json_t *scanning = json_object_get(call->wire.body, "imageScanningConfiguration");
+    const json_t *encryption = json_object_get(call->wire.body, "encryptionConfiguration");
+    const char *type = json_string_value(json_object_get(encryption, "encryptionType"));
+    if (encryption && (!type || strcmp(type, "AES256") != 0))
+        return api_fail(call, INVALID,
+                        "CreateRepository has no encryptionConfiguration but AES256");
     r.is_immutable = read_mutability(call);
     r.scan_on_push = json_is_true(json_object_get(scanning, "scanOnPush"));
     snprintf(r.name, sizeof r.name, "%s", call->repository);
@@ -167,8 +173,12 @@ static void set_kind(struct api_call *call, const struct kind *kind, const char 
 
 static int put_kind(struct api_call *call, const struct kind *kind)
 {
+    struct err err;
     const char *value = api_text(call, kind->member);
-    json_t *json = value ? json_loads(value, 0, NULL) : NULL;
+    /* Like trust, a repository's policy has a Principal and no Resource. */
+    json_t *json = !value            ? NULL
+                   : kind == &policy ? policy_parse(value, POLICY_OF_TRUST, &err)
+                                     : json_loads(value, 0, NULL);
     int is_object = json_is_object(json);
     json_decref(json);
     if (!is_object)
@@ -229,7 +239,10 @@ static int find_arn(struct api_call *call)
     const char *arn = api_text(call, "resourceArn"),
                *name = arn ? strstr(arn, ":repository/") : NULL;
     call->repository = name ? name + strlen(":repository/") : "";
-    return name ? 0 : api_fail(call, INVALID, "Invalid parameter at 'resourceArn'");
+    return name ? 0
+                : api_fail(call, INVALID,
+                           "Invalid parameter at 'resourceArn' failed to satisfy constraint: "
+                           "'Invalid ARN'");
 }
 
 static json_t *load_tags(struct api_call *call)

@@ -246,9 +246,23 @@ json_t *iam_members(const struct iam_call *call, const char *member)
     return json_object_get(call->state, member);
 }
 
+json_t *iam_look_up(const json_t *all, const char *name)
+{
+    const char *key;
+    json_t *one = json_object_get(all, name);
+    if (one)
+        return one;
+    json_object_foreach((json_t *)all, key, one)
+    {
+        if (strcasecmp(key, name) == 0)
+            return one;
+    }
+    return NULL;
+}
+
 json_t *iam_find_named(struct iam_call *call, const struct iam_kind *kind, const char *name)
 {
-    json_t *entity = json_object_get(iam_members(call, kind->member), name);
+    json_t *entity = iam_look_up(iam_members(call, kind->member), name);
     if (!entity && kind == &iam_profile)
         iam_refuse(call, "NoSuchEntity", "Instance Profile %s cannot be found.", name);
     else if (!entity)
@@ -316,9 +330,16 @@ void iam_put(struct iam_call *call, const json_t *object, const char *name)
 
 /* -- lists -- */
 
+/* Without regard to case, but for names that differ in nothing else. */
+static int compare_names(const char *a, const char *b)
+{
+    int order = strcasecmp(a, b);
+    return order ? order : strcmp(a, b);
+}
+
 static int order_names(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return compare_names(*(const char *const *)a, *(const char *const *)b);
 }
 
 static size_t collect(struct iam_call *call, const json_t *all, const char **names)
@@ -329,7 +350,7 @@ static size_t collect(struct iam_call *call, const json_t *all, const char **nam
     json_object_foreach((json_t *)all, name, one)
     {
         if ((!prefix || strncmp(iam_text(one, "Path"), prefix, strlen(prefix)) == 0) &&
-            (!marker || strcmp(name, marker) > 0))
+            (!marker || compare_names(name, marker) > 0))
             names[count++] = name;
     }
     qsort(names, count, sizeof *names, order_names);

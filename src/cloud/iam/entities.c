@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Users, groups, roles and instance profiles: made, shown, renamed, removed. */
 
@@ -125,7 +126,7 @@ static int create(struct iam_call *call)
     const char *path = name ? iam_path_parameter(call) : NULL;
     if (!path)
         return -1;
-    if (json_object_get(all, name))
+    if (iam_look_up(all, name))
         return refuse_name(call, name);
     if (json_object_size(all) >= call->kind->quota)
         return iam_refuse(call, "LimitExceeded", "Cannot exceed quota for %ssPerAccount: %zu",
@@ -217,7 +218,7 @@ static int rename_entity(struct iam_call *call)
         return -1;
     if (path && (*path != '/' || path[strlen(path) - 1] != '/'))
         return iam_refuse(call, "ValidationError", "NewPath must begin and end with /");
-    if (strcmp(name, old) != 0 && json_object_get(all, name))
+    if (strcasecmp(name, old) != 0 && iam_look_up(all, name))
         return refuse_name(call, name);
     json_t *entity = json_incref(call->entity);
     json_object_del(all, old);

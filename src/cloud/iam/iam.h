@@ -127,6 +127,8 @@ int iam_find(struct iam_call *call);
 int iam_find_caller(struct iam_call *call); /* the user who asks */
 int iam_find_user(struct iam_call *call);   /* the user of UserName, or without one who asks */
 json_t *iam_find_named(struct iam_call *call, const struct iam_kind *kind, const char *name);
+/* The one of that name, in small or in capital letters: no two differ in that alone. */
+json_t *iam_look_up(const json_t *all, const char *name);
 json_t *iam_members(const struct iam_call *call, const char *member); /* "users" */
 const char *iam_text(const json_t *object, const char *name);         /* "" when absent */
 json_t *iam_now(void); /* "2026-11-23T08:00:00Z", a new reference */

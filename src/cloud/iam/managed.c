@@ -303,7 +303,7 @@ static int create(struct iam_call *call)
     if (!arn || json_object_size(all) >= IAM_MAX_POLICIES)
         return iam_refuse(call, "LimitExceeded", "Cannot exceed quota for PoliciesPerAccount: %d",
                           IAM_MAX_POLICIES);
-    if (json_object_get(all, arn))
+    if (iam_look_up(all, arn))
         return iam_refuse(call, "EntityAlreadyExists",
                           "A policy called %s already exists. Duplicate names are not allowed.",
                           name);

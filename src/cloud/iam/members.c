@@ -54,9 +54,11 @@ size_t iam_count_profiles(const json_t *state, const char *role)
 /* The user is looked for first, as on AWS. Its place among the group's members; -1: answered. */
 static json_t *find_members(struct iam_call *call, const char **user, size_t *at)
 {
-    *user = iam_need(call, "UserName", IAM_MAX_NAME);
-    if (!*user || !iam_find_named(call, &iam_user, *user) || iam_find(call) < 0)
+    const char *name = iam_need(call, "UserName", IAM_MAX_NAME);
+    const json_t *found = name ? iam_find_named(call, &iam_user, name) : NULL;
+    if (!found || iam_find(call) < 0)
         return NULL;
+    *user = iam_text(found, "Name");
     json_t *members = json_object_get(call->entity, "members");
     *at = iam_index_of(members, *user);
     return members;
@@ -136,7 +138,9 @@ static int list_groups(struct iam_call *call)
 static const char *find_role_and_profile(struct iam_call *call)
 {
     const char *role = iam_need(call, "RoleName", IAM_MAX_NAME);
-    return role && iam_find(call) == 0 && iam_find_named(call, &iam_role, role) ? role : NULL;
+    const json_t *found =
+        role && iam_find(call) == 0 ? iam_find_named(call, &iam_role, role) : NULL;
+    return found ? iam_text(found, "Name") : NULL;
 }
 
 static int add_role(struct iam_call *call)

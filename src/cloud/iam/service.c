@@ -160,8 +160,7 @@ static const char *resource_of(struct iam_call *call)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const char *name = iam_get(call, kinds[i]->parameter);
         const json_t *entity =
-            name ? json_object_get(json_object_get(call->iam->state, kinds[i]->member), name)
-                 : NULL;
+            name ? iam_look_up(json_object_get(call->iam->state, kinds[i]->member), name) : NULL;
         if (entity)
             return arena_strdup(&call->x->arena, iam_text(entity, "Arn"));
         if (name)
@@ -184,7 +183,7 @@ static int authorize_pass(struct iam_call *call)
     const char *role = iam_get(call, "RoleName");
     const json_t *roles = json_object_get(call->iam->state, "roles");
     const char *arn =
-        arena_strdup(&call->x->arena, iam_text(json_object_get(roles, role ? role : ""), "Arn"));
+        arena_strdup(&call->x->arena, iam_text(iam_look_up(roles, role ? role : ""), "Arn"));
     pthread_mutex_unlock(&call->iam->lock);
     const struct access_question question = {
         .action = "iam:PassRole", .resource = arn && *arn ? arn : "*", .value = passed_to};

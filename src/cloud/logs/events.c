@@ -118,7 +118,7 @@ int put_log_events(struct logs_call *call)
         derive_line(logs_derive(call->logs), job.group, time_at(job.events, i),
                     json_string_value(text), json_string_length(text));
     }
-    return json_object_set_new(call->answer, "nextSequenceToken", json_string("0"));
+    return json_object_set_new(call->answer, "nextSequenceToken", json_string(LOGS_SEQUENCE_TOKEN));
 }
 
 /* "f/TIME/NUMBER" behind its first letter. */

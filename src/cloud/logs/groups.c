@@ -187,11 +187,12 @@ static json_t *show_stream(struct logs_call *call, sqlite3_stmt *s, const char *
     static const char *const times[] = {"firstEventTimestamp", "lastEventTimestamp",
                                         "lastIngestionTime"};
     const char *name = (const char *)sqlite3_column_text(s, 0);
-    json_t *stream = json_pack("{s:s,s:I,s:i,s:o,s:s}", "logStreamName", name, "creationTime",
+    json_t *stream = json_pack("{s:s,s:I,s:i,s:o}", "logStreamName", name, "creationTime",
                                (json_int_t)sqlite3_column_int64(s, 1), "storedBytes", 0, "arn",
                                json_sprintf("arn:aws:logs:%s:%s:log-group:%s:log-stream:%s",
-                                            call->region, call->account_id, group, name),
-                               "uploadSequenceToken", "0");
+                                            call->region, call->account_id, group, name));
+    if (sqlite3_column_type(s, 2) != SQLITE_NULL)
+        json_object_set_new(stream, "uploadSequenceToken", json_string(LOGS_SEQUENCE_TOKEN));
     for (int i = 0; i < 3; i++)
         if (sqlite3_column_type(s, 2 + i) != SQLITE_NULL)
             json_object_set_new(stream, times[i], json_integer(sqlite3_column_int64(s, 2 + i)));
@@ -292,6 +293,18 @@ static int list_streams(struct logs_call *call, struct connection *connection, c
                             json_sprintf("n/%lld", (long long)(told + limit)));
     connection_reset(s);
     return result;
+}
+
+/* There are none; tools ask before they remove a group. */
+int describe_subscription_filters(struct logs_call *call)
+{
+    const char *group;
+    if (call_name(call, "logGroupName", 1, &group) < 0)
+        return -1;
+    struct connection *connection = call_read_begin(call);
+    int64_t id = connection ? logs_find_group(connection, group, &call->err) : 0;
+    call_read_end(call, connection);
+    return id ? json_object_set_new(call->answer, "subscriptionFilters", json_array()) : -1;
 }
 
 int describe_log_streams(struct logs_call *call)

@@ -21,8 +21,8 @@ typedef int logs_operation(struct logs_call *call);
 logs_operation create_log_group, delete_log_group, describe_log_groups, create_log_stream,
     delete_log_stream, describe_log_streams, put_retention_policy, delete_retention_policy,
     put_log_events, get_log_events, filter_log_events, put_metric_filter, delete_metric_filter,
-    describe_metric_filters, test_metric_filter, tag_log_group, untag_log_group,
-    list_tags_log_group;
+    describe_metric_filters, describe_subscription_filters, test_metric_filter, tag_log_group,
+    untag_log_group, list_tags_log_group;
 
 enum {
     LOGS_MAX_EVENTS = 10000,
@@ -31,6 +31,9 @@ enum {
     LOGS_LIST_PAGE = 50,
     LOGS_MAX_STREAM_NAMES = 100,
 };
+
+/* Events need none since 2023, but clients show it: 56 digits, as AWS's have. */
+#define LOGS_SEQUENCE_TOKEN "49590302938162193103000000000000000000000000000000000000"
 
 int call_invalid(struct logs_call *call, const char *format, ...) PRINTF(2, 3);
 /* A name of 1 to 512 characters; NULL when absent and not required. */

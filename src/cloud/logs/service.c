@@ -28,6 +28,8 @@ static const struct operation {
      "logGroupName logGroupIdentifier logStreamNamePrefix orderBy descending nextToken limit"},
     {"DescribeMetricFilters", describe_metric_filters,
      "logGroupName filterNamePrefix nextToken limit metricName metricNamespace"},
+    {"DescribeSubscriptionFilters", describe_subscription_filters,
+     "logGroupName filterNamePrefix nextToken limit"},
     {"FilterLogEvents", filter_log_events,
      "logGroupName logGroupIdentifier logStreamNames logStreamNamePrefix startTime endTime "
      "filterPattern nextToken limit interleaved unmask"},
