@@ -1,5 +1,6 @@
 #include "cli/start.h"
 
+#include "base/core.h"
 #include "cli/beside.h"
 #include "cli/options.h"
 
@@ -25,6 +26,7 @@ static void open_standard_streams(void)
 void start_program(void)
 {
     open_standard_streams();
+    core_forbid();
     /* A closed pipe or socket is an error where it is written. */
     signal(SIGPIPE, SIG_IGN);
 }

@@ -5,7 +5,8 @@
 
 /* What every program of ken does before and after its work. */
 
-/* Closed standard streams are opened on /dev/null, and a closed pipe is no death. */
+/* Closed standard streams are opened on /dev/null, a closed pipe is no death, and a crash leaves no
+ * core dump (base/core.h). */
 void start_program(void);
 
 /* Ends the work of the verb `name` ("train"): what was printed may be lost only now, on a full disk

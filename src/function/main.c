@@ -1,5 +1,6 @@
 #include "aws/runtime.h"
 #include "base/clock.h"
+#include "base/core.h"
 #include "function/clip.h"
 #include "function/handler.h"
 #include "function/notified.h"
@@ -128,6 +129,7 @@ int main(int argc, char **argv)
     const char *api = getenv("AWS_LAMBDA_RUNTIME_API");
     struct err err = {0};
     signal(SIGPIPE, SIG_IGN);
+    core_forbid();
     OPENSSL_init_crypto(openssl_leaves_out, NULL);
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         printf("ken-function %s\n", KEN_VERSION);

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -113,6 +114,20 @@ class VerbTest(unittest.TestCase):
         self.assertEqual(process.wait(20), 0)
         made = [name for _, _, names in os.walk(os.path.join(self.folder, "data")) for name in names]
         self.assertEqual([name for name in made if "sqlite" in name or ".db" in name], [])
+
+    def test_a_crash_leaves_no_core_dump_unless_asked_for(self):
+        def limit(process):
+            return resource.prlimit(process.pid, resource.RLIMIT_CORE)[0]
+        most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+        if most == 0:
+            self.skipTest("no core dumps are allowed here")
+        process, _ = self.start(KEN_CORE="1")
+        self.assertEqual(limit(process), most)
+        process.kill()
+        process.wait()
+        os.unlink(os.path.join(self.folder, "ready"))
+        self.assertEqual(limit(self.start()[0]), 1)  # a pipe is not kept from it by 0
 
     def test_keys_of_the_environment_are_taken_and_not_written(self):
         process, _ = self.start(AWS_ACCESS_KEY_ID="AKIAMINE", AWS_SECRET_ACCESS_KEY="mine")
