@@ -182,6 +182,27 @@ static int is_as_wanted(const json_t *now, const struct apigateway_method *m, co
            strcmp(aws_json_text(integration, "uri"), uri) == 0;
 }
 
+static void method_path(const struct apigateway_method *m, char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "/restapis/%s/resources/%s/methods/%s", m->api, m->resource,
+             m->http_method);
+}
+
+int aws_apigateway_get_auth(struct aws_client *client, struct apigateway_method *method,
+                            struct err *err)
+{
+    char path[PATH_BYTES];
+    method_path(method, path);
+    json_t *now = call(client, "GetMethod", "GET", path, NULL, err);
+    if (!now)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    method->auth = json_is_true(json_object_get(now, "apiKeyRequired"))           ? APIGATEWAY_KEY
+                   : strcmp(aws_json_text(now, "authorizationType"), "NONE") == 0 ? APIGATEWAY_NONE
+                                                                                  : APIGATEWAY_IAM;
+    json_decref(now);
+    return 1;
+}
+
 static json_t *parameters(const struct apigateway_method *m)
 {
     char name[160];
@@ -216,8 +237,7 @@ int aws_apigateway_put_method(struct aws_client *client, const struct apigateway
                               struct err *err)
 {
     char path[PATH_BYTES], uri[PATH_BYTES];
-    snprintf(path, sizeof path, "/restapis/%s/resources/%s/methods/%s", method->api,
-             method->resource, method->http_method);
+    method_path(method, path);
     integration_uri(aws_client_config(client), method->function_arn, uri, sizeof uri);
     json_t *now = call(client, "GetMethod", "GET", path, NULL, err);
     if (!now && err->code != ERR_NOT_FOUND)

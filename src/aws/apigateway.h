@@ -30,6 +30,9 @@ struct apigateway_method {
 };
 int aws_apigateway_put_method(struct aws_client *client, const struct apigateway_method *method,
                               struct err *err) MUST_USE;
+/* Who may call the method that is there now: 1, `method->auth` is set; 0: there is none; -1. */
+int aws_apigateway_get_auth(struct aws_client *client, struct apigateway_method *method,
+                            struct err *err) MUST_USE;
 
 /* Make what the API is now live under the stage's name. */
 int aws_apigateway_deploy(struct aws_client *client, const char *api, const char *stage,

@@ -59,6 +59,10 @@ static int choose_auth(struct deploy *deploy, struct err *err)
 {
     static const char *const names[] = {"none", "iam", "key"};
     static const enum apigateway_auth values[] = {APIGATEWAY_NONE, APIGATEWAY_IAM, APIGATEWAY_KEY};
+    deploy->wish.auth = APIGATEWAY_IAM;
+    deploy->wish.keeps_auth = !deploy->auth;
+    if (!deploy->auth)
+        return 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(deploy->auth, names[i]) == 0) {
             deploy->wish.auth = values[i];
@@ -191,7 +195,6 @@ int verb_deploy(int argc, char **argv)
 {
     struct deploy deploy = {.wish = {"ken-frames", "ken-videos", "ken-people", "ken-function",
                                      "ken", "facerecognition", "prod", NULL, NULL, ARCHITECTURE},
-                            .auth = "iam",
                             .package = "zip",
                             .output = "deployment.json",
                             .memory_mb = 1769,
@@ -199,7 +202,9 @@ int verb_deploy(int argc, char **argv)
     struct deployment_wish *wish = &deploy.wish;
     const struct option_spec options[] = {
         {"auth", 0, OPTION_TEXT, &deploy.auth, "iam|key|none",
-         "who may call the API: signed requests, an API key, anybody (default iam)", 0, 0},
+         "who may call the API: signed requests, an API key, anybody (default: as it is, iam "
+         "when new)",
+         0, 0},
         {"output", 'o', OPTION_TEXT, &deploy.output, "FILE",
          "where the deployment is written for ken edge (default deployment.json)", 0, 0},
         {"function", 0, OPTION_TEXT, &deploy.function_file, "FILE",

@@ -183,9 +183,8 @@ static int put_method(struct deployment_work *work, const char *http_method, int
                       struct err *err)
 {
     static const char *const parameters[] = {"BucketName", "ImageName", NULL};
-    const struct deployment_wish *wish = work->wish;
     struct apigateway_method method = {work->api_id,       work->resource_id, http_method,
-                                       work->function_arn, wish->auth,        parameters};
+                                       work->function_arn, work->auth,        parameters};
     int done = aws_apigateway_put_method(work->client, &method, err);
     if (done < 0)
         return -1;
@@ -222,9 +221,23 @@ static int put_permission(struct deployment_work *work, const char *http_method,
     return 0;
 }
 
+/* Who may call is not changed by a deployment that does not say. */
+static int choose_auth(struct deployment_work *work, struct err *err)
+{
+    struct apigateway_method method = {
+        .api = work->api_id, .resource = work->resource_id, .http_method = http_methods[0]};
+    work->auth = work->wish->auth;
+    int there = work->wish->keeps_auth ? aws_apigateway_get_auth(work->client, &method, err) : 0;
+    if (there > 0)
+        work->auth = method.auth;
+    return there < 0 ? -1 : 0;
+}
+
 static int put_methods(struct deployment_work *work, int *changed, struct err *err)
 {
     static const char *const pictures[] = {"image/png", "image/jpeg", NULL};
+    if (choose_auth(work, err) < 0)
+        return -1;
     int done = aws_apigateway_put_binary_types(work->client, work->api_id, pictures, err);
     if (done < 0)
         return -1;
@@ -265,7 +278,7 @@ static int put_api(struct deployment_work *work, struct err *err)
 static int put_key(struct deployment_work *work, struct err *err)
 {
     const struct deployment_wish *wish = work->wish;
-    if (wish->auth != APIGATEWAY_KEY)
+    if (work->auth != APIGATEWAY_KEY)
         return 0;
     int made = aws_apigateway_put_key(work->client, wish->api, work->api_id, wish->stage,
                                       work->api_key, err);
@@ -310,5 +323,5 @@ json_t *deployment_json(const struct deployment_work *work)
                      "endpoint", config->endpoints[AWS_LAMBDA], "frames_bucket",
                      wish->frames_bucket, "videos_bucket", wish->videos_bucket, "table",
                      wish->table, "function", wish->function, "api_id", work->api_id, "api_url",
-                     work->api_url, "auth", auths[wish->auth], "api_key", work->api_key);
+                     work->api_url, "auth", auths[work->auth], "api_key", work->api_key);
 }

@@ -20,6 +20,7 @@ struct deployment_wish {
     const char *architecture;
     int memory_mb, timeout_s, wait_ms;
     enum apigateway_auth auth;
+    int keeps_auth; /* where the API is there: as it is */
     const char *gallery_key;
 };
 
@@ -31,6 +32,7 @@ struct deployment_work {
     void (*report)(void *context, const char *what, const char *name, const char *result);
     void *context;
     /* found out on the way */
+    enum apigateway_auth auth;
     char role[IAM_ARN_BYTES], function_arn[256];
     char image_uri[ECR_URI_BYTES + LAYER_DIGEST_BYTES]; /* by digest */
     char api_id[APIGATEWAY_ID_BYTES], resource_id[APIGATEWAY_ID_BYTES];

@@ -87,6 +87,8 @@ class DeployTest(unittest.TestCase):
         _, deployment = self.deploy("--auth", "key")
         url, key = deployment["api_url"], deployment["api_key"]
         self.assertEqual((self.ask(url), self.ask(url, key), self.ask(url, "wrong")), (403, 400, 403))
+        steps, deployment = self.deploy()  # which does not say: as it is
+        self.assertEqual((steps["method"], deployment["auth"], deployment["api_key"]), ("unchanged", "key", key))
         steps, _ = self.deploy("--auth", "none")
         self.assertEqual((steps["method"], steps["function"]), ("updated", "unchanged"))
         self.assertEqual(self.ask(url), 400)
