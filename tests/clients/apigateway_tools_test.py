@@ -111,6 +111,94 @@ class ToolsTest(clouds.Case):
             requestValidatorId="none", **names))
         self.client.delete_rest_api(restApiId=made["id"])
 
+    def test_words_of_refusals(self):
+        c = self.client
+        leaf = {"restApiId": self.api, "resourceId": self.resource("words"), "httpMethod": "GET"}
+        method = {**leaf, "authorizationType": "NONE"}
+        proxy = {**leaf, "type": "AWS_PROXY", "integrationHttpMethod": "POST"}
+        patch = lambda op, path, **value: {"patchOperations": [{"op": op, "path": path, **value}]}
+        stage = {"restApiId": self.api, "stageName": "words"}
+        c.put_method(**method)
+        only_replace = "Invalid patch operation specified. Must be one of: [replace]"
+        no_authorizer = ("Invalid authorizer ID specified. Setting the authorization type to CUSTOM or "
+                         "COGNITO_USER_POOLS requires a valid authorizer.")
+        for call, arguments, words in (
+                (c.create_rest_api, {"name": "x", "endpointConfiguration": {"types": ["REGIONAL", "EDGE"]}},
+                 "Cannot create an api with multiple Endpoint Types."),
+                (c.update_rest_api, {"restApiId": self.api, **patch("remove", "/name")}, only_replace),
+                (c.update_rest_api, {"restApiId": self.api, **patch("remove", "/minimumCompressionSize")},
+                 only_replace),
+                (c.update_rest_api, {"restApiId": self.api, **patch("replace", "/minimumCompressionSize", value="x")},
+                 "Invalid minimum compression size, must be between 0 and 10485760"),
+                (c.put_method, {**method, "httpMethod": "PUT", "authorizationType": "CUSTOM"}, no_authorizer),
+                (c.put_method, {**method, "httpMethod": "PUT", "requestModels": {"application/json": "No"}},
+                 "Invalid model identifier specified: No"),
+                (c.put_method, {**method, "httpMethod": "PUT", "requestParameters": {
+                    "method.request.path.a": True, "method.request.querystring.a": True}},
+                 "Parameter names must be unique across querystring, header and path"),
+                (c.update_method, {**leaf, **patch("add", "/authorizationType", value="NONE")}, only_replace),
+                (c.update_method, {**leaf, **patch("replace", "/authorizationType", value="CUSTOM")},
+                 no_authorizer),
+                (c.update_method, {**leaf, **patch("replace", "/requestValidatorId", value="none")},
+                 "Invalid Request Validator identifier specified"),
+                (c.update_method, {**leaf, **patch("replace", "/nope", value="x")}, "Invalid patch path /nope"),
+                (c.put_integration, {**leaf, "type": "AWS_PROXY", "uri": "arn:aws:x"},
+                 "Enumeration value for HttpMethod must be non-empty"),
+                (c.put_integration, {**proxy, "uri": "foo"}, "Invalid ARN specified in the request"),
+                (c.put_integration, {**proxy, "uri": "arn:aws:apigateway:us-east-1:lambda:foo"},
+                 "AWS ARN for integration must contain path or action"),
+                (c.put_integration, {**proxy, "uri": "arn:aws:apigateway:us-east-1:sqs:path/x"},
+                 "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream "
+                 "invocations."),
+                (c.create_api_key, {"name": "k", "value": "short"},
+                 "API Key value should be at least 20 characters")):
+            with self.subTest(words=words, call=call.__name__):
+                self.assertEqual(self.refused("BadRequestException", call, **arguments), words)
+        self.assertIn("at 'putIntegrationInput.type' failed to satisfy constraint",
+                      self.refused("ValidationException", c.put_integration, **{**proxy, "type": "FOO"}))
+        self.assertIn("at 'createRestApiInput.endpointConfiguration.types' failed",
+                      self.refused("ValidationException", c.create_rest_api, name="x",
+                                   endpointConfiguration={"types": ["FOO"]}))
+        for call, arguments, words in (
+                (c.put_method, {**method, "restApiId": "none"}, "Invalid Resource identifier specified"),
+                (c.get_method_response, {**leaf, "statusCode": "500"}, "Invalid Response status code specified")):
+            self.assertEqual(self.refused("NotFoundException", call, **arguments), words)
+        c.put_integration(**leaf, **MOCK)
+        self.assertEqual("Invalid Response status code specified", self.refused(
+            "NotFoundException", c.put_integration_response, statusCode="200", **leaf))
+        c.put_method_response(statusCode="200", **leaf)
+        self.assertEqual("Response already exists for this resource", self.refused(
+            "ConflictException", c.put_method_response, statusCode="200", **leaf))
+        c.put_integration_response(statusCode="200", **leaf)
+        self.deploy("words", variables={"a": "b"})
+        self.assertNotIn("variables", c.update_stage(**stage, **patch("remove", "/variables/a")))
+        self.assertEqual("Cannot remove method setting */* because there is no method setting for this method ",
+                         self.refused("BadRequestException", c.update_stage, **stage, **patch("remove", "/*/*")))
+        self.assertEqual(list(c.update_stage(**stage, **patch(
+            "replace", "/~1/GET/throttling/rateLimit", value="5"))["methodSettings"]), ["/GET"])
+        c.update_rest_api(restApiId=self.api, patchOperations=[
+            {"op": "add", "path": "/binaryMediaTypes/a~1b"}, {"op": "add", "path": "/binaryMediaTypes/c~1d"}])
+        changed = c.update_rest_api(restApiId=self.api, **patch("replace", "/binaryMediaTypes/a~1b", value="e/f"))
+        self.assertEqual(changed["binaryMediaTypes"], ["c/d", "e/f"])
+
+    def test_a_validator_changes(self):
+        made = self.client.create_request_validator(restApiId=self.api, name="v", validateRequestBody=True)
+        names = {"restApiId": self.api, "requestValidatorId": made["id"]}
+        change = lambda op, path, value="": {**names, "patchOperations": [
+            {"op": op, "path": path, "value": value}]}
+        self.client.update_request_validator(**change("replace", "/validateRequestParameters", "true"))
+        changed = self.client.update_request_validator(**change("replace", "/name", "w"))
+        self.assertEqual([changed["name"], changed["validateRequestBody"], changed["validateRequestParameters"]],
+                         ["w", True, True])
+        for arguments, words in (
+                (change("add", "/name", "x"), "Invalid patch path  '/name' specified for op 'add'. Please choose "
+                 "supported operations"),
+                (change("replace", "/x", "x"), "Invalid patch path  '/x' specified for op 'replace'. Must be one "
+                 "of: [/name, /validateRequestParameters, /validateRequestBody]"),
+                (change("replace", "/name"), "Request Validator name cannot be blank")):
+            self.assertEqual(words, self.refused("BadRequestException", self.client.update_request_validator,
+                                                 **arguments))
+
     def test_tags_of_all_that_has_some(self):
         self.mock(self.resource("x"))
         deployment = self.deploy()

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_NAME_BYTES = 1024 };
 
@@ -81,6 +82,37 @@ static int check_endpoint(struct work *work, const json_t *api)
     return 0;
 }
 
+/* What is wrong by AWS's model of the operation; -1: it is answered. */
+static int check_model(struct work *work)
+{
+    static const char *const kinds[] = {"PRIVATE", "EDGE", "REGIONAL", NULL};
+    const char *source = work_text(work, "apiKeySource");
+    const json_t *types =
+        json_object_get(json_object_get(work->request, "endpointConfiguration"), "types");
+    const char *type = json_string_value(json_array_get(types, 0));
+    size_t i = 0;
+    while (type && kinds[i] && strcmp(kinds[i], type) != 0)
+        i++;
+    if (source && strcmp(source, "HEADER") != 0 && strcmp(source, "AUTHORIZER") != 0)
+        work_fail(work, "ValidationException",
+                  "1 validation error detected: Value '%.64s' at 'createRestApiInput.apiKeySource' "
+                  "failed to satisfy constraint: Member must satisfy enum value set: [AUTHORIZER, "
+                  "HEADER]",
+                  source);
+    else if (type && !kinds[i])
+        work_fail(work, "ValidationException",
+                  "1 validation error detected: Value '%.64s' at "
+                  "'createRestApiInput.endpointConfiguration.types' failed to satisfy constraint: "
+                  "Member must satisfy enum value set: [PRIVATE, EDGE, REGIONAL]",
+                  type);
+    else if (json_array_size(types) > 1)
+        work_fail(work, "BadRequestException",
+                  "Cannot create an api with multiple Endpoint Types.");
+    else
+        return 0;
+    return -1;
+}
+
 void apigateway_create_api(void *self, struct rest_call *call)
 {
     struct work *work = self;
@@ -95,6 +127,8 @@ void apigateway_create_api(void *self, struct rest_call *call)
         work_fail(work, "BadRequestException", "Invalid API name specified");
         return;
     }
+    if (check_model(work) < 0)
+        return;
     if (work_text(work, "cloneFrom") || (source && strcmp(source, "HEADER") != 0) ||
         !media_types_are_texts(json_object_get(work->request, "binaryMediaTypes"))) {
         work_fail(work, "BadRequestException",
@@ -185,6 +219,52 @@ static void patch(struct work *work, json_t *object, const char *const *allowed)
     work->reply = json_incref(object);
 }
 
+/* "" is without it; a text that is no number is told about as a wrong number. */
+static int take_compression(struct work *work, json_t *operation)
+{
+    const char *text = json_string_value(json_object_get(operation, "value"));
+    int has_one =
+        json_object_get(json_object_get(work->api, "api"), "minimumCompressionSize") != NULL;
+    if (!text || !*text) {
+        json_object_set_new(operation, "op", json_string("remove"));
+        return has_one ? 0 : 1; /* 1: there is nothing to do */
+    }
+    if (strspn(text, "0123456789") == strlen(text))
+        return 0;
+    work_fail(work, "BadRequestException",
+              "Invalid minimum compression size, must be between 0 and 10485760");
+    return -1;
+}
+
+/* What can only be replaced. -1: the error is answered. */
+static int check_operations(struct work *work)
+{
+    static const char *const words[] = {"/name", "/minimumCompressionSize", "/apiKeySource",
+                                        "/disableExecuteApiEndpoint"};
+    json_t *list = json_object_get(work->request, "patchOperations");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *operation = json_array_get(list, i);
+        const char *path = json_string_value(json_object_get(operation, "path"));
+        const char *op = json_string_value(json_object_get(operation, "op"));
+        size_t at = 0;
+        while (path && at < 4 && strcmp(path, words[at]) != 0)
+            at++;
+        if (!path || at == 4)
+            continue;
+        if (!op || strcmp(op, "replace") != 0) {
+            work_fail(work, "BadRequestException",
+                      "Invalid patch operation specified. Must be one of: [replace]");
+            return -1;
+        }
+        int result = at == 1 ? take_compression(work, operation) : 0;
+        if (result < 0)
+            return -1;
+        if (result > 0)
+            json_array_remove(list, i--);
+    }
+    return 0;
+}
+
 void apigateway_update_api(void *self, struct rest_call *call)
 {
     static const char *const allowed[] = {"name",
@@ -194,13 +274,17 @@ void apigateway_update_api(void *self, struct rest_call *call)
                                           "minimumCompressionSize",
                                           "disableExecuteApiEndpoint",
                                           "endpointConfiguration",
+                                          "apiKeySource",
                                           NULL};
     struct work *work = self;
     (void)call;
-    if (work_open_api(work) < 0)
+    if (work_open_api(work) < 0 || check_operations(work) < 0)
         return;
     json_t *api = json_object_get(work->api, "api");
     patch(work, api, allowed);
+    const char *source = json_string_value(json_object_get(api, "apiKeySource"));
+    if (!work->has_failed && source && strcmp(source, "HEADER") != 0)
+        work_fail(work, "BadRequestException", "apiKeySource %.32s is not supported", source);
     if (work->has_failed || check_endpoint(work, api) < 0 || check_compression(work, api) < 0)
         return;
     if (!json_object_get(api, "tags"))
@@ -254,6 +338,56 @@ void apigateway_get_validator(void *self, struct rest_call *call)
     (void)call;
     struct work *work = self;
     work->reply = json_incref(find_validator(work));
+}
+
+static int patch_validator(struct work *work, json_t *validator, const json_t *operation)
+{
+    static const char *const paths[] = {"/name", "/validateRequestParameters",
+                                        "/validateRequestBody"};
+    const char *op = json_string_value(json_object_get(operation, "op"));
+    const char *path = json_string_value(json_object_get(operation, "path"));
+    const char *value = json_string_value(json_object_get(operation, "value"));
+    size_t at = 0;
+    op = op ? op : "";
+    path = path ? path : "";
+    while (at < 3 && strcmp(path, paths[at]) != 0)
+        at++;
+    if (strcmp(op, "replace") != 0)
+        work_fail(work, "BadRequestException",
+                  "Invalid patch path  '%.100s' specified for op '%.20s'. Please choose supported "
+                  "operations",
+                  path, op);
+    else if (at == 3)
+        work_fail(
+            work, "BadRequestException",
+            "Invalid patch path  '%.100s' specified for op 'replace'. Must be one of: [/name, "
+            "/validateRequestParameters, /validateRequestBody]",
+            path);
+    else if (at == 0 && (!value || !*value))
+        work_fail(work, "BadRequestException", "Request Validator name cannot be blank");
+    else
+        return json_object_set_new(validator, path + 1,
+                                   at == 0 ? json_string(value)
+                                           : json_boolean(value && strcasecmp(value, "true") == 0));
+    return -1;
+}
+
+void apigateway_update_validator(void *self, struct rest_call *call)
+{
+    size_t i;
+    json_t *operation;
+    struct work *work = self;
+    json_t *validator = find_validator(work);
+    (void)call;
+    if (!validator)
+        return;
+    json_array_foreach(json_object_get(work->request, "patchOperations"), i, operation)
+    {
+        if (patch_validator(work, validator, operation) < 0)
+            return;
+    }
+    work->changes_api = 1;
+    work->reply = json_incref(validator);
 }
 
 void apigateway_delete_validator(void *self, struct rest_call *call)

@@ -8,7 +8,7 @@
 enum { MAX_PATH_BYTES = 512 };
 #define ALL_METHODS "*/*"
 
-/* "/a~1b/GET" as the name of its settings: "a/b/GET". */
+/* "/a~1b/GET" as the name of its settings: "a/b/GET". Of the root it is "/GET". */
 static void read_name(const char *path, size_t size, char out[MAX_PATH_BYTES])
 {
     size_t length = 0;
@@ -19,6 +19,7 @@ static void read_name(const char *path, size_t size, char out[MAX_PATH_BYTES])
     }
     out[length] = 0;
     size_t leading = strspn(out, "/");
+    leading -= leading > 0 && !strchr(out + leading, '/');
     memmove(out, out + leading, length - leading + 1);
 }
 
@@ -115,8 +116,12 @@ static int patch_one(json_t *stage, const json_t *operation, struct err *err)
         if (strcmp(op, "remove") != 0 || !is_method(end ? end : ""))
             return 0;
         read_name(path, strlen(path), name);
-        json_object_del(json_object_get(stage, "methodSettings"), name);
-        return 1;
+        return json_object_del(json_object_get(stage, "methodSettings"), name) == 0
+                   ? 1
+                   : err_set(err, ERR_INVALID,
+                             "Cannot remove method setting %s because there is no method setting "
+                             "for this method ",
+                             name);
     }
     read_name(path, strlen(path) - strlen(setting->path), name);
     json_t *own = open_settings(stage, name);

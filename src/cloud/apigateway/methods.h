@@ -3,8 +3,8 @@
 
 #include "cloud/apigateway/service.h"
 
-/* What the operations on methods and integrations share (methods.c), for those that change a part
- * of one (updates.c). */
+/* What the operations on methods (methods.c) and on integrations and responses (integrations.c)
+ * share with those that change a part of one (updates.c). */
 
 /* What a call names. Parameters: API, resource, HTTP method, status. */
 struct method_place {
@@ -20,6 +20,8 @@ void methods_answer(struct work *work, int status, const json_t *value);
 /* Is work->request an integration, or an integration's response, that there can be? -1: answered.
  */
 int methods_check_integration(struct work *work) MUST_USE;
+/* Are the models that a request or response names there? -1: answered. */
+int methods_check_models(struct work *work, const json_t *models) MUST_USE;
 int methods_check_mock_response(struct work *work) MUST_USE;
 
 #define METHOD_RESPONSES "methodResponses"

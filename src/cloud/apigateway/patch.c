@@ -87,8 +87,8 @@ static size_t find_text(const json_t *list, const char *text)
     return i;
 }
 
-/* Lists (binaryMediaTypes) hold texts: the part behind the list is the text. "replace" puts the
- * value in its place. */
+/* Lists (binaryMediaTypes) hold texts: the part behind the list is the text. "replace" takes it
+ * away and puts the value at the end, as AWS does. */
 static int patch_list(json_t *list, const char *op, const char *text, const char *value)
 {
     size_t at = find_text(list, text), count = json_array_size(list);
@@ -99,8 +99,10 @@ static int patch_list(json_t *list, const char *op, const char *text, const char
         return is_there ? 0 : json_array_append_new(list, json_string(text));
     if (strcmp(op, "replace") != 0 || !is_there || !value || !*value)
         return -1;
-    return find_text(list, value) < count ? json_array_remove(list, at)
-                                          : json_array_set_new(list, at, json_string(value));
+    int is_known = find_text(list, value) < count;
+    if (json_array_remove(list, at) < 0)
+        return -1;
+    return is_known ? 0 : json_array_append_new(list, json_string(value));
 }
 
 /* The object or list that holds the path's last part; objects on the way are made. */

@@ -43,10 +43,12 @@ static int value_is_used(struct work *work, const char *value)
 static int check_new_key(struct work *work, const char *value)
 {
     size_t size = value ? strlen(value) : KEY_MIN_CHARACTERS;
-    if (size < KEY_MIN_CHARACTERS || size > KEY_MAX_CHARACTERS)
+    if (size < KEY_MIN_CHARACTERS)
+        work_fail(work, "BadRequestException", "API Key value should be at least %d characters",
+                  KEY_MIN_CHARACTERS);
+    else if (size > KEY_MAX_CHARACTERS)
         work_fail(work, "BadRequestException",
-                  "API Key value should be at least %d characters and at most %d",
-                  KEY_MIN_CHARACTERS, KEY_MAX_CHARACTERS);
+                  "API Key value exceeds maximum size of %d characters", KEY_MAX_CHARACTERS);
     else if (value && value_is_used(work, value))
         work_fail(work, "ConflictException", "API Key already exists");
     else if (json_object_size(keys_of(work)) >= STORE_MAX_KEYS)

@@ -49,6 +49,8 @@ static const struct rest_operation operations[] = {
      "name validateRequestBody validateRequestParameters"},
     {"GetRequestValidators", "GET", API "/requestvalidators", apigateway_list_validators, NULL},
     {"GetRequestValidator", "GET", API "/requestvalidators/{}", apigateway_get_validator, NULL},
+    {"UpdateRequestValidator", "PATCH", API "/requestvalidators/{}", apigateway_update_validator,
+     "patchOperations"},
     {"DeleteRequestValidator", "DELETE", API "/requestvalidators/{}", apigateway_delete_validator,
      NULL},
     {"PutMethod", "PUT", METHOD, apigateway_put_method,

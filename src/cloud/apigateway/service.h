@@ -66,7 +66,8 @@ typedef void apigateway_operation(void *self, struct rest_call *call);
 /* apis.c */
 apigateway_operation apigateway_create_api, apigateway_list_apis, apigateway_get_api,
     apigateway_delete_api, apigateway_update_api, apigateway_create_validator,
-    apigateway_list_validators, apigateway_get_validator, apigateway_delete_validator;
+    apigateway_list_validators, apigateway_get_validator, apigateway_update_validator,
+    apigateway_delete_validator;
 /* resources.c */
 apigateway_operation apigateway_list_resources, apigateway_get_resource, apigateway_create_resource,
     apigateway_delete_resource, apigateway_update_resource;

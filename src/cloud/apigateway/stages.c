@@ -45,8 +45,7 @@ static json_t *add_stage(struct work *work, const char *name, const char *deploy
 {
     json_t *stages = json_object_get(work->api, "stages");
     if (!is_stage_name(name)) {
-        work_fail(work, "BadRequestException",
-                  "Stage name only allows a-zA-Z0-9_- and at most 128 of them");
+        work_fail(work, "BadRequestException", "Stage name only allows a-zA-Z0-9_-");
         return NULL;
     }
     if (!json_object_get(stages, name) && json_object_size(stages) >= STORE_MAX_STAGES) {
@@ -271,6 +270,8 @@ void apigateway_update_stage(void *self, struct rest_call *call)
         work_fail(work, "BadRequestException", "Deployment id does not exist");
         return;
     }
+    if (json_object_size(json_object_get(stage, "variables")) == 0)
+        json_object_del(stage, "variables");
     json_object_set_new(stage, "lastUpdatedDate", work_now());
     work->changes_api = 1;
     work->reply = json_incref(stage);
