@@ -256,11 +256,14 @@ static void fill_json(struct exchange *x, struct buf *body, const struct failure
     json_decref(json);
 }
 
+/* The code that the query protocol has for it, by which clients of JSON go, too. */
 static void add_query_error(struct exchange *x, int status, const char *code)
 {
     if (x->service->error_form != ERROR_FORM_QUERY)
         return;
     const char *side = status < 500 ? "Sender" : "Receiver";
+    if (strcmp(code, error_code(ERROR_FORM_JSON, ERR_DENIED)) == 0)
+        code = error_code(ERROR_FORM_QUERY, ERR_DENIED);
     char *text = arena_printf(&x->arena, "%s;%s", code, side);
     if (text)
         exchange_reply_header(x, "x-amzn-query-error", text);

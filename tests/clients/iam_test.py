@@ -41,11 +41,6 @@ class Base(clouds.Case):
         self.cloud.start()
         type(self).iam = self.cloud.client(boto3, "iam")
 
-    def refused_by_sqs(self, call, **arguments):
-        """By the query protocol, which boto3 1.26 speaks, the code is another than by JSON."""
-        by_json = call.__self__.meta.service_model.metadata["protocol"] == "json"
-        return self.refused("AccessDeniedException" if by_json else "AccessDenied", call, **arguments)
-
     def client_of(self, service, key, token=None):
         return self.cloud.client(boto3, service, aws_access_key_id=key["AccessKeyId"],
                                  aws_secret_access_key=key["SecretAccessKey"],
@@ -232,7 +227,7 @@ class Access(Base):
                     if name in let:
                         client.send_message(QueueUrl=url, MessageBody="x")
                     else:
-                        self.refused_by_sqs(client.send_message, QueueUrl=url, MessageBody="x")
+                        self.refused("AccessDenied", client.send_message, QueueUrl=url, MessageBody="x")
 
     def test_a_boundary_ends_what_identity_policies_allow(self):
         iam, sqs = self.iam, self.cloud.client(boto3, "sqs")
@@ -254,10 +249,10 @@ class Access(Base):
         keys = self.client_of("sts", key).assume_role(RoleArn=role["Arn"], RoleSessionName="one")["Credentials"]
         for client in (self.client_of("sqs", key), self.client_of("sqs", keys)):
             client.send_message(QueueUrl=url, MessageBody="x")
-            self.assertIn("because no permissions boundary allows the sqs:ReceiveMessage action",
-                          self.refused_by_sqs(client.receive_message, QueueUrl=url))
+            self.assertIn("because no permissions boundary allows the sqs:receivemessage action",
+                          self.refused("AccessDenied", client.receive_message, QueueUrl=url))
             self.assertIn("with an explicit deny in a permissions boundary",
-                          self.refused_by_sqs(client.purge_queue, QueueUrl=url))
+                          self.refused("AccessDenied", client.purge_queue, QueueUrl=url))
         for principal, users in ((f"arn:aws:iam::{ACCOUNT}:user/inside", True), (role["Arn"], False)):
             sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(
                 statement("sqs:ReceiveMessage", arn, Principal={"AWS": principal}))})
@@ -265,7 +260,7 @@ class Access(Base):
             if users:  # a user by name is let past the boundary, a role is not
                 call(QueueUrl=url)
             else:
-                self.refused_by_sqs(call, QueueUrl=url)
+                self.refused("AccessDenied", call, QueueUrl=url)
         self.assertEqual(iam.get_policy(PolicyArn=boundary)["Policy"]["PermissionsBoundaryUsageCount"], 2)
         self.assertEqual([p["Arn"] for p in iam.list_policies(PolicyUsageFilter="PermissionsBoundary")["Policies"]],
                          [boundary])
@@ -291,10 +286,10 @@ class Access(Base):
         one = {"QueueUrl": url}
         for call, why in ((user.purge_queue, "with an explicit deny in an identity-based policy"),
                           (user.receive_message, "with an explicit deny in a resource-based policy"),
-                          (user.list_queue_tags, "because no identity-based policy allows the sqs:ListQueueTags action"),
+                          (user.list_queue_tags, "because no identity-based policy allows the sqs:listqueuetags action"),
                           (session.purge_queue, "with an explicit deny in a session policy"),
-                          (session.list_queue_tags, "because no session policy allows the sqs:ListQueueTags action")):
-            said = self.refused_by_sqs(call, **one)
+                          (session.list_queue_tags, "because no session policy allows the sqs:listqueuetags action")):
+            said = self.refused("AccessDenied", call, **one)
             self.assertTrue(said.endswith(f"on resource: {arn} {why}"), said)
 
     def test_what_is_known_of_every_request_can_be_asked(self):

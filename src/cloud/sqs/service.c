@@ -7,6 +7,7 @@
 #include "cloud/metrics.h"
 #include "cloud/services.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,13 +242,16 @@ static int refuse_unknown(struct sqs_call *call, const struct operation *operati
                : 0;
 }
 
-/* The queue's own policy has a say. */
+/* The queue's own policy has a say. The action is in small letters, as SQS tells it whoever may
+ * not. */
 static int authorize(struct sqs_call *call, const struct operation *operation)
 {
     char arn[SQS_ARN_BYTES], action[64];
     resource_arn(call, arn);
     snprintf(action, sizeof action, "sqs:%s",
              operation->action ? operation->action : operation->name);
+    for (char *letter = action; *letter; letter++)
+        *letter = (char)tolower((unsigned char)*letter);
     json_t *attributes = call->queue ? queue_hold(call, &call->queue->attributes) : NULL;
     struct access_question question = {action, arn, sqs_text(attributes, "Policy")};
     int result = exchange_authorize_with(call->x, &question);
