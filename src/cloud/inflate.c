@@ -24,7 +24,7 @@ const char *inflate_gzip(const char *data, size_t *size, size_t max_bytes, struc
                          struct err *err)
 {
     z_stream stream = {.next_in = (unsigned char *)data, .avail_in = (unsigned)*size};
-    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) {
+    if (inflateInit2(&stream, 32 + MAX_WBITS) != Z_OK) { /* 32: of either kind */
         err_set(err, ERR_NO_MEMORY, "inflate the body: out of memory");
         return NULL;
     }
@@ -38,6 +38,6 @@ const char *inflate_gzip(const char *data, size_t *size, size_t max_bytes, struc
     *size = out.size;
     buf_finish(&out);
     if (!copy)
-        err_set(err, ERR_INVALID, "the gzip body is damaged or too large");
+        err_set(err, ERR_INVALID, "the compressed body is damaged or too large");
     return copy;
 }

@@ -306,14 +306,30 @@ class MessagesTest(clouds.Case):
                 with self.subTest(clause, more=more):
                     self.assertEqual(got.get("message", got), answer)
 
+    def test_too_many_digits_of_a_sum_are_an_overflow(self):
+        for sign in "+-":
+            self.says("UpdateItem", {"TableName": "hash", "Key": KEY, "UpdateExpression": f"SET b = :a {sign} :b",
+                                     "ExpressionAttributeValues": {":a": {"N": "1e50"}, ":b": {"N": "1"}}},
+                      VALIDATION, OVERFLOW)
+
+    def test_key_conditions_may_have_no_more_parentheses_than_others(self):
+        for condition, more in (("((pk = :p))", {}), ("(pk = :p) AND ((sk = :s))", {":s": {"N": "1"}})):
+            self.says("Query", {"TableName": "both", "KeyConditionExpression": condition,
+                                "ExpressionAttributeValues": {":p": s("a"), **more}},
+                      VALIDATION, "Invalid KeyConditionExpression: The expression has redundant parentheses;")
+
     def test_bodies_may_be_compressed(self):
         body = json.dumps({"TableName": "hash", "Item": {"pk": s("gzip"), "a": s("x" * 20000)}}).encode()
         two = gzip.compress(body[:10]) + gzip.compress(body[10:])
-        for data in (gzip.compress(body), two):
-            self.assertEqual(self.send("PutItem", data, **{"Content-Encoding": "gzip"}), (200, {}))
-        for data, encoding in ((body, "gzip"), (two[:-1], "gzip"), (b"", "gzip"), (body, "garbage")):
+        for data, encoding in ((gzip.compress(body), "gzip"), (two, "gzip"), (zlib.compress(body), "deflate")):
+            self.assertEqual(self.send("PutItem", data, **{"Content-Encoding": encoding}), (200, {}))
+        for data, encoding in ((body, "gzip"), (two[:-1], "gzip"), (b"", "gzip"), (body, "garbage"), (body, "deflate")):
             status, answer = self.send("PutItem", data, **{"Content-Encoding": encoding})
             self.assertEqual((status, answer["__type"].split("#")[-1]), (500, "InternalServerError"))
+
+    def test_bodies_have_16_mb(self):
+        body = json.dumps({"TableName": "hash", "Item": KEY}).encode()
+        self.assertEqual(self.send("PutItem", body + b" " * (16 << 20))[0], 413)
 
     def test_what_is_not_signed_is_a_bad_request(self):
         connection = http.client.HTTPConnection(self.host, timeout=60)

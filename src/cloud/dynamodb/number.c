@@ -78,12 +78,17 @@ static int read_exponent(struct reading *r)
     return 0;
 }
 
+static int overflow(struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "Number overflow. Attempting to store a number with magnitude larger than "
+                   "supported range");
+}
+
 static int check_range(long exponent, struct err *err)
 {
     if (exponent > MAX_EXPONENT)
-        return err_set(err, ERR_INVALID,
-                       "Number overflow. Attempting to store a number with magnitude larger than "
-                       "supported range");
+        return overflow(err);
     if (exponent < MIN_EXPONENT)
         return err_set(err, ERR_INVALID,
                        "Number underflow. Attempting to store a number with magnitude smaller than "
@@ -177,8 +182,7 @@ static int pack_sum(const uint8_t *digits, int exponent, struct number *out, str
     while (last > first && !digits[last - 1])
         last--;
     if (last - first > NUMBER_MAX_DIGITS)
-        return err_set(err, ERR_INVALID,
-                       "Attempting to store more than 38 significant digits in a Number");
+        return overflow(err); /* AWS's word for too many digits of a sum, too */
     out->count = (uint8_t)(last - first);
     memcpy(out->digits, digits + first, out->count);
     if (!out->count) {
@@ -199,8 +203,7 @@ int number_add(const struct number *a, const struct number *b, struct number *ou
     }
     const struct number *big = compare_magnitudes(a, b) >= 0 ? a : b, *small = big == a ? b : a;
     if (big->exponent - small->exponent > NUMBER_MAX_DIGITS)
-        return err_set(err, ERR_INVALID,
-                       "Attempting to store more than 38 significant digits in a Number");
+        return overflow(err);
     uint8_t digits[SUM_DIGITS];
     int exponent = big->exponent + 1, carry = 0, factor = a->sign * b->sign;
     for (int i = SUM_DIGITS - 1; i >= 0; i--) {

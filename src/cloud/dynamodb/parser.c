@@ -382,7 +382,7 @@ struct node *parser_parentheses(struct parser *p, parser_operand *inner)
     parser_leave(p);
     if (!node || parser_expect(p, ")") < 0)
         return NULL;
-    if (node->parenthesised && strcmp(p->kind, "KeyConditionExpression"))
+    if (node->parenthesised)
         parser_error(p, RANK_PARENTHESES, "The expression has redundant parentheses;");
     node->parenthesised = 1;
     return node;

@@ -95,7 +95,8 @@ static const char *const unserved[] = {
 
 enum {
     ACTION_PREFIX = sizeof "dynamodb:" - 1,
-    MAX_INFLATED_BYTES = 16 * 1024 * 1024,
+    MAX_BODY_BYTES = 16 * 1024 * 1024, /* also of one that was compressed; the front takes more,
+                                        * so that a client hears why not */
     QUICK_BODY_BYTES = 64 * 1024
 };
 
@@ -265,9 +266,10 @@ static json_t *read_body(struct exchange *x, int *encoded_wrong)
     const char *encoding = exchange_header(x, "Content-Encoding");
     const char *data = exchange_body(x, &err);
     size_t size = x->body.size;
-    *encoded_wrong = encoding && *encoding && strcasecmp(encoding, "gzip");
-    if (data && encoding && !strcasecmp(encoding, "gzip")) {
-        data = inflate_gzip(data, &size, MAX_INFLATED_BYTES, &x->arena, &err);
+    int is_packed = encoding && (!strcasecmp(encoding, "gzip") || !strcasecmp(encoding, "deflate"));
+    *encoded_wrong = encoding && *encoding && !is_packed;
+    if (data && is_packed) {
+        data = inflate_gzip(data, &size, MAX_BODY_BYTES, &x->arena, &err);
         *encoded_wrong = !data || exchange_admit_tree(x, data, size, &err) < 0;
     }
     return data && !*encoded_wrong ? json_loadb(data, size, JSON_ALLOW_NUL, NULL) : NULL;
@@ -280,6 +282,11 @@ void dynamodb_handle(struct dynamodb *service, struct exchange *x)
     int encoded_wrong;
     if (!operation) {
         refuse_operation(x, name);
+        return;
+    }
+    if (x->body.size > MAX_BODY_BYTES) {
+        respond_error(x, 413, "com.amazon.coral.service#RequestEntityTooLargeException",
+                      "Request Entity Too Large", NULL);
         return;
     }
     json_t *body = read_body(x, &encoded_wrong);
