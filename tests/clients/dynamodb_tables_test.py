@@ -132,6 +132,34 @@ class TablesTest(Base):
         left = [h for g in range(3) for h in self.found("busy", "by-g", g)]
         self.assertEqual(len(left), 1500 - min(len(written), 1500))
 
+    def test_indexes_say_what_they_hold(self):
+        def sizes():
+            table = self.described("sized")
+            return {index["IndexName"]: (index["ItemCount"], index["IndexSizeBytes"])
+                    for index in table.get("LocalSecondaryIndexes", []) + table["GlobalSecondaryIndexes"]}
+        self.client.create_table(
+            TableName="sized", BillingMode="PAY_PER_REQUEST", KeySchema=keys("h", "r"),
+            AttributeDefinitions=attributes(h="S", r="S", g="S"),
+            LocalSecondaryIndexes=[index("local", "h", "g")],
+            GlobalSecondaryIndexes=[index("all", "g"), index("keys", "g", "r", ProjectionType="KEYS_ONLY"), index(
+                "some", "g", ProjectionType="INCLUDE", NonKeyAttributes=["n"])])
+        self.addCleanup(self.drop, "sized")
+        self.assertEqual(set(sizes().values()), {(0, 0)})
+        for r, more in (("1", {"g": {"S": "gg"}, "n": {"N": "12"}, "x": {"S": "x" * 100}}), ("2", {"n": {"N": "12"}}),
+                        ("3", {"g": {"S": "g"}})):
+            self.client.put_item(TableName="sized", Item={"h": {"S": "h"}, "r": {"S": r}, **more})
+        one, three = 4 + 3, 4 + 2  # h, r and g: names and values
+        self.assertEqual(sizes(), {"local": (2, one + 3 + 101 + three), "all": (2, one + 3 + 101 + three),
+                                   "keys": (2, one + three), "some": (2, one + 3 + three)})
+        self.client.delete_item(TableName="sized", Key={"h": {"S": "h"}, "r": {"S": "1"}})
+        self.assertEqual(set(sizes().values()), {(1, three)})
+
+    def test_sizes_of_large_indexes_are_counted_beside(self):
+        self.make("large", AttributeDefinitions=attributes(h="S", g="N"), GlobalSecondaryIndexes=[index("by-g", "g")])
+        self.put("large", 10025)
+        of = lambda: self.described("large")["GlobalSecondaryIndexes"][0].get("ItemCount")
+        clouds.wait_until(lambda: of() == 10025, 60)
+
     def test_indexes_come_and_go(self):
         self.make("going")
         self.put("going", 30)

@@ -93,8 +93,13 @@ int fail_table(struct request *r, const struct table *table);
 int tags_check(struct request *r) MUST_USE;
 
 /* The answer of operations on tables: {"member": definition}, with `status`, sizes and counts. */
-int table_answer(struct request *r, const struct table *table, const char *member,
+int table_answer(struct request *r, struct table *table, const char *member,
                  const char *status) MUST_USE;
+/* Items and bytes of all indexes of a table that has as many as `whole` says: 1, 0 when they are
+ * not counted yet, -1; and the counting itself. */
+int index_sizes_get(struct request *r, struct table *table, const struct index_size *whole,
+                    struct index_size *out) MUST_USE;
+int index_sizes_count(struct dynamodb *service, struct table *table, struct err *err) MUST_USE;
 /* "ACTIVE", or "UPDATING" while an index is being filled. */
 const char *table_status(const struct table *table);
 /* Under service->changes: the definition (taken over) in place of the table's, stored and in the

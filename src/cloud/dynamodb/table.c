@@ -129,6 +129,7 @@ struct table *table_create(int64_t id, json_t *definition, struct err *err)
     table->id = id;
     table->definition = definition;
     table->references = 1;
+    pthread_mutex_init(&table->sizes_lock, NULL);
     const char *name = json_string_value(json_object_get(definition, "TableName"));
     table->name = name ? arena_strdup(&table->arena, name) : NULL;
     if (!table->name)
@@ -148,6 +149,7 @@ void table_release(struct table *table)
     if (!table || atomic_fetch_sub(&table->references, 1) > 1)
         return;
     json_decref(table->definition);
+    pthread_mutex_destroy(&table->sizes_lock);
     arena_finish(&table->arena);
     free(table);
 }

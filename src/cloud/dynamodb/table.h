@@ -3,6 +3,7 @@
 
 #include "cloud/dynamodb/expression.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* A table as its definition says, and the bytes under which its items are stored.
@@ -47,6 +48,11 @@ struct table_index {
     struct projection projection; /* what the index holds, unless all */
 };
 
+/* What an index holds, as it was last counted (index_sizes.c). */
+struct index_size {
+    int64_t items, bytes;
+};
+
 struct table {
     int64_t id;
     const char *name;
@@ -59,7 +65,11 @@ struct table {
     atomic_int dropped;
     atomic_int stale; /* a changed definition is in its place: writes must not use this one */
     atomic_int references;
-    struct arena arena; /* of the names */
+    pthread_mutex_t sizes_lock; /* of the next three */
+    struct index_size sizes[TABLE_MAX_INDEXES];
+    int64_t sizes_ms, sizes_cost_ms; /* when they were counted; 0: never */
+    atomic_int sizes_wanted;         /* the worker shall count */
+    struct arena arena;              /* of the names */
 };
 
 /* From a definition (taken over, also on failure). One reference. */

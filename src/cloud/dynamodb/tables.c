@@ -12,19 +12,19 @@ char *table_arn(struct request *r, const char *name)
                         r->service->account_id, name);
 }
 
-static int count_items(struct request *r, const struct table *table, int64_t *items, int64_t *bytes)
+static int count_items(struct request *r, const struct table *table, struct index_size *out)
 {
     struct connection *connection = database_read_begin(r->service->database, &r->err);
     if (!connection)
         return -1;
     sqlite3_stmt *s =
         connection_prepare(connection, "SELECT items, bytes FROM tables WHERE id = ?1", &r->err);
-    *items = *bytes = 0;
+    *out = (struct index_size){0};
     if (s) {
         sqlite3_bind_int64(s, 1, table->id);
         if (sqlite3_step(s) == SQLITE_ROW) {
-            *items = sqlite3_column_int64(s, 0);
-            *bytes = sqlite3_column_int64(s, 1);
+            out->items = sqlite3_column_int64(s, 0);
+            out->bytes = sqlite3_column_int64(s, 1);
         }
         connection_reset(s);
     }
@@ -32,8 +32,8 @@ static int count_items(struct request *r, const struct table *table, int64_t *it
     return s ? 0 : -1;
 }
 
-/* What is ken's own in a definition is not shown. */
-static void hide_own(json_t *definition)
+/* What is ken's own in a definition is not shown; `sizes` (NULL: not known) are. */
+static void show_indexes(json_t *definition, const struct index_size *sizes)
 {
     static const char *const members[] = {"LocalSecondaryIndexes", "GlobalSecondaryIndexes"};
     size_t j;
@@ -43,6 +43,11 @@ static void hide_own(json_t *definition)
         json_array_foreach(json_object_get(definition, members[i]), j, index)
         {
             json_object_del(index, "ken:number");
+            if (!sizes)
+                continue;
+            json_object_set_new(index, "IndexSizeBytes", json_integer(sizes->bytes));
+            json_object_set_new(index, "ItemCount", json_integer(sizes->items));
+            sizes++;
         }
 }
 
@@ -54,17 +59,19 @@ const char *table_status(const struct table *table)
     return "ACTIVE";
 }
 
-int table_answer(struct request *r, const struct table *table, const char *member,
-                 const char *status)
+int table_answer(struct request *r, struct table *table, const char *member, const char *status)
 {
-    int64_t items, bytes;
-    if (count_items(r, table, &items, &bytes) < 0)
+    struct index_size whole, sizes[TABLE_MAX_INDEXES];
+    if (count_items(r, table, &whole) < 0)
+        return -1;
+    int known = table->index_count ? index_sizes_get(r, table, &whole, sizes) : 0;
+    if (known < 0)
         return -1;
     json_t *shown = json_deep_copy(table->definition);
-    hide_own(shown);
+    show_indexes(shown, known ? sizes : NULL);
     json_object_set_new(shown, "TableStatus", json_string(status));
-    json_object_set_new(shown, "ItemCount", json_integer(items));
-    json_object_set_new(shown, "TableSizeBytes", json_integer(bytes));
+    json_object_set_new(shown, "ItemCount", json_integer(whole.items));
+    json_object_set_new(shown, "TableSizeBytes", json_integer(whole.bytes));
     json_t *answer = json_pack("{s:o}", member, shown);
     char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
     int result = text ? buf_puts(&r->out, text)

@@ -272,7 +272,8 @@ static struct table *next_table(struct dynamodb *service, const char *name)
     pthread_rwlock_rdlock(&service->lock);
     for (size_t at = name ? catalogue_place(service, name) : 0; at < service->table_count; at++) {
         struct table *table = service->tables[at];
-        if ((name && !strcmp(table->name, name)) || (!is_filling(table) && !table->ttl_name))
+        if ((name && !strcmp(table->name, name)) ||
+            (!is_filling(table) && !table->ttl_name && !table->sizes_wanted))
             continue;
         found = table;
         atomic_fetch_add(&table->references, 1);
@@ -280,6 +281,13 @@ static struct table *next_table(struct dynamodb *service, const char *name)
     }
     pthread_rwlock_unlock(&service->lock);
     return found;
+}
+
+static void count_indexes(struct dynamodb *service, struct table *table)
+{
+    struct err err = {0};
+    if (index_sizes_count(service, table, &err) < 0 && !is_gone(table))
+        log_line(LOG_ERROR, "dynamodb: count the indexes of %s: %s", table->name, err.message);
 }
 
 static void run_round(struct worker *worker, struct chore *chore)
@@ -291,6 +299,8 @@ static void run_round(struct worker *worker, struct chore *chore)
             fill(worker, chore);
         else if (has_expired(worker->service, table))
             expire(worker, chore);
+        if (table->sizes_wanted && !is_gone(table))
+            count_indexes(worker->service, table);
         next = next_table(worker->service, table->name);
         table_release(table);
     }
