@@ -239,7 +239,7 @@ class DynamodbTest(unittest.TestCase):
         self.assertEqual(found(Limit=2), numbers)
         self.assertEqual(found(Limit=3, ScanIndexForward=False), numbers[::-1])
         self.assertEqual(found(" AND r > :r", values=wire(**{":r": 9})), [10, 99, 100, 1000])
-        self.assertEqual(found(" AND ((r > :r))", values=wire(**{":r": 99})), [100, 1000])
+        self.assertEqual(found(" AND (r > :r)", values=wire(**{":r": 99})), [100, 1000])
         self.assertEqual(found(" AND r BETWEEN :l AND :r", values=wire(**{":l": -1, ":r": 2})),
                          [-1, 0, 1, 2])
 
