@@ -28,7 +28,7 @@ struct sender {
     pthread_t thread;
     atomic_int finishing;
     atomic_llong give_up_ms; /* monotonic; counts once it finishes, moves on with each success */
-    double patience_s;
+    atomic_llong patience_ms;
     struct buf meta, data;
     uint64_t id;  /* of the item that is being sent */
     json_t *item; /* its line */
@@ -235,8 +235,8 @@ static void pause_a_while(struct sender *sender)
 
 static void note_progress(struct sender *sender)
 {
-    atomic_store(&sender->give_up_ms, (long long)(clock_monotonic_ns() / 1000000) +
-                                          (long long)(sender->patience_s * 1000));
+    atomic_store(&sender->give_up_ms,
+                 (long long)(clock_monotonic_ns() / 1000000) + atomic_load(&sender->patience_ms));
     sender->pause_ms = SENDER_FIRST_PAUSE_MS;
     sender->said_refusal = 0;
 }
@@ -310,9 +310,9 @@ void sender_finish(struct sender *sender, double patience_s)
 {
     if (!sender)
         return;
-    sender->patience_s = patience_s;
-    atomic_store(&sender->give_up_ms,
-                 (long long)(clock_monotonic_ns() / 1000000) + (long long)(patience_s * 1000));
+    long long patience_ms = (long long)(patience_s * 1000);
+    atomic_store(&sender->patience_ms, patience_ms);
+    atomic_store(&sender->give_up_ms, (long long)(clock_monotonic_ns() / 1000000) + patience_ms);
     atomic_store(&sender->finishing, 1);
     spool_wake(sender->run->spool);
     pthread_join(sender->thread, NULL);

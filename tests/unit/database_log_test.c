@@ -104,10 +104,14 @@ static int open_hook(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     int code = hook.real->xOpen((sqlite3_vfs *)hook.real, name, file, flags, out);
     if (code != SQLITE_OK || !(flags & SQLITE_OPEN_MAIN_DB))
         return code;
-    hook.methods = file->pMethods;
-    hook.hooked = *file->pMethods;
-    hook.hooked.xShmLock = lock_hook;
-    hook.hooked.xUnfetch = unfetch_hook;
+    if (!hook.methods) { /* the same for every file: later ones are opened beside threads that ask
+                          */
+        hook.methods = file->pMethods;
+        hook.hooked = *file->pMethods;
+        hook.hooked.xShmLock = lock_hook;
+        hook.hooked.xUnfetch = unfetch_hook;
+    }
+    assert_ptr_equal(hook.methods, file->pMethods);
     file->pMethods = &hook.hooked;
     return code;
 }
