@@ -16,7 +16,8 @@ static const char details[] =
     "environment as KEN_GALLERY_KEY.\n\n"
     "examples:\n"
     "  ken package image -o function-image\n"
-    "  skopeo copy oci:function-image:latest docker://127.0.0.1:4566/ken-function:v1";
+    "  skopeo copy --dest-tls-verify=false oci:function-image:latest \\\n"
+    "      docker://127.0.0.1:4566/ken-function:v1";
 
 struct package {
     struct oci_files files;
