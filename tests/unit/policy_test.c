@@ -329,6 +329,8 @@ static void documents_of_identities_are_checked_in_order(void **state)
                "Policy statement must contain actions.");
     check_says("\"Effect\":\"Allow\",\"Action\":\"s3:x\",\"Resource\":[]", 1,
                "Policy statement must contain resources.");
+    check_says("\"Effect\":\"Allow\",\"Action\":\"invalid\"", 1,
+               "Policy statement must contain resources.");
 }
 
 static void actions_and_resources_are_checked(void **state)
@@ -351,8 +353,8 @@ static void actions_and_resources_are_checked(void **state)
          "IAM resource arn:aws:iam:x::user/a cannot contain region information."},
         {"s3:x", "arn:aws:s3:x::b", "Resource arn:aws:s3:x::b can not contain region information."},
         {"s3:x", "arn:aws:iam::1:no",
-         "IAM resource path must either be \"*\" or start with user/, federated-user/, role/, "
-         "group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, "
+         "IAM resource path must either be \"*\", root, or start with user/, federated-user/, "
+         "role/, group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, "
          "saml-provider/, oidc-provider/, report/, access-report/."},
         {"s3:x", "arn:aws:s3::b", "The policy failed legacy parsing"},
         {"s3:x", "arn:aws::::b", "The policy failed legacy parsing"},

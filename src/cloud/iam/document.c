@@ -265,6 +265,7 @@ static int refuse_partition(const char *resource, struct err *err)
 static int check_iam_path(const char *path, struct err *err)
 {
     static const char *const starts[] = {"*",
+                                         "root",
                                          "user/",
                                          "federated-user/",
                                          "role/",
@@ -281,10 +282,11 @@ static int check_iam_path(const char *path, struct err *err)
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         if (strncmp(path, starts[i], strlen(starts[i])) == 0)
             return 0;
-    return err_set(err, ERR_INVALID,
-                   "IAM resource path must either be \"*\" or start with user/, federated-user/, "
-                   "role/, group/, instance-profile/, mfa/, server-certificate/, policy/, "
-                   "sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/.");
+    return err_set(
+        err, ERR_INVALID,
+        "IAM resource path must either be \"*\", root, or start with user/, "
+        "federated-user/, role/, group/, instance-profile/, mfa/, server-certificate/, policy/, "
+        "sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/.");
 }
 
 static int check_resource(const char *resource, struct err *err)
@@ -415,9 +417,9 @@ static int check_all(const json_t *document, int is_managed, struct err *err)
         *err = about_resources;
         return -1;
     }
-    return each_statement(document, check_actions, err) < 0
+    return each_statement(document, check_has_resources, err) < 0
                ? -1
-               : each_statement(document, check_has_resources, err);
+               : each_statement(document, check_actions, err);
 }
 
 int policy_check_identity(const char *text, int is_managed, struct err *err)
