@@ -191,6 +191,22 @@ static int explain(const struct command_line *line, const struct deploy *deploy,
     return EXIT_FAILED;
 }
 
+static int choose_and_run(struct deploy *deploy, const struct command_line *line)
+{
+    struct err err = {0};
+    if (choose_auth(deploy, &err) < 0 || choose_package(deploy, &err) < 0) {
+        options_fail(line, &err);
+        return EXIT_USAGE;
+    }
+    deploy->wish.memory_mb = (int)deploy->memory_mb;
+    deploy->wish.timeout_s = (int)deploy->timeout_s;
+    deploy->wish.wait_ms = WAIT_MS;
+    deploy->steps = json_array();
+    int code = run(deploy, &err) < 0 ? explain(line, deploy, &err) : EXIT_OK;
+    json_decref(deploy->steps);
+    return code;
+}
+
 int verb_deploy(int argc, char **argv)
 {
     struct deploy deploy = {.wish = {"ken-frames", "ken-videos", "ken-people", "ken-function",
@@ -202,9 +218,7 @@ int verb_deploy(int argc, char **argv)
     struct deployment_wish *wish = &deploy.wish;
     const struct option_spec options[] = {
         {"auth", 0, OPTION_TEXT, &deploy.auth, "iam|key|none",
-         "who may call the API: signed requests, an API key, anybody (default: as it is, iam "
-         "when new)",
-         0, 0},
+         "who may call: signed requests, an API key, anybody (default: as it is, else iam)", 0, 0},
         {"output", 'o', OPTION_TEXT, &deploy.output, "FILE",
          "where the deployment is written for ken edge (default deployment.json)", 0, 0},
         {"function", 0, OPTION_TEXT, &deploy.function_file, "FILE",
@@ -242,19 +256,6 @@ int verb_deploy(int argc, char **argv)
     const struct command_line line = {"deploy",
                                       "Put the function, its data and its API on AWS or ken cloud.",
                                       NULL, details, options};
-    struct err err = {0};
     int first, code = options_start(&line, argc, argv, &first);
-    if (code >= 0)
-        return code;
-    if (choose_auth(&deploy, &err) < 0 || choose_package(&deploy, &err) < 0) {
-        options_fail(&line, &err);
-        return EXIT_USAGE;
-    }
-    wish->memory_mb = (int)deploy.memory_mb;
-    wish->timeout_s = (int)deploy.timeout_s;
-    wish->wait_ms = WAIT_MS;
-    deploy.steps = json_array();
-    code = run(&deploy, &err) < 0 ? explain(&line, &deploy, &err) : EXIT_OK;
-    json_decref(deploy.steps);
-    return code;
+    return code >= 0 ? code : choose_and_run(&deploy, &line);
 }
