@@ -324,7 +324,12 @@ class UrlTest(Base):
         name = urllib.parse.urlsplit(url).netloc.split(".")[0]
         event = self.event(f"{self.cloud.endpoint}/_lambda-url/{name}/x")
         self.assertEqual(event["rawPath"], "/x")
-        self.assertEqual(self.request(url.replace(name, "absent"))[0], 404)
+        status, headers, text = self.request(url.replace(name, "absent"))
+        self.assertEqual((status, text, headers["x-amzn-ErrorType"]),
+                         (403, '{"Message":null}', "AccessDeniedException"))
+        event = self.event(url, headers={"Authorization": "Bearer word"})
+        self.assertEqual(event["headers"]["authorization"], "Bearer word")
+        self.assertEqual(event["headers"]["x-forwarded-port"], str(urllib.parse.urlsplit(url).port))
 
     def test_answers_and_failures(self):
         status, headers, text = self.request(self.url("answers"))
@@ -332,7 +337,8 @@ class UrlTest(Base):
                          (201, "hello", ["a=1", "b=2"]))
         url = self.url("program")
         self.assertEqual(self.request(url, method="POST", body="echo x")[2], "x")
-        self.assertEqual(self.request(url, method="POST", body="error")[0], 502)
+        status, _, text = self.request(url, method="POST", body="error")
+        self.assertEqual((status, text), (502, "Internal Server Error"))
 
     def test_a_signed_url(self):
         url = self.url(AuthType="AWS_IAM")

@@ -78,12 +78,13 @@ static void a_response_says_status_headers_and_body(void **state)
     assert_string_equal(r.content_type, "text/plain");
     assert_int_equal(r.body_bytes, 3);
     assert_memory_equal(r.body, "h\xc3\xbc", 3);
-    assert_int_equal(r.header_count, 5);
+    assert_int_equal(r.header_count, 6);
     assert_string_equal(r.headers[0].name, "x-two");
     assert_string_equal(r.headers[0].value, "a");
     assert_string_equal(r.headers[1].value, "b");
     assert_string_equal(r.headers[3].value, "2");
     assert_string_equal(r.headers[4].value, "true");
+    assert_string_equal(r.headers[5].name, "x-amzn-Remapped-Content-Length");
     proxy_response_finish(&r);
 }
 

@@ -69,6 +69,14 @@ int event_hides(const struct event_request *r, const char *name)
                                 strcasecmp(name, "X-Amz-Security-Token") == 0);
 }
 
+const char *event_port(const struct event_request *r)
+{
+    const char *port = r->domain_name ? strrchr(r->domain_name, ':') : NULL;
+    if (port && port[1])
+        return port + 1;
+    return r->is_secure ? "443" : "80";
+}
+
 static void add_headers(json_t *event, const struct event_request *r)
 {
     json_t *single = json_object(), *multi = json_object();
@@ -76,11 +84,7 @@ static void add_headers(json_t *event, const struct event_request *r)
         if (!event_hides(r, r->headers[i].name))
             add_pair(single, multi, r->headers[i].name, r->headers[i].value);
     add_pair(single, multi, "X-Forwarded-For", r->source_ip);
-    const char *port = r->domain_name ? strrchr(r->domain_name, ':') : NULL;
-    add_pair(single, multi, "X-Forwarded-Port",
-             port && port[1] ? port + 1
-             : r->is_secure  ? "443"
-                             : "80");
+    add_pair(single, multi, "X-Forwarded-Port", event_port(r));
     add_pair(single, multi, "X-Forwarded-Proto", r->is_secure ? "https" : "http");
     json_object_set_new(event, "headers", single);
     json_object_set_new(event, "multiValueHeaders", multi);

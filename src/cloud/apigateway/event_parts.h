@@ -10,6 +10,7 @@ json_t *event_time(int64_t unix_ms);  /* "12/Mar/2020:19:03:58 +0000" */
 const char *event_header(const struct event_request *request, const char *name);
 /* A header that is not the function's to see. */
 int event_hides(const struct event_request *request, const char *name);
+const char *event_port(const struct event_request *request); /* that the client came to */
 
 struct event_body {
     const void *data;

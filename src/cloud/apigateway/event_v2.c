@@ -53,6 +53,7 @@ static void add_headers(json_t *event, const struct event_request *r)
             add_joined(headers, name, r->headers[i].value);
     }
     add_joined(headers, "x-forwarded-for", r->source_ip);
+    add_joined(headers, "x-forwarded-port", event_port(r));
     add_joined(headers, "x-forwarded-proto", r->is_secure ? "https" : "http");
     if (json_array_size(cookies))
         json_object_set(event, "cookies", cookies);

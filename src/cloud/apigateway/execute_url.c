@@ -89,7 +89,10 @@ void execution_handle_url(void *self, struct exchange *x)
     t->form = WAIT_URL;
     t->path = split(x, t);
     if (!t->path || lambda_url_find(e->cloud->lambda, t->api_id, &url) < 0) {
-        target_refuse(x, t, 404, "Not Found");
+        static const char nobody[] = "{\"Message\":null}"; /* AWS does not tell more */
+        t->refused = 403;
+        exchange_reply_header(x, "x-amzn-ErrorType", "AccessDeniedException");
+        exchange_respond(x, 403, "application/json", nobody, sizeof nobody - 1);
         return;
     }
     invoke(e, x, t, &url);

@@ -12,22 +12,53 @@ static int malformed(struct err *err, const char *what)
     return err_set(err, ERR_INVALID, "malformed proxy response: %s", what);
 }
 
+static int is_one_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return 1;
+    return 0;
+}
+
 /* The body's length and the connection are the server's affair. */
 static int is_servers_own(const char *name)
 {
-    static const char *const own[] = {"Content-Length",
-                                      "Transfer-Encoding",
-                                      "Connection",
-                                      "Keep-Alive",
-                                      "Upgrade",
-                                      "Trailer",
-                                      "TE",
-                                      "Proxy-Connection",
-                                      "Date"};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (strcasecmp(name, own[i]) == 0)
-            return 1;
-    return 0;
+    static const char *const own[] = {"Transfer-Encoding", "Keep-Alive", "Proxy-Connection"};
+    return is_one_of(name, own, sizeof own / sizeof *own);
+}
+
+/* These go out as "x-amzn-Remapped-NAME", as AWS does it: a browser must not take them for the
+ * gateway's. */
+static int is_remapped(const char *name)
+{
+    static const char *const names[] = {"Authorization",
+                                        "Connection",
+                                        "Content-Length",
+                                        "Content-MD5",
+                                        "Date",
+                                        "Expect",
+                                        "Host",
+                                        "Max-Forwards",
+                                        "Server",
+                                        "TE",
+                                        "Proxy-Authenticate",
+                                        "Trailer",
+                                        "Upgrade",
+                                        "User-Agent",
+                                        "Via",
+                                        "Warn",
+                                        "WWW-Authenticate"};
+    return is_one_of(name, names, sizeof names / sizeof *names);
+}
+
+static char *outer_name(const char *name)
+{
+    static const char prefix[] = "x-amzn-Remapped-";
+    size_t size = sizeof prefix + strlen(name);
+    char *out = is_remapped(name) ? malloc(size) : strdup(name);
+    if (out && is_remapped(name))
+        snprintf(out, size, "%s%s", prefix, name);
+    return out;
 }
 
 static int is_token(const char *name)
@@ -74,7 +105,7 @@ static int add_header(struct proxy_response *out, const char *name, const json_t
         return malformed(err, "too many headers");
     }
     struct proxy_header *header = &out->headers[out->header_count++];
-    *header = (struct proxy_header){strdup(name), text};
+    *header = (struct proxy_header){outer_name(name), text};
     return header->name ? 0 : err_set(err, ERR_NO_MEMORY, "read proxy response: no memory");
 }
 

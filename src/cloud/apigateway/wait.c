@@ -71,7 +71,10 @@ static const char *error_type(int status, const char *message)
 void wait_respond_message(struct exchange *x, enum wait_form form, int status, const char *message)
 {
     char body[1024];
-    int size = snprintf(body, sizeof body, "{\"%s\":\"%s\"}", words[form].member, message);
+    int is_bare = form == WAIT_URL && status == words[form].failed_status;
+    int size = is_bare
+                   ? snprintf(body, sizeof body, "%s", message)
+                   : snprintf(body, sizeof body, "{\"%s\":\"%s\"}", words[form].member, message);
     exchange_reply_header(x, "x-amzn-ErrorType", error_type(status, message));
     exchange_respond(x, status, "application/json", body, (size_t)size);
 }
