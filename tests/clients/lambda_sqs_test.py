@@ -225,6 +225,7 @@ class QueueTest(clouds.Case):
             self.assertEqual(own, sorted(own))
         self.assertEqual(len(seen), 12)
         record = self.lines("ordered", "event ")[0]["Records"][0]
+        self.assertIsNone(record["md5OfMessageAttributes"])
         self.assertIn("SequenceNumber", record["attributes"])
         self.assertIn("MessageGroupId", record["attributes"])
 

@@ -28,14 +28,14 @@ static json_t *make_attributes(const json_t *attributes)
 
 json_t *batch_record(const json_t *message, const char *queue_arn, const char *region)
 {
-    return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o, s:o*, s:o*, s:s, s:s, s:s}", "messageId",
-                     member(message, "MessageId"), "receiptHandle",
-                     member(message, "ReceiptHandle"), "body", member(message, "Body"),
-                     "attributes", member(message, "Attributes"), "messageAttributes",
-                     make_attributes(json_object_get(message, "MessageAttributes")), "md5OfBody",
-                     member(message, "MD5OfBody"), "md5OfMessageAttributes",
-                     member(message, "MD5OfMessageAttributes"), "eventSource", "aws:sqs",
-                     "eventSourceARN", queue_arn, "awsRegion", region);
+    json_t *sum = member(message, "MD5OfMessageAttributes"); /* null without attributes */
+    return json_pack(
+        "{s:o*, s:o*, s:o*, s:o*, s:o, s:o*, s:o, s:s, s:s, s:s}", "messageId",
+        member(message, "MessageId"), "receiptHandle", member(message, "ReceiptHandle"), "body",
+        member(message, "Body"), "attributes", member(message, "Attributes"), "messageAttributes",
+        make_attributes(json_object_get(message, "MessageAttributes")), "md5OfBody",
+        member(message, "MD5OfBody"), "md5OfMessageAttributes", sum ? sum : json_null(),
+        "eventSource", "aws:sqs", "eventSourceARN", queue_arn, "awsRegion", region);
 }
 
 char *batch_create_event(const json_t *messages, const char *queue_arn, const char *region)
