@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cloud/errors.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,15 +83,17 @@ static int explain_expires(struct exchange *x, const char *text)
 {
     enum { WEEK_S = 604800 };
     const char *digits = text + (*text == '-');
-    if (!*digits || strspn(digits, "0123456789") != strlen(digits))
+    errno = 0;
+    long long seconds = strtoll(digits, NULL, 10);
+    if (!*digits || strspn(digits, "0123456789") != strlen(digits) || errno == ERANGE)
         return fail_query(x, "X-Amz-Expires should be a number");
     if (*text == '-')
         return fail_query(x, "X-Amz-Expires must be non-negative");
-    if (strspn(digits, "0") == strlen(digits)) {
+    if (!seconds) {
         exchange_fail_more(x, "AccessDenied", "X-Amz-Expires", text, "Request has expired");
         return 1;
     }
-    if (strlen(digits) > 9 || atol(digits) > WEEK_S)
+    if (seconds > WEEK_S)
         return fail_query(x, "X-Amz-Expires must be less than a week (in seconds); that is, the "
                              "given X-Amz-Expires must be less than 604800 seconds");
     return 0;

@@ -81,10 +81,11 @@ int auth_s3_v2_read(struct exchange *x, struct auth_s3_v2 *out)
     out->signature = exchange_query(x, "Signature");
     out->expires = exchange_query(x, "Expires");
     if (out->expires && *out->expires && strlen(out->expires) < 16 &&
-        strspn(out->expires, "0123456789") == strlen(out->expires))
+        strspn(out->expires, "0123456789") == strlen(out->expires) &&
+        strtoll(out->expires, NULL, 10) <= INT32_MAX)
         return 0;
     return fail_denied(x, out->expires
-                              ? "Invalid date (should be seconds since epoch): it is no number"
+                              ? "Invalid date (should be seconds since epoch)"
                               : "Query-string authentication requires the Signature, Expires and "
                                 "AWSAccessKeyId parameters");
 }
@@ -98,7 +99,7 @@ static int read_date(const char *text, int64_t *unix_s)
     if (!end || (strcmp(end, "GMT") != 0 && strcmp(end, "+0000") != 0 && strcmp(end, "-0000") != 0))
         return -1;
     *unix_s = timegm(&tm);
-    return 0;
+    return *unix_s < 0 ? -1 : 0; /* to AWS no date */
 }
 
 static int check_clock(struct exchange *x, const struct auth_s3_v2 *claim)

@@ -304,8 +304,9 @@ static void fail_with(struct exchange *x, const struct failure *f)
     if (form == ERROR_FORM_REST_JSON)
         exchange_reply_header(x, "X-Amzn-ErrorType", f->code);
     add_sum(x, &body);
-    if (strcmp(x->method, "HEAD") == 0)
-        exchange_respond(x, status, NULL, NULL, 0);
+    if (strcmp(x->method, "HEAD") == 0) /* S3 tells the type of what it leaves out */
+        exchange_respond(x, status, form == ERROR_FORM_S3 && status != 304 ? types[form] : NULL,
+                         NULL, 0);
     else
         exchange_respond(x, status, types[form], body.data, body.size);
     buf_finish(&body);

@@ -7,6 +7,7 @@ import re
 import sys
 import unittest
 import urllib.parse
+import xml.etree.ElementTree
 import zlib
 
 import cloud as clouds
@@ -298,6 +299,11 @@ class Presigned(Answers):
             self.assertEqual((answer.status, answer.element("Code"), answer.element("Message")),
                              (403, "AccessDenied", message))
         self.assertEqual(answer.element("X-Amz-Expires"), "900")
+        for seconds, message in ((2 ** 63 - 1, "X-Amz-Expires must be less than a week (in seconds); that is, the given "
+                                               "X-Amz-Expires must be less than 604800 seconds"),
+                                 (2 ** 63, "X-Amz-Expires should be a number")):
+            refused = self.bare("GET", self.presigned("GET", key, seconds=seconds))
+            self.assertEqual((refused.status, refused.element("Message")), (400, message))
         self.assertLess(answer.element("Expires"), answer.element("ServerTime"))
 
     def test_which_headers_it_must_cover(self):
@@ -310,11 +316,68 @@ class Presigned(Answers):
             self.assertEqual(answer.element("Code"), code)
 
 
+class Names(Answers):
+    def test_what_no_bucket_can_be_called(self):
+        for name in ("a", "bucket%2Binvalid", "a%20b", "x" * 256):
+            for method, target in (("GET", f"/{name}"), ("GET", f"/{name}/key"), ("PUT", f"/{name}"), ("DELETE", f"/{name}")):
+                self.refused(400, "InvalidBucketName", "The specified bucket is not valid.", method, target)
+            self.assertEqual(self.ask("HEAD", f"/{name}").status, 400)
+        for name in ("Once_Upon", "x" * 255):
+            self.refused(404, "NoSuchBucket", None, "GET", f"/{name}")
+
+    def test_the_bucket_is_looked_for_before_the_upload(self):
+        upload = self.done("POST", self.bucket() + "/key?uploads").element("UploadId")
+        listed = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>"
+        for method, query, body in (("GET", "", b""), ("PUT", "partNumber=1&", b"x"), ("DELETE", "", b""), ("POST", "", listed)):
+            self.refused(404, "NoSuchBucket", None, method, f"/no-such-bucket/key?{query}uploadId={upload}", body)
+
+    def test_no_control_character_is_metadata(self):
+        key = self.bucket() + "/key"
+        for value in ("\x04a", "a\x04", "a\x04b", "a\x7f"):
+            self.refused(400, "InvalidArgument", None, "PUT", key, b"x", {"x-amz-meta-a": value})
+
+    def test_a_refused_head_tells_a_type(self):
+        bucket = self.bucket()
+        for target in (bucket + "/none", "/no-such-bucket"):
+            answer = self.ask("HEAD", target)
+            self.assertEqual((answer.status, answer.headers["Content-Type"], answer.body), (404, "application/xml", ""))
+
+
 class Lists(Answers):
+    def order(self, target):
+        """The names of the elements of the document, of those inside it alone."""
+        return [child.tag.split("}")[1] for child in xml.etree.ElementTree.fromstring(self.done("GET", target).body)]
+
+    def test_elements_come_in_the_order_of_the_schema(self):
+        bucket = self.bucket()
+        for key in ("a/1", "b", "c"):
+            self.done("PUT", f"{bucket}/{key}", b"x")
+        asked = "delimiter=%2F&encoding-type=url&max-keys=2"
+        told = ["MaxKeys", "Delimiter", "EncodingType", "IsTruncated"]
+        for query, place, rows in (
+                ("", ["Marker", "NextMarker"], ["Contents", "CommonPrefixes"]),
+                ("list-type=2&start-after=A&", ["NextContinuationToken", "StartAfter", "KeyCount"],
+                 ["Contents", "CommonPrefixes"]),
+                ("versions&", ["KeyMarker", "VersionIdMarker", "NextKeyMarker", "NextVersionIdMarker"],
+                 ["Version", "CommonPrefixes"])):
+            self.assertEqual(self.order(f"{bucket}?{query}{asked}"), ["Name", "Prefix"] + place + told + rows)
+        content = xml.etree.ElementTree.fromstring(self.done("GET", bucket + "?prefix=b").body)[-1]
+        self.assertEqual([child.tag.split("}")[1] for child in content][-3:], ["Size", "Owner", "StorageClass"])
+        upload = self.done("POST", bucket + "/u?uploads").element("UploadId")
+        self.done("PUT", f"{bucket}/u?partNumber=1&uploadId={upload}", b"x")
+        self.assertEqual(self.order(f"{bucket}/u?uploadId={upload}")[-5:],
+                         ["PartNumberMarker", "NextPartNumberMarker", "MaxParts", "IsTruncated", "Part"])
+
     def test_a_list_of_versions_repeats_how_many_were_asked_for(self):
         bucket = self.bucket()
         for query, told in (("versions&max-keys=5000", "5000"), ("list-type=2&max-keys=5000", "1000")):
             self.assertEqual(self.done("GET", f"{bucket}?{query}").element("MaxKeys"), told)
+
+    def test_a_marker_of_versions_needs_its_key(self):
+        bucket = self.bucket()
+        for query, message in (("", "A version-id marker cannot be specified without a key marker."),
+                               ("key-marker=&", "Invalid version id specified"), ("key-marker=k&", "Invalid version id specified")):
+            self.refused(400, "InvalidArgument", message, "GET", f"{bucket}?{query}version-id-marker=bogus&versions=")
 
     def test_what_no_list_of_keys_is(self):
         bucket = self.bucket()

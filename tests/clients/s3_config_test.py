@@ -297,6 +297,19 @@ class ConfigTest(unittest.TestCase):
         self.assertEqual(self.s3.get_bucket_policy(Bucket=self.bucket)["Policy"], self.policy())
         status = self.s3.get_bucket_policy_status(Bucket=self.bucket)
         self.assertTrue(status["PolicyStatus"]["IsPublic"])
+        for public, changed in (
+                (False, {"Condition": {"IpAddress": {"aws:SourceIp": ["10.0.0.0/32", "10.0.0.0/8"]}}}),
+                (True, {"Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}),
+                (True, {"Condition": {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/32"}}}),
+                (True, {"Condition": {"StringEquals": {"aws:Referer": "here"}}}),
+                (True, {"Condition": {"StringLike": {"aws:SourceVpc": "vpc-*"}}}),
+                (False, {"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}),
+                (True, {"Principal": {"AWS": ["arn:aws:iam::000000000000:root", "*"]}}),
+                (False, {"Principal": {"AWS": "arn:aws:iam::000000000000:root"}}),
+                (False, {"Effect": "Deny"})):
+            self.s3.put_bucket_policy(Bucket=self.bucket, Policy=self.policy(**changed))
+            status = self.s3.get_bucket_policy_status(Bucket=self.bucket)
+            self.assertEqual(status["PolicyStatus"]["IsPublic"], public, changed)
         self.s3.delete_bucket_policy(Bucket=self.bucket)
         self.refused("NoSuchBucketPolicy", self.s3.get_bucket_policy)
         self.s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration={

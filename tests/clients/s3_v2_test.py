@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import re
 import sys
 import time
 import unittest
@@ -76,7 +77,7 @@ class VersionTwo(clouds.Case):
     def test_a_changed_request_is_refused(self):
         url = self.url()
         for changed in (url.replace("/a%20key/", "/b%20key/"), url + "&versionId=null",
-                        url + "&x-amz-acl=public-read", url.replace("Expires=1", "Expires=2")):
+                        url + "&x-amz-acl=public-read", re.sub(r"Expires=\d+", "Expires=2000000000", url)):
             self.code(403, "SignatureDoesNotMatch", self.fetch(changed))
         self.code(403, "SignatureDoesNotMatch", self.fetch(url, "DELETE"))
         self.code(403, "SignatureDoesNotMatch", self.fetch(url, x_amz_acl="public-read"))
@@ -86,11 +87,11 @@ class VersionTwo(clouds.Case):
         url = self.url()
         parts = urllib.parse.urlsplit(url)
         query = urllib.parse.parse_qs(parts.query)
-        for expires in ("", "never", "1" * 40):
+        for expires in ("", "never", "1" * 40, str(2 ** 31)):
             query["Expires"] = [expires]
             changed = urllib.parse.urlunsplit(parts._replace(
                 query=urllib.parse.urlencode(query, doseq=True)))
-            self.assertEqual(self.fetch(changed)[0], 403)
+            self.code(403, "AccessDenied", self.fetch(changed))
 
     def test_a_clock_that_is_wrong_is_refused(self):
         def head(date):
@@ -98,7 +99,8 @@ class VersionTwo(clouds.Case):
         url = f"{self.cloud.endpoint}/{self.bucket}"
         self.code(403, "RequestTimeTooSkewed",
                   self.fetch(url, **head(formatdate(time.time() - 1000, usegmt=True))))
-        self.code(403, "AccessDenied", self.fetch(url, **head("yesterday")))
+        for date in ("yesterday", "Tue, 07 Jul 1950 21:53:04 GMT"):
+            self.code(403, "AccessDenied", self.fetch(url, **head(date)))
         self.code(400, "InvalidArgument", self.fetch(url, Authorization="AWS nothing"))
 
     def test_other_services_do_not_take_it(self):

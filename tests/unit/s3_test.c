@@ -55,25 +55,27 @@ static void addresses(void **state)
     (void)state;
     static const char *const rows[][3] = {
         {"127.0.0.1:4566", "/", "- -"},
-        {"127.0.0.1:4566", "/b", "b -"},
-        {"127.0.0.1:4566", "/b/", "b -"},
-        {"127.0.0.1:4566", "/b//k", "b /k"},
-        {"127.0.0.1:4566", "/b/k/%C3%A9+", "b k/\xc3\xa9+"},
-        {"b.localhost:4566", "/k/l", "b k/l"},
-        {"b.localhost", "/", "b -"},
-        {"s3.localhost:1", "/b/k", "b k"},
+        {"127.0.0.1:4566", "/bkt", "bkt -"},
+        {"127.0.0.1:4566", "/bkt/", "bkt -"},
+        {"127.0.0.1:4566", "/bkt//k", "bkt /k"},
+        {"127.0.0.1:4566", "/bkt/k/%C3%A9+", "bkt k/\xc3\xa9+"},
+        {"bkt.localhost:4566", "/k/l", "bkt k/l"},
+        {"bkt.localhost", "/", "bkt -"},
+        {"s3.localhost:1", "/bkt/k", "bkt k"},
         {"b.c.s3.us-east-1.amazonaws.com", "/k", "b.c k"},
-        {"b.s3-eu-west-1.amazonaws.com", "/k", "b k"},
-        {"s3.us-east-1.amazonaws.com", "/b/k", "b k"},
+        {"bkt.s3-eu-west-1.amazonaws.com", "/k", "bkt k"},
+        {"s3.us-east-1.amazonaws.com", "/bkt/k", "bkt k"},
     };
     char out[2048];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(address(rows[i][0], rows[i][1], out), 0);
         assert_string_equal(out, rows[i][2]);
     }
-    assert_int_equal(address("x", "/b/%00", out), -1);
-    assert_int_equal(address("x", "/b/%ff", out), -1);
+    assert_int_equal(address("x", "/bkt/%00", out), -1);
+    assert_int_equal(address("x", "/bkt/%ff", out), -1);
     assert_int_equal(address("x", "//k", out), -1);
+    assert_int_equal(address("x", "/b/k", out), -1);
+    assert_int_equal(address("x", "/b%2Bt/k", out), -1);
 }
 
 static void etag_lists(void **state)

@@ -63,14 +63,16 @@ static int read_version_marker(struct listing *l)
         return 0;
     if (!*version)
         return fail_argument(l, "version-id-marker", "A version-id marker cannot be empty.");
+    int is_null = strcmp(version, "null") == 0;
+    int64_t sequence = is_null ? -1 : s3_version_sequence(version);
+    if (exchange_query(l->r->x, "key-marker") && !is_null && sequence < 0)
+        return fail_argument(l, "version-id-marker", "Invalid version id specified");
     if (!*l->after)
         return fail_argument(l, "version-id-marker",
                              "A version-id marker cannot be specified without a key marker.");
-    if (strcmp(version, "null") != 0) {
-        l->after_sequence = s3_version_sequence(version);
-        return l->after_sequence >= 0
-                   ? 0
-                   : fail_argument(l, "version-id-marker", "Invalid version id specified");
+    if (!is_null) {
+        l->after_sequence = sequence;
+        return 0;
     }
     int found = meta_version(l->r, l->r->bucket, l->after, "null", &object, &err);
     if (found > 0)
@@ -167,10 +169,10 @@ static void put_content(struct listing *l, sqlite3_stmt *row)
         buf_printf(out, "<ChecksumAlgorithm>%s</ChecksumAlgorithm><ChecksumType>%s</ChecksumType>",
                    name, type);
     buf_printf(out, "<Size>%lld</Size>", (long long)sqlite3_column_int64(row, 1));
-    s3_xml(out, "StorageClass",
-           s3_storage_class((const char *)sqlite3_column_text(row, 8), &l->r->x->arena));
     if (l->shows_owner)
         s3_xml_owner(out, l->r->s3);
+    s3_xml(out, "StorageClass",
+           s3_storage_class((const char *)sqlite3_column_text(row, 8), &l->r->x->arena));
     buf_printf(out, "</%s>", element);
 }
 
@@ -284,52 +286,56 @@ static int walk(struct listing *l, struct connection *c, struct err *err)
 
 /* -- the answer -- */
 
-static void put_next(struct listing *l, struct buf *out)
+/* Where the page begins and where it ends, in AWS's order. */
+static void put_place_v1(struct listing *l, struct buf *out)
 {
-    if (l->kind == LIST_V2) {
-        buf_printf(out, "<KeyCount>%lld</KeyCount>", (long long)l->count);
-        if (l->is_truncated) {
-            buf_puts(out, "<NextContinuationToken>");
-            for (const char *p = l->last; *p; p++)
-                buf_printf(out, "%02x", (unsigned char)*p);
-            buf_puts(out, "</NextContinuationToken>");
-        }
-        return;
-    }
-    if (!l->is_truncated)
-        return;
-    if (l->kind == LIST_VERSIONS) {
-        put_key(l, out, "NextKeyMarker", l->last);
-        if (*l->last_version)
-            s3_xml(out, "NextVersionIdMarker", l->last_version);
-    } else if (*l->delimiter) { /* without one AWS leaves it to the last key */
+    put_key(l, out, "Marker", l->after);
+    if (l->is_truncated && *l->delimiter) /* without one AWS leaves it to the last key */
         put_key(l, out, "NextMarker", l->last);
-    }
 }
 
-static void put_question(struct listing *l, struct buf *out)
+static void put_place_v2(struct listing *l, struct buf *out)
 {
-    s3_xml(out, "Name", l->r->bucket);
-    put_key(l, out, "Prefix", l->prefix);
-    if (*l->delimiter)
-        put_key(l, out, "Delimiter", l->delimiter);
-    if (l->encodes_url)
-        s3_xml(out, "EncodingType", "url");
-    buf_printf(out, "<MaxKeys>%lld</MaxKeys><IsTruncated>%s</IsTruncated>", (long long)l->told_keys,
-               l->is_truncated ? "true" : "false");
-    if (l->kind == LIST_V1)
-        put_key(l, out, "Marker", l->after);
-    if (l->kind == LIST_VERSIONS) {
-        const char *version = exchange_query(l->r->x, "version-id-marker");
-        put_key(l, out, "KeyMarker", l->after);
-        s3_xml(out, "VersionIdMarker", version ? version : "");
+    const char *token = exchange_query(l->r->x, "continuation-token");
+    const char *start = exchange_query(l->r->x, "start-after");
+    if (l->is_truncated) {
+        buf_puts(out, "<NextContinuationToken>");
+        for (const char *p = l->last; *p; p++)
+            buf_printf(out, "%02x", (unsigned char)*p);
+        buf_puts(out, "</NextContinuationToken>");
     }
-    const char *token = l->kind == LIST_V2 ? exchange_query(l->r->x, "continuation-token") : NULL;
-    const char *start = l->kind == LIST_V2 ? exchange_query(l->r->x, "start-after") : NULL;
     if (token)
         s3_xml(out, "ContinuationToken", token);
     if (start)
         put_key(l, out, "StartAfter", start);
+    buf_printf(out, "<KeyCount>%lld</KeyCount>", (long long)l->count);
+}
+
+static void put_place_versions(struct listing *l, struct buf *out)
+{
+    put_key(l, out, "KeyMarker", l->after);
+    s3_xml(out, "VersionIdMarker", parameter(l->r, "version-id-marker"));
+    if (!l->is_truncated)
+        return;
+    put_key(l, out, "NextKeyMarker", l->last);
+    if (*l->last_version)
+        s3_xml(out, "NextVersionIdMarker", l->last_version);
+}
+
+/* The elements in the order of AWS's schema, which some clients read by. */
+static void put_question(struct listing *l, struct buf *out)
+{
+    static void (*const put_place[])(struct listing *, struct buf *) = {put_place_v1, put_place_v2,
+                                                                        put_place_versions};
+    s3_xml(out, "Name", l->r->bucket);
+    put_key(l, out, "Prefix", l->prefix);
+    put_place[l->kind](l, out);
+    buf_printf(out, "<MaxKeys>%lld</MaxKeys>", (long long)l->told_keys);
+    if (*l->delimiter)
+        put_key(l, out, "Delimiter", l->delimiter);
+    if (l->encodes_url)
+        s3_xml(out, "EncodingType", "url");
+    buf_printf(out, "<IsTruncated>%s</IsTruncated>", l->is_truncated ? "true" : "false");
 }
 
 static void answer(struct listing *l)
@@ -338,7 +344,6 @@ static void answer(struct listing *l)
     struct buf out;
     s3_xml_begin(&out, root);
     put_question(l, &out);
-    put_next(l, &out);
     if (l->contents.size)
         buf_append(&out, l->contents.data, l->contents.size);
     if (l->prefixes.size)

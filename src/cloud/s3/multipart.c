@@ -117,7 +117,7 @@ int s3_need_upload(struct s3_request *r, struct meta_upload *upload)
     int found = meta_upload(r, id, upload, &err);
     if (found < 0)
         s3_fail(r, &err);
-    else if (!found)
+    else if (!found && s3_need_bucket(r, NULL) == 0)
         s3_fail_outcome(r, META_NO_UPLOAD);
     return found > 0 ? 0 : -1;
 }
@@ -336,23 +336,18 @@ static int read_part_page(struct s3_request *r, struct part_page *page)
 static void put_parts(struct buf *out, const struct part_page *page, const struct meta_part *parts,
                       int64_t count, enum checksum_kind kind)
 {
-    int64_t last = 0, shown = 0;
-    int is_truncated = 0;
-    for (int64_t i = 0; i < count && !is_truncated; i++) {
-        if (parts[i].number <= page->after)
-            continue;
-        is_truncated = shown == page->limit;
-        if (is_truncated)
-            break;
-        put_part_row(out, &parts[i], kind);
-        last = parts[i].number;
-        shown++;
-    }
+    int64_t first = 0;
+    while (first < count && parts[first].number <= page->after)
+        first++;
+    int64_t end = count - first > page->limit ? first + page->limit : count;
     buf_printf(out,
-               "<PartNumberMarker>%lld</PartNumberMarker><MaxParts>%lld</MaxParts>"
-               "<NextPartNumberMarker>%lld</NextPartNumberMarker><IsTruncated>%s</IsTruncated>",
-               (long long)page->after, (long long)page->limit, (long long)last,
-               is_truncated ? "true" : "false");
+               "<PartNumberMarker>%lld</PartNumberMarker>"
+               "<NextPartNumberMarker>%lld</NextPartNumberMarker><MaxParts>%lld</MaxParts>"
+               "<IsTruncated>%s</IsTruncated>",
+               (long long)page->after, (long long)(end > first ? parts[end - 1].number : 0),
+               (long long)page->limit, end < count ? "true" : "false");
+    for (int64_t i = first; i < end; i++)
+        put_part_row(out, &parts[i], kind);
 }
 
 void s3_list_parts(struct s3_request *r)

@@ -36,6 +36,18 @@ int s3_bucket_name_is_valid(const char *name)
     return !(length > 7 && strcmp(name + length - 7, "--ol-s3") == 0);
 }
 
+/* Buckets of us-east-1 were once called so: any other name can be nobody's. */
+static int is_possible_bucket(const char *name)
+{
+    size_t length = strlen(name);
+    if (length < 3 || length > 255)
+        return 0;
+    for (const char *p = name; *p; p++)
+        if (!is_label_char(*p) && !(*p >= 'A' && *p <= 'Z') && !strchr("-._", *p))
+            return 0;
+    return 1;
+}
+
 static int check_key(struct s3_request *r)
 {
     if (!r->key || !utf8_is_valid(r->key))
@@ -57,8 +69,9 @@ int s3_address(struct s3_request *r)
         r->bucket = exchange_decode(x, rest, size, 0);
         rest += size;
         rest += *rest == '/';
-        if (!r->bucket || !*r->bucket) {
-            exchange_fail(x, "InvalidBucketName", "The specified bucket is not valid.");
+        if (!r->bucket || !is_possible_bucket(r->bucket)) {
+            exchange_fail_more(x, "InvalidBucketName", "BucketName", r->bucket,
+                               "The specified bucket is not valid.");
             return -1;
         }
     }

@@ -1,6 +1,7 @@
 #include "cloud/errors.h"
 #include "cloud/s3/config.h"
 #include "cloud/s3/policy_actions.h"
+#include "cloud/s3/policy_public.h"
 #include "cloud/s3/write.h"
 
 #include <jansson.h>
@@ -221,35 +222,6 @@ static int check_policy(struct s3_request *r, const json_t *policy)
     return 0;
 }
 
-static int has_anybody(const json_t *principal)
-{
-    size_t i;
-    json_t *one;
-    const char *text = json_string_value(principal);
-    if (text)
-        return strcmp(text, "*") == 0;
-    json_array_foreach((json_t *)principal, i, one) if (has_anybody(one)) return 1;
-    return 0;
-}
-
-/* Anybody is allowed something, whatever he brings? */
-static int is_public(const json_t *policy)
-{
-    const json_t *statements = json_object_get(policy, "Statement");
-    size_t count = json_is_array(statements) ? json_array_size(statements) : 1;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *one = json_is_array(statements) ? json_array_get(statements, i) : statements;
-        const char *effect = json_string_value(json_object_get(one, "Effect"));
-        const json_t *principal = json_object_get(one, "Principal");
-        if (json_is_object(principal))
-            principal = json_object_get(principal, "AWS");
-        if (effect && strcmp(effect, "Allow") == 0 && has_anybody(principal) &&
-            !json_object_get(one, "Condition"))
-            return 1;
-    }
-    return 0;
-}
-
 static int is_blocked(struct s3_request *r, const json_t *policy)
 {
     struct err err = {0};
@@ -258,7 +230,7 @@ static int is_blocked(struct s3_request *r, const json_t *policy)
     const char *text = found > 0 ? tree_text(config, "BlockPublicPolicy") : NULL;
     if (found < 0)
         s3_fail(r, &err);
-    else if (!text || (*text != 't' && *text != 'T') || !is_public(policy))
+    else if (!text || (*text != 't' && *text != 'T') || !policy_is_public(policy))
         return 0;
     else
         exchange_fail(r->x, "AccessDenied", "Access Denied");
@@ -309,7 +281,7 @@ void s3_get_policy_status(struct s3_request *r)
     json_t *policy = json_loads(text, 0, NULL);
     s3_xml_begin(&out, "PolicyStatus");
     buf_printf(&out, "<IsPublic>%s</IsPublic></PolicyStatus>",
-               is_public(policy) ? "true" : "false");
+               policy_is_public(policy) ? "true" : "false");
     json_decref(policy);
     s3_xml_send(r->x, &out);
 }

@@ -110,6 +110,31 @@ int s3_read_extras(struct s3_request *r, struct s3_extras *out)
     return given ? s3_authorize(r, "s3:PutObjectAcl", r->bucket, r->key) : 0;
 }
 
+/* RFC 9110, 5.5: no control character but the tab stands in a field. */
+static int has_control(const char *value)
+{
+    for (const char *p = value; *p; p++)
+        if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+            return 1;
+    return 0;
+}
+
+static int add_metadata_all(struct s3_request *r, struct buf *out, size_t *bytes)
+{
+    for (size_t i = 0; i < r->x->header_count; i++) {
+        const char *name = r->x->headers[i].name, *value = r->x->headers[i].value;
+        if (strncasecmp(name, "x-amz-meta-", 11) != 0)
+            continue;
+        if (has_control(value)) {
+            exchange_fail(r->x, "InvalidArgument", "The header %s has a control character.", name);
+            return -1;
+        }
+        *bytes += strlen(name) - 11 + strlen(value);
+        add_metadata(out, name, value);
+    }
+    return 0;
+}
+
 const char *s3_kept_headers(struct s3_request *r)
 {
     struct exchange *x = r->x;
@@ -121,16 +146,9 @@ const char *s3_kept_headers(struct s3_request *r)
         if (value && *value)
             add_kept(&out, kept[i], value);
     }
-    if (add_special(r, &out) < 0) {
+    if (add_special(r, &out) < 0 || add_metadata_all(r, &out, &metadata) < 0) {
         buf_finish(&out);
         return NULL;
-    }
-    for (size_t i = 0; i < x->header_count; i++) {
-        const char *name = x->headers[i].name, *value = x->headers[i].value;
-        if (strncasecmp(name, "x-amz-meta-", 11) != 0)
-            continue;
-        metadata += strlen(name) - 11 + strlen(value);
-        add_metadata(&out, name, value);
     }
     const char *text = arena_copy(&x->arena, out.data ? out.data : "", out.size);
     int fits = metadata <= S3_MAX_METADATA_BYTES && !out.failed && text;
