@@ -331,6 +331,21 @@ class Names(Answers):
         for method, query, body in (("GET", "", b""), ("PUT", "partNumber=1&", b"x"), ("DELETE", "", b""), ("POST", "", listed)):
             self.refused(404, "NoSuchBucket", None, method, f"/no-such-bucket/key?{query}uploadId={upload}", body)
 
+    def test_what_a_refused_preflight_tells(self):
+        bucket = self.bucket()
+        def refused(path, **asked):
+            answer = self.bare("OPTIONS", path, {"Origin": "http://a", **asked})
+            return answer.status, answer.element("Code"), answer.element("Method"), answer.element("ResourceType")
+        put = {"Access-Control-Request-Method": "PUT"}
+        for path in (bucket + "/key", "/no-such-bucket/key"):
+            self.assertEqual(refused(path), (403, "AccessForbidden", "OPTIONS", "BUCKET"))
+            self.assertEqual(refused(path, **put), (403, "AccessForbidden", "PUT", "BUCKET"))
+        rules = b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>" \
+                b"</CORSConfiguration>"
+        self.done("PUT", bucket + "?cors", rules, md5(rules))
+        self.assertEqual(refused(bucket + "/key", **put), (403, "AccessForbidden", "PUT", "OBJECT"))
+        self.assertEqual(refused(bucket + "/key"), (400, "BadRequest", None, None))
+
     def test_no_control_character_is_metadata(self):
         key = self.bucket() + "/key"
         for value in ("\x04a", "a\x04", "a\x04b", "a\x7f"):

@@ -218,10 +218,13 @@ void s3_reply_cors(struct s3_request *r)
         reply_rule(r->x, rule, origin, allowed);
 }
 
-static void forbid(struct s3_request *r, const char *message)
+/* AWS says whose rules refused: the bucket's, or those for the object. */
+static void forbid(struct s3_request *r, const char *resource, const char *message)
 {
-    exchange_fail_more(r->x, "AccessForbidden", "Method",
-                       exchange_header(r->x, "Access-Control-Request-Method"), message);
+    const char *method = exchange_header(r->x, "Access-Control-Request-Method");
+    const struct error_field fields[] = {{"Method", method ? method : r->x->method},
+                                         {"ResourceType", resource}};
+    exchange_fail_fields(r->x, "AccessForbidden", message, fields, 2);
 }
 
 /* Lower case and with ", " between, as AWS gives them back. */
@@ -249,10 +252,11 @@ static void reply_headers(struct exchange *x, const char *list)
 static int check_question(struct s3_request *r, const char *method, const char *headers)
 {
     int known = 0;
-    for (size_t i = 0; methods[i]; i++)
+    for (size_t i = 0; method && methods[i]; i++)
         known |= strcmp(methods[i], method) == 0;
     if (!known) {
-        exchange_fail(r->x, "BadRequest", "Invalid Access-Control-Request-Method: %.64s", method);
+        exchange_fail(r->x, "BadRequest", "Invalid Access-Control-Request-Method: %.64s",
+                      method ? method : "null");
         return -1;
     }
     for (const char *p = headers ? headers : ""; *p;) {
@@ -272,38 +276,42 @@ static int check_question(struct s3_request *r, const char *method, const char *
     return 0;
 }
 
-void s3_preflight(struct s3_request *r)
+/* NULL: refused. Whether the question makes sense is asked after whether there are rules. */
+static struct tree *need_rules(struct s3_request *r)
 {
     struct err err = {0};
     struct tree *config;
+    int exists = r->bucket ? meta_bucket(r, r->bucket, NULL, &err) : 0;
+    int found = exists > 0 ? config_tree(r, r->bucket, "cors", &config, &err) : exists;
+    if (found < 0)
+        s3_fail(r, &err);
+    else if (!found)
+        forbid(r, "BUCKET",
+               exists ? "CORSResponse: CORS is not enabled for this bucket."
+                      : "CORSResponse: Bucket not found");
+    return found > 0 ? config : NULL;
+}
+
+void s3_preflight(struct s3_request *r)
+{
     const char *origin = exchange_header(r->x, "Origin"), *allowed;
     const char *method = exchange_header(r->x, "Access-Control-Request-Method");
     const char *headers = exchange_header(r->x, "Access-Control-Request-Headers");
-    if (!origin || !method) {
-        exchange_fail(r->x, "BadRequest", "%s",
-                      origin ? "Invalid Access-Control-Request-Method: null"
-                             : "Insufficient information. Origin request header needed.");
+    if (!origin) {
+        exchange_fail(r->x, "BadRequest",
+                      "Insufficient information. Origin request header needed.");
         return;
     }
-    if (check_question(r, method, headers) < 0)
+    struct tree *config = need_rules(r);
+    if (!config || check_question(r, method, headers) < 0)
         return;
-    int exists = r->bucket ? meta_bucket(r, r->bucket, NULL, &err) : 0;
-    int found = exists > 0 ? config_tree(r, r->bucket, "cors", &config, &err) : exists;
-    if (found < 0) {
-        s3_fail(r, &err);
-        return;
-    }
-    if (!found) {
-        forbid(r, exists ? "CORSResponse: CORS is not enabled for this bucket."
-                         : "CORSResponse: Bucket not found");
-        return;
-    }
     const struct tree *rule = find_rule(config, origin, method, headers, &allowed);
     if (!rule) {
-        forbid(r, "CORSResponse: This CORS request is not allowed. This is usually because the "
-                  "evalution of Origin, request method / Access-Control-Request-Method or "
-                  "Access-Control-Request-Headers are not whitelisted by the resource's CORS "
-                  "spec.");
+        forbid(r, r->key ? "OBJECT" : "BUCKET",
+               "CORSResponse: This CORS request is not allowed. This is usually because the "
+               "evalution of Origin, request method / Access-Control-Request-Method or "
+               "Access-Control-Request-Headers are not whitelisted by the resource's CORS "
+               "spec.");
         return;
     }
     reply_rule(r->x, rule, origin, allowed);
