@@ -136,10 +136,14 @@ class Case(unittest.TestCase):
 def object_files(folder):
     """The files of S3's objects and parts, and those that its rows name: the same, or something is wrong."""
     objects = os.path.join(folder, "s3", "objects")
-    database = sqlite3.connect(os.path.join(folder, "s3", "meta.db"))
-    rows = {file for table in ("objects", "history", "parts")
-            for file, in database.execute(f"SELECT file FROM {table} WHERE file>'0'")}
-    database.close()
+    with tempfile.TemporaryDirectory() as copy:  # a running cloud has the database for itself
+        for part in ("meta.db", "meta.db-wal"):
+            if os.path.exists(os.path.join(folder, "s3", part)):
+                shutil.copy(os.path.join(folder, "s3", part), copy)
+        database = sqlite3.connect(os.path.join(copy, "meta.db"))
+        rows = {file for table in ("objects", "history", "parts")
+                for file, in database.execute(f"SELECT file FROM {table} WHERE file>'0'")}
+        database.close()
     files = {os.path.relpath(os.path.join(at, name), objects) for at, _, names in os.walk(objects)
              for name in names}
     return files, rows

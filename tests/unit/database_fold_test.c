@@ -248,9 +248,8 @@ static void a_new_file_has_nothing_of_the_log_of_another(void **state)
 
 int main(void)
 {
-    hook.real = sqlite3_vfs_find(NULL);
+    hook.real = sqlite3_vfs_find(SUMS_BELOW);
     hook.vfs = *hook.real;
-    hook.vfs.zName = "hooked";
     hook.vfs.xOpen = open_hook;
     if (sqlite3_vfs_register(&hook.vfs, 1) != SQLITE_OK)
         return 1;

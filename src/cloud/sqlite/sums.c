@@ -142,7 +142,7 @@ static int sums_delete(sqlite3_vfs *vfs, const char *path, int sync)
 static struct file_system *make_file_system(void)
 {
     struct file_system *own = malloc(sizeof *own);
-    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
+    sqlite3_vfs *real = sqlite3_vfs_find(SUMS_BELOW);
     if (!own || !real) {
         free(own);
         return NULL;

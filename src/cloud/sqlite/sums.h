@@ -14,6 +14,10 @@
  * keeps the log's file (log_file.h). */
 
 #define SUMS_FILE_SYSTEM "ken-sums" /* for sqlite3_open_v2(), after sums_prepare() */
+/* What lies below: SQLite's file system for files that one process has for itself. It locks the
+ * whole file once, and keeps the log's index and its readers' locks in memory. With SQLite's usual
+ * one each read locks and unlocks a byte of a file, under a lock of the whole process. */
+#define SUMS_BELOW "unix-excl"
 enum { SUMS_BYTES = 4 };
 
 /* Make it known to SQLite; any number of times, from any thread. */
