@@ -77,29 +77,43 @@ struct signing {
     const unsigned char *key;
 };
 
+/* What is signed, once the canonical request is hashed. */
+static void put_string_to_sign(struct buf *out, const struct signing *signing,
+                               const char hash[SIGV4_HEX_BYTES])
+{
+    buf_puts(out, ALGORITHM "\n");
+    buf_puts(out, signing->amz_date);
+    buf_puts(out, "\n");
+    buf_append(out, signing->amz_date, strnlen(signing->amz_date, 8));
+    buf_puts(out, "/");
+    buf_puts(out, signing->scope.region);
+    buf_puts(out, "/");
+    buf_puts(out, signing->scope.service);
+    buf_puts(out, "/aws4_request\n");
+    buf_puts(out, hash);
+}
+
 static int sign(const struct signing *signing, char out[SIGV4_HEX_BYTES], struct arena *arena,
                 struct err *err)
 {
     struct buf text;
+    char hash[SIGV4_HEX_BYTES];
+    unsigned char mac[SIGV4_KEY_BYTES];
     buf_init(&text, SIGV4_MAX_CANONICAL_BYTES);
     int done = sigv4_canonical_request(signing->request, signing->scope.service,
                                        signing->signed_headers, arena, &text, err);
-    char hash[SIGV4_HEX_BYTES];
-    if (done == 0)
+    if (done == 0) {
         sigv4_hash(text.data, text.size, hash);
+        buf_clear(&text);
+        put_string_to_sign(&text, signing, hash);
+        done = text.failed ? err_set(err, ERR_TOO_BIG, "sign request: it is too long") : 0;
+    }
+    if (done == 0) {
+        sigv4_hmac(signing->key, SIGV4_KEY_BYTES, text.data, mac);
+        hex_encode(mac, sizeof mac, out);
+    }
     buf_finish(&text);
-    if (done < 0)
-        return -1;
-    const char *scope = scope_text(signing->amz_date, &signing->scope, arena);
-    const char *to_sign =
-        scope ? arena_printf(arena, ALGORITHM "\n%s\n%s\n%s", signing->amz_date, scope, hash)
-              : NULL;
-    if (!to_sign)
-        return err_set(err, ERR_TOO_BIG, "sign request: it is too long");
-    unsigned char mac[SIGV4_KEY_BYTES];
-    sigv4_hmac(signing->key, SIGV4_KEY_BYTES, to_sign, mac);
-    hex_encode(mac, sizeof mac, out);
-    return 0;
+    return done;
 }
 
 /* The same with the key derived here; `signing->key` is not read. */

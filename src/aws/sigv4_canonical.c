@@ -108,10 +108,13 @@ static void put_headers(struct buf *out, const struct pair *pairs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (i && strcmp(pairs[i].name, pairs[i - 1].name) == 0) {
-            buf_printf(out, ",%s", pairs[i].value);
-            continue;
+            buf_puts(out, ",");
+        } else {
+            buf_puts(out, i ? "\n" : "");
+            buf_puts(out, pairs[i].name);
+            buf_puts(out, ":");
         }
-        buf_printf(out, "%s%s:%s", i ? "\n" : "", pairs[i].name, pairs[i].value);
+        buf_puts(out, pairs[i].value);
     }
     if (count)
         buf_puts(out, "\n");
@@ -121,6 +124,8 @@ static void put_headers(struct buf *out, const struct pair *pairs, size_t count)
 static char *recode(struct arena *arena, const char *text, size_t size)
 {
     size_t length;
+    if (uri_is_plain(text, size))
+        return arena_copy(arena, text, size);
     char *plain = uri_decode(arena, text, size, 1, &length);
     return plain ? uri_encode(arena, plain, length, "") : NULL;
 }
@@ -159,8 +164,12 @@ static int put_query(struct buf *out, const char *query, struct arena *arena)
     if (!pairs || split_query(query, pairs, &count, arena) < 0)
         return -1;
     qsort(pairs, count, sizeof *pairs, compare_parameters);
-    for (size_t i = 0; i < count; i++)
-        buf_printf(out, "%s%s=%s", i ? "&" : "", pairs[i].name, pairs[i].value);
+    for (size_t i = 0; i < count; i++) {
+        buf_puts(out, i ? "&" : "");
+        buf_puts(out, pairs[i].name);
+        buf_puts(out, "=");
+        buf_puts(out, pairs[i].value);
+    }
     return 0;
 }
 
@@ -170,11 +179,15 @@ static int put_s3_path(struct buf *out, const char *path, struct arena *arena)
 {
     for (const char *at = path; *at;) {
         size_t size = strcspn(at, "/"), length;
-        char *plain = uri_decode(arena, at, size, 0, &length);
-        char *encoded = plain ? uri_encode(arena, plain, length, "") : NULL;
-        if (!encoded)
-            return -1;
-        buf_puts(out, encoded);
+        if (uri_is_plain(at, size)) {
+            buf_append(out, at, size);
+        } else {
+            char *plain = uri_decode(arena, at, size, 0, &length);
+            char *encoded = plain ? uri_encode(arena, plain, length, "") : NULL;
+            if (!encoded)
+                return -1;
+            buf_puts(out, encoded);
+        }
         at += size;
         if (*at == '/')
             buf_append(out, at++, 1);
@@ -228,7 +241,8 @@ int sigv4_canonical_request(const struct sigv4_request *request, const char *ser
     size_t count;
     struct pair *headers =
         sorted_headers(request->headers, request->header_count, signed_headers, arena, &count);
-    buf_printf(out, "%s\n", request->method);
+    buf_puts(out, request->method);
+    buf_puts(out, "\n");
     if (!headers || put_path(out, request->path, service, arena) < 0)
         return err_set(err, ERR_TOO_BIG, "sign request: its path or headers are too long");
     buf_puts(out, "\n");
@@ -236,7 +250,10 @@ int sigv4_canonical_request(const struct sigv4_request *request, const char *ser
         return err_set(err, ERR_TOO_BIG, "sign request: its query is too long");
     buf_puts(out, "\n");
     put_headers(out, headers, count);
-    buf_printf(out, "\n%s\n%s", signed_headers, request->payload_hash);
+    buf_puts(out, "\n");
+    buf_puts(out, signed_headers);
+    buf_puts(out, "\n");
+    buf_puts(out, request->payload_hash);
     if (out->failed)
         return err_set(err, ERR_TOO_BIG, "sign request: it is too long");
     return 0;

@@ -6,8 +6,16 @@
 
 static int is_unreserved(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           (c && strchr("-._~", c));
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+int uri_is_plain(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (!is_unreserved(text[i]))
+            return 0;
+    return 1;
 }
 
 char *uri_encode(struct arena *arena, const char *text, size_t size, const char *keep)

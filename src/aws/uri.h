@@ -7,6 +7,9 @@
 
 /* Percent encoding as AWS wants it: everything but A-Z a-z 0-9 - . _ ~ becomes %XX, upper case. */
 
+/* Nothing in it is encoded or has to be: encoding it gives the same again. */
+int uri_is_plain(const char *text, size_t size);
+
 /* Encode; bytes in `keep` ("/" for an object key in a path, "" for a query) stay as they are. NULL
  * when the arena is full. */
 char *uri_encode(struct arena *arena, const char *text, size_t size, const char *keep);

@@ -1,7 +1,8 @@
 #include "base/random.h"
 
+#include "base/hex.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -40,8 +41,12 @@ void random_uuid(char out[RANDOM_UUID_BYTES])
     random_bytes(b, sizeof b);
     b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    snprintf(out, RANDOM_UUID_BYTES,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-             b[15]);
+    char digits[2 * sizeof b + 1];
+    hex_encode(b, sizeof b, digits);
+    static const unsigned char ends[] = {8, 12, 16, 20, 32}; /* of the five groups, in digits */
+    for (size_t group = 0, from = 0; group < sizeof ends; from = ends[group++]) {
+        memcpy(out, digits + from, ends[group] - from);
+        out += ends[group] - from;
+        *out++ = group + 1 < sizeof ends ? '-' : 0;
+    }
 }

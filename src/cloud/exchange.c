@@ -52,21 +52,34 @@ char *exchange_decode(struct exchange *x, const char *text, size_t size, int plu
     return out && query_decode(out, plus_is_space) == 0 ? out : NULL;
 }
 
-/* Names are hardly ever encoded: those are compared as they stand. */
-static int has_name(struct exchange *x, const struct query_pair *pair, const char *name)
+/* Without those whose name cannot be decoded. */
+static int split_query(struct exchange *x)
 {
-    if (!memchr(pair->name, '%', pair->name_size) && !memchr(pair->name, '+', pair->name_size))
-        return strncmp(pair->name, name, pair->name_size) == 0 && !name[pair->name_size];
-    const char *decoded = exchange_decode(x, pair->name, pair->name_size, 1);
-    return decoded && strcmp(decoded, name) == 0;
+    size_t count = 1;
+    for (const char *at = x->query; *at; at++)
+        count += *at == '&';
+    x->parameters = arena_new(&x->arena, struct exchange_parameter, count);
+    if (!x->parameters)
+        return -1;
+    struct query_pair pair;
+    for (const char *at = x->query; query_next(&at, &pair);) {
+        const char *name = exchange_decode(x, pair.name, pair.name_size, 1);
+        if (name)
+            x->parameters[x->parameter_count++] =
+                (struct exchange_parameter){name, pair.value, pair.value_size};
+    }
+    return 0;
 }
 
 const char *exchange_query(struct exchange *x, const char *name)
 {
-    struct query_pair pair;
-    for (const char *at = x->query; query_next(&at, &pair);)
-        if (has_name(x, &pair, name))
-            return exchange_decode(x, pair.value, pair.value_size, 1);
+    if (!*x->query || (!x->parameters && split_query(x) < 0))
+        return NULL;
+    for (size_t i = 0; i < x->parameter_count; i++) {
+        const struct exchange_parameter *parameter = &x->parameters[i];
+        if (strcmp(parameter->name, name) == 0)
+            return exchange_decode(x, parameter->value, parameter->value_size, 1);
+    }
     return NULL;
 }
 

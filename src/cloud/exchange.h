@@ -31,11 +31,20 @@ struct body {
     unsigned char sha256[32]; /* of the decoded bytes */
 };
 
+/* Of the query. */
+struct exchange_parameter {
+    const char *name;  /* decoded */
+    const char *value; /* as on the wire, "" when there is no '=' */
+    size_t value_size;
+};
+
 struct exchange {
-    struct arena arena;                /* the exchange's lifetime */
-    const char *method;                /* "GET" */
-    const char *path;                  /* as on the wire: encoded, starts with '/' */
-    const char *query;                 /* as on the wire, without '?'; "" for none */
+    struct arena arena;                    /* the exchange's lifetime */
+    const char *method;                    /* "GET" */
+    const char *path;                      /* as on the wire: encoded, starts with '/' */
+    const char *query;                     /* as on the wire, without '?'; "" for none */
+    struct exchange_parameter *parameters; /* of the query; NULL until one is asked for */
+    size_t parameter_count;
     const struct http_header *headers; /* an aws-chunked body's trailers are behind them */
     size_t header_count;
     struct body body;

@@ -36,9 +36,9 @@ struct request *request_create(struct cloud *cloud, const char *uri)
     x->received_unix_ms = clock_unix_ms();
     x->received_ns = clock_monotonic_ns();
     random_uuid(x->request_id);
-    size_t path = strcspn(uri, "?");
-    x->path = arena_copy(&x->arena, uri, path);
-    x->query = arena_strdup(&x->arena, uri[path] ? uri + path + 1 : "");
+    const char *mark = strchr(uri, '?');
+    x->path = arena_copy(&x->arena, uri, mark ? (size_t)(mark - uri) : strlen(uri));
+    x->query = arena_strdup(&x->arena, mark ? mark + 1 : "");
     if (!x->path || !x->query) {
         request_destroy(request);
         return NULL;
@@ -80,11 +80,18 @@ static unsigned count_headers(const struct exchange *x, const char *name)
     return count;
 }
 
+static int is_token_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("-!#$%&'*+.^_`|~", c));
+}
+
 static int is_token(const char *name)
 {
-    static const char letters[] = "!#$%&'*+-.^_`|~0123456789"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    return *name && !name[strspn(name, letters)];
+    const char *end = name;
+    while (is_token_letter(*end))
+        end++;
+    return end > name && !*end;
 }
 
 /* libmicrohttpd joins a folded line to the header's name: "Transfer-Encodingchunked". */
