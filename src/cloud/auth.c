@@ -263,13 +263,18 @@ int auth_head_v2(struct auth *auth, struct exchange *x, struct identities *ident
                : 0;
 }
 
+int auth_hashes_body(const struct auth *auth)
+{
+    return auth->is_signed && (!auth->is_verified || auth->payload == AUTH_PAYLOAD_HASHED);
+}
+
 int auth_body(struct auth *auth, struct exchange *x)
 {
     char hash[SIGV4_HEX_BYTES];
+    if (!auth_hashes_body(auth))
+        return 0;
     hex_encode(x->body.sha256, sizeof x->body.sha256, hash);
     if (!auth->is_verified)
         return verify(auth, x, hash);
-    if (auth->payload == AUTH_PAYLOAD_HASHED && strcmp(hash, auth->payload_hash) != 0)
-        return fail(x, AUTH_WRONG_PAYLOAD);
-    return 0;
+    return strcmp(hash, auth->payload_hash) == 0 ? 0 : fail(x, AUTH_WRONG_PAYLOAD);
 }

@@ -52,7 +52,9 @@ int auth_parse(struct auth *auth, struct exchange *x);
 int auth_head(struct auth *auth, struct exchange *x, struct identities *identities);
 /* The same of S3's signature version 2 (auth_s3_v2.h). */
 int auth_head_v2(struct auth *auth, struct exchange *x, struct identities *identities);
-/* The rest, with the body's hash. -1: the answer is in the exchange. After 0 the request is who it
+/* After auth_head(): is the body's SHA-256 under the signature? */
+int auth_hashes_body(const struct auth *auth);
+/* The rest, with that hash. -1: the answer is in the exchange. After 0 the request is who it
  * claims to be. */
 int auth_body(struct auth *auth, struct exchange *x);
 

@@ -10,15 +10,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int body_init(struct body_receiver *body, const char *folder, size_t memory_limit_bytes,
-              size_t limit_bytes, struct err *err)
+void body_init(struct body_receiver *body, const char *folder, size_t memory_limit_bytes,
+               size_t limit_bytes)
 {
     *body = (struct body_receiver){.folder = folder,
                                    .memory_limit_bytes = memory_limit_bytes,
                                    .limit_bytes = limit_bytes,
-                                   .fd = -1,
-                                   .sha256 = EVP_MD_CTX_new()};
+                                   .fd = -1};
     buf_init(&body->memory, memory_limit_bytes);
+}
+
+int body_hash(struct body_receiver *body, struct err *err)
+{
+    body->sha256 = EVP_MD_CTX_new();
     if (!body->sha256 || EVP_DigestInit_ex(body->sha256, EVP_sha256(), NULL) != 1)
         return err_set(err, ERR_NO_MEMORY, "receive a body: out of memory");
     return 0;
@@ -65,7 +69,7 @@ int body_add(struct body_receiver *body, const void *data, size_t size, struct e
         return err_set(err, ERR_TOO_BIG, "the body is larger than %zu bytes", body->limit_bytes);
     if (body->fd < 0 && size > body->memory_limit_bytes - body->size && move_to_file(body, err) < 0)
         return -1;
-    if (EVP_DigestUpdate(body->sha256, data, size) != 1)
+    if (body->sha256 && EVP_DigestUpdate(body->sha256, data, size) != 1)
         return err_set(err, ERR_NO_MEMORY, "hash a body");
     body->size += size;
     if (body->fd >= 0)
@@ -77,7 +81,7 @@ int body_add(struct body_receiver *body, const void *data, size_t size, struct e
 
 int body_done(struct body_receiver *body, struct body *out, struct err *err)
 {
-    if (EVP_DigestFinal_ex(body->sha256, out->sha256, NULL) != 1)
+    if (body->sha256 && EVP_DigestFinal_ex(body->sha256, out->sha256, NULL) != 1)
         return err_set(err, ERR_NO_MEMORY, "hash a body");
     out->size = body->size;
     out->fd = body->fd;

@@ -28,7 +28,7 @@ struct body {
     const void *data;         /* in memory, with a 0 behind; NULL when in the file */
     size_t size;              /* bytes, decoded from aws-chunked */
     int fd;                   /* -1 when in memory */
-    unsigned char sha256[32]; /* of the decoded bytes */
+    unsigned char sha256[32]; /* of the decoded bytes, where the signature is over it */
 };
 
 /* Of the query. */

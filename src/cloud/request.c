@@ -196,7 +196,8 @@ static int start_body(struct request *request, struct err *err)
     size_t memory =
         service->memory_body_bytes ? service->memory_body_bytes : SERVICE_MEMORY_BODY_BYTES;
     size_t limit = service->max_body_bytes ? service->max_body_bytes : SERVICE_MAX_BODY_BYTES;
-    if (body_init(&request->body, request->cloud->spool_folder, memory, limit, err) < 0)
+    body_init(&request->body, request->cloud->spool_folder, memory, limit);
+    if (auth_hashes_body(auth) && body_hash(&request->body, err) < 0)
         return -1;
     if (auth->payload != AUTH_PAYLOAD_CHUNKED)
         return 0;

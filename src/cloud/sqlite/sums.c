@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cloud/sqlite/database.h"
 #include "cloud/sqlite/log_file.h"
+#include "cloud/sqlite/log_frame.h"
 
 #include <endian.h>
 #include <stdalign.h>
@@ -24,6 +25,11 @@ struct sums {
     const sqlite3_io_methods *real;
     const char *path;
     int has_sums, unsynced_bytes;
+};
+
+union layer {
+    struct sums sums;       /* of a database */
+    struct log_frame frame; /* of its log */
 };
 
 struct file_system {
@@ -117,9 +123,12 @@ static int sums_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int
 {
     const struct file_system *own = (const struct file_system *)vfs;
     int code = own->real->xOpen(own->real, path, file, flags, out);
+    void *behind = (char *)file + vfs->szOsFile - sizeof(union layer);
+    if (code == SQLITE_OK && flags & SQLITE_OPEN_WAL)
+        log_frame_join(file, behind);
     if (code != SQLITE_OK || !(flags & SQLITE_OPEN_MAIN_DB))
         return code;
-    struct sums *sums = (struct sums *)(void *)((char *)file + vfs->szOsFile - sizeof *sums);
+    struct sums *sums = behind;
     *sums = (struct sums){.methods = *file->pMethods, .real = file->pMethods, .path = path};
     sums->methods.xRead = sums_read;
     sums->methods.xWrite = sums_write;
@@ -147,13 +156,13 @@ static struct file_system *make_file_system(void)
         free(own);
         return NULL;
     }
-    size_t room = alignof(struct sums) - 1;
+    size_t room = alignof(union layer) - 1;
     *own = (struct file_system){.vfs = *real, .real = real};
     own->vfs.pNext = NULL;
     own->vfs.zName = SUMS_FILE_SYSTEM;
     own->vfs.xOpen = sums_open;
     own->vfs.xDelete = sums_delete;
-    own->vfs.szOsFile = (int)((((size_t)real->szOsFile + room) & ~room) + sizeof(struct sums));
+    own->vfs.szOsFile = (int)((((size_t)real->szOsFile + room) & ~room) + sizeof(union layer));
     return own;
 }
 
