@@ -318,6 +318,12 @@ class MessagesTest(clouds.Case):
                                 "ExpressionAttributeValues": {":p": s("a"), **more}},
                       VALIDATION, "Invalid KeyConditionExpression: The expression has redundant parentheses;")
 
+    def test_select_of_a_query_is_said_otherwise_than_of_a_scan(self):
+        text = "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
+        self.says("Scan", {"TableName": "hash", "Select": "SPECIFIC_ATTRIBUTES"}, VALIDATION, text)
+        self.says("Query", {"TableName": "hash", "Select": "SPECIFIC_ATTRIBUTES", "KeyConditionExpression": "pk = :p",
+                            "ExpressionAttributeValues": {":p": s("a")}}, VALIDATION, one(text))
+
     def test_bodies_may_be_compressed(self):
         body = json.dumps({"TableName": "hash", "Item": {"pk": s("gzip"), "a": s("x" * 20000)}}).encode()
         two = gzip.compress(body[:10]) + gzip.compress(body[10:])

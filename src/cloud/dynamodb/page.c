@@ -5,7 +5,7 @@
 /* What Query and Scan have in common before anything is read: parameters, the index, where to go
  * on. */
 
-static int read_select(struct request *r, struct page *page)
+static int read_select(struct request *r, struct page *page, int is_query)
 {
     static const char *const values[] = {
         "", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "SPECIFIC_ATTRIBUTES", "COUNT", NULL};
@@ -24,8 +24,9 @@ static int read_select(struct request *r, struct page *page)
                        values[page->select]);
     if (!page->expressions.has_projection && page->select == SELECT_SPECIFIC)
         return err_set(&r->err, ERR_INVALID,
-                       "Must specify the AttributesToGet or ProjectionExpression when choosing to "
-                       "get SPECIFIC_ATTRIBUTES");
+                       "%sMust specify the AttributesToGet or ProjectionExpression when choosing "
+                       "to get SPECIFIC_ATTRIBUTES",
+                       is_query ? "1 validation error detected: " : "");
     return 0;
 }
 
@@ -67,7 +68,9 @@ int page_begin(struct request *r, struct page *page, unsigned uses)
 
 int page_read(struct request *r, struct page *page, unsigned uses)
 {
-    return expressions_finish(r, r->body, uses, &page->expressions) < 0 ? -1 : read_select(r, page);
+    return expressions_finish(r, r->body, uses, &page->expressions) < 0
+               ? -1
+               : read_select(r, page, uses & USES_KEY_CONDITION);
 }
 
 static int find_index(struct request *r, struct page *page)
