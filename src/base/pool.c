@@ -1,6 +1,7 @@
 #include "base/pool.h"
 
 #include "base/clock.h"
+#include "base/runnable.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -121,7 +122,7 @@ struct pool *pool_create(size_t threads, struct err *err)
     }
     memset(pool, 0, bytes);
     pool->caller_processor = -1;
-    pool->load_fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    pool->load_fd = runnable_open();
     pool->online = sysconf(_SC_NPROCESSORS_ONLN);
     sched_getaffinity(0, sizeof pool->processors, &pool->processors);
     pthread_mutex_init(&pool->lock, NULL);
@@ -191,19 +192,10 @@ static void make_way(struct pool *pool)
     pool->caller_processor = processor;
 }
 
-/* Is there a processor that nobody uses? The kernel tells how many threads run or want to, the
- * caller among them: "0.20 0.18 0.12 1/80 11206". Where it does not, there may be one. */
+/* Is there a processor that nobody uses? Where the kernel does not tell, there may be one. */
 static int has_free_processor(const struct pool *pool)
 {
-    char text[128];
-    ssize_t size = pool->load_fd < 0 ? -1 : pread(pool->load_fd, text, sizeof text - 1, 0);
-    if (size <= 0)
-        return 1;
-    text[size] = 0;
-    char *slash = strchr(text, '/');
-    while (slash && slash > text && slash[-1] >= '0' && slash[-1] <= '9')
-        slash--;
-    return !slash || strtol(slash, NULL, 10) < pool->online;
+    return runnable_threads(pool->load_fd) < pool->online;
 }
 
 void pool_begin(struct pool *pool)

@@ -1,9 +1,12 @@
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/runnable.h"
 #include "cloud/lambda/private.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { TURN_LOOK_MS = 5 };
 
 struct pool *pool_find(struct manager *m, const struct function *function, int make)
 {
@@ -195,10 +198,30 @@ static void refuse_start(struct manager *m, struct job *job, const struct err *e
         outcome_refuse(job, 503, "ServiceException", "The function could not be started");
 }
 
+static size_t count_at_work(const struct pool *pool)
+{
+    return count_state(pool, INSTANCE_BUSY) + count_state(pool, INSTANCE_STARTING);
+}
+
+/* Instances that compute at the same time share the processors and their caches: each is late, and
+ * the work takes longer altogether. So where a function's own fill them, its next request waits for
+ * one to end, for a limited time. Where they wait for something else, a processor is free. */
+static int awaits_processor(struct manager *m, const struct pool *pool)
+{
+    if (!pool->queue || count_at_work(pool) <= m->processors)
+        return 0;
+    uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns - pool->queue->came_ns >= MANAGER_TURN_MS * 1000000ULL ||
+        runnable_threads(m->runnable_fd) <= (long)m->processors) /* with this one */
+        return 0;
+    manager_arm(m, now_ns + TURN_LOOK_MS * 1000000ULL);
+    return 1;
+}
+
 static void start_missing(struct manager *m, struct pool *pool)
 {
     size_t coming = count_state(pool, INSTANCE_STARTING) + count_state(pool, INSTANCE_SETTLING);
-    while (pool->queued > coming && make_room(m, pool)) {
+    while (pool->queued > coming && !awaits_processor(m, pool) && make_room(m, pool)) {
         struct err err = {0};
         if (!instance_start(m, pool, &err)) {
             log_line(LOG_WARN, "lambda: %s: %s", pool->key, err.message);
@@ -235,8 +258,8 @@ void pool_instance_failed(struct manager *m, struct pool *pool)
 void pool_pump(struct manager *m, struct pool *pool)
 {
     struct instance *idle;
-    while (pool->queue && count_group(m, pool, count_busy) < most_instances(m, pool) &&
-           (idle = find_idle(pool)))
+    while (pool->queue && !awaits_processor(m, pool) &&
+           count_group(m, pool, count_busy) < most_instances(m, pool) && (idle = find_idle(pool)))
         instance_give(m, idle, pool_pop(pool));
     if (pool->queue && pool->function)
         start_missing(m, pool);
@@ -272,6 +295,7 @@ void pool_take_job(struct manager *m, struct job *job)
         throttle(m, job);
         return;
     }
+    job->came_ns = clock_monotonic_ns();
     push(pool, job);
     manager_arm(m, job->give_up_ns);
     pool_pump(m, pool);

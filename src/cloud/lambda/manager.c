@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/runnable.h"
 #include "cloud/lambda/private.h"
 
 #include <errno.h>
@@ -254,6 +255,8 @@ static void manager_free(struct manager *m)
         close(m->epoll_fd);
     if (m->event_fd >= 0)
         close(m->event_fd);
+    if (m->runnable_fd >= 0)
+        close(m->runnable_fd);
     pthread_mutex_destroy(&m->lock);
     pthread_cond_destroy(&m->chosen);
     free_options(&m->options);
@@ -305,6 +308,8 @@ struct manager *manager_create(const struct manager_options *options, struct err
         return NULL;
     }
     m->epoll_fd = m->event_fd = -1;
+    m->processors = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+    m->runnable_fd = runnable_open();
     m->messages_end = &m->messages;
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->chosen, NULL);

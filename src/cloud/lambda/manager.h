@@ -28,6 +28,7 @@ enum {
     MANAGER_UNRESERVED_INSTANCES = 100, /* so many of them no function reserves for itself */
     MANAGER_DEFAULT_IDLE_MS = 300000,   /* an idle instance ends after this */
     MANAGER_DEFAULT_QUEUE_MS = 3000,    /* a request waits this long for an instance */
+    MANAGER_TURN_MS = 250,              /* or so long, at most, for a processor (dispatch.c) */
     MANAGER_DEFAULT_INIT_MS = 10000,    /* start to the first request for work */
     MANAGER_DRAIN_MS = 5000,            /* what requests have left when the cloud stops */
     MANAGER_MAX_QUEUE = 1000,           /* waiting requests of one function */

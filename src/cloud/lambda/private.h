@@ -27,6 +27,7 @@ struct job { /* a request */
     int is_event;
     lambda_done *done;
     void *context;
+    uint64_t came_ns;
     uint64_t give_up_ns; /* when it stops waiting for an instance; 0: never */
     uint64_t begun_ns;   /* handed to an instance */
 };
@@ -97,6 +98,8 @@ struct manager {
     struct runtime_api *api;
     struct undertaker *undertaker;
     struct sandbox *sandbox;
+    size_t processors; /* of the machine */
+    int runnable_fd;   /* base/runnable.h */
 
     pthread_mutex_t lock; /* what other threads touch: from here ... */
     pthread_cond_t chosen;
