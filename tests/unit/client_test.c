@@ -364,15 +364,15 @@ static void runtime_events_need_an_id(void **state)
     struct fixture *f = *state;
     char api[64];
     struct runtime_event event;
-    START(
-        f, OK("{}"),
-        {"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a/../b\r\nContent-Length: 2\r\n\r\n{}",
-         0, CLOSE},
-        STATUS("500", ""),
-        {"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: a-1\r\n"
-         "Lambda-Runtime-Deadline-Ms: 5\r\nContent-Length: 2\r\n\r\n{}",
-         0, CLOSE},
-        STATUS("202", ""), STATUS("413", ""), STATUS("202", ""));
+    START(f, OK("{}"),
+          {"HTTP/1.1 200 OK\r\nConnection: close\r\nLambda-Runtime-Aws-Request-Id: a/../b\r\n"
+           "Content-Length: 2\r\n\r\n{}",
+           0, CLOSE},
+          STATUS("500", ""),
+          {"HTTP/1.1 200 OK\r\nConnection: close\r\nLambda-Runtime-Aws-Request-Id: a-1\r\n"
+           "Lambda-Runtime-Deadline-Ms: 5\r\nContent-Length: 2\r\n\r\n{}",
+           0, CLOSE},
+          STATUS("202", ""), STATUS("413", ""), STATUS("202", ""));
     snprintf(api, sizeof api, "127.0.0.1:%d", f->server.port);
     struct runtime *runtime = runtime_create(api, &f->err);
     assert_non_null(runtime);
