@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/runnable.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
