@@ -1,27 +1,17 @@
 #ifndef CLOUD_FRONT_PARTS_H
 #define CLOUD_FRONT_PARTS_H
 
+#include "cloud/door.h"
 #include "cloud/front.h"
-#include "cloud/listen.h"
 #include "cloud/traffic.h"
-#include "cloud/watch.h"
 
 #include <microhttpd.h>
 
-/* The parts of the front: front.c (ports, threads, life) and visit.c (the way of one request from
- * libmicrohttpd to its service and back). */
+/* The parts of the front: front.c (life), door.c (ports, threads) and visit.c (the way of one
+ * request from libmicrohttpd to its service and back). */
 
 /* While what was asked is answered, the functions that work on it may still ask. */
 enum closing { OPEN_FOR_ALL, OPEN_FOR_FUNCTIONS, OPEN_FOR_NONE };
-
-/* A port. */
-struct door {
-    const struct certificate *certificate; /* NULL: plain HTTP */
-    struct MHD_Daemon *daemon;
-    struct watch *watch;
-    int listen_fd; /* -1: none, or the daemon's */
-    char endpoint[LISTEN_ENDPOINT_BYTES];
-};
 
 enum { PUBLIC_DOOR, INNER_DOOR, DOORS };
 
@@ -34,8 +24,8 @@ struct front {
     int closing;        /* enum closing; atomic */
 };
 
-/* visit.c: what libmicrohttpd calls, with the front, or the connection's door, as context. */
-void visit_connection(void *door, struct MHD_Connection *connection, void **watched,
+/* visit.c: what libmicrohttpd calls, with the front, or the connection's lane, as context. */
+void visit_connection(void *lane, struct MHD_Connection *connection, void **watched,
                       enum MHD_ConnectionNotificationCode code);
 /* The request line: the only place where libmicrohttpd tells it undecoded. */
 void *visit_uri(void *front, const char *uri, struct MHD_Connection *connection);

@@ -23,15 +23,16 @@ static struct watched *watched_of(struct MHD_Connection *connection)
 void visit_connection(void *context, struct MHD_Connection *connection, void **watched,
                       enum MHD_ConnectionNotificationCode code)
 {
-    struct door *door = context;
+    struct lane *lane = context;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        watch_remove(door->watch, *watched);
+        watch_remove(lane->door->watch, *watched);
         *watched = NULL;
+        __atomic_add_fetch(&lane->ended, 1, __ATOMIC_RELAXED);
         return;
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *watched = info ? watch_add(door->watch, info->connect_fd) : NULL;
+    *watched = info ? watch_add(lane->door->watch, info->connect_fd) : NULL;
 }
 
 /* -- from the request's thread to the network's -- */
