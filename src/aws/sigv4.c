@@ -1,12 +1,12 @@
 #include "aws/sigv4.h"
 
 #include "aws/sigv4_canonical.h"
+#include "aws/sigv4_hmac.h"
 #include "aws/sigv4_keys.h"
 #include "aws/uri.h"
 #include "base/hex.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 void sigv4_hash(const void *data, size_t size, char out[SIGV4_HEX_BYTES])
 {
     unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    EVP_Digest(size ? data : "", size, digest, NULL, EVP_sha256(), NULL);
+    EVP_Digest(size ? data : "", size, digest, NULL, sigv4_sha256(), NULL);
     hex_encode(digest, SIGV4_KEY_BYTES, out);
 }
 
@@ -44,7 +44,7 @@ int sigv4_hash_file(int fd, uint64_t from, size_t size, char out[SIGV4_HEX_BYTES
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {
+    if (!context || EVP_DigestInit_ex(context, sigv4_sha256(), NULL) != 1) {
         EVP_MD_CTX_free(context);
         return err_set(err, ERR_NO_MEMORY, "hash body: out of memory");
     }

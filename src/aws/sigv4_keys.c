@@ -1,18 +1,11 @@
 #include "aws/sigv4_keys.h"
 
+#include "aws/sigv4_hmac.h"
+
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <stdio.h>
 #include <string.h>
-
-void sigv4_hmac(const void *key, size_t key_bytes, const char *text,
-                unsigned char out[SIGV4_KEY_BYTES])
-{
-    unsigned int size = SIGV4_KEY_BYTES;
-    HMAC(EVP_sha256(), key, (int)key_bytes, (const unsigned char *)text, strlen(text), out, &size);
-}
 
 static int derive(const struct sigv4_origin *origin, unsigned char out[SIGV4_KEY_BYTES],
                   struct err *err)

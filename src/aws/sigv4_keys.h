@@ -41,8 +41,4 @@ int sigv4_keys_find(struct sigv4_keys *keys, const struct sigv4_origin *origin,
 void sigv4_keys_keep(struct sigv4_keys *keys, const struct sigv4_origin *origin,
                      const unsigned char key[SIGV4_KEY_BYTES]);
 
-/* HMAC-SHA-256 of a text. */
-void sigv4_hmac(const void *key, size_t key_bytes, const char *text,
-                unsigned char out[SIGV4_KEY_BYTES]);
-
 #endif

@@ -1,5 +1,6 @@
 #include "cloud/body.h"
 
+#include "aws/sigv4_hmac.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ void body_init(struct body_receiver *body, const char *folder, size_t memory_lim
 int body_hash(struct body_receiver *body, struct err *err)
 {
     body->sha256 = EVP_MD_CTX_new();
-    if (!body->sha256 || EVP_DigestInit_ex(body->sha256, EVP_sha256(), NULL) != 1)
+    if (!body->sha256 || EVP_DigestInit_ex(body->sha256, sigv4_sha256(), NULL) != 1)
         return err_set(err, ERR_NO_MEMORY, "receive a body: out of memory");
     return 0;
 }

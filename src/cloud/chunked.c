@@ -1,5 +1,6 @@
 #include "cloud/chunked.h"
 
+#include "aws/sigv4_hmac.h"
 #include "base/hex.h"
 
 #include <openssl/evp.h>
@@ -76,7 +77,7 @@ static int read_head(struct chunked *c, struct err *err)
             strlen(rest + 1 + strlen(SIGNATURE_FIELD)) != SIGV4_HEX_BYTES - 1)
             return malformed(err, "a chunk's signature is missing");
         memcpy(c->signature, rest + 1 + strlen(SIGNATURE_FIELD), SIGV4_HEX_BYTES);
-        if (EVP_DigestInit_ex(c->sha256, EVP_sha256(), NULL) != 1)
+        if (EVP_DigestInit_ex(c->sha256, sigv4_sha256(), NULL) != 1)
             return err_set(err, ERR_NO_MEMORY, "read chunks: hash");
     }
     c->chunk_left = size;

@@ -1,5 +1,5 @@
 #include "cloud/lambda/download.h"
-#include "aws/sigv4_keys.h"
+#include "aws/sigv4_hmac.h"
 #include "base/hex.h"
 #include "cloud/lambda/service.h"
 
