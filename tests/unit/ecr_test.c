@@ -8,7 +8,8 @@
 
 #include <cmocka.h>
 
-#define DIGEST "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DIGITS "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DIGEST "sha256:" DIGITS
 #define IMAGE "application/vnd.oci.image.manifest.v1+json"
 #define INDEX "application/vnd.oci.image.index.v1+json"
 #define DESCRIPTOR "{\"digest\":\"" DIGEST "\",\"size\":7}"
@@ -28,6 +29,9 @@ static void names_tags_and_digests_have_their_form(void **state)
     assert_false(ecr_is_tag(".hidden"));
     assert_false(ecr_is_tag("a/b"));
     assert_true(ecr_is_digest(DIGEST));
+    assert_true(ecr_is_digest("sha512:" DIGITS DIGITS));
+    assert_false(ecr_is_digest("sha512:" DIGITS));
+    assert_false(ecr_is_digest(DIGEST DIGITS));
     assert_false(ecr_is_digest("sha256:aaaa"));
     assert_false(
         ecr_is_digest("sha256:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));

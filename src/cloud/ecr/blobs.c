@@ -1,5 +1,4 @@
 #include "base/file.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "cloud/ecr/ecr.h"
@@ -20,7 +19,7 @@ enum { CHUNK_BYTES = 1024 * 1024 };
 
 int ecr_blob_path(const struct ecr *ecr, const char *digest, char out[PATH_MAX])
 {
-    const char *hex = digest + strlen("sha256:");
+    const char *hex = ecr_digest_digits(digest);
     int size = snprintf(out, PATH_MAX, "%s/blobs/%.2s/%s", ecr->folder, hex, hex);
     return size < PATH_MAX ? 0 : -1;
 }
@@ -34,9 +33,9 @@ static int is_id(const char *id)
 static int upload_path(const struct ecr *ecr, const struct ecr_upload *upload, char out[PATH_MAX])
 {
     char owner[ECR_DIGEST_BYTES];
-    ecr_digest(upload->repository, strlen(upload->repository), owner);
+    ecr_digest("", upload->repository, strlen(upload->repository), owner);
     int size = snprintf(out, PATH_MAX, "%s/uploads/%s.%.16s", ecr->folder, upload->id,
-                        owner + strlen("sha256:"));
+                        ecr_digest_digits(owner));
     return is_id(upload->id) && size < PATH_MAX ? 0 : -1;
 }
 
@@ -121,22 +120,23 @@ int ecr_upload_add(struct ecr *ecr, const struct ecr_upload *upload, int64_t fro
     return result;
 }
 
-static int digest_file(int fd, char out[ECR_DIGEST_BYTES], size_t *size, struct err *err)
+/* By the algorithm of `like`. */
+static int digest_file(int fd, const char *like, char out[ECR_DIGEST_BYTES], size_t *size,
+                       struct err *err)
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     char *chunk = malloc(CHUNK_BYTES);
     ssize_t got = -1;
     *size = 0;
-    if (context && chunk && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1)
+    if (context && chunk && EVP_DigestInit_ex(context, ecr_digest_method(like), NULL) == 1)
         while ((got = pread(fd, chunk, CHUNK_BYTES, (off_t)*size)) > 0) {
             EVP_DigestUpdate(context, chunk, (size_t)got);
             *size += (size_t)got;
         }
     if (got == 0) {
         EVP_DigestFinal_ex(context, hash, NULL);
-        memcpy(out, "sha256:", 7);
-        hex_encode(hash, 32, out + 7);
+        ecr_digest_write(like, hash, out);
     }
     EVP_MD_CTX_free(context);
     free(chunk);
@@ -152,7 +152,7 @@ int ecr_blob_open(const struct ecr *ecr, const char *digest, struct err *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return err_set_errno(err, "open a blob");
-    int result = digest_file(fd, is, &size, err);
+    int result = digest_file(fd, digest, is, &size, err);
     if (result == 0 && strcmp(is, digest) != 0)
         result = err_set(err, ERR_CORRUPT, "open blob %s: it is damaged", digest);
     if (result == 0)
@@ -185,7 +185,7 @@ int ecr_upload_end(struct ecr *ecr, const struct ecr_upload *upload, const char 
     if (fd < 0)
         return -1;
     flock(fd, LOCK_EX);
-    int result = digest_file(fd, is, &size, err);
+    int result = digest_file(fd, digest, is, &size, err);
     if (result == 0 && strcmp(is, digest) != 0)
         result = err_set(err, ERR_INVALID, "the bytes that came are %s, not %s", is, digest);
     pthread_mutex_lock(&ecr->files);
@@ -221,7 +221,7 @@ void ecr_upload_drop(struct ecr *ecr, const struct ecr_upload *upload)
 
 /* Digests by their hexadecimal text, sorted. */
 struct digests {
-    char (*hex)[65];
+    char (*hex)[ECR_DIGEST_BYTES];
     size_t count, capacity;
     int failed;
 };
@@ -239,7 +239,7 @@ static void take(void *context, const char *digest)
         all->hex = bigger;
         all->capacity = capacity;
     }
-    snprintf(all->hex[all->count++], sizeof *all->hex, "%.64s", digest + strlen("sha256:"));
+    snprintf(all->hex[all->count++], sizeof *all->hex, "%.135s", ecr_digest_digits(digest));
 }
 
 static int by_text(const void *a, const void *b)

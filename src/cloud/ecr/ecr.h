@@ -5,13 +5,14 @@
 #include "cloud/sqlite/database.h"
 
 #include <limits.h>
+#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdint.h>
 
 /* ECR inside: repositories of container images. Two ways in: AWS's JSON protocol (api.c) and the
  * OCI distribution API (oci.c) below /v2/, which podman, skopeo and docker speak.
  *
- * A blob is a plain file DIR/ecr/blobs/ab/abcdef.. named by its SHA-256; a row for each repository
+ * A blob is a plain file DIR/ecr/blobs/ab/abcdef.. named by its digest; a row for each repository
  * that has it makes it visible there. Manifests are small and lie in DIR/ecr/ecr.sqlite with their
  * tags. A blob's file is complete, checked and on the disk before its row is written; a file whose
  * last row is gone is removed; what a crash leaves is removed at the next start. */
@@ -28,7 +29,9 @@ enum {
     ECR_MAX_MANIFEST_BYTES = 4 * 1024 * 1024,
     ECR_MAX_LAYERS = 4200, /* AWS's limit for an image */
     ECR_MAX_LIST = 1000,
-    ECR_DIGEST_BYTES = 72, /* "sha256:" and 64 hex digits, and a 0 */
+    ECR_MAX_HOMES = 100,
+    ECR_MAX_PUSHED_TAGS = 100, /* that one manifest is put under at once */
+    ECR_DIGEST_BYTES = 136,    /* "sha512:" and 128 hex digits, and a 0 */
     ECR_MEMORY_BODY_BYTES = 512 * 1024,
     ECR_TOKEN_S = 12 * 3600,
     ECR_UPLOAD_AGE_S = 24 * 3600, /* an upload nobody goes on with */
@@ -41,9 +44,14 @@ enum {
 /* "team/app-1": lower case, as AWS allows. */
 int ecr_is_name(const char *text);
 int ecr_is_tag(const char *text);
-/* "sha256:" and 64 small hex digits. */
+/* "sha256:" and 64 small hex digits, or "sha512:" and 128. */
 int ecr_is_digest(const char *text);
-void ecr_digest(const void *data, size_t size, char out[ECR_DIGEST_BYTES]);
+/* Behind the algorithm of what is a digest. Those of two algorithms have different lengths. */
+const char *ecr_digest_digits(const char *digest);
+/* By the algorithm of the digest `like`; SHA-256 where it is none. */
+const EVP_MD *ecr_digest_method(const char *like);
+void ecr_digest_write(const char *like, const unsigned char *hash, char out[ECR_DIGEST_BYTES]);
+void ecr_digest(const char *like, const void *data, size_t size, char out[ECR_DIGEST_BYTES]);
 
 /* -- blobs.c: the files -- */
 
@@ -110,6 +118,12 @@ int ecr_link_blob(struct ecr *ecr, const char *repository, const char *digest, s
                   struct err *err) MUST_USE;
 int ecr_find_blob(struct ecr *ecr, const char *repository, const char *digest, size_t *size,
                   struct err *err) MUST_USE; /* ERR_NOT_FOUND */
+/* Calls `take` for repositories that have the blob, ECR_MAX_HOMES at most, until it returns
+ * non-zero.
+ */
+typedef int ecr_take_home(void *context, const char *repository);
+int ecr_each_home(struct ecr *ecr, const char *digest, ecr_take_home *take, void *context,
+                  struct err *err) MUST_USE;
 int ecr_unlink_blob(struct ecr *ecr, const char *repository, const char *digest,
                     struct err *err) MUST_USE; /* ERR_NOT_FOUND; ERR_BUSY when an image has it */
 /* Calls `take` for each digest that any repository has. */
@@ -126,13 +140,13 @@ struct ecr_manifest {
     const char *annotations;   /* JSON; NULL: none */
     size_t layers_bytes;       /* of config and layers together */
     int64_t pushed_ms;
-    const char *const *blobs; /* digests it names, ended by NULL; only for putting */
+    const char *const *blobs; /* digests that must be here, ended by NULL; only for putting */
 };
 
-/* With `tag` (NULL: none) pointing to it. ERR_EXISTS when the tag points elsewhere and the
- * repository is immutable. `*was_there` tells whether manifest and tag were so before. */
+/* With `tags`, ended by NULL, pointing to it, all or none. ERR_EXISTS when one points elsewhere and
+ * the repository is immutable. `*was_there` tells whether manifest and tags were so before. */
 int ecr_put_manifest(struct ecr *ecr, const char *repository, const struct ecr_manifest *manifest,
-                     const char *tag, int *was_there, struct err *err) MUST_USE;
+                     const char *const *tags, int *was_there, struct err *err) MUST_USE;
 /* `reference` is a tag or a digest. With `arena` content and texts are filled too. ERR_NOT_FOUND.
  */
 int ecr_get_manifest(struct ecr *ecr, const char *repository, const char *reference,
@@ -158,7 +172,9 @@ int ecr_read_manifest(const char *media_type, const void *data, size_t size, str
 /* Puts a manifest whose blobs and children the repository has. Fills `out->digest`. ERR_INVALID,
  * ERR_NOT_FOUND for what is missing, ERR_EXISTS for an immutable tag. */
 struct ecr_push {
-    const char *repository, *media_type, *reference; /* a tag or a digest; NULL: none */
+    const char *repository, *media_type;
+    const char *digest;      /* that it must have; NULL: its SHA-256 */
+    const char *const *tags; /* ended by NULL */
     const void *data;
     size_t size;
 };

@@ -14,9 +14,11 @@ enum {
     ECR_MAX_URI = 2048,
 };
 
-/* "HOST/repository:tag" or "HOST/repository@sha256:..", taken apart. */
+/* "HOST/repository:tag" or "HOST/repository@sha256:..", taken apart. No tag is longer than a
+ * digest.
+ */
 struct ecr_uri {
-    char host[256], repository[ECR_MAX_NAME + 1], reference[ECR_MAX_TAG + 1];
+    char host[256], repository[ECR_MAX_NAME + 1], reference[ECR_DIGEST_BYTES];
 };
 /* ERR_INVALID for what is none. */
 int ecr_read_uri(const char *text, struct ecr_uri *out, struct err *err) MUST_USE;

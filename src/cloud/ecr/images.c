@@ -44,11 +44,18 @@ int on_put_image(struct api_call *call)
     int was_there = 0;
     const char *manifest = api_text(call, "imageManifest"), *tag = api_text(call, "imageTag"),
                *digest = api_text(call, "imageDigest");
+    char is[ECR_DIGEST_BYTES];
     if (!manifest)
         return api_fail(call, INVALID, "Invalid parameter at 'imageManifest'");
+    ecr_digest(digest ? digest : "", manifest, strlen(manifest), is);
+    if (digest && strcmp(digest, is) != 0)
+        return api_fail(call, "ImageDigestDoesNotMatchException",
+                        "The specified image digest does not match the digest that Amazon ECR "
+                        "calculated for the image");
     const struct ecr_push push = {.repository = call->repository,
                                   .media_type = api_text(call, "imageManifestMediaType"),
-                                  .reference = tag ? tag : digest,
+                                  .digest = digest,
+                                  .tags = (const char *const[]){tag, NULL},
                                   .data = manifest,
                                   .size = strlen(manifest)};
     if (ecr_push(call->ecr, &push, &call->x->arena, &m, &was_there, &call->err) < 0)

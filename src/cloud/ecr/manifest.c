@@ -43,7 +43,21 @@ static const char *take_descriptor(const json_t *descriptor, struct arena *arena
     return arena_strdup(arena, digest);
 }
 
-/* `first` (NULL: none) and a list of descriptors. */
+/* A layer that may not be distributed lies where its links say, and need not be here:
+ * https://github.com/opencontainers/image-spec/blob/main/layer.md#non-distributable-layers */
+static int is_elsewhere(const json_t *layer)
+{
+    static const char *const prefixes[] = {
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar"};
+    const char *type = json_string_value(json_object_get(layer, "mediaType"));
+    for (size_t i = 0; type && i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(type, prefixes[i], strlen(prefixes[i])) == 0)
+            return json_array_size(json_object_get(layer, "urls")) > 0;
+    return 0;
+}
+
+/* `first` (NULL: none) and a list of descriptors, without those of what is elsewhere. */
 static int take_all(const json_t *first, const json_t *list, struct arena *arena,
                     const char *const **out, size_t *bytes)
 {
@@ -53,9 +67,16 @@ static int take_all(const json_t *first, const json_t *list, struct arena *arena
         return -1;
     if (first && !(digests[used++] = take_descriptor(first, arena, bytes)))
         return -1;
-    for (size_t i = 0; i < count; i++)
-        if (!(digests[used++] = take_descriptor(json_array_get(list, i), arena, bytes)))
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = json_array_get(list, i);
+        size_t ignored = 0;
+        int elsewhere = is_elsewhere(one);
+        const char *digest = take_descriptor(one, arena, elsewhere ? &ignored : bytes);
+        if (!digest)
             return -1;
+        if (!elsewhere)
+            digests[used++] = digest;
+    }
     *out = digests;
     return 0;
 }
@@ -143,17 +164,17 @@ int ecr_push(struct ecr *ecr, const struct ecr_push *push, struct arena *arena,
              struct ecr_manifest *out, int *was_there, struct err *err)
 {
     const char *const *children;
-    const char *tag = push->reference && !strchr(push->reference, ':') ? push->reference : NULL;
     if (ecr_read_manifest(push->media_type, push->data, push->size, arena, out, &children, err) < 0)
         return -1;
-    ecr_digest(push->data, push->size, out->digest);
+    ecr_digest(push->digest ? push->digest : "", push->data, push->size, out->digest);
     out->pushed_ms = clock_unix_ms();
-    if (push->reference && !tag && strcmp(push->reference, out->digest) != 0)
-        return err_set(err, ERR_INVALID, "the manifest is %s, not %.80s", out->digest,
-                       push->reference);
-    if (tag && !ecr_is_tag(tag))
-        return err_set(err, ERR_INVALID, "%.80s is no tag", tag);
+    if (push->digest && strcmp(push->digest, out->digest) != 0)
+        return err_set(err, ERR_INVALID, "the manifest is %s, not %.140s", out->digest,
+                       push->digest);
+    for (const char *const *tag = push->tags; *tag; tag++)
+        if (!ecr_is_tag(*tag))
+            return err_set(err, ERR_INVALID, "%.80s is no tag", *tag);
     if (find_parts(ecr, push, out, children, err) < 0)
         return -1;
-    return ecr_put_manifest(ecr, push->repository, out, tag, was_there, err);
+    return ecr_put_manifest(ecr, push->repository, out, push->tags, was_there, err);
 }

@@ -2,7 +2,7 @@
 
 #include "base/hex.h"
 
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -39,16 +39,50 @@ int ecr_is_tag(const char *text)
            strspn(text, TAG_START ".-") == size;
 }
 
-int ecr_is_digest(const char *text)
+static const struct {
+    const char *prefix; /* PREFIX_BYTES long */
+    size_t digits;
+    const EVP_MD *(*method)(void);
+} algorithms[] = {{"sha256:", 64, EVP_sha256}, {"sha512:", 128, EVP_sha512}};
+
+enum { PREFIX_BYTES = 7, ALGORITHM_COUNT = sizeof algorithms / sizeof *algorithms };
+
+/* The first where `digest` is of none. */
+static size_t algorithm_of(const char *digest)
 {
-    return strlen(text) == ECR_DIGEST_BYTES - 1 && strncmp(text, "sha256:", 7) == 0 &&
-           strspn(text + 7, "0123456789abcdef") == 64;
+    size_t i = ALGORITHM_COUNT - 1;
+    while (i && strncmp(digest, algorithms[i].prefix, PREFIX_BYTES) != 0)
+        i--;
+    return i;
 }
 
-void ecr_digest(const void *data, size_t size, char out[ECR_DIGEST_BYTES])
+int ecr_is_digest(const char *text)
 {
-    unsigned char hash[SHA256_DIGEST_LENGTH];
-    SHA256(data, size, hash);
-    memcpy(out, "sha256:", 7);
-    hex_encode(hash, sizeof hash, out + 7);
+    size_t i = algorithm_of(text), size = PREFIX_BYTES + algorithms[i].digits;
+    return strlen(text) == size && strncmp(text, algorithms[i].prefix, PREFIX_BYTES) == 0 &&
+           strspn(text + PREFIX_BYTES, "0123456789abcdef") == algorithms[i].digits;
+}
+
+const char *ecr_digest_digits(const char *digest)
+{
+    return digest + PREFIX_BYTES;
+}
+
+const EVP_MD *ecr_digest_method(const char *like)
+{
+    return algorithms[algorithm_of(like)].method();
+}
+
+void ecr_digest_write(const char *like, const unsigned char *hash, char out[ECR_DIGEST_BYTES])
+{
+    size_t i = algorithm_of(like);
+    memcpy(out, algorithms[i].prefix, PREFIX_BYTES);
+    hex_encode(hash, algorithms[i].digits / 2, out + PREFIX_BYTES);
+}
+
+void ecr_digest(const char *like, const void *data, size_t size, char out[ECR_DIGEST_BYTES])
+{
+    unsigned char hash[EVP_MAX_MD_SIZE] = {0};
+    EVP_Digest(data, size, hash, NULL, ecr_digest_method(like), NULL);
+    ecr_digest_write(like, hash, out);
 }

@@ -2,6 +2,7 @@
 #include "cloud/errors.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,18 +105,62 @@ static const char *code_of(const struct err *err)
                : "MANIFEST_INVALID";
 }
 
+/* The tags that the manifest is put under: its reference, or those of "?tag=" beside a digest. -1:
+ * answered. */
+static int read_tags(struct oci_call *call, const char *tags[ECR_MAX_PUSHED_TAGS + 1])
+{
+    size_t count = 0;
+    int is_digest = ecr_is_digest(call->reference);
+    if (!is_digest)
+        tags[count++] = call->reference;
+    exchange_query(call->x, "tag"); /* splits the query */
+    for (size_t i = 0; i < call->x->parameter_count; i++) {
+        const struct exchange_parameter *p = &call->x->parameters[i];
+        if (strcmp(p->name, "tag") != 0)
+            continue;
+        const char *tag = exchange_decode(call->x, p->value, p->value_size, 1);
+        if (count == ECR_MAX_PUSHED_TAGS) {
+            oci_fail(call, 414, "TAG_INVALID", "There are more than 100 tags.");
+            return -1;
+        }
+        if (!is_digest || !tag || !ecr_is_tag(tag)) {
+            oci_fail(call, 400, "TAG_INVALID",
+                     is_digest ? "A tag has up to 128 letters, digits and any of \"._-\"."
+                               : "Tags come along with a digest only.");
+            return -1;
+        }
+        tags[count++] = tag;
+    }
+    tags[count] = NULL;
+    return 0;
+}
+
+static void reply_tags(struct oci_call *call, const char *const *tags)
+{
+    size_t size = 1, used = 0;
+    for (const char *const *tag = tags; *tag; tag++)
+        size += strlen(*tag) + 2;
+    char *text = arena_new(&call->x->arena, char, size);
+    for (; text && *tags; tags++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", *tags);
+    if (used)
+        exchange_reply_header(call->x, "OCI-Tag", text);
+}
+
 static void put_manifest(struct oci_call *call)
 {
     struct ecr_manifest manifest;
-    int was_there;
+    const char *tags[ECR_MAX_PUSHED_TAGS + 1];
+    int was_there, is_digest = ecr_is_digest(call->reference);
     const char *data = exchange_body(call->x, &call->err);
+    if (oci_allowed(call, "ecr:PutImage") < 0 || read_tags(call, tags) < 0)
+        return;
     struct ecr_push push = {.repository = call->repository,
                             .media_type = exchange_header(call->x, "Content-Type"),
-                            .reference = call->reference,
+                            .digest = is_digest ? call->reference : NULL,
+                            .tags = tags,
                             .data = data,
                             .size = call->x->body.size};
-    if (oci_allowed(call, "ecr:PutImage") < 0)
-        return;
     if (!data ||
         ecr_push(call->ecr, &push, &call->x->arena, &manifest, &was_there, &call->err) < 0) {
         oci_fail_err(call, code_of(&call->err));
@@ -123,6 +168,8 @@ static void put_manifest(struct oci_call *call)
     }
     if (manifest.subject)
         oci_reply_header(call, "OCI-Subject", "%s", manifest.subject);
+    if (is_digest)
+        reply_tags(call, tags);
     oci_reply_header(call, "Location", "/v2/%s/manifests/%s", call->repository, manifest.digest);
     oci_reply_header(call, "Docker-Content-Digest", "%s", manifest.digest);
     exchange_respond(call->x, 201, NULL, NULL, 0);
@@ -254,7 +301,7 @@ static void handle_referrers(struct oci_call *call)
     if (!oci_is_method(call, "GET"))
         oci_no_method(call);
     else if (!ecr_is_digest(call->reference))
-        oci_fail(call, 400, "DIGEST_INVALID", "Referrers are of a digest.");
+        oci_fail(call, 400, "DIGEST_INVALID", OCI_NO_DIGEST);
     else if (oci_allowed(call, "ecr:BatchGetImage") == 0) {
         if (ecr_list_images(call->ecr, call->repository, 0, take_referrer, &r, &call->err) < 0) {
             oci_fail_err(call, "NAME_UNKNOWN");

@@ -15,6 +15,8 @@ struct oci_call {
 void oci_handle_blob(struct oci_call *call);
 void oci_handle_upload(struct oci_call *call);
 
+#define OCI_NO_DIGEST "A digest is sha256: and 64 hexadecimal digits, or sha512: and 128."
+
 /* Answers, with the distribution API's codes. */
 void oci_fail(struct oci_call *call, int status, const char *code, const char *message);
 /* What went wrong below, with the code for what was looked for. */

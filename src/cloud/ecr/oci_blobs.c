@@ -3,6 +3,7 @@
 #include "cloud/errors.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ static void get_blob(struct oci_call *call)
     if (oci_allowed(call, "ecr:GetDownloadUrlForLayer") < 0)
         return;
     if (!ecr_is_digest(call->reference)) {
-        oci_fail(call, 400, "DIGEST_INVALID", "A blob is named sha256: and 64 hexadecimal digits.");
+        oci_fail(call, 400, "DIGEST_INVALID", OCI_NO_DIGEST);
         return;
     }
     if (ecr_find_blob(call->ecr, call->repository, call->reference, &size, &call->err) < 0) {
@@ -129,8 +130,7 @@ static void end_upload(struct oci_call *call, const char *id, int64_t from, cons
 {
     const struct ecr_upload upload = {call->repository, id};
     if (!ecr_is_digest(digest)) {
-        oci_fail(call, 400, "DIGEST_INVALID",
-                 "The digest must be sha256: and 64 hexadecimal digits.");
+        oci_fail(call, 400, "DIGEST_INVALID", OCI_NO_DIGEST);
         return;
     }
     if (ecr_upload_add(call->ecr, &upload, from, &call->x->body, &call->err) < 0 ||
@@ -144,16 +144,38 @@ static void end_upload(struct oci_call *call, const char *id, int64_t from, cons
     reply_blob(call, digest);
 }
 
+/* A repository that the signer may pull from. */
+struct home {
+    struct oci_call *call;
+    char name[ECR_MAX_NAME + 1];
+};
+
+static int take_home(void *context, const char *repository)
+{
+    struct home *home = context;
+    struct oci_call *call = home->call;
+    struct err ignored;
+    const struct access_question question = {.action = "ecr:GetDownloadUrlForLayer",
+                                             .resource = ecr_arn(call->ecr, call->x, repository)};
+    if (exchange_may(call->x, &question, &ignored) < 0)
+        return 0;
+    snprintf(home->name, sizeof home->name, "%s", repository);
+    return 1;
+}
+
+/* Without "from" it comes from wherever the signer may pull it. */
 static int mount_blob(struct oci_call *call)
 {
     const char *digest = exchange_query(call->x, "mount"), *from = exchange_query(call->x, "from");
+    struct home home = {.call = call};
     struct err ignored;
-    if (!digest || !from || !ecr_is_digest(digest) || !ecr_is_name(from))
+    if (!digest || !ecr_is_digest(digest) || (from && !ecr_is_name(from)))
         return 0;
-    const struct access_question question = {.action = "ecr:GetDownloadUrlForLayer",
-                                             .resource = ecr_arn(call->ecr, call->x, from)};
-    if (exchange_may(call->x, &question, &ignored) < 0 ||
-        ecr_mount(call->ecr, from, call->repository, digest, &ignored) < 0)
+    if (from)
+        take_home(&home, from);
+    else if (ecr_each_home(call->ecr, digest, take_home, &home, &ignored) < 0)
+        return 0;
+    if (!*home.name || ecr_mount(call->ecr, home.name, call->repository, digest, &ignored) < 0)
         return 0;
     reply_blob(call, digest);
     return 1;

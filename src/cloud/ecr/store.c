@@ -288,6 +288,26 @@ int ecr_find_blob(struct ecr *ecr, const char *repository, const char *digest, s
     return found == 1 ? 0 : -1;
 }
 
+int ecr_each_home(struct ecr *ecr, const char *digest, ecr_take_home *take, void *context,
+                  struct err *err)
+{
+    struct connection *c = database_read_begin(ecr->database, err);
+    sqlite3_stmt *row = c ? ecr_prepare(c, "SELECT repository FROM blobs WHERE digest=? LIMIT ?",
+                                        TEXTS(digest), err)
+                          : NULL;
+    int step = SQLITE_ERROR;
+    if (row)
+        sqlite3_bind_int(row, 2, ECR_MAX_HOMES);
+    while (row && (step = sqlite3_step(row)) == SQLITE_ROW &&
+           !take(context, (const char *)sqlite3_column_text(row, 0)))
+        continue;
+    if (row && step != SQLITE_ROW && step != SQLITE_DONE)
+        connection_fail(c, "find a blob", err);
+    connection_reset(row);
+    database_read_end(ecr->database, c);
+    return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
+}
+
 static int unlink_blob(struct connection *c, void *context, struct err *err)
 {
     const struct blob_job *job = context;

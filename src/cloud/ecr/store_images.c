@@ -8,6 +8,7 @@
 struct manifest_job {
     const char *repository, *tag, *digest;
     const struct ecr_manifest *manifest;
+    const char *const *tags;
     int *was_there;
 };
 
@@ -28,11 +29,12 @@ static int find_tag(struct connection *c, const char *repository, const char *ta
     return failed ? -1 : 0;
 }
 
-static int put_tag(struct connection *c, const struct manifest_job *job, struct err *err)
+static int put_tag(struct connection *c, const struct manifest_job *job, const char *tag,
+                   struct err *err)
 {
     char had[ECR_DIGEST_BYTES];
     int64_t immutable = 0;
-    if (find_tag(c, job->repository, job->tag, had, err) < 0 ||
+    if (find_tag(c, job->repository, tag, had, err) < 0 ||
         ecr_number(c, "SELECT immutable FROM repositories WHERE name=?", TEXTS(job->repository),
                    &immutable, err) < 0)
         return -1;
@@ -43,9 +45,9 @@ static int put_tag(struct connection *c, const struct manifest_job *job, struct 
         return err_set(err, ERR_EXISTS,
                        "The image tag '%s' already exists in the '%s' repository and cannot be "
                        "overwritten because the repository is immutable.",
-                       job->tag, job->repository);
+                       tag, job->repository);
     return ecr_run(c, "INSERT OR REPLACE INTO tags VALUES(?, ?, ?)",
-                   TEXTS(job->repository, job->tag, job->manifest->digest), err);
+                   TEXTS(job->repository, tag, job->manifest->digest), err);
 }
 
 static int put_uses(struct connection *c, const struct manifest_job *job, struct err *err)
@@ -90,14 +92,17 @@ static int put_manifest(struct connection *c, void *context, struct err *err)
     *job->was_there = found == 1;
     if (found < 0 || (found == 0 && insert_manifest(c, job, err) < 0))
         return -1;
-    return job->tag ? put_tag(c, job, err) : 0;
+    for (const char *const *tag = job->tags; *tag; tag++)
+        if (put_tag(c, job, *tag, err) < 0)
+            return -1;
+    return 0;
 }
 
 int ecr_put_manifest(struct ecr *ecr, const char *repository, const struct ecr_manifest *manifest,
-                     const char *tag, int *was_there, struct err *err)
+                     const char *const *tags, int *was_there, struct err *err)
 {
     struct manifest_job job = {
-        .repository = repository, .manifest = manifest, .tag = tag, .was_there = was_there};
+        .repository = repository, .manifest = manifest, .tags = tags, .was_there = was_there};
     return database_write(ecr->database, put_manifest, &job, err);
 }
 
