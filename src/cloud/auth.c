@@ -121,6 +121,7 @@ static int find_identity(struct auth *auth, struct exchange *x, struct identitie
         return -1;
     }
     x->identity.arn = auth->secret.arn;
+    x->identity.role_arn = *auth->secret.role_arn ? auth->secret.role_arn : NULL;
     x->identity.is_administrator = auth->secret.is_administrator;
     x->identity.issued_unix_ms = auth->secret.issued_unix_ms;
     x->region = auth->claim.region;

@@ -18,6 +18,7 @@ struct identity {
     const char *access_key_id; /* NULL: an anonymous request (only where the service allows it) */
     const char *account_id;    /* 12 digits */
     const char *arn;           /* "arn:aws:iam::000000000000:user/ada" */
+    const char *role_arn;      /* of a function: the role that it was given; NULL: no function */
     int is_administrator;      /* the account's root, whom no policy binds */
     int64_t issued_unix_ms;    /* when temporary credentials were; 0: the key is no such */
 };

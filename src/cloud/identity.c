@@ -13,7 +13,8 @@
 
 struct issued {
     struct identity_credentials credentials; /* of a user: without a token */
-    char arn[IDENTITY_ARN_BYTES];
+    char arn[IDENTITY_ARN_BYTES], role_arn[IDENTITY_ARN_BYTES];
+    char of[IDENTITY_KEY_BYTES];
     int64_t issued_unix_ms, expires_unix_ms; /* 0: not a temporary one; never */
 };
 
@@ -132,13 +133,16 @@ static int add_issued(struct identities *identities, const struct issued *fresh,
     return result;
 }
 
-int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
-                   struct identity_credentials *out, struct err *err)
+int identity_issue_as(struct identities *identities, const struct identity_order *order,
+                      struct identity_credentials *out, struct err *err)
 {
     enum { ID_LETTERS = 16, SECRET_LETTERS = 40, TOKEN_LETTERS = 64 };
     struct issued fresh = {.issued_unix_ms = clock_unix_ms()};
-    fresh.expires_unix_ms = lifetime_ms ? fresh.issued_unix_ms + lifetime_ms : 0;
-    if (copy_text(fresh.arn, sizeof fresh.arn, arn) < 0)
+    fresh.expires_unix_ms = order->lifetime_ms ? fresh.issued_unix_ms + order->lifetime_ms : 0;
+    if (copy_text(fresh.arn, sizeof fresh.arn, order->arn) < 0 ||
+        copy_text(fresh.role_arn, sizeof fresh.role_arn, order->role_arn ? order->role_arn : "") <
+            0 ||
+        copy_text(fresh.of, sizeof fresh.of, order->of ? order->of : "") < 0)
         return err_set(err, ERR_TOO_BIG, "issue credentials: the ARN is too long");
     memcpy(fresh.credentials.access_key_id, "ASIA", 4);
     random_text(fresh.credentials.access_key_id + 4, ID_LETTERS, RANDOM_UPPER);
@@ -149,6 +153,13 @@ int identity_issue(struct identities *identities, const char *arn, int64_t lifet
         *out = fresh.credentials;
     OPENSSL_cleanse(&fresh, sizeof fresh);
     return result;
+}
+
+int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
+                   struct identity_credentials *out, struct err *err)
+{
+    const struct identity_order order = {.arn = arn, .lifetime_ms = lifetime_ms};
+    return identity_issue_as(identities, &order, out, err);
 }
 
 int identity_add_user(struct identities *identities, const char *arn, const char *access_key_id,
@@ -182,6 +193,19 @@ void identity_revoke(struct identities *identities, const char *access_key_id)
     pthread_mutex_unlock(&identities->lock);
 }
 
+void identity_end_sessions(struct identities *identities, const char *arn)
+{
+    size_t size = strlen(arn);
+    pthread_mutex_lock(&identities->lock);
+    for (size_t i = identities->count; i-- > 0;) {
+        struct issued *t = &identities->issued[i];
+        if (t->expires_unix_ms && strncmp(t->arn, arn, size) == 0 &&
+            (!t->arn[size] || t->arn[size] == '/'))
+            remove_issued(identities, t);
+    }
+    pthread_mutex_unlock(&identities->lock);
+}
+
 static int same_secret(const char *a, const char *b)
 {
     size_t size = strlen(a);
@@ -207,8 +231,23 @@ static int find_locked(struct identities *identities, const char *access_key_id,
         return err_set(err, ERR_DENIED, "access key %s: wrong session token", access_key_id);
     memcpy(out->secret_access_key, t->credentials.secret_access_key, IDENTITY_KEY_BYTES);
     memcpy(out->arn, t->arn, IDENTITY_ARN_BYTES);
+    memcpy(out->role_arn, t->role_arn, IDENTITY_ARN_BYTES);
+    memcpy(out->of, t->of, IDENTITY_KEY_BYTES);
     out->is_administrator = strcmp(t->arn, identities->arn) == 0;
     out->issued_unix_ms = t->issued_unix_ms;
+    return 0;
+}
+
+/* What shares another key's rights lasts as long as that one, and is as old. */
+static int share_locked(struct identities *identities, struct identity_secret *out, struct err *err)
+{
+    int is_roots = strcmp(out->of, identities->access_key_id) == 0;
+    const struct issued *other = is_roots ? NULL : find_issued(identities, out->of);
+    if (!is_roots && !other)
+        return err_set(err, ERR_NOT_FOUND, "access key %s: no longer there", out->of);
+    if (other && has_expired(other, clock_unix_ms()))
+        return err_set(err, ERR_TIMEOUT, "access key %s: expired", out->of);
+    out->issued_unix_ms = other ? other->issued_unix_ms : 0;
     return 0;
 }
 
@@ -220,11 +259,14 @@ int identity_find(struct identities *identities, const char *access_key_id,
             return err_set(err, ERR_DENIED, "access key %s: has no session token", access_key_id);
         memcpy(out->secret_access_key, identities->secret_access_key, IDENTITY_KEY_BYTES);
         memcpy(out->arn, identities->arn, IDENTITY_ARN_BYTES);
+        *out->role_arn = *out->of = 0;
         out->is_administrator = 1;
         return 0;
     }
     pthread_mutex_lock(&identities->lock);
     int result = find_locked(identities, access_key_id, session_token, out, err);
+    if (result == 0 && *out->of)
+        result = share_locked(identities, out, err);
     pthread_mutex_unlock(&identities->lock);
     return result;
 }
@@ -234,7 +276,11 @@ int identity_enter(struct exchange *x, const char *access_key_id,
 {
     x->identity.access_key_id = arena_strdup(&x->arena, access_key_id);
     x->identity.arn = arena_strdup(&x->arena, secret->arn);
+    x->identity.role_arn = *secret->role_arn ? arena_strdup(&x->arena, secret->role_arn) : NULL;
     x->identity.is_administrator = secret->is_administrator;
     x->identity.issued_unix_ms = secret->issued_unix_ms;
-    return x->identity.access_key_id && x->identity.arn ? 0 : -1;
+    return x->identity.access_key_id && x->identity.arn &&
+                   (x->identity.role_arn || !*secret->role_arn)
+               ? 0
+               : -1;
 }

@@ -34,12 +34,23 @@ struct identity_credentials {
  * `lifetime_ms` has passed (0: until revoked). */
 int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
                    struct identity_credentials *out, struct err *err) MUST_USE;
+/* The same, for who asks for more. */
+struct identity_order {
+    const char *arn;
+    int64_t lifetime_ms;
+    const char *role_arn; /* the role that a service acts in, path and all; NULL: none does */
+    const char *of;       /* the key whose rights and end these share; NULL: none */
+};
+int identity_issue_as(struct identities *identities, const struct identity_order *order,
+                      struct identity_credentials *out, struct err *err) MUST_USE;
 /* A key of a user, which has no session token. */
 int identity_add_user(struct identities *identities, const char *arn, const char *access_key_id,
                       const char *secret_access_key, struct err *err) MUST_USE;
 /* All keys of users, before they are told anew. */
 void identity_forget_users(struct identities *identities);
 void identity_revoke(struct identities *identities, const char *access_key_id);
+/* Temporary credentials that have an end and act as `arn`, or as it with a '/' and more. */
+void identity_end_sessions(struct identities *identities, const char *arn);
 
 /* Who the administrator is; the texts are borrowed. */
 struct identity;
@@ -49,7 +60,8 @@ void identity_administrator(const struct identities *identities, struct identity
  * an unknown key id, ERR_DENIED for a wrong or missing token, ERR_TIMEOUT when expired. */
 struct identity_secret {
     char secret_access_key[IDENTITY_KEY_BYTES];
-    char arn[IDENTITY_ARN_BYTES];
+    char arn[IDENTITY_ARN_BYTES], role_arn[IDENTITY_ARN_BYTES]; /* the latter "" for none */
+    char of[IDENTITY_KEY_BYTES];                                /* "" for no other's */
     int is_administrator;
     int64_t issued_unix_ms; /* of temporary credentials; else 0 */
 };

@@ -303,16 +303,16 @@ class Access(Base):
                       ({"DateLessThan": {"aws:TokenIssueTime": "2020-01-01T00:00:00Z"}}, "neither")]
         key = self.user("conditioned")
         keys = self.client_of("sts", key).get_session_token()["Credentials"]
-        clients = {"user": self.client_of("iam", key), "session": self.client_of("iam", keys)}
+        clients = {"user": self.client_of("s3", key), "session": self.client_of("s3", keys)}
         for condition, let in conditions:
             self.iam.put_user_policy(UserName="conditioned", PolicyName="p", PolicyDocument=document(
-                statement("iam:ListRoles", Condition=condition)))
+                statement("s3:ListAllMyBuckets", Condition=condition)))
             for name, client in clients.items():
                 with self.subTest(condition=condition, who=name):
                     if let in (name, "both"):
-                        client.list_roles()
+                        client.list_buckets()
                     else:
-                        self.refused("AccessDenied", client.list_roles)
+                        self.refused("AccessDenied", client.list_buckets)
 
     def test_a_role_is_handed_on_only_by_who_may(self):
         code = io.BytesIO()

@@ -297,7 +297,9 @@ class LambdaTest(clouds.Case):
 
     def test_the_function_reaches_the_cloud_with_keys_of_its_own(self):
         self.other("iam", "create_role", RoleName="keyed", AssumeRolePolicyDocument=json.dumps(
-            {"Version": "2012-10-17", "Statement": []}))
+            {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": {"Service": "lambda.amazonaws.com"}}]}))
         self.create("keys", Role="arn:aws:iam::000000000000:role/keyed")
         answer = {name: self.invoke("keys", "env " + name)[0] for name in (
             "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",

@@ -68,11 +68,11 @@ void logs_put(struct logs *logs, const char *group, const char *stream, int64_t 
     pthread_mutex_unlock(&lock);
 }
 
-int identity_issue(struct identities *identities, const char *arn, int64_t lifetime_ms,
-                   struct identity_credentials *out, struct err *err)
+int identity_issue_as(struct identities *identities, const struct identity_order *order,
+                      struct identity_credentials *out, struct err *err)
 {
-    (void)identities, (void)lifetime_ms, (void)err;
-    assert_memory_equal(arn, "arn:aws:sts::000000000000:assumed-role/r/", 40);
+    (void)identities, (void)err;
+    assert_memory_equal(order->arn, "arn:aws:sts::000000000000:assumed-role/r/", 40);
     strcpy(out->access_key_id, "ASIATEST");
     strcpy(out->secret_access_key, "secret");
     strcpy(out->session_token, "token");

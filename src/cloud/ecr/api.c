@@ -74,8 +74,11 @@ static int get_token(struct api_call *call)
     struct identity_credentials keys;
     char plain[2 * IDENTITY_TOKEN_BYTES + 8];
     unsigned char token[sizeof plain * 2];
-    if (identity_issue(call->ecr->cloud->identities, call->x->identity.arn, ECR_TOKEN_S * 1000ll,
-                       &keys, &call->err) < 0)
+    const struct identity_order order = {.arn = call->x->identity.arn,
+                                         .role_arn = call->x->identity.role_arn,
+                                         .of = call->x->identity.access_key_id,
+                                         .lifetime_ms = ECR_TOKEN_S * 1000ll};
+    if (identity_issue_as(call->ecr->cloud->identities, &order, &keys, &call->err) < 0)
         return -1;
     int size = snprintf(plain, sizeof plain, "AWS:%s.%s", keys.access_key_id, keys.session_token);
     EVP_EncodeBlock(token, (const unsigned char *)plain, size);

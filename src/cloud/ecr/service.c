@@ -54,7 +54,7 @@ static int find_signer(struct ecr *ecr, struct exchange *x)
     const char *id = password + strlen("AWS:");
     int result = identity_find(ecr->cloud->identities, id, token, &secret, &err);
     if (result == 0)
-        result = identity_enter(x, id, &secret);
+        result = identity_enter(x, *secret.of ? secret.of : id, &secret);
     OPENSSL_cleanse(password, sizeof password);
     OPENSSL_cleanse(&secret, sizeof secret);
     return result;

@@ -1,5 +1,6 @@
 #include "cloud/form.h"
 #include "cloud/iam/iam.h"
+#include "cloud/identity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,28 @@ static int list(struct iam_call *call)
 
 /* -- removing, renaming -- */
 
+/* Whoever is called so next is somebody else. */
+static void end_sessions(struct iam_call *call)
+{
+    struct identities *identities = call->iam->cloud->identities;
+    const char *name = iam_text(call->entity, "Name"), *id;
+    json_t *session;
+    if (call->kind == &iam_role) {
+        const char *arn = arena_printf(&call->x->arena, "arn:aws:sts::%s:assumed-role/%s",
+                                       call->iam->cloud->account_id, name);
+        if (arn)
+            identity_end_sessions(identities, arn);
+    }
+    if (call->kind != &iam_user)
+        return;
+    identity_end_sessions(identities, iam_text(call->entity, "Arn"));
+    json_object_foreach(call->iam->sessions, id, session)
+    {
+        if (strcmp(iam_text(session, "user"), name) == 0)
+            identity_revoke(identities, id);
+    }
+}
+
 static int delete (struct iam_call *call)
 {
     if (iam_find(call) < 0)
@@ -201,6 +224,7 @@ static int delete (struct iam_call *call)
     if (*iam_text(e, "role") || (call->kind == &iam_role && iam_count_profiles(call->state, name)))
         return iam_refuse(call, "DeleteConflict",
                           "Cannot delete entity, must remove roles from instance profile first.");
+    end_sessions(call);
     return json_object_del(iam_members(call, call->kind->member), name);
 }
 
@@ -221,6 +245,7 @@ static int rename_entity(struct iam_call *call)
     if (strcasecmp(name, old) != 0 && iam_look_up(all, name))
         return refuse_name(call, name);
     json_t *entity = json_incref(call->entity);
+    end_sessions(call);
     json_object_del(all, old);
     json_object_set_new(all, name, entity);
     json_object_set_new(entity, "Name", json_string(name));

@@ -22,8 +22,10 @@ struct asking {
     const char *name;             /* of user or role; NULL: nobody, or root */
     const char *session;          /* NULL for users */
     const char *role_arn;         /* of a session; as if its role had no path when unknown */
+    const char *home_region;      /* the cloud's */
     const char *user_id;          /* NULL when the entity is unknown */
     const json_t *kept;           /* what iam.h has of the session */
+    int is_distrustful;           /* the role does not trust the service that acts in it */
     int is_federated, is_of_root; /* a federated user, whose rights are a user's or the root's */
     char current_time[TIME_BYTES], epoch_time[TIME_BYTES];
     char issue_time[TIME_BYTES]; /* of a session's credentials; "" for other keys */
@@ -125,7 +127,11 @@ static void read_session(struct asking *a, const char *role, const json_t *roles
     a->name = arena_copy(arena, role, length);
     a->session = role + length + (role[length] != 0);
     a->entity = a->name ? json_object_get(roles, a->name) : NULL;
+    const char *given = a->x->identity.role_arn; /* of another path or account: another role */
+    if (a->entity && given && strcmp(given, iam_text(a->entity, "Arn")) != 0)
+        a->entity = NULL;
     a->role_arn = a->entity ? iam_text(a->entity, "Arn")
+                  : given   ? given
                             : arena_printf(arena, "arn:aws:iam::%s:role/%s",
                                            a->x->identity.account_id, a->name ? a->name : "");
     if (a->entity)
@@ -164,6 +170,39 @@ static void read_arn(struct asking *a, const json_t *state)
         read_user(a, name + 1, json_object_get(state, "users"));
 }
 
+/* What a role's trust may ask of the service that acts in it. */
+static const char *function_value(void *context, const char *key, size_t index)
+{
+    const struct asking *a = context;
+    if (!index && strcasecmp(key, "aws:SourceAccount") == 0)
+        return a->x->identity.account_id;
+    if (!index && strcasecmp(key, "aws:SourceArn") == 0)
+        return arena_printf(&a->x->arena, "arn:aws:lambda:%s:%s:function:%s", a->home_region,
+                            a->x->identity.account_id, a->session);
+    return NULL;
+}
+
+/* A function is a role only as long as the role lets it be. */
+static void check_trust(struct asking *a)
+{
+    struct err err;
+    const struct policy_request request = {.action = "sts:AssumeRole",
+                                           .resource = iam_text(a->entity, "Arn"),
+                                           .service = "lambda.amazonaws.com",
+                                           .account_id = a->x->identity.account_id,
+                                           .value = function_value,
+                                           .context = a};
+    json_t *trust =
+        policy_parse(iam_text(a->entity, "AssumeRolePolicyDocument"), POLICY_OF_TRUST, &err);
+    a->is_distrustful =
+        !trust || policy_evaluate(trust, POLICY_OF_TRUST, &request) != POLICY_ALLOWS;
+    json_decref(trust);
+    if (!a->is_distrustful)
+        return;
+    a->entity = NULL;
+    a->role_arn = "";
+}
+
 static void write_time(int64_t unix_ms, char out[TIME_BYTES])
 {
     char time[CLOCK_TEXT_BYTES];
@@ -179,7 +218,10 @@ static void read_asking(struct asking *a, struct exchange *x, const struct iam *
     if (x->identity.issued_unix_ms)
         write_time(x->identity.issued_unix_ms, a->issue_time);
     snprintf(a->epoch_time, sizeof a->epoch_time, "%lld", (long long)(x->received_unix_ms / 1000));
+    a->home_region = iam->cloud->region;
     read_arn(a, iam->state);
+    if (a->entity && x->identity.role_arn)
+        check_trust(a);
 }
 
 static struct policy_request make_request(struct asking *a, const struct access_question *question)
@@ -358,12 +400,14 @@ static int explain(const struct asking *a, const struct access_question *questio
     const char *silent = "identity-based policy";
     if (v->identity == POLICY_ALLOWS)
         silent = v->boundary == POLICY_SILENT ? "permissions boundary" : "session policy";
+    const char *since = "";
+    if (!a->entity && a->session)
+        since = a->is_distrustful ? "its role does not trust lambda.amazonaws.com, so "
+                                  : "its role does not exist, so ";
     return err_set(why, ERR_DENIED,
                    "User: %.160s is not authorized to perform: %.64s on resource: %.160s because "
                    "%sno %s allows the %.64s action",
-                   who, question->action, question->resource,
-                   !a->entity && a->session ? "its role does not exist, so " : "", silent,
-                   question->action);
+                   who, question->action, question->resource, since, silent, question->action);
 }
 
 int iam_judge(void *self, struct exchange *x, const struct access_question *question,

@@ -196,9 +196,15 @@ static int authorize(struct iam_call *call)
     pthread_mutex_lock(&call->iam->lock);
     const char *resource = resource_of(call);
     pthread_mutex_unlock(&call->iam->lock);
-    if (call->x->identity.arn && strstr(call->x->identity.arn, ":federated-user/"))
+    const struct identity *who = &call->x->identity;
+    if (who->arn && strstr(who->arn, ":federated-user/"))
         return iam_refuse(call, "AccessDenied",
                           "Cannot call IAM operations with federated user credentials");
+    /* GetSessionToken's, without MFA:
+     * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html */
+    if (who->issued_unix_ms && !strstr(who->arn, ":assumed-role/"))
+        return iam_refuse(call, "InvalidClientTokenId",
+                          "The security token included in the request is invalid");
     return action && resource ? exchange_authorize(call->x, action, resource) : -1;
 }
 

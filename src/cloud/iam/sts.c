@@ -145,6 +145,10 @@ static long role_seconds(struct iam_call *call, const json_t *role)
     long most = (long)json_integer_value(json_object_get(role, "MaxSessionDuration"));
     long seconds = iam_get_number(call, "DurationSeconds", IAM_MIN_SESSION_S, IAM_MAX_SESSION_S,
                                   IAM_DEFAULT_SESSION_S);
+    if (seconds > IAM_DEFAULT_SESSION_S && strstr(call->x->identity.arn, ":assumed-role/"))
+        return iam_refuse(call, "ValidationError",
+                          "The requested DurationSeconds exceeds the 1 hour session limit for "
+                          "roles assumed by role chaining.");
     if (seconds <= most)
         return seconds;
     return iam_refuse(call, "ValidationError",

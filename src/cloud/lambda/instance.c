@@ -75,7 +75,8 @@ static int issue_keys(struct manager *m, struct instance *instance,
         return 0;
     snprintf(arn, sizeof arn, "arn:aws:sts::%s:assumed-role/%s/%s", m->options.account_id,
              role ? role + 1 : "function", instance->function->name);
-    if (identity_issue(m->options.identities, arn, 0, keys, err) < 0)
+    const struct identity_order order = {.arn = arn, .role_arn = instance->function->role};
+    if (identity_issue_as(m->options.identities, &order, keys, err) < 0)
         return err_wrap(err, "start function: make its keys");
     snprintf(instance->access_key_id, sizeof instance->access_key_id, "%s", keys->access_key_id);
     return 0;
