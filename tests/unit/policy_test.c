@@ -21,6 +21,7 @@ static const char *value_of(void *context, const char *key, size_t index)
         {"s3:prefix", "home/ada/x"},
         {"aws:SecureTransport", "false"},
         {"star", "*"},
+        {"nan", "nan"},
         {"many", "a", "b"},
         {"aws:PrincipalArn", "arn:aws:iam::000000000000:user/team/ada"},
     };
@@ -131,7 +132,11 @@ static void wildcards_match_as_a_shells(void **state)
     assert_false(policy_matches("a*c", "abd", 0));
     assert_false(policy_matches("abc", "ABC", 0));
     assert_true(policy_matches("s3:get*", "s3:GetObject", 1));
-    assert_false(policy_matches("*", "control \x01 byte", 0));
+    assert_true(policy_matches("*", "control \x01 byte", 0));
+    assert_true(policy_matches("a\x01?", "a\x01\x02", 0));
+    assert_false(policy_matches("a\x01", "ab", 0));
+    assert_true(policy_matches("*", "no UTF-8: \xff\xfe", 0));
+    assert_false(policy_matches("a", "\xff", 0));
 }
 
 static void actions_and_resources_select(void **state)
@@ -256,6 +261,40 @@ static void conditions_compare_numbers_dates_and_addresses(void **state)
     assert_false(holds("{\"IpAddress\":{\"aws:SourceIp\":\"::/0\"}}"));
     assert_true(holds("{\"ArnLike\":{\"aws:PrincipalArn\":\"arn:aws:iam::*:user/team/*\"}}"));
     assert_false(holds("{\"ArnLike\":{\"aws:PrincipalArn\":\"arn:aws:*:user/team/ada\"}}"));
+    assert_true(
+        holds("{\"ArnLike\":{\"aws:PrincipalArn\":\"arn:aws:iam::*:user/*/${aws:username}\"}}"));
+    assert_false(
+        holds("{\"ArnLike\":{\"aws:PrincipalArn\":\"arn:aws:iam::*:user/${aws:username}\"}}"));
+    assert_true(holds("{\"ArnEquals\":{\"aws:PrincipalArn\":"
+                      "\"arn:aws:iam::${absent, '000000000000'}:user/team/ada\"}}"));
+}
+
+static void what_is_no_number_or_network_holds_nothing(void **state)
+{
+    (void)state;
+    assert_false(holds("{\"IpAddress\":{\"aws:SourceIp\":\"192.0.2.0/\"}}"));
+    assert_false(holds("{\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/ 8\"}}"));
+    assert_false(holds("{\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/+8\"}}"));
+    assert_false(holds("{\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/33\"}}"));
+    assert_false(holds("{\"NumericLessThanEquals\":{\"nan\":\"10\"}}"));
+    assert_false(holds("{\"NumericLessThan\":{\"s3:max-keys\":\"inf\"}}"));
+    assert_false(holds("{\"NumericEquals\":{\"s3:max-keys\":\"0x32\"}}"));
+    assert_true(holds("{\"NumericEquals\":{\"s3:max-keys\":\"5e1\"}}"));
+}
+
+static void nothing_odd_in_a_name_gets_past_an_exception(void **state)
+{
+    struct err err;
+    struct policy_request odd = request;
+    json_t *document = policy_parse("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":"
+                                    "\"Allow\",\"Action\":\"*\",\"NotResource\":"
+                                    "\"arn:aws:s3:::bucket/secret/*\"}}",
+                                    POLICY_OF_IDENTITY, &err);
+    (void)state;
+    odd.resource = "arn:aws:s3:::bucket/secret/\x01\x02\xff\xfe";
+    assert_non_null(document);
+    assert_int_equal(policy_evaluate(document, POLICY_OF_IDENTITY, &odd), POLICY_SILENT);
+    json_decref(document);
 }
 
 static void principals_are_named_or_everyone(void **state)
@@ -416,6 +455,8 @@ int main(void)
         cmocka_unit_test(absent_keys_fail_all_but_negations),
         cmocka_unit_test(several_values_are_quantified),
         cmocka_unit_test(conditions_compare_numbers_dates_and_addresses),
+        cmocka_unit_test(what_is_no_number_or_network_holds_nothing),
+        cmocka_unit_test(nothing_odd_in_a_name_gets_past_an_exception),
         cmocka_unit_test(principals_are_named_or_everyone),
         cmocka_unit_test(documents_of_identities_are_checked_in_order),
         cmocka_unit_test(actions_and_resources_are_checked),

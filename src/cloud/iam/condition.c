@@ -35,11 +35,18 @@ static int same_bool(const char *have, const char *want, const struct policy_req
 
 /* -- numbers and dates: -2 when one of them is none -- */
 
+/* "-5", "0.5", "5e1"; not all that C takes for one. */
+static int read_number(const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return *text && !*end && !text[strspn(text, "+-.0123456789eE")] ? 0 : -1;
+}
+
 static int order_numbers(const char *have, const char *want)
 {
-    char *have_end, *want_end;
-    double a = strtod(have, &have_end), b = strtod(want, &want_end);
-    if (!*have || *have_end || !*want || *want_end)
+    double a, b;
+    if (read_number(have, &a) < 0 || read_number(want, &b) < 0)
         return -2;
     return (a > b) - (a < b);
 }
@@ -130,8 +137,8 @@ static int bytes_of(const char *text, unsigned char out[16])
 static int in_network(const char *have, const char *want, const struct policy_request *request)
 {
     unsigned char address[16], network[16];
-    char text[64], *end = NULL;
-    size_t length = strcspn(want, "/");
+    char text[64];
+    size_t length = strcspn(want, "/"), digits = want[length] ? strlen(want + length + 1) : 0;
     (void)request;
     if (length >= sizeof text)
         return 0;
@@ -140,13 +147,27 @@ static int in_network(const char *have, const char *want, const struct policy_re
     int size = bytes_of(have, address);
     if (!size || bytes_of(text, network) != size)
         return 0;
-    long bits = want[length] ? strtol(want + length + 1, &end, 10) : size * 8L;
-    if (bits < 0 || bits > size * 8L || (end && *end))
+    if (want[length] &&
+        (!digits || digits > 3 || strspn(want + length + 1, "0123456789") != digits))
+        return 0;
+    long bits = digits ? strtol(want + length + 1, NULL, 10) : size * 8L;
+    if (bits > size * 8L)
         return 0;
     size_t whole = (size_t)bits / 8;
     int mask = (0xff00 >> (bits % 8)) & 0xff;
     return memcmp(address, network, whole) == 0 &&
            (!mask || ((address[whole] ^ network[whole]) & mask) == 0);
+}
+
+/* Up to the next colon that is in no "${aws:username}". */
+static size_t part_size(const char *pattern)
+{
+    size_t size = 0;
+    while (pattern[size] && pattern[size] != ':') {
+        int is_variable = pattern[size] == '$' && pattern[size + 1] == '{';
+        size += is_variable ? strcspn(pattern + size, "}") : 1;
+    }
+    return size;
 }
 
 /* Six parts by colons, each matched for itself. */
@@ -156,7 +177,7 @@ static int arn_like(const char *have, const char *want, const struct policy_requ
     for (int part = 0; part < 6; part++) {
         int is_last = part == 5;
         size_t have_size = is_last ? strlen(have) : strcspn(have, ":");
-        size_t want_size = is_last ? strlen(want) : strcspn(want, ":");
+        size_t want_size = is_last ? strlen(want) : part_size(want);
         if (have_size >= sizeof have_part || want_size >= sizeof want_part)
             return 0;
         memcpy(have_part, have, have_size);

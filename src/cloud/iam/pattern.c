@@ -5,8 +5,9 @@
 #include <strings.h>
 
 /* Wildcards inside a pattern that has been filled in; a letter of its own keeps a '*' that came
- * from a variable's value a plain '*'. Texts that hold these bytes match nothing. */
-enum { ANY = '\x01', ONE = '\x02' };
+ * from a variable's value a plain '*'. No policy has these bytes, which are no UTF-8; a value that
+ * has them fills in nothing. */
+enum { ANY = '\xff', ONE = '\xfe' };
 
 struct filled {
     char text[POLICY_MAX_TEXT_BYTES];
@@ -27,7 +28,7 @@ static void put(struct filled *f, const char *text, size_t size)
 
 static int has_wildcard_bytes(const char *text)
 {
-    return text[strcspn(text, "\x01\x02")] != 0;
+    return text[strcspn(text, "\xff\xfe")] != 0;
 }
 
 static void put_letter(struct filled *f, char letter)
@@ -87,8 +88,7 @@ int policy_matches_filled(const char *pattern, const char *text, int ignore_case
 {
     const struct glob glob = {ANY, ONE, ignore_case};
     struct filled f = {.plain = 0};
-    return !has_wildcard_bytes(text) && fill(&f, pattern, request) == 0 &&
-           glob_matches(&glob, f.text, text, strlen(text));
+    return fill(&f, pattern, request) == 0 && glob_matches(&glob, f.text, text, strlen(text));
 }
 
 int policy_equals_filled(const char *pattern, const char *text, int ignore_case,
