@@ -40,20 +40,22 @@ struct digester {
     uint64_t crc;
 };
 
-static int digester_init(struct digester *d, struct s3 *s3, size_t size, enum checksum_kind kind,
-                         struct content *out, struct err *err)
+/* Of `out` it is known which digests are wanted. */
+static int digester_init(struct digester *d, struct s3 *s3, size_t size, struct content *out,
+                         struct err *err)
 {
-    *out = (struct content){.checksum_kind = kind};
-    *d = (struct digester){.s3 = s3, .out = out, .md5 = EVP_MD_CTX_new()};
+    *d = (struct digester){.s3 = s3, .out = out, .md5 = out->md5_is_due ? NULL : EVP_MD_CTX_new()};
     if (size > S3_MAX_OBJECT_BYTES)
         return err_set(err, ERR_TOO_BIG, "store an object: larger than %zu bytes",
                        S3_MAX_OBJECT_BYTES);
     size_t blocks = size / CONTENT_BLOCK_BYTES + 1;
     out->blocks = calloc(blocks, sizeof *out->blocks);
-    if (!d->md5 || !out->blocks || EVP_DigestInit_ex(d->md5, EVP_md5(), NULL) != 1)
+    if (!out->blocks ||
+        (!out->md5_is_due && (!d->md5 || EVP_DigestInit_ex(d->md5, EVP_md5(), NULL) != 1)))
         return err_set(err, ERR_NO_MEMORY, "store an object: out of memory");
-    int is_crc64 = kind == CHECKSUM_CRC64NVME; /* made in any case */
-    return checksum_start(&d->checksum, s3->checksums, is_crc64 ? CHECKSUM_NONE : kind, err);
+    int is_crc64 = out->checksum_kind == CHECKSUM_CRC64NVME; /* made in any case */
+    return checksum_start(&d->checksum, s3->checksums,
+                          is_crc64 ? CHECKSUM_NONE : out->checksum_kind, err);
 }
 
 static void end_block(struct digester *d)
@@ -65,7 +67,8 @@ static void end_block(struct digester *d)
 
 static void digester_add(struct digester *d, const void *data, size_t size)
 {
-    EVP_DigestUpdate(d->md5, data, size);
+    if (d->md5)
+        EVP_DigestUpdate(d->md5, data, size);
     checksum_add(&d->checksum, data, size);
     d->out->crc64 = checksum_crc(d->s3->checksums, CHECKSUM_CRC64NVME, d->out->crc64, data, size);
     d->out->size += size;
@@ -85,7 +88,8 @@ static void digester_end(struct digester *d)
 {
     if (d->in_block)
         end_block(d);
-    EVP_DigestFinal_ex(d->md5, d->out->md5, NULL);
+    if (d->md5)
+        EVP_DigestFinal_ex(d->md5, d->out->md5, NULL);
     if (d->out->checksum_kind == CHECKSUM_CRC64NVME)
         d->out->checksum_size =
             checksum_crc_bytes(CHECKSUM_CRC64NVME, d->out->crc64, d->out->checksum);
@@ -129,11 +133,10 @@ static int digest_file(struct digester *d, int fd, size_t size, struct err *err)
     return result;
 }
 
-int content_digest(struct s3 *s3, const struct body *body, enum checksum_kind kind,
-                   struct content *out, struct err *err)
+int content_digest(struct s3 *s3, const struct body *body, struct content *out, struct err *err)
 {
     struct digester d;
-    int result = digester_init(&d, s3, body->size, kind, out, err);
+    int result = digester_init(&d, s3, body->size, out, err);
     if (result == 0 && body->data)
         digester_add(&d, body->data, body->size);
     else if (result == 0)
@@ -321,7 +324,8 @@ int content_join(const struct s3_request *r, const struct content_piece *pieces,
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
         size += pieces[i].size;
-    if (digester_init(&d, s3, size, kind, out, err) < 0 || content_make_room(s3, err) < 0) {
+    *out = (struct content){.checksum_kind = kind};
+    if (digester_init(&d, s3, size, out, err) < 0 || content_make_room(s3, err) < 0) {
         digester_finish(&d);
         return -1;
     }

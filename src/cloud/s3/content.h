@@ -17,6 +17,7 @@ struct content {
     char name[CONTENT_NAME_BYTES]; /* "ab/0123...-0123...", below DIR/s3/objects */
     size_t size;
     unsigned char md5[16];
+    int md5_is_due;                   /* is made with the object's row (etags.h) */
     enum checksum_kind checksum_kind; /* asked for by the caller; CHECKSUM_NONE: none */
     unsigned char checksum[CHECKSUM_MAX_BYTES];
     size_t checksum_size;
@@ -29,9 +30,10 @@ struct content {
 
 void content_finish(struct content *content);
 
-/* Digest the request's body: md5, blocks, and the checksum of `kind`. */
-int content_digest(struct s3 *s3, const struct body *body, enum checksum_kind kind,
-                   struct content *out, struct err *err) MUST_USE;
+/* Digest the request's body: md5 unless `out` says that it is due later, blocks, and the checksum
+ * of its kind. Of the rest `out` is empty before. */
+int content_digest(struct s3 *s3, const struct body *body, struct content *out,
+                   struct err *err) MUST_USE;
 /* Put the digested body into a new file of its own, on the disk when it returns. */
 int content_store(struct s3 *s3, const struct s3_request *r, struct content *content,
                   struct err *err) MUST_USE;

@@ -90,6 +90,7 @@ struct meta_put {
     int64_t upload_created_ms;
     const char *list;  /* which parts were asked for, remembered with the upload's end */
     const char *event; /* "ObjectCreated:Put" */
+    char *etag;        /* the object's, of its data, which is made here; NULL: it has one */
     /* out */
     enum meta_outcome outcome;
     char version[S3_VERSION_BYTES]; /* "" in a bucket that never had versions */

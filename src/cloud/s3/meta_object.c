@@ -1,5 +1,6 @@
 #include "cloud/s3/events.h"
 #include "cloud/s3/meta_rows.h"
+#include "cloud/s3/write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ struct put_job {
     struct s3_request *r;
     struct meta_put *put;
     struct meta_current current;
+    struct etag_wait wait;
     int64_t sequence;
     struct meta_files files;
     char **part_files; /* malloc */
@@ -112,6 +114,16 @@ static int end_upload(struct connection *c, struct put_job *job, struct err *err
     return ended;
 }
 
+static int make_etag(struct put_job *job, struct err *err)
+{
+    if (!job->put->etag)
+        return 0;
+    if (etags_make(&job->r->s3->etags, &job->wait, err) < 0)
+        return -1;
+    s3_etag(job->wait.md5, 0, job->put->etag);
+    return 0;
+}
+
 static int put_object_job(struct connection *c, void *context, struct err *err)
 {
     struct put_job *job = context;
@@ -126,7 +138,8 @@ static int put_object_job(struct connection *c, void *context, struct err *err)
     int ended = end_upload(c, job, err);
     if (ended <= 0)
         return ended;
-    if (meta_next_sequence(&at, &job->current, job->r->x->received_unix_ms, &job->sequence, err) <
+    if (make_etag(job, err) < 0 ||
+        meta_next_sequence(&at, &job->current, job->r->x->received_unix_ms, &job->sequence, err) <
             0 ||
         meta_make_room(&at, &job->current, versioning, &job->files, err) < 0)
         return -1;
@@ -164,8 +177,13 @@ static void forget(char **files, size_t count)
 
 int meta_put_object(struct s3_request *r, struct meta_put *put, struct err *err)
 {
-    struct put_job job = {.r = r, .put = put};
+    struct put_job job = {
+        .r = r, .put = put, .wait = {.data = put->object->data, .size = (size_t)put->object->size}};
+    if (put->etag)
+        etags_add(&r->s3->etags, &job.wait);
     int result = database_write(r->s3->database, put_object_job, &job, err);
+    if (put->etag)
+        etags_leave(&r->s3->etags, &job.wait);
     int done = result == 0 && put->outcome == META_DONE;
     events_wake(r);
     meta_files_end(&job.files, r->s3, done);

@@ -319,7 +319,7 @@ static void store(struct upload *u)
     struct s3_extras extras;
     char etag[S3_ETAG_BYTES];
     if (s3_need_bucket(u->r, NULL) == 0 && read_extras(u, &extras) == 0 && cut_body(u) == 0 &&
-        check_size(u) == 0 && s3_take_body(u->r, CHECKSUM_CRC64NVME, &content) == 0 &&
+        check_size(u) == 0 && s3_take_object(u->r, &content) == 0 &&
         s3_store_object(u->r, &content, &extras, "ObjectCreated:Post", etag) == 0)
         answer(u, etag);
     content_finish(&content);

@@ -249,21 +249,38 @@ static int check_digests(struct s3_request *r, const struct content *content, co
     return -1;
 }
 
-int s3_take_body(struct s3_request *r, enum checksum_kind usual, struct content *content)
+/* With `content` empty but for what it says of its md5. */
+static int take_body(struct s3_request *r, enum checksum_kind usual, struct content *content)
 {
     struct err err = {0};
-    enum checksum_kind kind;
     const char *checksum;
-    *content = (struct content){0};
-    if (s3_given_checksum(r, &kind, &checksum) < 0)
+    if (s3_given_checksum(r, &content->checksum_kind, &checksum) < 0)
         return -1;
-    if (kind == CHECKSUM_NONE)
-        kind = usual;
-    if (content_digest(r->s3, &r->x->body, kind, content, &err) < 0) {
+    if (content->checksum_kind == CHECKSUM_NONE)
+        content->checksum_kind = usual;
+    if (content_digest(r->s3, &r->x->body, content, &err) < 0) {
         s3_fail(r, &err);
         return -1;
     }
     return check_digests(r, content, checksum);
+}
+
+int s3_take_body(struct s3_request *r, enum checksum_kind usual, struct content *content)
+{
+    *content = (struct content){0};
+    return take_body(r, usual, content);
+}
+
+static int is_small(const struct body *body)
+{
+    return body->data && body->size <= CONTENT_SMALL_BYTES;
+}
+
+int s3_take_object(struct s3_request *r, struct content *content)
+{
+    int can_wait = is_small(&r->x->body) && !exchange_header(r->x, "Content-MD5");
+    *content = (struct content){.md5_is_due = can_wait && md5_lanes_is_fast()};
+    return take_body(r, CHECKSUM_CRC64NVME, content);
 }
 
 void s3_fail_condition(struct s3_request *r, const char *header)
@@ -384,6 +401,8 @@ int s3_commit(struct s3_request *r, const struct content *content, const struct 
         content_drop(r->s3, content);
         return -1;
     }
+    if (content->md5_is_due)
+        put.etag = commit->etag;
     int result = meta_put_object(r, &put, &err);
     if (s3_settle(r, content, result, put.outcome, &err) < 0)
         return -1;
@@ -399,11 +418,11 @@ int s3_store_object(struct s3_request *r, struct content *content, const struct 
 {
     struct err err = {0};
     char checksum[S3_CHECKSUM_BYTES], text[CHECKSUM_TEXT_BYTES];
-    s3_etag(content->md5, 0, etag);
+    s3_etag(content->md5, 0, etag); /* one that is due is written with the row */
     s3_full_checksum(content, checksum);
     struct s3_commit commit = {
         .extras = extras, .etag = etag, .checksum = checksum, .event = event};
-    if (r->x->body.data && r->x->body.size <= CONTENT_SMALL_BYTES) {
+    if (is_small(&r->x->body)) {
         content->data = r->x->body.data;
     } else if (content_store(r->s3, r, content, &err) < 0) {
         s3_fail(r, &err);
@@ -434,7 +453,7 @@ void s3_put_object(struct s3_request *r)
     struct s3_extras extras;
     char etag[S3_ETAG_BYTES];
     if (s3_need_bucket(r, NULL) == 0 && s3_need_length(r) == 0 && s3_read_extras(r, &extras) == 0 &&
-        s3_take_body(r, CHECKSUM_CRC64NVME, &content) == 0 &&
+        s3_take_object(r, &content) == 0 &&
         s3_store_object(r, &content, &extras, "ObjectCreated:Put", etag) == 0)
         exchange_respond(r->x, 200, NULL, NULL, 0);
     content_finish(&content);

@@ -76,6 +76,7 @@ static void destroy(void *self)
     database_close(s3->database);
     checksums_destroy(s3->checksums);
     pthread_mutex_destroy(&s3->room_lock);
+    etags_finish(&s3->etags);
     snprintf(mark, sizeof mark, "%s/running", s3->folder);
     unlink(mark);
     free(s3);
@@ -136,6 +137,7 @@ int s3_service_create(struct cloud *cloud, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "start s3: out of memory");
     s3->cloud = cloud;
     pthread_mutex_init(&s3->room_lock, NULL);
+    etags_init(&s3->etags);
     s3->day_ms = day_ms();
     name_owner(s3);
     struct service service = {.name = "s3",

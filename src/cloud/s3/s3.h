@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "cloud/checksum.h"
 #include "cloud/cloud.h"
+#include "cloud/s3/etags.h"
 #include "cloud/sqlite/database.h"
 
 #include <pthread.h>
@@ -23,6 +24,7 @@ struct s3 {
     struct checksums *checksums;
     struct outbox *outbox; /* NULL until the service starts */
     struct expiry *expiry;
+    struct etags etags;
     pthread_mutex_t room_lock;
     int has_room;      /* content_store() has found or made its folders */
     size_t held_bytes; /* of answers in memory; atomic */

@@ -27,6 +27,8 @@ int s3_need_digest(struct s3_request *r, const char *names);
 /* Digest the body, with the client's kind of checksum or else the `usual` one, and compare with all
  * that the client said of it. `content` must be finished in any case. */
 int s3_take_body(struct s3_request *r, enum checksum_kind usual, struct content *content);
+/* The same of what becomes an object: the md5 of a small one may be left to its row's write. */
+int s3_take_object(struct s3_request *r, struct content *content);
 /* The etag of 16 bytes; with parts > 0 "hex-parts". */
 void s3_etag(const unsigned char md5[16], size_t parts, char out[S3_ETAG_BYTES]);
 /* "CRC32 FULL_OBJECT base64", or "" when the content has no checksum. */
@@ -44,7 +46,8 @@ int s3_read_extras(struct s3_request *r, struct s3_extras *out);
  * the version and the expiry into the answer's head. */
 struct s3_commit {
     const struct s3_extras *extras;
-    const char *etag, *checksum;
+    char *etag; /* written when the content's md5 is due */
+    const char *checksum;
     const char *upload; /* that ends with it, or NULL */
     int64_t upload_created_ms;
     const char *list;  /* struct meta_put */
