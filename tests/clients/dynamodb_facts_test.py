@@ -51,9 +51,43 @@ class FactsTest(clouds.Case):
                     if not makes or (returned == "ALL_NEW"):
                         self.assertEqual("Attributes" in answer, makes)
 
-        message = self.refused(VALIDATION, self.client.update_item, TableName="tab", Key=self.key(),
-                               UpdateExpression="REMOVE a.b")
-        self.assertIn("document path provided in the update expression is invalid", message)
+    def test_a_path_is_looked_at_where_there_is_an_item(self):
+        for path in ("a.b", "a[0]", "a.b.c, d"):
+            with self.subTest(path):
+                key = self.key()
+                self.client.update_item(TableName="tab", Key=key, UpdateExpression="REMOVE " + path)
+                self.assertIsNone(self.item(key))
+                self.client.put_item(TableName="tab", Item=key)
+                message = self.refused(VALIDATION, self.client.update_item, TableName="tab", Key=key,
+                                       UpdateExpression="REMOVE " + path)
+                self.assertIn("document path provided in the update expression is invalid", message)
+
+    def test_names_that_begin_with_an_underscore_need_placeholders(self):
+        one, values = {"TableName": "tab", "Key": self.key()}, {"ExpressionAttributeValues": {":v": text("v")}}
+        for operation, parameters, kind, near in (
+                ("update_item", {"UpdateExpression": "SET _a = :v", **values}, "Update", "SET _a"),
+                ("update_item", {"UpdateExpression": "SET b._1 = :v", **values}, "Update", "._1"),
+                ("update_item", {"UpdateExpression": "REMOVE __t"}, "Update", "REMOVE __"),
+                ("update_item", {"UpdateExpression": "SET a=_f(b)"}, "Update", "=_f"),
+                ("delete_item", {"ConditionExpression": "attribute_exists(_a)"}, "Condition", "(_a"),
+                ("get_item", {"ProjectionExpression": "_a"}, "Projection", "_a")):
+            with self.subTest(**parameters):
+                message = self.refused(VALIDATION, getattr(self.client, operation), **one, **parameters)
+                self.assertTrue(message.endswith(
+                    f'Invalid {kind}Expression: Syntax error; token: "_", near: "{near}"'), message)
+        self.client.update_item(**one, UpdateExpression="SET a_ = :_, #_ = :_", ExpressionAttributeNames={"#_": "_a"},
+                                ExpressionAttributeValues={":_": text("v")})
+        self.assertEqual(self.item(one["Key"]), {**one["Key"], "a_": text("v"), "_a": text("v")})
+
+    def test_a_transaction_tells_of_no_item_where_the_projection_names_nothing(self):
+        keys = [self.key() for _ in range(4)]
+        for key in keys[:3]:
+            self.client.put_item(TableName="tab", Item={**key, "a": text("v")})
+        gets = [{"Get": {"TableName": "tab", "Key": key, "ProjectionExpression": names}}
+                for key, names in zip(keys, ("b", "a", "a.b, c[1]", "a"))]
+        answer = self.client.transact_get_items(TransactItems=gets)
+        self.assertEqual(answer["Responses"], [{}, {"Item": {"a": text("v")}}, {}, {}])
+        self.assertEqual(self.client.get_item(TableName="tab", Key=keys[0], ProjectionExpression="b")["Item"], {})
 
     def reasons(self, *actions):
         with self.assertRaises(ClientError) as caught:

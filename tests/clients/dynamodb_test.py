@@ -340,7 +340,8 @@ class DynamodbTest(unittest.TestCase):
                 {"Put": {"TableName": "people", "Item": wire(name="r1"), **exists}},
                 {"Put": {"TableName": "people", "Item": wire(name="r2")}},
                 {"Update": {"TableName": "people", "Key": wire(name="r3"),
-                            "UpdateExpression": "REMOVE absent.x"}}])
+                            "UpdateExpression": "SET absent.x = :v",
+                            "ExpressionAttributeValues": wire(**{":v": 1})}}])
         reasons = caught.exception.response["CancellationReasons"]
         self.assertEqual([r["Code"] for r in reasons],
                          ["ConditionalCheckFailed", "None", "ValidationError"])

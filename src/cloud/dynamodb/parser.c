@@ -10,14 +10,15 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* A name with an underscore in front needs a placeholder. */
 static int is_word_start(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 static int is_word(char c)
 {
-    return is_word_start(c) || is_digit(c);
+    return is_word_start(c) || is_digit(c) || c == '_';
 }
 
 static struct token scan(struct parser *p)

@@ -315,10 +315,14 @@ static int get_one(struct request *r, struct connection *connection, struct writ
     w->old_size = stored.size;
     if (!found)
         return buf_puts(&r->out, "{}");
-    buf_puts(&r->out, "{\"Item\":");
+    static const char member[] = "{\"Item\":";
+    buf_puts(&r->out, member);
+    size_t at = r->out.size;
     if (write_projected(r, expressions->has_projection ? &expressions->projection : NULL,
                         stored.text, stored.text_size) < 0)
         return -1;
+    if (r->out.size == at + 2) /* {}: other than in GetItem, no item is told of */
+        r->out.size = at - (sizeof member - 2);
     return buf_puts(&r->out, "}");
 }
 

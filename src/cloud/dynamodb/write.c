@@ -240,12 +240,23 @@ static int only_deletes(const struct write *w)
     return 1;
 }
 
+/* Nothing is removed from what is not there, and no path looked at. */
+static int removes_nothing(const struct write *w)
+{
+    if (!only_deletes(w))
+        return 0;
+    for (size_t i = 0; i < w->update->count; i++)
+        if (w->update->actions[i].type != ACTION_REMOVE)
+            return 0;
+    return 1;
+}
+
 static int make_new(struct request *r, struct write *w)
 {
     w->has_new = w->type == WRITE_PUT || (w->type == WRITE_UPDATE && !only_deletes(w));
     if (w->type == WRITE_PUT)
         w->new = w->item;
-    else if (w->type == WRITE_UPDATE && make_updated(r, w) < 0)
+    else if (w->type == WRITE_UPDATE && !removes_nothing(w) && make_updated(r, w) < 0)
         return -1;
     w->new_size = w->has_new ? item_size(&w->new) : 0;
     return 0;
