@@ -15,31 +15,34 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* MQTT, webhook, metrics. */
-static struct outlets *open_outlets(const struct edge_settings *s, char folder[PATH_MAX],
-                                    struct err *err)
+/* MQTT, webhook, metrics, and the texts that they borrow. */
+struct places {
+    char host[65], folder[PATH_MAX];
+    struct outlets_options options;
+};
+
+static void find_places(const struct edge_settings *s, struct places *places)
 {
-    char host[65] = "ken";
-    gethostname(host, sizeof host - 1);
-    host[strcspn(host, ".")] = 0;
-    snprintf(folder, PATH_MAX, "%s/webhook", s->work);
-    const struct outlets_options options = {
+    *places = (struct places){.host = "ken"};
+    gethostname(places->host, sizeof places->host - 1);
+    places->host[strcspn(places->host, ".")] = 0;
+    snprintf(places->folder, sizeof places->folder, "%s/webhook", s->work);
+    places->options = (struct outlets_options){
         .mqtt = {.url = s->mqtt,
                  .user = s->mqtt_user,
                  .password_file = s->mqtt_password_file,
                  .ca_file = s->mqtt_ca,
                  .topic = s->mqtt_topic,
-                 .device = s->device ? s->device : host,
+                 .device = s->device ? s->device : places->host,
                  .discovery = s->mqtt_discovery,
                  .notice = edge_console_notice},
         .webhook = {.url = s->webhook,
                     .secret_file = s->webhook_secret_file,
-                    .folder = folder,
+                    .folder = places->folder,
                     .patience_s = s->retry_s,
                     .notice = edge_console_notice},
         .metrics_port = (int)s->metrics_port,
     };
-    return outlets_open(&options, err);
 }
 
 /* Keys that others on the machine may read are worth a word. */
@@ -50,9 +53,10 @@ static void warn_of_readers(const char *path)
                 notify_prefix(4), path);
 }
 
-static int run(const struct edge_settings *settings, struct edge_options *options, struct err *err)
+static int run(const struct edge_settings *settings, struct edge_options *options,
+               const struct places *places, struct err *err)
 {
-    char place[PATH_MAX], folder[PATH_MAX];
+    char place[PATH_MAX];
     struct deployment deployment;
     const struct local_options local = {.models = paths_models(settings->models, place),
                                         .gallery = paths_gallery(settings->gallery),
@@ -76,7 +80,7 @@ static int run(const struct edge_settings *settings, struct edge_options *option
     sigprocmask(SIG_BLOCK, &console.stop_signals, NULL); /* before there are threads */
     warn_of_readers(settings->deployment);
     warn_of_readers(getenv("AWS_SHARED_CREDENTIALS_FILE"));
-    console.outlets = open_outlets(settings, folder, err);
+    console.outlets = outlets_open(&places->options, err);
     if (!console.outlets)
         return -1;
     int result = edge_run(options, &listener, &totals, err);
@@ -115,12 +119,15 @@ static int start(const struct edge_settings *settings, const struct command_line
 {
     struct err err = {0};
     struct edge_options options;
-    if (edge_settings_options(settings, &options, &err) < 0) {
+    struct places places;
+    find_places(settings, &places);
+    if (edge_settings_options(settings, &options, &err) < 0 || edge_check(&options, &err) < 0 ||
+        outlets_check(&places.options, &err) < 0) {
         options_fail(line, &err);
         return EXIT_USAGE;
     }
     save_memory();
-    return run(settings, &options, &err) < 0 ? options_fail(line, &err) : EXIT_OK;
+    return run(settings, &options, &places, &err) < 0 ? options_fail(line, &err) : EXIT_OK;
 }
 
 static int list_cameras(const struct command_line *line, int json)

@@ -140,6 +140,8 @@ void edge_console_end(const struct edge_settings *settings, const struct edge_to
     if (totals->queued + totals->late + totals->waiting > 0)
         fprintf(out, "; %" PRIu64 " queued, %" PRIu64 " sent later, %" PRIu64 " waiting",
                 totals->queued, totals->late, totals->waiting);
+    if (totals->aside > 0)
+        fprintf(out, ", %" PRIu64 " refused and set aside", totals->aside);
     if (settings->expect)
         fprintf(out, ": %" PRIu64 " right, %" PRIu64 " wrong, %" PRIu64 " unknown",
                 totals->verdicts[VERDICT_RIGHT], totals->verdicts[VERDICT_WRONG],

@@ -262,6 +262,7 @@ static void tell_status(struct capture *capture)
         status.queue_items = waiting.items;
         status.queue_bytes = waiting.bytes;
         status.queue_evicted = waiting.evicted;
+        status.queue_aside = waiting.aside;
     }
     run->listener->status(run->listener->context, &status);
 }

@@ -68,7 +68,7 @@ void edge_note_failure(struct edge_run *run, const struct err *err)
                     run->totals.frames_folder);
 }
 
-static int check_options(const struct edge_options *options, struct err *err)
+int edge_check(const struct edge_options *options, struct err *err)
 {
     if (options->every < 1)
         return err_set(err, ERR_INVALID, "--every: 0 is no distance between frames");
@@ -306,13 +306,19 @@ static int finish_queue(struct edge_run *run, struct err *err)
     free(full);
     totals->waiting = state.items;
     totals->evicted = state.evicted;
-    if (state.items == 0 && state.evicted == 0)
+    totals->aside = state.aside;
+    if (state.items == 0 && state.evicted == 0 && state.aside == 0)
         return 0;
     if (state.evicted)
         return err_set(err, ERR_NO_SPACE,
                        "the queue in %s/queue was full: %" PRIu64 " items are gone unsent, %" PRIu64
                        " wait",
                        run->options->work, state.evicted, state.items);
+    if (state.aside)
+        return err_set(err, ERR_DENIED,
+                       "%" PRIu64 " items of the queue can never be sent; they lie in "
+                       "%s/queue/" SPOOL_ASIDE ", %" PRIu64 " wait",
+                       state.aside, run->options->work, state.items);
     return err_set(err, ERR_UNAVAILABLE,
                    "%" PRIu64 " frames and %" PRIu64
                    " videos wait in %s/queue; the next start sends them",
@@ -385,7 +391,7 @@ static int open_and_run(struct edge_run *run, struct err *err)
 {
     struct capture capture = {.run = run};
     const struct edge_options *options = run->options;
-    if (check_options(options, err) < 0 || check_uplink(options->deployment, err) < 0 ||
+    if (edge_check(options, err) < 0 || check_uplink(options->deployment, err) < 0 ||
         open_local(run, err) < 0)
         return -1;
     capture.source = source_open(options->video, &options->source, err);

@@ -47,6 +47,7 @@ struct edge_status {
     uint64_t frames;                   /* captured */
     uint64_t queue_items, queue_bytes; /* what waits on the disk */
     uint64_t queue_evicted;            /* what went from there unsent */
+    uint64_t queue_aside;              /* what was refused for ever, or could not be read */
     int cloud_gone;
     enum source_state camera;
 };
@@ -114,6 +115,7 @@ struct edge_totals {
     uint64_t late;        /* of them, or of an earlier run's, sent (and answered) since */
     uint64_t waiting;     /* what waits there at the end: frames and videos */
     uint64_t evicted;     /* went from there unsent, as it was full */
+    uint64_t aside;       /* refused for ever, or unreadable: in the folder SPOOL_ASIDE there */
     uint64_t unarchived;  /* E: answered, but not in the frame bucket */
     uint64_t kept;        /* of the lost and unarchived, still in the work folder */
     uint64_t verdicts[4]; /* by enum verdict */
@@ -123,6 +125,9 @@ struct edge_totals {
     double seconds, cpu_s;    /* wall time; processor time of the whole process */
     char frames_folder[4096]; /* where kept frames are */
 };
+
+/* Whether every, workers and prefix are within their limits; edge_run() looks, too. */
+int edge_check(const struct edge_options *options, struct err *err) MUST_USE;
 
 /* Returns 0 when all went well: nothing lost, the recording stored. Otherwise -1 with the cause in
  * `err`. `totals` is filled in any case. */

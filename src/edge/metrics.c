@@ -79,6 +79,8 @@ void metrics_write(struct metrics *metrics, struct buf *out)
         {"queue_bytes", "gauge", "Its size.", (double)m.status.queue_bytes},
         {"queue_evicted_total", "counter", "What went from there unsent, as it was full.",
          (double)m.status.queue_evicted},
+        {"queue_set_aside_total", "counter", "What the cloud refuses while others get through.",
+         (double)m.status.queue_aside},
         {"cloud_up", "gauge", "The cloud answered last time.", !m.status.cloud_gone},
         {"camera_up", "gauge", "The camera delivers.", m.status.camera == SOURCE_STREAMING},
         {"resident_bytes", "gauge", "Memory of this process.", (double)resident_bytes()},

@@ -49,6 +49,9 @@ static int read_url(const char *url, char host[HOST_BYTES], int *port, struct er
     const char *start = tls ? url + 8 : url + 7;
     if (!tls && strncmp(url, "mqtt://", 7) != 0)
         return err_set(err, ERR_INVALID, "--mqtt: \"%s\" is not mqtt://HOST or mqtts://HOST", url);
+    if (strchr(start, '@')) /* a password may be in it: it is not repeated */
+        return err_set(err, ERR_INVALID,
+                       "--mqtt: who logs in is told by --mqtt-user and --mqtt-password-file");
     size_t length = *start == '[' ? strcspn(start, "]") : strcspn(start, ":/");
     const char *rest = start + length;
     if (*start == '[' && *rest == ']') {
@@ -119,18 +122,25 @@ static void discover(struct mqtt *mqtt, const char *kind, const char *what, json
     json_decref(config);
 }
 
+/* What is retained is told anew to a broker that is back: until then it does not wait. */
+static void publish_state(struct mqtt *mqtt, const char *name, const char *text)
+{
+    if (atomic_load(&mqtt->connected))
+        publish_below(mqtt, name, text, 1);
+}
+
 static void tell_person(struct mqtt *mqtt, const char *name)
 {
     pthread_mutex_lock(&mqtt->lock);
     if (name)
         snprintf(mqtt->person, sizeof mqtt->person, "%s", name);
-    publish_below(mqtt, "person", mqtt->person, 1);
+    publish_state(mqtt, "person", mqtt->person);
     pthread_mutex_unlock(&mqtt->lock);
 }
 
 static void tell_present(struct mqtt *mqtt)
 {
-    publish_below(mqtt, "present", atomic_load(&mqtt->present) > 0 ? "ON" : "OFF", 1);
+    publish_state(mqtt, "present", atomic_load(&mqtt->present) > 0 ? "ON" : "OFF");
 }
 
 static void tell_state(struct mqtt *mqtt, const char *state, const char *rest)
@@ -250,9 +260,16 @@ static int set_up(struct mqtt *mqtt, const struct mqtt_options *options, struct 
     return 0;
 }
 
+int mqtt_check(const struct mqtt_options *options, struct err *err)
+{
+    char host[HOST_BYTES];
+    int port;
+    return check_names(options, err) < 0 || read_url(options->url, host, &port, err) < 0 ? -1 : 0;
+}
+
 struct mqtt *mqtt_open(const struct mqtt_options *options, struct err *err)
 {
-    if (check_names(options, err) < 0)
+    if (mqtt_check(options, err) < 0)
         return NULL;
     struct mqtt *mqtt = calloc(1, sizeof *mqtt);
     if (!mqtt) {

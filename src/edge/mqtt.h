@@ -13,8 +13,8 @@
  *
  * and, where `discovery` is given, the configurations from which Home Assistant makes a sensor and
  * a binary sensor. The broker may be absent, or refuse: it is tried again and again, on a thread of
- * its own, which tells so once, and when it is there; events of that time are kept in memory,
- * MQTT_MAX_QUEUED of them. */
+ * its own, which tells so once, and when it is there; visits of that time are kept in memory,
+ * MQTT_MAX_QUEUED of their events; what is retained is told as it is then. */
 struct mqtt;
 
 enum { MQTT_MAX_QUEUED = 1000, MQTT_MAX_PAUSE_S = 30 };
@@ -31,6 +31,8 @@ struct mqtt_options {
     void (*notice)(void *context, const char *text); /* from the thread; or NULL */
 };
 
+/* Whether URL and names can be right; nothing is opened. */
+int mqtt_check(const struct mqtt_options *options, struct err *err) MUST_USE;
 struct mqtt *mqtt_open(const struct mqtt_options *options, struct err *err);
 void mqtt_visit(struct mqtt *mqtt, const struct track_event *event); /* one thread at a time */
 /* Tell "offline" and end; waits a second at most for what is on its way. NULL is fine. */

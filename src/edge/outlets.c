@@ -14,6 +14,13 @@ struct outlets {
     int told_ready;
 };
 
+int outlets_check(const struct outlets_options *options, struct err *err)
+{
+    if (options->webhook.url && webhook_check(&options->webhook, err) < 0)
+        return -1;
+    return options->mqtt.url ? mqtt_check(&options->mqtt, err) : 0;
+}
+
 static int open_all(struct outlets *outlets, const struct outlets_options *options, struct err *err)
 {
     if (options->metrics_port && !(outlets->metrics = metrics_open(options->metrics_port, err)))

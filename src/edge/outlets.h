@@ -15,6 +15,8 @@ struct outlets_options {
     int metrics_port;               /* 0: none */
 };
 
+/* Whether they can be right; nothing is opened or read. */
+int outlets_check(const struct outlets_options *options, struct err *err) MUST_USE;
 struct outlets *outlets_open(const struct outlets_options *options, struct err *err);
 void outlets_close(struct outlets *outlets); /* NULL is fine */
 

@@ -9,18 +9,21 @@ void retry_start(struct retry *retry, double limit_s)
     retry->pause_ms = RETRY_FIRST_PAUSE_MS;
 }
 
+int retry_draw(int *pause_ms, int max_ms)
+{
+    unsigned drawn;
+    random_bytes(&drawn, sizeof drawn);
+    int half = *pause_ms / 2;
+    *pause_ms = *pause_ms < max_ms / 2 ? 2 * *pause_ms : max_ms;
+    return half + (int)(drawn % (unsigned)(half + 1));
+}
+
 int retry_next_pause(struct retry *retry, uint64_t now_ns)
 {
     if (now_ns >= retry->give_up_ns)
         return -1;
-    unsigned drawn;
-    random_bytes(&drawn, sizeof drawn);
-    int half = retry->pause_ms / 2, pause_ms = half + (int)(drawn % (unsigned)(half + 1));
+    int pause_ms = retry_draw(&retry->pause_ms, RETRY_MAX_PAUSE_MS);
     uint64_t left_ms = (retry->give_up_ns - now_ns) / 1000000;
-    if (retry->pause_ms < RETRY_MAX_PAUSE_MS / 2)
-        retry->pause_ms *= 2;
-    else
-        retry->pause_ms = RETRY_MAX_PAUSE_MS;
     return (uint64_t)pause_ms < left_ms ? pause_ms : (int)left_ms;
 }
 

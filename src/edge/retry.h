@@ -14,6 +14,9 @@ struct retry {
 
 void retry_start(struct retry *retry, double limit_s);
 
+/* A pause drawn from the second half of `*pause_ms`, which doubles up to `max_ms`. */
+int retry_draw(int *pause_ms, int max_ms);
+
 /* The pause before the next try in ms, or -1 when the time is up. */
 int retry_next_pause(struct retry *retry, uint64_t now_ns);
 

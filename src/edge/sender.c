@@ -3,8 +3,9 @@
 #include "aws/s3_upload.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/random.h"
 #include "edge/recording.h"
+#include "edge/refusal.h"
+#include "edge/retry.h"
 #include "edge/spool.h"
 #include "edge/uplink.h"
 #include "video/retention.h"
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #define MAX_FRAME_BYTES ((size_t)64 * 1024 * 1024)
+enum { LOOK_MS = 50 };
 
 struct sender {
     struct edge_run *run;
@@ -31,11 +33,13 @@ struct sender {
     atomic_llong patience_ms;
     struct buf meta, data;
     uint64_t id;  /* of the item that is being sent */
-    json_t *item; /* its line */
-    int pause_ms, said_refusal;
+    json_t *item; /* its line, of the rank */
+    enum spool_rank rank;
+    struct refusal refusals[SPOOL_RANKS];
+    int pause_ms;
 };
 
-/* How sending an item ended. */
+/* How sending an item ended; AGAIN: the cloud may be gone, or refuses it. */
 enum outcome { SENT, AGAIN, HOPELESS };
 
 static const char *text_of(const struct sender *sender, const char *name)
@@ -199,12 +203,20 @@ static enum outcome send_video(struct sender *sender, struct err *err)
     return SENT;
 }
 
+static enum spool_rank rank_of(const struct sender *sender, const char *kind)
+{
+    if (strcmp(kind, "video") == 0)
+        return SPOOL_VIDEO;
+    return json_is_true(json_object_get(sender->item, "ask")) ? SPOOL_QUESTION : SPOOL_ARCHIVE;
+}
+
 static enum outcome send_item(struct sender *sender, struct err *err)
 {
     if (!sender->uplink && !(sender->uplink = uplink_open(sender->run->options->deployment, err)))
         return AGAIN;
     sender->item = json_loadb(sender->meta.data, sender->meta.size, 0, NULL);
     const char *kind = text_of(sender, "kind");
+    sender->rank = rank_of(sender, kind);
     enum outcome outcome = HOPELESS;
     if (strcmp(kind, "frame") == 0)
         outcome = send_frame(sender, err);
@@ -219,18 +231,12 @@ static enum outcome send_item(struct sender *sender, struct err *err)
 
 static void pause_a_while(struct sender *sender)
 {
-    unsigned drawn;
-    random_bytes(&drawn, sizeof drawn);
-    int half = sender->pause_ms / 2, pause_ms = half + (int)(drawn % (unsigned)(half + 1));
-    if (atomic_load(&sender->finishing) && pause_ms > SENDER_FIRST_PAUSE_MS)
-        pause_ms = SENDER_FIRST_PAUSE_MS;
-    sender->pause_ms =
-        sender->pause_ms < SENDER_MAX_PAUSE_MS / 2 ? 2 * sender->pause_ms : SENDER_MAX_PAUSE_MS;
+    int pause_ms = retry_draw(&sender->pause_ms, SENDER_MAX_PAUSE_MS);
     uint64_t until_ns = clock_monotonic_ns() + (uint64_t)pause_ms * 1000000;
     while (clock_monotonic_ns() < until_ns && !atomic_load(&sender->finishing))
-        clock_sleep_until_ns(clock_monotonic_ns() + 50 * 1000000ull);
+        clock_sleep_until_ns(clock_monotonic_ns() + LOOK_MS * 1000000ull);
     if (atomic_load(&sender->finishing))
-        clock_sleep_until_ns(clock_monotonic_ns() + 50 * 1000000ull);
+        clock_sleep_until_ns(clock_monotonic_ns() + LOOK_MS * 1000000ull);
 }
 
 static void note_progress(struct sender *sender)
@@ -238,7 +244,24 @@ static void note_progress(struct sender *sender)
     atomic_store(&sender->give_up_ms,
                  (long long)(clock_monotonic_ns() / 1000000) + atomic_load(&sender->patience_ms));
     sender->pause_ms = SENDER_FIRST_PAUSE_MS;
-    sender->said_refusal = 0;
+    refusal_pass(&sender->refusals[sender->rank], sender->id);
+}
+
+static void set_aside(struct sender *sender, const struct err *err, const char *why)
+{
+    edge_notice(sender->run, "%s; %sit lies in %s/queue/" SPOOL_ASIDE " now", err->message, why,
+                sender->run->options->work);
+    spool_set_aside(sender->run->spool, sender->id);
+}
+
+static void note_refusal(struct sender *sender, const struct err *err)
+{
+    struct refusal *refusal = &sender->refusals[sender->rank];
+    int is_first = refusal->id == 0;
+    if (refusal_note(refusal, sender->id, clock_monotonic_ns()))
+        set_aside(sender, err, "others get through: ");
+    else if (is_first)
+        edge_notice(sender->run, "%s; what waits in the queue is tried again later", err->message);
 }
 
 static void settle(struct sender *sender, enum outcome outcome, const struct err *err)
@@ -252,16 +275,12 @@ static void settle(struct sender *sender, enum outcome outcome, const struct err
         pthread_mutex_unlock(&run->lock);
         note_progress(sender);
     } else if (outcome == HOPELESS) {
-        edge_notice(run, "%s; it stays in the queue's folder as %" PRIu64 "...bad", err->message,
-                    sender->id);
-        spool_set_aside(run->spool, sender->id);
-    } else {
-        if (uplink_may_pass(err))
-            edge_note_failure(run, err);
-        else if (!sender->said_refusal)
-            edge_notice(run, "%s; what waits in the queue is tried again later", err->message);
-        sender->said_refusal |= !uplink_may_pass(err);
+        set_aside(sender, err, "");
+    } else if (uplink_may_pass(err)) {
+        edge_note_failure(run, err);
         pause_a_while(sender);
+    } else {
+        note_refusal(sender, err);
     }
 }
 
@@ -272,19 +291,57 @@ static int is_over(struct sender *sender, int empty)
     return empty || (long long)(clock_monotonic_ns() / 1000000) >= atomic_load(&sender->give_up_ms);
 }
 
+static int pick(struct sender *sender, unsigned ranks, uint64_t but, struct err *err)
+{
+    const struct spool_wish wish = {.ranks = ranks, .but = but};
+    return spool_pick(sender->run->spool, &wish, &sender->id, &sender->meta, &sender->data, err);
+}
+
+/* The oldest item of the ranks, or another one in its place, see refusal.h. As spool_first(). */
+static int next_item(struct sender *sender, unsigned ranks, struct err *err)
+{
+    int there = pick(sender, ranks, 0, err);
+    for (unsigned i = 0; i < SPOOL_RANKS && there > 0; i++) {
+        const struct refusal *refusal = &sender->refusals[i];
+        if (!refusal->others_turn || refusal->id != sender->id)
+            continue;
+        int other = pick(sender, 1u << i, refusal->id, err);
+        return other ? other : pick(sender, 1u << i, 0, err);
+    }
+    return there;
+}
+
+/* Nobody waits long for a program that is about to end. */
+static unsigned due_ranks(struct sender *sender)
+{
+    uint64_t now_ns = clock_monotonic_ns(), soon_ns = now_ns + LOOK_MS * 1000000ull;
+    for (int i = 0; i < SPOOL_RANKS && atomic_load(&sender->finishing); i++)
+        if (sender->refusals[i].until_ns > soon_ns)
+            sender->refusals[i].until_ns = soon_ns;
+    return refusals_due(sender->refusals, now_ns);
+}
+
 static void *work(void *argument)
 {
     struct sender *sender = argument;
     struct spool *spool = sender->run->spool;
     for (;;) {
         struct err err = {0};
-        int there = spool_first(spool, &sender->id, &sender->meta, &sender->data, &err);
-        if (is_over(sender, there == 0))
+        unsigned ranks = due_ranks(sender);
+        int there = next_item(sender, ranks, &err);
+        int is_held = there == 0 && ranks != REFUSAL_ALL_RANKS;
+        if (is_over(sender, there == 0 && !is_held))
             return NULL;
-        if (there == 0)
+        if (is_held) {
+            clock_sleep_until_ns(clock_monotonic_ns() + LOOK_MS * 1000000ull);
+        } else if (there == 0) {
             spool_wait(spool, 1000);
-        else
+        } else if (there < 0 && err.code == ERR_NOT_FOUND) {
+            edge_notice(sender->run, "%s", err.message); /* somebody removed its file */
+            spool_remove(spool, sender->id);
+        } else {
             settle(sender, there < 0 ? HOPELESS : send_item(sender, &err), &err);
+        }
     }
 }
 

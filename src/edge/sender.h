@@ -6,8 +6,8 @@
 /* Sends what waits in the queue on the disk, oldest first, on a thread of its own: frames to their
  * bucket (and asks about those without an answer), videos to theirs, in parts. While the cloud is
  * gone it tries after 0.5 s, then twice as long each time up to a minute, with jitter. What the
- * cloud refuses stays and is tried again: a wrong policy costs no frame. Inside the edge module
- * only. */
+ * cloud refuses stays and is tried again, a wrong policy costs no frame; but what is refused again
+ * and again while others get through is set aside (refusal.h). Inside the edge module only. */
 struct sender;
 
 enum { SENDER_FIRST_PAUSE_MS = 500, SENDER_MAX_PAUSE_MS = 60000 };

@@ -2,7 +2,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "edge/spool_file.h"
+#include "base/random.h"
+#include "edge/spool_aside.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,14 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, ITEMS_OF_A_MS = 4096 };
+enum { PATH_BYTES = 4096, ITEMS_OF_A_MS = 4096, ASIDE_SHARE = 8 };
 enum { SET_BACK_MS = 5 * 60 * 1000 }; /* workers overtake each other by less */
 #define MAX_DATA_BYTES ((size_t)64 * 1024 * 1024)
 
 struct spool {
     char folder[PATH_BYTES - 64];
     int folder_fd, lock_fd;
-    uint64_t limit, bytes, evicted;
+    uint64_t limit, bytes, evicted, aside;
     unsigned drawn;   /* tells items of one millisecond apart */
     uint64_t newest;  /* the highest number that waits or waited since it was empty */
     uint64_t busy_id; /* the one that is being sent is never evicted */
@@ -307,29 +308,61 @@ static int split(struct buf *all, struct buf *meta, struct buf *data, struct err
     return 0;
 }
 
-int spool_first(struct spool *spool, uint64_t *id, struct buf *meta, struct buf *data,
-                struct err *err)
+static int read_item(const char *path, struct buf *meta, struct buf *data, struct err *err)
 {
-    char path[PATH_BYTES];
     struct buf all;
-    buf_clear(meta);
-    buf_clear(data);
-    pthread_mutex_lock(&spool->lock);
-    int there = spool->first < spool->count;
-    if (there) {
-        *id = spool->busy_id = spool->entries[spool->first].id;
-        there = find_path(spool, &spool->entries[spool->first], path) == 0 ? 1 : -1;
-    }
-    pthread_mutex_unlock(&spool->lock);
-    if (there <= 0)
-        return there < 0 ? err_set(err, ERR_NOT_FOUND, "read queue: item %" PRIu64 " is gone", *id)
-                         : 0;
     buf_init(&all, MAX_DATA_BYTES + SPOOL_MAX_META_BYTES + 1);
     int result = file_read(path, &all, err);
     if (result == 0)
         result = split(&all, meta, data, err);
     buf_finish(&all);
     return result < 0 ? -1 : 1;
+}
+
+static int is_wished(const struct spool_entry *entry, const struct spool_wish *wish)
+{
+    return !entry->gone && wish->ranks >> entry->rank & 1 && entry->id != wish->but;
+}
+
+/* From a place that is drawn on, and then from the front. */
+static const struct spool_entry *choose(const struct spool *spool, const struct spool_wish *wish)
+{
+    size_t count = spool->count - spool->first, from = 0;
+    if (wish->but && count > 0) {
+        random_bytes(&from, sizeof from);
+        from %= count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct spool_entry *entry = &spool->entries[spool->first + (from + i) % count];
+        if (is_wished(entry, wish))
+            return entry;
+    }
+    return NULL;
+}
+
+int spool_pick(struct spool *spool, const struct spool_wish *wish, uint64_t *id, struct buf *meta,
+               struct buf *data, struct err *err)
+{
+    char path[PATH_BYTES];
+    buf_clear(meta);
+    buf_clear(data);
+    pthread_mutex_lock(&spool->lock);
+    const struct spool_entry *entry = choose(spool, wish);
+    int there = entry != NULL;
+    if (entry) {
+        *id = spool->busy_id = entry->id;
+        there = find_path(spool, entry, path) == 0 ? 1 : -1;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    if (there < 0)
+        return err_set(err, ERR_NOT_FOUND, "read queue: item %" PRIu64 " is gone", *id);
+    return there == 0 ? 0 : read_item(path, meta, data, err);
+}
+
+int spool_first(struct spool *spool, uint64_t *id, struct buf *meta, struct buf *data,
+                struct err *err)
+{
+    return spool_pick(spool, &(struct spool_wish){.ranks = ~0u}, id, meta, data, err);
 }
 
 int spool_rewrite(struct spool *spool, uint64_t id, const char *meta, struct err *err)
@@ -348,16 +381,16 @@ int spool_rewrite(struct spool *spool, uint64_t id, const char *meta, struct err
 
 static void take_out(struct spool *spool, uint64_t id, int keep_aside)
 {
-    char path[PATH_BYTES], aside[PATH_BYTES + 8];
+    char path[PATH_BYTES];
     pthread_mutex_lock(&spool->lock);
     struct spool_entry *entry = find(spool, id);
-    if (entry && find_path(spool, entry, path) == 0) {
-        snprintf(aside, sizeof aside, "%s.bad", path);
-        if (!keep_aside || rename(path, aside) < 0)
-            unlink(path);
-    }
+    if (entry && keep_aside)
+        spool_aside_add(spool->folder_fd, entry, spool->limit / ASIDE_SHARE);
+    else if (entry && find_path(spool, entry, path) == 0)
+        unlink(path);
     if (entry)
         forget(spool, entry);
+    spool->aside += entry && keep_aside;
     spool->busy_id = 0;
     pthread_cond_broadcast(&spool->changed);
     pthread_mutex_unlock(&spool->lock);
@@ -409,6 +442,7 @@ struct spool_state spool_state(struct spool *spool)
     }
     state.bytes = spool->bytes;
     state.evicted = spool->evicted;
+    state.aside = spool->aside;
     pthread_mutex_unlock(&spool->lock);
     return state;
 }

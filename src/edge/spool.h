@@ -43,11 +43,20 @@ size_t spool_add_all(struct spool *spool, const struct spool_item items[], size_
  * 0 when there is none; -1 when it cannot be read (`id` tells which one). */
 int spool_first(struct spool *spool, uint64_t *id, struct buf *meta, struct buf *data,
                 struct err *err) MUST_USE;
+/* The same of the oldest item of these ranks; or of any other one of them than `but`, drawn. */
+struct spool_wish {
+    unsigned ranks; /* 1 << rank of each */
+    uint64_t but;   /* 0: the oldest */
+};
+int spool_pick(struct spool *spool, const struct spool_wish *wish, uint64_t *id, struct buf *meta,
+               struct buf *data, struct err *err) MUST_USE;
 /* Another line for the item, durably; its bytes must have been none. */
 int spool_rewrite(struct spool *spool, uint64_t id, const char *meta, struct err *err) MUST_USE;
 /* It was sent. After a power cut it may be there again: what is sent must bear that. */
 void spool_remove(struct spool *spool, uint64_t id);
-/* It will never be sent: it stays in the folder as ID.bad, and counts no more. */
+/* It will never be sent: it goes to the folder SPOOL_ASIDE below the queue's, and waits no more.
+ * An eighth of the limit may lie there; then the oldest go. */
+#define SPOOL_ASIDE "aside"
 void spool_set_aside(struct spool *spool, uint64_t id);
 
 /* Whether an item of the rank has this text in its line. Reads their files: for a few large ones.
@@ -55,7 +64,8 @@ void spool_set_aside(struct spool *spool, uint64_t id);
 int spool_holds(struct spool *spool, enum spool_rank rank, const char *text);
 
 struct spool_state {
-    uint64_t items, bytes, evicted; /* evicted: since it was opened, because it was full */
+    uint64_t items, bytes;
+    uint64_t evicted, aside; /* since it was opened: went as it was full, was set aside */
     uint64_t of_rank[SPOOL_RANKS];
 };
 struct spool_state spool_state(struct spool *spool);

@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hex.h"
-#include "base/random.h"
 #include "edge/report.h"
+#include "edge/retry.h"
 #include "edge/spool.h"
 
 #include <inttypes.h>
@@ -55,8 +55,6 @@ void webhook_sign(const char *secret, const char *timestamp, const void *body, s
 static int read_secret(struct webhook *webhook, struct err *err)
 {
     struct buf text;
-    if (!webhook->options.secret_file)
-        return err_set(err, ERR_INVALID, "--webhook-secret-file is missing");
     buf_init(&text, MAX_SECRET);
     int done = file_read(webhook->options.secret_file, &text, err);
     if (done == 0) {
@@ -112,12 +110,8 @@ static void say(struct webhook *webhook, const char *what, int status, const str
 
 static void pause_a_while(struct webhook *webhook)
 {
-    unsigned drawn;
-    random_bytes(&drawn, sizeof drawn);
-    int half = webhook->pause_ms / 2, pause_ms = half + (int)(drawn % (unsigned)(half + 1));
+    int pause_ms = retry_draw(&webhook->pause_ms, WEBHOOK_MAX_PAUSE_MS);
     uint64_t until_ns = clock_monotonic_ns() + (uint64_t)pause_ms * 1000000;
-    webhook->pause_ms =
-        webhook->pause_ms < WEBHOOK_MAX_PAUSE_MS / 2 ? 2 * webhook->pause_ms : WEBHOOK_MAX_PAUSE_MS;
     do
         clock_sleep_until_ns(clock_monotonic_ns() + 50 * 1000000ull);
     while (clock_monotonic_ns() < until_ns && !atomic_load(&webhook->finishing));
@@ -165,12 +159,19 @@ static void *work(void *argument)
     return NULL;
 }
 
+int webhook_check(const struct webhook_options *options, struct err *err)
+{
+    const char *url = options->url; /* may hold a password: it is not repeated */
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return err_set(err, ERR_INVALID, "--webhook: it is no http:// or https:// URL");
+    if (!options->secret_file)
+        return err_set(err, ERR_INVALID, "--webhook: its --webhook-secret-file is missing");
+    return 0;
+}
+
 static int start(struct webhook *webhook, struct err *err)
 {
-    const char *url = webhook->options.url;
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return err_set(err, ERR_INVALID, "--webhook: \"%s\" is no http:// or https:// URL", url);
-    if (read_secret(webhook, err) < 0)
+    if (webhook_check(&webhook->options, err) < 0 || read_secret(webhook, err) < 0)
         return -1;
     webhook->spool = spool_open(webhook->options.folder, WEBHOOK_QUEUE_BYTES, err);
     webhook->http = webhook->spool ? http_create(err) : NULL;

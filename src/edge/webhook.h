@@ -30,6 +30,8 @@ struct webhook_options {
     void (*notice)(void *context, const char *text); /* from the webhook's thread */
 };
 
+/* Whether the options can be right; nothing is opened or read. */
+int webhook_check(const struct webhook_options *options, struct err *err) MUST_USE;
 struct webhook *webhook_open(const struct webhook_options *options, struct err *err);
 void webhook_visit(struct webhook *webhook, const struct track_event *event);
 void webhook_close(struct webhook *webhook); /* sends what waits, for a while; NULL is fine */

@@ -60,6 +60,17 @@ class VerbsTest(unittest.TestCase):
         self.refused(ken("edge", "--vidoe=x"), 2, "is it --video?")
         self.refused(ken("edge", "--fast", "-video", "x"), 2, "-video: no such option; is it --video?")
         self.refused(ken("edge", "-qx"), 2, "-qx: no such option")
+
+    def test_wrong_values_of_the_device_are_told_before_anything_else(self):
+        wrong = [(["--mqtt", "http://x"], "--mqtt: "), (["--mqtt", "mqtt://x:y"], "--mqtt: "), (["--prefix", "/a"], "--prefix: "),
+                 (["--mqtt", "mqtt://x", "--device", "a/b"], "--device: "), (["--mqtt", "mqtt://x", "--mqtt-topic", "a/#"], "--mqtt-topic: "),
+                 (["--mqtt", "mqtt://ken:open-sesame@x"], "--mqtt-user"), (["--webhook", "ftp://x"], "--webhook: "),
+                 (["--webhook", "https://x"], "--webhook-secret-file"), (["--encoder", "x"], "--encoder: ")]
+        for options, words in wrong:
+            with self.subTest(options=options):
+                done = ken("edge", "--video", "x", "--deployment", "none.json", *options)
+                self.refused(done, 2, words)
+                self.assertNotIn("open-sesame", done.stderr)
         self.refused(ken("edge", env={"KEN_EDGE_VIDO": "x"}), 2, "is it --video?")
         self.assertEqual(ken("help", "train").stdout, ken("train", "--help").stdout)
 

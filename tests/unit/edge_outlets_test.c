@@ -6,6 +6,7 @@
 
 #include "fake_hook.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -195,6 +196,28 @@ static void an_absent_broker_holds_nobody_up(void **state)
     mqtt_close(mqtt);
 }
 
+/* Months without the broker must not fill the memory. */
+static void what_an_absent_broker_misses_has_a_limit(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct track_event steps[] = {event, event, event};
+    const struct mqtt_options options = {
+        .url = "mqtt://127.0.0.1:1", .topic = "ken", .device = "d", .discovery = "ha"};
+    struct mqtt *mqtt = mqtt_open(&options, &err);
+    assert_non_null(mqtt);
+    steps[0].kind = TRACK_ENTER;
+    steps[2].kind = TRACK_LEAVE;
+    size_t before = 0;
+    for (int i = 0; i < 12000; i++) {
+        if (i == 3000)
+            before = mallinfo2().uordblks;
+        mqtt_visit(mqtt, &steps[i % 3]);
+    }
+    assert_in_range(mallinfo2().uordblks, 0, before + 100000);
+    mqtt_close(mqtt);
+}
+
 struct words {
     atomic_int count;
     char first[300];
@@ -277,7 +300,8 @@ static void the_page_counts_and_names_nobody(void **state)
     assert_true(metrics_port(metrics) > 0);
     metrics_frame(metrics, &frame);
     metrics_visit(metrics, &(struct track_event){.kind = TRACK_ENTER});
-    const struct edge_status status = {.frames = 30, .queue_items = 7, .cloud_gone = 1};
+    const struct edge_status status = {
+        .frames = 30, .queue_items = 7, .queue_aside = 2, .cloud_gone = 1};
     metrics_status(metrics, &status);
     buf_init(&page, 1 << 16);
     metrics_write(metrics, &page);
@@ -287,6 +311,7 @@ static void the_page_counts_and_names_nobody(void **state)
         "\nken_known_total 1\n",
         "\nken_present 1\n",
         "\nken_queue_items 7\n",
+        "\nken_queue_set_aside_total 2\n",
         "\nken_cloud_up 0\n",
         "\n# TYPE ken_latency_seconds summary\nken_latency_seconds_sum 0.25\n",
         "\nken_latency_seconds_count 1\n"};
@@ -308,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_hook_without_a_good_secret_is_refused),
         cmocka_unit_test(wrong_brokers_and_names_are_refused),
         cmocka_unit_test(an_absent_broker_holds_nobody_up),
+        cmocka_unit_test(what_an_absent_broker_misses_has_a_limit),
         cmocka_unit_test(an_absent_broker_is_told),
         cmocka_unit_test(a_broker_that_refuses_the_password_is_told),
         cmocka_unit_test(the_page_counts_and_names_nobody),

@@ -156,6 +156,51 @@ static void with_a_queue_on_the_disk_what_is_refused_is_sent_later(void **state)
     assert_int_equal(files_in(work, ".png"), 0);
 }
 
+static int items_aside(void)
+{
+    char aside[128];
+    snprintf(aside, sizeof aside, "%s/queue/aside", work);
+    return files_in(aside, ".item");
+}
+
+/* Too large for a proxy on the way, say: S3 is asked for the others, too. */
+static void a_frame_that_is_refused_for_ever_holds_up_no_other(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.queue_bytes = 100 * 1000 * 1000;
+    d.options.workers = 1;
+    d.fake.fail_status = 413;
+    d.fake.refused = "/15.png";
+    assert_int_equal(run(&d), -1);
+    assert_non_null(strstr(d.err.message, "1 items of the queue can never be sent"));
+    assert_int_equal(d.totals.answers, 5);
+    assert_int_equal(d.totals.lost, 0);
+    assert_int_equal(d.totals.waiting, 0);
+    assert_int_equal(d.totals.aside, 1);
+    assert_int_equal(d.totals.stored, 1);
+    assert_int_equal(items_aside(), 1);
+    assert_non_null(strstr(d.seen.last_notice, "/queue/aside now"));
+}
+
+/* A policy without the right to put frames refuses them all: that may be mended. */
+static void where_all_are_refused_all_wait(void **state)
+{
+    (void)state;
+    struct device d;
+    prepare(&d);
+    d.options.queue_bytes = 100 * 1000 * 1000;
+    d.options.retry_s = 1;
+    d.fake.fail_status = 403;
+    d.fake.refused = ".png";
+    assert_int_equal(run(&d), -1);
+    assert_int_equal(d.totals.waiting, 6);
+    assert_int_equal(d.totals.aside, 0);
+    assert_int_equal(items_aside(), 0);
+    assert_int_equal(d.totals.stored, 1); /* behind them in the queue */
+}
+
 static void with_the_cloud_gone_everything_stays_here(void **state)
 {
     (void)state;
@@ -316,6 +361,8 @@ int main(void)
         cmocka_unit_test(failures_that_pass_are_tried_again),
         cmocka_unit_test(a_refusal_is_not_repeated_and_the_frame_is_kept),
         cmocka_unit_test(with_a_queue_on_the_disk_what_is_refused_is_sent_later),
+        cmocka_unit_test(a_frame_that_is_refused_for_ever_holds_up_no_other),
+        cmocka_unit_test(where_all_are_refused_all_wait),
         cmocka_unit_test(with_the_cloud_gone_everything_stays_here),
         cmocka_unit_test(without_cloud_and_recorder_nothing_is_left_to_do),
         cmocka_unit_test(a_full_queue_is_counted_not_waited_for),

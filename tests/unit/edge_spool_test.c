@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "edge/spool.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -186,6 +187,64 @@ static void only_one_program_sends_from_it(void **state)
     spool_close(spool);
 }
 
+static int is_aside(uint64_t id)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/aside/%020" PRIu64 "-0-0.item", folder, id);
+    return access(path, F_OK) == 0;
+}
+
+static void what_is_set_aside_has_a_limit(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct buf meta, data;
+    uint64_t ids[3];
+    struct spool *spool = open_fresh(8 * 250);
+    buf_init(&meta, SPOOL_MAX_META_BYTES);
+    buf_init(&data, 1 << 20);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(add(spool, SPOOL_ARCHIVE, "a", 100), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(spool_first(spool, &ids[i], &meta, &data, &err), 1);
+        spool_set_aside(spool, ids[i]);
+    }
+    assert_false(is_aside(ids[0]));
+    assert_true(is_aside(ids[1]));
+    assert_true(is_aside(ids[2]));
+    assert_int_equal(spool_state(spool).aside, 3);
+    assert_int_equal(spool_state(spool).items, 0);
+    buf_finish(&meta);
+    buf_finish(&data);
+    spool_close(spool);
+}
+
+static void another_one_of_the_rank_may_be_picked(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct buf meta, data;
+    uint64_t first, id;
+    struct spool *spool = open_fresh(1 << 20);
+    buf_init(&meta, SPOOL_MAX_META_BYTES);
+    buf_init(&data, 1 << 20);
+    assert_int_equal(add(spool, SPOOL_VIDEO, "v", 1), 0);
+    assert_int_equal(add(spool, SPOOL_ARCHIVE, "a", 1), 0);
+    struct spool_wish wish = {.ranks = 1 << SPOOL_ARCHIVE};
+    assert_int_equal(spool_pick(spool, &wish, &first, &meta, &data, &err), 1);
+    assert_string_equal(meta.data, "a");
+    wish.but = first;
+    assert_int_equal(spool_pick(spool, &wish, &id, &meta, &data, &err), 0);
+    assert_int_equal(add(spool, SPOOL_ARCHIVE, "b", 1), 0);
+    assert_int_equal(spool_pick(spool, &wish, &id, &meta, &data, &err), 1);
+    assert_string_equal(meta.data, "b");
+    wish.ranks = 1 << SPOOL_QUESTION;
+    assert_int_equal(spool_pick(spool, &wish, &id, &meta, &data, &err), 0);
+    buf_finish(&meta);
+    buf_finish(&data);
+    spool_close(spool);
+}
+
 static void a_damaged_item_can_be_set_aside(void **state)
 {
     (void)state;
@@ -292,6 +351,8 @@ int main(void)
         cmocka_unit_test(the_time_says_the_order),
         cmocka_unit_test(after_a_clock_that_went_back_they_go_as_they_came),
         cmocka_unit_test(only_one_program_sends_from_it),
+        cmocka_unit_test(what_is_set_aside_has_a_limit),
+        cmocka_unit_test(another_one_of_the_rank_may_be_picked),
         cmocka_unit_test(a_damaged_item_can_be_set_aside),
         cmocka_unit_test(several_are_added_up_to_the_first_that_cannot_be),
         cmocka_unit_test(a_kill_loses_nothing_that_was_acknowledged),

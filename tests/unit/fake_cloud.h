@@ -21,6 +21,7 @@ struct fake_cloud {
     atomic_int fail_puts;  /* so many PUTs get fail_status */
     int fail_status;       /* 0: break the connection */
     const char *fail_body; /* of failures */
+    const char *refused;   /* PUTs with this in their path get fail_status for ever; or NULL */
     int delay_ms;          /* before each answer to a GET */
     atomic_int delay_puts_ms;
     size_t stored_bytes; /* of the video that is in its bucket; it comes whole, whatever is asked */
@@ -108,7 +109,7 @@ static inline enum MHD_Result fake_handle(void *context, struct MHD_Connection *
         0) /* opens a connection, and is refused as any without signature */
         return fake_reply(connection, 403, "");
     if (strcmp(method, "PUT") == 0) {
-        if (fake_takes(&fake->fail_puts))
+        if (fake_takes(&fake->fail_puts) || (fake->refused && strstr(url, fake->refused)))
             return fake_fail(fake, connection);
         int video = strncmp(url, "/videos/", 8) == 0, delay_ms = atomic_load(&fake->delay_puts_ms);
         struct timespec delay = {delay_ms / 1000, delay_ms % 1000 * 1000000L};
