@@ -15,6 +15,9 @@ struct access_question {
      * such key. Asked for only where a policy names one. `value` may be NULL. */
     const char *(*value)(void *self, const char *key);
     void *self;
+    /* The service that will do it on behalf of `source_arn`, as the signer asks it to: then it is
+     * enough that the resource's policy allows the service. NULL: the signer alone counts. */
+    const char *service, *source_arn;
 };
 
 /* Who decides; IAM. 0: allowed; -1 with ERR_DENIED and AWS's words. */

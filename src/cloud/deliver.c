@@ -1,5 +1,7 @@
 #include "cloud/deliver.h"
 
+#include "cloud/access.h"
+
 #include <string.h>
 
 int cloud_add_target(struct cloud *cloud, const struct delivery_target *target, struct err *err)
@@ -36,6 +38,21 @@ int cloud_check_target(struct cloud *cloud, const char *arn, struct err *err)
 {
     const struct delivery_target *target = find_target(cloud, arn, err);
     return target ? target->check(target->self, arn, err) : -1;
+}
+
+int cloud_may_deliver(struct cloud *cloud, struct exchange *x, const char *arn,
+                      const char *source_arn, const char *service, struct err *err)
+{
+    const struct delivery_target *target = find_target(cloud, arn, err);
+    if (!target || !target->action)
+        return target ? 0 : -1;
+    const struct access_question question = {.action = target->action,
+                                             .resource = arn,
+                                             .resource_policy =
+                                                 target->policy(target->self, arn, &x->arena),
+                                             .service = service,
+                                             .source_arn = source_arn};
+    return exchange_may(x, &question, err);
 }
 
 int cloud_check_delivery(struct cloud *cloud, const char *arn, const char *source_arn,

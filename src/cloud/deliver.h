@@ -1,6 +1,7 @@
 #ifndef CLOUD_DELIVER_H
 #define CLOUD_DELIVER_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "cloud/cloud.h"
 
@@ -32,6 +33,10 @@ struct delivery_target {
     void *self;
     /* Does it take what is handed over on behalf of `source_arn`? ERR_DENIED. NULL: from all. */
     int (*permits)(void *self, const char *arn, const char *source_arn, struct err *err);
+    /* What who hands something over does ("sqs:SendMessage"), and the target's own policy, in the
+     * arena, NULL for none. NULL: permits() is asked instead. */
+    const char *action;
+    const char *(*policy)(void *self, const char *arn, struct arena *arena);
 };
 
 /* In a service's create(); copied, its parts are borrowed. */
@@ -42,6 +47,11 @@ int cloud_add_target(struct cloud *cloud, const struct delivery_target *target,
  * ERR_BUSY: try later. */
 int cloud_deliver(struct cloud *cloud, const struct delivery *delivery, struct err *err) MUST_USE;
 int cloud_check_target(struct cloud *cloud, const char *arn, struct err *err) MUST_USE;
+/* May the signer have `service` ("sns.amazonaws.com") hand over to the target on behalf of
+ * `source_arn`? Either may send there himself, or the target's policy allows it the service.
+ * ERR_DENIED. */
+int cloud_may_deliver(struct cloud *cloud, struct exchange *x, const char *arn,
+                      const char *source_arn, const char *service, struct err *err) MUST_USE;
 /* It is there and takes what that source hands over. */
 int cloud_check_delivery(struct cloud *cloud, const char *arn, const char *source_arn,
                          struct err *err) MUST_USE;

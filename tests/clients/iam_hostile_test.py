@@ -143,6 +143,52 @@ class Presigned(Hostile):
             self.assertEqual(reply.status, 200)
 
 
+class Deputies(Hostile):
+    """Services are not had to write where the one who asks may not."""
+    clients = {"iam": "iam", "s3": "s3", "sqs": "sqs", "sns": "sns"}
+
+    def queue(self, name):
+        return (self.sqs.create_queue(QueueName=name)["QueueUrl"],
+                f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}")
+
+    def let(self, queue, arn, service, **condition):
+        self.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": document(statement(
+            "sqs:SendMessage", arn, Principal={"Service": service}, Condition=condition))})
+
+    def test_a_buckets_events_go_where_who_asks_or_the_bucket_may(self):
+        queue, arn = self.queue("events")
+        topic = self.sns.create_topic(Name="events")["TopicArn"]
+        self.s3.create_bucket(Bucket="eventful")
+        client = self.client_of("s3", self.user("notifier", document(statement("s3:*"))))
+
+        def told_to(kind, target):
+            return {"Bucket": "eventful", "NotificationConfiguration": {
+                kind + "Configurations": [{kind + "Arn": target, "Events": ["s3:ObjectCreated:*"]}]}}
+        put = client.put_bucket_notification_configuration
+        for kind, target in (("Queue", arn), ("Topic", topic)):
+            self.refused("InvalidArgument", put, **told_to(kind, target))
+        self.let(queue, arn, "s3.amazonaws.com", ArnLike={"aws:SourceArn": "arn:aws:s3:::other"})
+        self.refused("InvalidArgument", put, **told_to("Queue", arn))
+        self.let(queue, arn, "s3.amazonaws.com", ArnLike={"aws:SourceArn": "arn:aws:s3:::eventful"})
+        put(**told_to("Queue", arn))
+        self.iam.put_user_policy(UserName="notifier", PolicyName="p1", PolicyDocument=document(
+            statement("sns:Publish", topic)))
+        put(**told_to("Topic", topic))
+
+    def test_a_topic_delivers_where_who_asks_or_the_topic_may(self):
+        queue, arn = self.queue("fed")
+        client = self.client_of("sns", self.user("subscriber", document(statement("sns:*"))))
+        topic = client.create_topic(Name="feeding")["TopicArn"]
+        how = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": arn}
+        self.assertIn("sqs:SendMessage", self.refused("AuthorizationError", client.subscribe, **how))
+        self.let(queue, arn, "sns.amazonaws.com", ArnEquals={"aws:SourceArn": topic})
+        client.subscribe(**how)
+        queue, arn = self.queue("own")
+        self.iam.put_user_policy(UserName="subscriber", PolicyName="p1", PolicyDocument=document(
+            statement("sqs:SendMessage", arn)))
+        client.subscribe(**{**how, "Endpoint": arn})
+
+
 class Functions(Hostile):
     """What a function may do whose role was given by somebody who may hand on other roles."""
 

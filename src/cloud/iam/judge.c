@@ -410,6 +410,34 @@ static int explain(const struct asking *a, const struct access_question *questio
                    who, question->action, question->resource, since, silent, question->action);
 }
 
+/* What a policy may ask of a service that acts on somebody's behalf. */
+static const char *service_value(void *context, const char *key, size_t index)
+{
+    const struct asking *a = context;
+    if (!index && strcasecmp(key, "aws:SourceArn") == 0)
+        return a->question->source_arn;
+    if (!index && strcasecmp(key, "aws:SourceAccount") == 0)
+        return a->x->identity.account_id;
+    return NULL;
+}
+
+static int allows_service(struct asking *a, const struct access_question *question)
+{
+    struct err err;
+    const char *text = question->service ? question->resource_policy : NULL;
+    json_t *document = text ? policy_parse(text, POLICY_OF_RESOURCE, &err) : NULL;
+    const struct policy_request request = {.action = question->action,
+                                           .resource = question->resource,
+                                           .service = question->service,
+                                           .account_id = a->x->identity.account_id,
+                                           .value = service_value,
+                                           .context = a};
+    int result =
+        document && policy_evaluate(document, POLICY_OF_RESOURCE, &request) == POLICY_ALLOWS;
+    json_decref(document);
+    return result;
+}
+
 int iam_judge(void *self, struct exchange *x, const struct access_question *question,
               struct err *why)
 {
@@ -421,7 +449,8 @@ int iam_judge(void *self, struct exchange *x, const struct access_question *ques
     struct policy_request request = make_request(&a, question);
     struct verdict v = ask_identity(iam, &a, &request);
     v.resource = ask_resource(question->resource_policy, is_bound(&v), &request);
-    int result = is_allowed(&v) ? 0 : explain(&a, question, &v, why);
+    int result =
+        is_allowed(&v) || allows_service(&a, question) ? 0 : explain(&a, question, &v, why);
     pthread_mutex_unlock(&iam->lock);
     return result;
 }

@@ -334,7 +334,8 @@ static int check_targets(struct s3_request *r, const struct tree *all)
         for (; config; config = tree_same(config)) {
             struct err err = {0};
             const char *arn = tree_text(config, kinds[kind].target);
-            if (!bucket || cloud_check_delivery(r->s3->cloud, arn, bucket, &err) < 0)
+            if (!bucket || cloud_check_delivery(r->s3->cloud, arn, bucket, &err) < 0 ||
+                cloud_may_deliver(r->s3->cloud, r->x, arn, bucket, "s3.amazonaws.com", &err) < 0)
                 note_unreached(r, kind, arn, err.code == ERR_NOT_FOUND, &unreached);
         }
     }

@@ -316,6 +316,16 @@ static int check(void *self, const char *arn, struct err *err)
     return topic ? 0 : err_set(err, ERR_NOT_FOUND, "%s: there is no such topic", arn);
 }
 
+static const char *policy_of(void *self, const char *arn, struct arena *arena)
+{
+    const char *name = sns_topic_name(self, arn);
+    json_t *topic = name ? sns_topic(self, name) : NULL;
+    const char *text = sns_text(json_object_get(topic, "attributes"), "Policy");
+    text = text ? arena_strdup(arena, text) : NULL;
+    json_decref(topic);
+    return text;
+}
+
 /* -- life -- */
 
 static int start(void *self, struct err *err)
@@ -358,7 +368,12 @@ int sns_service_create(struct cloud *cloud, struct err *err)
                                     .stop = stop,
                                     .destroy = destroy,
                                     .self = sns};
-    const struct delivery_target target = {"sns", deliver, check, sns};
+    const struct delivery_target target = {.service = "sns",
+                                           .deliver = deliver,
+                                           .check = check,
+                                           .self = sns,
+                                           .action = "sns:Publish",
+                                           .policy = policy_of};
     if (cloud_path(cloud, "sns-key.pem", path, sizeof path, err) == 0)
         sns->signer = signer_create(path, err);
     if (!sns->signer || sns_load(sns, err) < 0 || cloud_add(cloud, &service, err) < 0) {

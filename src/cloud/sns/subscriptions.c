@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/random.h"
+#include "cloud/deliver.h"
 #include "cloud/sns/sns.h"
 
 #include <stdlib.h>
@@ -73,6 +74,17 @@ static int check_endpoint(struct sns_call *call, const char *protocol, const cha
     return is_queue      ? check_queue(call, endpoint)
            : is_function ? check_function(call, endpoint)
                          : check_address(call, protocol, endpoint);
+}
+
+/* Who has a topic deliver to a queue must be let by one or the other. */
+static int authorize_queue(struct sns_call *call, const char *protocol, const char *endpoint)
+{
+    struct err err = {0};
+    if (strcmp(protocol, "sqs") != 0 ||
+        cloud_may_deliver(call->sns->cloud, call->x, endpoint, sns_text(call->topic, "arn"),
+                          "sns.amazonaws.com", &err) == 0)
+        return 0;
+    return sns_fail(call, "AuthorizationError", "%s", err.message);
 }
 
 /* The subscription of that endpoint: a reference. */
@@ -194,7 +206,8 @@ int sns_subscribe(struct sns_call *call)
 {
     const char *protocol = sns_text(call->body, "Protocol"),
                *endpoint = sns_text(call->body, "Endpoint");
-    if (check_endpoint(call, protocol, endpoint) < 0)
+    if (check_endpoint(call, protocol, endpoint) < 0 ||
+        authorize_queue(call, protocol, endpoint) < 0)
         return -1;
     json_t *attributes = sns_read_settings(call, protocol);
     if (!attributes)

@@ -366,6 +366,18 @@ static int check(void *self, const char *arn, struct err *err)
     return queue ? 0 : err_set(err, ERR_NOT_FOUND, "%s: there is no such queue", arn);
 }
 
+static const char *policy_of(void *self, const char *arn, struct arena *arena)
+{
+    struct sqs_call call = {.sqs = self};
+    struct queue *queue = queue_find_arn(self, arn);
+    json_t *attributes = queue ? queue_hold(&call, &queue->attributes) : NULL;
+    const char *text = sqs_text(attributes, "Policy");
+    text = text ? arena_strdup(arena, text) : NULL;
+    json_decref(attributes);
+    queue_drop(self, queue);
+    return text;
+}
+
 /* -- life -- */
 
 static int start(void *self, struct err *err)
@@ -407,7 +419,12 @@ int sqs_service_create(struct cloud *cloud, struct err *err)
                                     .stop = stop,
                                     .destroy = destroy,
                                     .self = sqs};
-    const struct delivery_target target = {"sqs", deliver, check, sqs};
+    const struct delivery_target target = {.service = "sqs",
+                                           .deliver = deliver,
+                                           .check = check,
+                                           .self = sqs,
+                                           .action = "sqs:SendMessage",
+                                           .policy = policy_of};
     if (sqs_load(sqs, err) < 0 || cloud_add(cloud, &service, err) < 0) {
         destroy(sqs);
         return -1;
