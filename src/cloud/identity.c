@@ -123,9 +123,35 @@ static int make_room(struct identities *identities, struct err *err)
     return 0;
 }
 
+/* How much of a session's ARN says whose it is: without the name that who asks for it gives. */
+static size_t owner_size(const char *arn)
+{
+    const char *last = strncmp(arn, "arn:aws:sts:", 12) == 0 ? strrchr(arn, '/') : NULL;
+    return last ? (size_t)(last - arn) : strlen(arn);
+}
+
+/* Under the lock. Anybody may ask for sessions of his own, and none may use up everybody's room. */
+static void end_oldest(struct identities *identities, const char *arn)
+{
+    struct issued *oldest = NULL;
+    size_t size = owner_size(arn), count = 0;
+    for (size_t i = 0; i < identities->count; i++) {
+        struct issued *t = &identities->issued[i];
+        if (!t->expires_unix_ms || owner_size(t->arn) != size || memcmp(t->arn, arn, size) != 0)
+            continue;
+        count++;
+        if (!oldest || t->issued_unix_ms < oldest->issued_unix_ms)
+            oldest = t;
+    }
+    if (count >= IDENTITY_MAX_SESSIONS)
+        remove_issued(identities, oldest);
+}
+
 static int add_issued(struct identities *identities, const struct issued *fresh, struct err *err)
 {
     pthread_mutex_lock(&identities->lock);
+    if (fresh->expires_unix_ms)
+        end_oldest(identities, fresh->arn);
     int result = make_room(identities, err);
     if (result == 0)
         identities->issued[identities->count++] = *fresh;

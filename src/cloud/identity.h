@@ -11,7 +11,8 @@
 struct identities;
 
 enum {
-    IDENTITY_MAX_ISSUED = 16384, /* keys of users and temporary ones together */
+    IDENTITY_MAX_ISSUED = 16384,  /* keys of users and temporary ones together */
+    IDENTITY_MAX_SESSIONS = 2000, /* of one user or role: then the oldest ends */
     IDENTITY_KEY_BYTES = 129,
     IDENTITY_TOKEN_BYTES = 129,
     IDENTITY_ARN_BYTES = 257,

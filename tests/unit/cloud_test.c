@@ -186,6 +186,32 @@ static void session_tokens_are_verified(void **state)
     identities_destroy(identities);
 }
 
+static void sessions_of_one_leave_room_for_others(void **state)
+{
+    (void)state;
+    struct identities *identities = make_identities();
+    struct identity_credentials other, first, c;
+    struct identity_secret secret;
+    struct err err = {0};
+    char arn[100];
+    assert_int_equal(
+        identity_issue(identities, "arn:aws:sts::0:assumed-role/b/s", 1000000, &other, &err), 0);
+    assert_int_equal(
+        identity_issue(identities, "arn:aws:sts::0:assumed-role/a/s", 1000000, &first, &err), 0);
+    usleep(2000); /* the oldest */
+    for (int i = 1; i <= IDENTITY_MAX_SESSIONS; i++) {
+        snprintf(arn, sizeof arn, "arn:aws:sts::0:assumed-role/a/s%d", i);
+        assert_int_equal(identity_issue(identities, arn, 1000000, &c, &err), 0);
+    }
+    assert_int_equal(
+        identity_find(identities, first.access_key_id, first.session_token, &secret, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_int_equal(
+        identity_find(identities, other.access_key_id, other.session_token, &secret, &err), 0);
+    assert_int_equal(identity_find(identities, c.access_key_id, c.session_token, &secret, &err), 0);
+    identities_destroy(identities);
+}
+
 static void credentials_expire(void **state)
 {
     (void)state;
@@ -462,6 +488,7 @@ int main(void)
         cmocka_unit_test(too_many_trailers_are_refused),
         cmocka_unit_test(unknown_and_revoked_keys_are_refused),
         cmocka_unit_test(session_tokens_are_verified),
+        cmocka_unit_test(sessions_of_one_leave_room_for_others),
         cmocka_unit_test(credentials_expire),
         cmocka_unit_test(only_so_many_credentials),
         cmocka_unit_test(hostile_xml_is_refused),
