@@ -79,6 +79,45 @@ class FactsTest(clouds.Case):
                                 ExpressionAttributeValues={":_": text("v")})
         self.assertEqual(self.item(one["Key"]), {**one["Key"], "a_": text("v"), "_a": text("v")})
 
+    def test_words_of_sections_are_no_names(self):
+        one = {"TableName": "tab", "Key": self.key()}
+        for operation, name, expression, token, near in (
+                ("update_item", "Update", "SET a = set", "set", "= set"),
+                ("update_item", "Update", "REMOVE a, Delete", "Delete", ", Delete"),
+                ("update_item", "Update", "SET a.add = b", "add", ".add ="),
+                ("get_item", "Projection", "remove, b", "remove", "remove,")):
+            with self.subTest(expression):
+                message = self.refused(VALIDATION, getattr(self.client, operation), **one,
+                                       **{name + "Expression": expression})
+                self.assertTrue(message.endswith(
+                    f'Invalid {name}Expression: Syntax error; token: "{token}", near: "{near}"'), message)
+
+    def test_paths_that_overlap_are_told_before_those_that_conflict(self):
+        one = {"TableName": "tab", "Key": self.key()}
+        for operation, parameters in (("update_item", {"UpdateExpression": "REMOVE a.b, a[1], c, c.d"}),
+                                      ("get_item", {"ProjectionExpression": "a.b, a[1], c, c.d"})):
+            message = self.refused(VALIDATION, getattr(self.client, operation), **one, **parameters)
+            self.assertIn("overlap with each other; must remove or rewrite one of these paths; "
+                          "path one: [c], path two: [c, d]", message)
+
+    def test_no_update_reaches_into_keys(self):
+        definition = [{"AttributeName": name, "AttributeType": "S"} for name in "pi"]
+        keys = [{"AttributeName": "p", "KeyType": "HASH"}], [{"AttributeName": "i", "KeyType": "HASH"}]
+        self.client.create_table(
+            TableName="reach", KeySchema=keys[0], AttributeDefinitions=definition, BillingMode="PAY_PER_REQUEST",
+            GlobalSecondaryIndexes=[{"IndexName": "index", "KeySchema": keys[1],
+                                     "Projection": {"ProjectionType": "ALL"}}])
+        scalar = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+        fixed = "Cannot update attribute p. This attribute is part of the key"
+        for expression, words in (("ADD p.b :n", fixed), ("SET a = :n, p[0] = :n", fixed), ("SET p = p.b", fixed),
+                                  ("ADD i.b :n", scalar + "IndexKey: i"), ("SET i[1] = :n", scalar + "IndexKey: i"),
+                                  ("SET a = list_append(b, b), f = i[1]", scalar + "IndexKey: i"),
+                                  ("SET a = p.b", scalar + "Key: p"), ("REMOVE i.c", scalar + "IndexKey: i")):
+            with self.subTest(expression):
+                values = {"ExpressionAttributeValues": {":n": {"N": "1"}}} if ":n" in expression else {}
+                self.assertIn(words, self.refused(VALIDATION, self.client.update_item, TableName="reach",
+                                                  Key=self.key(), UpdateExpression=expression, **values))
+
     def test_a_transaction_tells_of_no_item_where_the_projection_names_nothing(self):
         keys = [self.key() for _ in range(4)]
         for key in keys[:3]:

@@ -441,7 +441,7 @@ int projection_parse(struct substitutions *s, const char *text, struct projectio
     do {
         if (parser_path(&p, &out->paths[out->count]) < 0)
             return -1;
-        for (size_t i = 0; i < out->count && p.rank == RANK_NONE; i++)
+        for (size_t i = 0; i < out->count && p.rank > RANK_OVERLAP; i++)
             parser_check_overlap(&p, &out->paths[i], &out->paths[out->count]);
         out->count++;
     } while (parser_take(&p, ","));

@@ -176,11 +176,6 @@ int update_check_keys(struct request *r, const struct table *table, const struct
         const char *name = update->actions[i].path.steps[0].name;
         if (!key_schema_has(&table->keys, name))
             continue;
-        if (update->actions[i].path.count > 1)
-            return err_set(&r->err, ERR_INVALID,
-                           "Key attributes must be scalars; list random access '[]' and map lookup "
-                           "'.' are not allowed: Key: %s",
-                           name);
         return err_set(&r->err, ERR_INVALID,
                        "One or more parameter values were invalid: Cannot update attribute %s. "
                        "This attribute is part of the key",

@@ -298,6 +298,10 @@ int expressions_check_keys(struct request *r, const struct table *table,
     for (size_t i = 0; i < expressions->projection.count; i++)
         if (check_path(r, table, &expressions->projection.paths[i]) < 0)
             return -1;
+    for (size_t i = 0; i < expressions->update.count; i++)
+        if (check_path(r, table, &expressions->update.actions[i].path) < 0 ||
+            check_node(r, table, expressions->update.actions[i].operand) < 0)
+            return -1;
     return check_node(r, table, expressions->condition) < 0
                ? -1
                : check_node(r, table, expressions->filter);

@@ -227,11 +227,18 @@ static const char *substituted_name(struct parser *p)
     return "";
 }
 
+/* In updates and projections these are no words at all. */
+static int is_section(const struct parser *p)
+{
+    return p->in_update && (parser_is(p, "SET") || parser_is(p, "REMOVE") || parser_is(p, "ADD") ||
+                            parser_is(p, "DELETE"));
+}
+
 static int path_name(struct parser *p, struct step *out)
 {
     if (p->current.type == TOKEN_NAME) {
         out->name = substituted_name(p);
-    } else if (p->current.type == TOKEN_WORD) {
+    } else if (p->current.type == TOKEN_WORD && !is_section(p)) {
         if (is_reserved_word(p->current.text, p->current.size))
             parser_error(p, p->in_update ? RANK_RESERVED_UPDATE : RANK_RESERVED,
                          "Attribute name is a reserved keyword; reserved keyword: %.*s",
@@ -344,16 +351,18 @@ int path_equal(const struct path *a, const struct path *b)
 void parser_check_overlap(struct parser *p, const struct path *a, const struct path *b)
 {
     const char *how = "overlap";
+    enum rank rank = RANK_OVERLAP;
     for (size_t i = 0; i < a->count && i < b->count; i++) {
         if (!a->steps[i].name != !b->steps[i].name) {
             how = "conflict";
+            rank = RANK_CONFLICT;
             break;
         }
         if (!step_equal(&a->steps[i], &b->steps[i]))
             return;
     }
     struct arena *arena = p->substitutions->arena;
-    parser_error(p, RANK_OVERLAP,
+    parser_error(p, rank,
                  "Two document paths %s with each other; must remove or rewrite one of these "
                  "paths; path one: %s, path two: %s",
                  how, path_text(arena, a), path_text(arena, b));

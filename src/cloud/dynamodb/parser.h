@@ -33,6 +33,7 @@ enum rank {
     RANK_OPERATORS,
     RANK_SUBSTITUTION, /* from here on the first condition with an error wins */
     RANK_OVERLAP,
+    RANK_CONFLICT,
     RANK_OPERAND_COUNT,
     RANK_DISTINCT,
     RANK_OPERAND,
