@@ -21,9 +21,10 @@ enum {
      * come without a pause. A page that is written again and again goes to the disk each time. */
     FOLD_PAGES = 6000,
     FOLD_ALL_PAGES = 12000,
-    /* What was written meanwhile is folded beside the writer too, once, where it is more than this.
-     */
-    FOLD_REST_PAGES = 500,
+    /* What was written meanwhile is folded beside the writer too, where it is more than this: each
+     * time it is less, and what is left keeps the writer waiting. So many times at most. */
+    FOLD_REST_PAGES = 48,
+    FOLD_REST_TIMES = 3,
     /* From so many pages on a log gets room before it needs it: so many, when it has fewer than so
      * many left, up to so many. */
     ROOM_FROM_PAGES = 32,
@@ -135,13 +136,15 @@ static void fold(struct database *database, int pages)
 {
     if (open_folder(database) < 0)
         return;
-    int code = fold_beside_writer(database);
-    if (pages >= FOLD_ALL_PAGES) {
-        if (code == SQLITE_OK && pages_in_log(database) >= pages + FOLD_REST_PAGES)
-            code = fold_beside_writer(database);
-        if (code == SQLITE_OK) /* also when no rest is seen: one may come meanwhile */
-            code = fold_all(database);
+    int code = fold_beside_writer(database), is_all = pages >= FOLD_ALL_PAGES;
+    for (int i = 0, now; is_all && code == SQLITE_OK && i < FOLD_REST_TIMES; i++, pages = now) {
+        now = pages_in_log(database);
+        if (now < pages + FOLD_REST_PAGES)
+            break;
+        code = fold_beside_writer(database);
     }
+    if (is_all && code == SQLITE_OK) /* also when no rest is seen: one may come meanwhile */
+        code = fold_all(database);
     if (code != SQLITE_OK && code != SQLITE_BUSY)
         log_line(LOG_ERROR, "fold the log of %s: %s", database->path,
                  sqlite3_errmsg(database->folder->handle));
