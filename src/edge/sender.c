@@ -39,8 +39,9 @@ struct sender {
     int pause_ms;
 };
 
-/* How sending an item ended; AGAIN: the cloud may be gone, or refuses it. */
-enum outcome { SENT, AGAIN, HOPELESS };
+/* How sending an item ended; AGAIN: the cloud may be gone, or refuses it; GONE: somebody removed
+ * its file. */
+enum outcome { SENT, AGAIN, HOPELESS, GONE };
 
 static const char *text_of(const struct sender *sender, const char *name)
 {
@@ -173,7 +174,7 @@ static enum outcome abandon_video(struct sender *sender, struct err *err)
     struct err why = {0};
     struct s3_upload upload = upload_of(sender);
     if (uplink_abandon(sender->uplink, &upload, &why) == 0 || !uplink_may_pass(&why))
-        return HOPELESS;
+        return GONE;
     *err = why;
     return AGAIN;
 }
@@ -276,6 +277,9 @@ static void settle(struct sender *sender, enum outcome outcome, const struct err
         note_progress(sender);
     } else if (outcome == HOPELESS) {
         set_aside(sender, err, "");
+    } else if (outcome == GONE) {
+        edge_notice(run, "%s; it waits no more", err->message);
+        spool_remove(run->spool, sender->id);
     } else if (uplink_may_pass(err)) {
         edge_note_failure(run, err);
         pause_a_while(sender);
@@ -321,6 +325,11 @@ static unsigned due_ranks(struct sender *sender)
     return refusals_due(sender->refusals, now_ns);
 }
 
+static enum outcome unreadable(const struct err *err)
+{
+    return err->code == ERR_NOT_FOUND ? GONE : HOPELESS;
+}
+
 static void *work(void *argument)
 {
     struct sender *sender = argument;
@@ -336,11 +345,8 @@ static void *work(void *argument)
             clock_sleep_until_ns(clock_monotonic_ns() + LOOK_MS * 1000000ull);
         } else if (there == 0) {
             spool_wait(spool, 1000);
-        } else if (there < 0 && err.code == ERR_NOT_FOUND) {
-            edge_notice(sender->run, "%s", err.message); /* somebody removed its file */
-            spool_remove(spool, sender->id);
         } else {
-            settle(sender, there < 0 ? HOPELESS : send_item(sender, &err), &err);
+            settle(sender, there < 0 ? unreadable(&err) : send_item(sender, &err), &err);
         }
     }
 }

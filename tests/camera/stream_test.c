@@ -122,17 +122,30 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
+/* A server that nobody knows yet; skips where there is none. */
+static pid_t serve(int *port)
+{
+    *port = free_port();
+    pid_t server = start_server(*port);
+    if (!server)
+        skip();
+    return server;
+}
+
+static struct source *open_stream(int port, const char *password, const char *stream)
+{
+    char location[96];
+    snprintf(location, sizeof location, "rtsp://camera:%s@127.0.0.1:%d/%s", password, port, stream);
+    return opened(location, (struct source_options){0});
+}
+
 static void streams_by_rtsp_come_back_after_the_server(void **state)
 {
     (void)state;
-    char location[96];
     struct frame frame;
-    int port = free_port();
-    pid_t server = start_server(port);
-    if (!server)
-        skip();
-    snprintf(location, sizeof location, "rtsp://camera:secret@127.0.0.1:%d/h264", port);
-    struct source *source = opened(location, (struct source_options){0});
+    int port;
+    pid_t server = serve(&port);
+    struct source *source = open_stream(port, "secret", "h264");
     for (int i = 0; i < 40; i++)
         assert_int_equal(next_frame(source, &frame, 8000), 1);
     assert_int_equal(frame.width, 320);
@@ -155,19 +168,14 @@ static void streams_by_rtsp_come_back_after_the_server(void **state)
 static void mjpeg_by_rtsp_and_a_wrong_password(void **state)
 {
     (void)state;
-    char location[96];
     struct frame frame;
-    int port = free_port();
-    pid_t server = start_server(port);
-    if (!server)
-        skip();
-    snprintf(location, sizeof location, "rtsp://camera:secret@127.0.0.1:%d/mjpeg", port);
-    struct source *source = opened(location, (struct source_options){0});
+    int port;
+    pid_t server = serve(&port);
+    struct source *source = open_stream(port, "secret", "mjpeg");
     assert_int_equal(next_frame(source, &frame, 8000), 1);
     assert_int_equal(frame.parameters->codec_id, AV_CODEC_ID_MJPEG);
     source_close(source);
-    snprintf(location, sizeof location, "rtsp://camera:wrong@127.0.0.1:%d/mjpeg", port);
-    source = opened(location, (struct source_options){0});
+    source = open_stream(port, "wrong", "mjpeg");
     assert_int_equal(next_frame(source, &frame, 1500), 0);
     assert_non_null(strstr(status_of(source).reason, "401"));
     source_close(source);

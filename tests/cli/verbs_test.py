@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,18 @@ class VerbsTest(unittest.TestCase):
         done = ken("edge", "--list-cameras", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(sorted(json.loads(done.stdout)), ["cameras", "failed"])
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd here")
+    def test_systemd_takes_the_unit(self):
+        text = SAMPLE.with_name("ken-edge.service").read_text()
+        with tempfile.TemporaryDirectory() as folder:
+            unit = pathlib.Path(folder) / "ken-edge.service"
+            unit.write_text(text.replace("/usr/bin/ken-edge", "/bin/true"))
+            done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+        told = [line for line in done.stderr.splitlines() if "ken-edge" in line]
+        self.assertEqual(told, [], done.stderr)
+        self.assertIn("\nRestartPreventExitStatus=2\n", text, "a wrong option is not tried every two seconds")
+        self.assertIn("\nDeviceAllow=char-dma_heap ", text, "libcamera has no memory for pictures without it")
 
     def test_wrong_words_are_refused_in_a_line(self):
         self.refused(ken("fly"), 2, "fly: no such verb")
