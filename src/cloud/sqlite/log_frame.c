@@ -28,6 +28,8 @@ static int write_whole(sqlite3_file *file, const void *page)
     memcpy(whole, frame->header, sizeof frame->header);
     memcpy(whole + sizeof frame->header, page, DATABASE_PAGE_BYTES);
     int code = frame->real->xWrite(file, whole, sizeof whole, frame->at);
+    if (code == SQLITE_OK)
+        frame->end = frame->at + LOG_FRAME_BYTES;
     frame->at = -1; /* SQLite begins with the header again */
     return code;
 }
@@ -38,7 +40,9 @@ static int log_write(sqlite3_file *file, const void *data, int size, sqlite3_int
     if (frame->at >= 0 && size == DATABASE_PAGE_BYTES && at == frame->at + LOG_FRAME_HEADER_BYTES)
         return write_whole(file, data);
     int code = let_go(file);
-    if (code != SQLITE_OK || size != LOG_FRAME_HEADER_BYTES)
+    if (at == 0) /* the log begins anew */
+        frame->end = 0;
+    if (code != SQLITE_OK || size != LOG_FRAME_HEADER_BYTES || at < frame->end)
         return code != SQLITE_OK ? code : frame->real->xWrite(file, data, size, at);
     memcpy(frame->header, data, LOG_FRAME_HEADER_BYTES);
     frame->at = at;
