@@ -39,6 +39,8 @@ struct exchange_parameter {
     size_t value_size;
 };
 
+struct database;
+
 struct exchange {
     struct arena arena;                    /* the exchange's lifetime */
     const char *method;                    /* "GET" */
@@ -136,6 +138,12 @@ struct service {
     /* Returns 1 when handle() will not wait for a disk or anyone else for this request: it then
      * runs on the network thread itself, which saves two switches. NULL: never. */
     int (*quick)(void *self, const struct exchange *x);
+    /* The database whose writer shall run handle() for this request, within its transaction
+     * (database_post() and what it asks for): all that the request waits for is a small write
+     * there, and two threads less are woken. The answer goes when the write is durable; it becomes
+     * an error when it cannot be. handle() must not defer. NULL, or one that returns NULL: not so.
+     */
+    struct database *(*writes_to)(void *self, const struct exchange *x);
     /* Once all services are made and the port is open; before the first request. NULL: nothing. */
     int (*start)(void *self, struct err *err);
     /* No new request comes after this; deferred exchanges must be answered soon. NULL: nothing. */

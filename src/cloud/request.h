@@ -5,6 +5,7 @@
 #include "cloud/body.h"
 #include "cloud/cloud.h"
 #include "cloud/reply.h"
+#include "cloud/sqlite/database.h"
 #include "cloud/workers.h"
 
 /* One request on its way through the front, without any HTTP library: head, body, answer. Each step
@@ -24,7 +25,9 @@ struct request {
     struct body_receiver body;
     struct chunked chunked; /* of an aws-chunked body */
     struct worker_job job;
+    struct database_task task;
     enum request_state state;
+    int moves;      /* the writer's thread gave it to a worker */
     int must_close; /* where the next request begins cannot be known */
     struct cloud *cloud;
     void *connection; /* the front's */

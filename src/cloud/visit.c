@@ -253,6 +253,48 @@ static enum MHD_Result give_to_worker(struct front *front, struct request *reque
     return MHD_YES;
 }
 
+static struct request *request_of_task(struct database_task *task)
+{
+    return (struct request *)((char *)task - offsetof(struct request, task));
+}
+
+static void run_task(struct database_task *task)
+{
+    struct request *request = request_of_task(task);
+    const struct service *service = request->x.service;
+    int deferred = 0; /* never */
+    request->reply.deferred = &deferred;
+    request->reply.moves = &request->moves;
+    request->reply.suspend = NULL;
+    service->handle(service->self, &request->x);
+}
+
+static void end_task(struct database_task *task, const struct err *err)
+{
+    struct request *request = request_of_task(task);
+    if (request->moves) {
+        workers_add(request->front->workers, &request->job);
+        return;
+    }
+    if (err) {
+        request->reply.header_count = 0;
+        exchange_fail_err(&request->x, err);
+    }
+    resume(&request->x);
+}
+
+static enum MHD_Result give_to_writer(struct front *front, struct request *request,
+                                      struct database *database)
+{
+    request->job.run = run_job;
+    request->task.work = run_task;
+    request->task.done = end_task;
+    MHD_suspend_connection(request->connection);
+    if (database_post(database, &request->task) < 0)
+        workers_add(front->workers, &request->job);
+    return MHD_YES;
+}
+
 static enum MHD_Result handle(struct front *front, struct MHD_Connection *connection,
                               struct request *request)
 {
@@ -265,6 +307,10 @@ static enum MHD_Result handle(struct front *front, struct MHD_Connection *connec
         exchange_fail(&request->x, "ServiceUnavailable", "The cloud is stopping.");
         return send_reply(connection, request);
     }
+    struct database *database =
+        service->writes_to ? service->writes_to(service->self, &request->x) : NULL;
+    if (database)
+        return give_to_writer(front, request, database);
     if (!service->quick || !service->quick(service->self, &request->x))
         return give_to_worker(front, request);
     int deferred = 0, moves = 0;

@@ -12,6 +12,11 @@ static int quick(void *self, const struct exchange *x)
     return dynamodb_is_quick(x);
 }
 
+static struct database *writes_to(void *self, const struct exchange *x)
+{
+    return dynamodb_writes_to(self, x);
+}
+
 static void destroy(void *self)
 {
     dynamodb_close(self);
@@ -34,6 +39,7 @@ int dynamodb_service_create(struct cloud *cloud, struct err *err)
                             .memory_body_bytes = (size_t)20 * 1024 * 1024,
                             .handle = handle,
                             .quick = quick,
+                            .writes_to = writes_to,
                             .destroy = destroy,
                             .self = service};
     return cloud_add(cloud, &entry, err);

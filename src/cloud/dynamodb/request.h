@@ -41,6 +41,7 @@ struct request {
     int64_t now_ms;
     enum value_layer layer; /* in which AWS reads this operation's values */
     int looked_up;          /* a table: from here on it is not the request that is wrong */
+    int moved;              /* to a worker, where it begins again */
     int answered;           /* access was denied, and the denial is answered */
     int stale;              /* a table changed on the way: the request begins anew */
 };

@@ -210,6 +210,9 @@ static int run_operation(struct request *r, const struct operation *operation)
         result = operation->run(r);
         if (result == 0 || !r->stale)
             break;
+        r->moved = exchange_to_worker(r->exchange); /* the writer is waited for */
+        if (r->moved)
+            break;
         nanosleep(&(struct timespec){.tv_nsec = ATTEMPT_DELAY_NS}, NULL);
     }
     return result;
@@ -234,12 +237,12 @@ static void run(struct dynamodb *service, struct exchange *x, const struct opera
         result = run_operation(&r, operation);
     if (result == 0 && r.out.failed)
         result = err_set(&r.err, ERR_NO_MEMORY, "answer: out of memory");
-    if (result < 0 && !r.answered) {
+    if (result < 0 && !r.answered && !r.moved) {
         prefer_types(&r, shape);
         if (operation->enveloped)
             put_into_envelope(&r);
         fail(x, &r);
-    } else if (!r.answered) {
+    } else if (!r.answered && !r.moved) {
         respond(x, 200, r.out.data, r.out.size);
     }
     request_release_owned(&r);
@@ -303,6 +306,14 @@ int dynamodb_is_quick(const struct exchange *x)
 {
     const struct operation *operation = find_operation(operation_name(x));
     return x->body.size <= QUICK_BODY_BYTES && operation && operation->run == get_item;
+}
+
+struct database *dynamodb_writes_to(struct dynamodb *service, const struct exchange *x)
+{
+    const struct operation *operation = find_operation(operation_name(x));
+    int is_one_write = operation && (operation->run == put_item || operation->run == update_item ||
+                                     operation->run == delete_item);
+    return is_one_write && x->body.size <= QUICK_BODY_BYTES ? service->database : NULL;
 }
 
 struct dynamodb *dynamodb_open(const char *path, const char *account_id, const char *region,

@@ -14,5 +14,7 @@ void dynamodb_close(struct dynamodb *service); /* NULL is fine */
 void dynamodb_handle(struct dynamodb *service, struct exchange *x);
 /* Whether the request is one that waits for nobody: a read of one item. */
 int dynamodb_is_quick(const struct exchange *x);
+/* The database, where the request is a small write of one item: `writes_to` in struct service. */
+struct database *dynamodb_writes_to(struct dynamodb *service, const struct exchange *x);
 
 #endif

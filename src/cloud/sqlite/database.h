@@ -2,6 +2,7 @@
 #define CLOUD_SQLITE_DATABASE_H
 
 #include "base/err.h"
+#include "cloud/sqlite/writes.h"
 
 #include <sqlite3.h>
 
@@ -34,6 +35,26 @@ int database_write(struct database *database, database_job *job, void *context,
  * that a message was handed out: what waits together with no other write needs no fsync. */
 int database_write_relaxed(struct database *database, database_job *job, void *context,
                            struct err *err) MUST_USE;
+
+/* Work on the writer's own thread, within its transaction: what it writes to the same database by
+ * database_write() is done there at once, and nobody is woken for it. `done` is called on that
+ * thread, once, when all of that is durable, or, with `err`, when nothing of it is; until then
+ * nobody may be told. `work` holds up all other writers, so it must not wait: not for a lock that
+ * is held while someone writes to the database either. */
+struct database_task {
+    struct database_request {
+        struct write_request base;
+        database_job *job;
+        void *context;
+        struct err *err;
+        int result, relaxed;
+    } request; /* the database's */
+    struct err err;
+    void (*work)(struct database_task *task);
+    void (*done)(struct database_task *task, const struct err *err); /* may free it */
+};
+/* -1: there is no thread for it, and nothing is done. */
+int database_post(struct database *database, struct database_task *task) MUST_USE;
 
 /* Borrow a connection for reading; what it reads is durable. Give it back in the same thread. */
 struct connection *database_read_begin(struct database *database, struct err *err);

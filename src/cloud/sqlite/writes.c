@@ -20,7 +20,10 @@ static void post_all(struct write_request *batch)
 {
     while (batch) {
         struct write_request *next = batch->next; /* the owner may be gone right after `done` */
-        sem_post(&batch->done);
+        if (batch->finished)
+            batch->finished(batch);
+        else
+            sem_post(&batch->done);
         batch = next;
     }
 }
@@ -53,18 +56,33 @@ static void *writer_main(void *argument)
     return NULL;
 }
 
+/* Under the lock. */
+static int has_thread(struct writes *writes)
+{
+    if (!writes->thread_started && pthread_create(&writes->thread, NULL, writer_main, writes) == 0)
+        writes->thread_started = 1;
+    return writes->thread_started;
+}
+
+static void wake_thread(struct writes *writes)
+{
+    writes->handed_over = 1;
+    pthread_cond_signal(&writes->work);
+}
+
 /* Under the lock, by who has written. Without a thread to be had it goes on itself. */
 static void hand_over(struct writes *writes)
 {
-    if (writes->first && !writes->thread_started &&
-        pthread_create(&writes->thread, NULL, writer_main, writes) == 0)
-        writes->thread_started = 1;
-    if (!writes->first || !writes->thread_started) {
+    if (writes->first && has_thread(writes))
+        wake_thread(writes);
+    else
         write_waiting(writes);
-        return;
-    }
-    writes->handed_over = 1;
-    pthread_cond_signal(&writes->work);
+}
+
+static void append(struct writes *writes, struct write_request *request)
+{
+    *writes->last = request;
+    writes->last = &request->next;
 }
 
 /* Each waits on a semaphore of its own: the writer wakes them without the lock, which they would
@@ -72,8 +90,7 @@ static void hand_over(struct writes *writes)
 static void await_turn(struct writes *writes, struct write_request *request)
 {
     sem_init(&request->done, 0, 0);
-    *writes->last = request;
-    writes->last = &request->next;
+    append(writes, request);
     pthread_mutex_unlock(&writes->lock);
     while (sem_wait(&request->done) < 0 && errno == EINTR)
         ;
@@ -83,6 +100,7 @@ static void await_turn(struct writes *writes, struct write_request *request)
 void writes_put(struct writes *writes, struct write_request *request)
 {
     request->next = NULL;
+    request->finished = NULL;
     pthread_mutex_lock(&writes->lock);
     if (writes->is_written) {
         await_turn(writes, request);
@@ -94,6 +112,21 @@ void writes_put(struct writes *writes, struct write_request *request)
     pthread_mutex_lock(&writes->lock);
     hand_over(writes);
     pthread_mutex_unlock(&writes->lock);
+}
+
+int writes_post(struct writes *writes, struct write_request *request)
+{
+    request->next = NULL;
+    pthread_mutex_lock(&writes->lock);
+    int taken = writes->is_written || has_thread(writes);
+    if (taken)
+        append(writes, request);
+    if (taken && !writes->is_written) {
+        writes->is_written = 1;
+        wake_thread(writes);
+    }
+    pthread_mutex_unlock(&writes->lock);
+    return taken ? 0 : -1;
 }
 
 void writes_init(struct writes *writes, void (*write)(void *context, struct write_request *batch),

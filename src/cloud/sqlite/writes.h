@@ -1,6 +1,8 @@
 #ifndef CLOUD_SQLITE_WRITES_H
 #define CLOUD_SQLITE_WRITES_H
 
+#include "base/err.h"
+
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -13,6 +15,7 @@ enum { WRITES_MAX_BATCH = 512 };
 struct write_request { /* first in the request */
     struct write_request *next;
     sem_t done;
+    void (*finished)(struct write_request *request); /* of writes_post() */
 };
 
 struct writes {
@@ -33,5 +36,9 @@ void writes_finish(struct writes *writes); /* when all is written */
 
 /* Returns when it is written. */
 void writes_put(struct writes *writes, struct write_request *request);
+
+/* Returns at once; `finished` is called by who has written it, and may free it. -1: there is no
+ * thread to be had for that, and it is not written. */
+int writes_post(struct writes *writes, struct write_request *request) MUST_USE;
 
 #endif
