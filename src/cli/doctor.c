@@ -161,6 +161,14 @@ static void check_clock(struct doctor *d, struct finding *f)
                   "time are refused");
 }
 
+/* Where nobody answers neither keys nor function are to blame. */
+static void advise_unless_absent(struct finding *f, const struct err *err, const char *text)
+{
+    int is_absent = err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT;
+    advise(f, is_absent ? "nobody answers there: see network, and the addresses in deployment.json"
+                        : text);
+}
+
 /* The keys may be there and be wrong: only a signed request tells. */
 static void check_buckets(struct doctor *d, struct finding *f)
 {
@@ -178,8 +186,9 @@ static void check_buckets(struct doctor *d, struct finding *f)
         advise(f, "is their policy that of deploy/iam-device.json, for these buckets?");
     } else {
         found(f, LEVEL_FAIL, "%s", err.message);
-        advise(f, "are the keys those of the device's user, still valid, and is deployment.json "
-                  "of the same account?");
+        advise_unless_absent(f, &err,
+                             "are the keys those of the device's user, still valid, and is "
+                             "deployment.json of the same account?");
     }
     uplink_close(uplink);
 }
@@ -204,7 +213,7 @@ static void check_api(struct doctor *d, struct finding *f)
         advise(f, "the API refuses the key: is deployment.json current, and the policy that of "
                   "deploy/iam-device.json?");
     else if (f->level == LEVEL_FAIL)
-        advise(f, "is the function deployed? ken deploy may be run again");
+        advise_unless_absent(f, &err, "is the function deployed? ken deploy may be run again");
     uplink_close(uplink);
 }
 

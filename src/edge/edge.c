@@ -321,7 +321,7 @@ static int finish_queue(struct edge_run *run, struct err *err)
                        state.aside, run->options->work, state.items);
     return err_set(err, ERR_UNAVAILABLE,
                    "%" PRIu64 " frames and %" PRIu64
-                   " videos wait in %s/queue; the next start sends them",
+                   " recordings wait in %s/queue; the next start sends them",
                    state.of_rank[SPOOL_ARCHIVE] + state.of_rank[SPOOL_QUESTION],
                    state.of_rank[SPOOL_VIDEO], run->options->work);
 }

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,19 @@ class VerbsTest(unittest.TestCase):
         done = ken("edge", "--list-cameras", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(sorted(json.loads(done.stdout)), ["cameras", "failed"])
+
+    def test_the_doctor_blames_neither_keys_nor_function_where_nobody_answers(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # and does not listen
+            place = f"http://127.0.0.1:{taken.getsockname()[1]}"
+            deployment = {"region": "us-east-1", "endpoint": place, "frames_bucket": "f", "videos_bucket": "v", "table": "t",
+                          "function": "f", "api_url": place + "/facerecognition", "auth": "iam", "api_key": ""}
+            (pathlib.Path(folder) / "deployment.json").write_text(json.dumps(deployment))
+            done = ken("doctor", "--json", cwd=folder, env={"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"})
+        lines = {line["check"]: line for line in map(json.loads, done.stdout.splitlines())}
+        for check in ("buckets", "api"):
+            self.assertEqual(lines[check]["level"], "fail", lines)
+            self.assertIn("see network", lines[check]["advice"])
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd here")
     def test_systemd_takes_the_unit(self):
