@@ -302,10 +302,16 @@ void dynamodb_handle(struct dynamodb *service, struct exchange *x)
     json_decref(body);
 }
 
+/* A packed body may be large. */
+static int is_small(const struct exchange *x)
+{
+    return x->body.size <= QUICK_BODY_BYTES && !exchange_header(x, "Content-Encoding");
+}
+
 int dynamodb_is_quick(const struct exchange *x)
 {
     const struct operation *operation = find_operation(operation_name(x));
-    return x->body.size <= QUICK_BODY_BYTES && operation && operation->run == get_item;
+    return operation && operation->run == get_item && is_small(x);
 }
 
 struct database *dynamodb_writes_to(struct dynamodb *service, const struct exchange *x)
@@ -313,7 +319,7 @@ struct database *dynamodb_writes_to(struct dynamodb *service, const struct excha
     const struct operation *operation = find_operation(operation_name(x));
     int is_one_write = operation && (operation->run == put_item || operation->run == update_item ||
                                      operation->run == delete_item);
-    return is_one_write && x->body.size <= QUICK_BODY_BYTES ? service->database : NULL;
+    return is_one_write && is_small(x) ? service->database : NULL;
 }
 
 struct dynamodb *dynamodb_open(const char *path, const char *account_id, const char *region,
