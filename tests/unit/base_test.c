@@ -441,6 +441,36 @@ static void globs_match_whole_texts(void **state)
     assert_true(glob_matches(&plain, stars, letters, sizeof letters));
 }
 
+/* Bit by bit, as the polynomial has it. */
+static uint32_t crc32c_by_bits(const unsigned char *p, size_t size)
+{
+    uint32_t crc = UINT32_MAX;
+    for (; size; p++, size--) {
+        crc ^= *p;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+    }
+    return ~crc;
+}
+
+static void crc32c_of_all_lengths_is_the_polynomials(void **state)
+{
+    (void)state;
+    unsigned char data[6000];
+    uint32_t random = 1;
+    for (size_t i = 0; i < sizeof data; i++) {
+        random = random * 1664525 + 1013904223;
+        data[i] = (unsigned char)(random >> 24);
+    }
+    for (size_t size = 0; size + 8 <= sizeof data; size += size % 512 < 510 && size > 40 ? 37 : 1) {
+        const unsigned char *from = data + size % 8;
+        uint32_t wanted = crc32c_by_bits(from, size);
+        assert_int_equal(crc32c(0, from, size), wanted);
+        assert_int_equal(crc32c(crc32c(0, from, size / 3), from + size / 3, size - size / 3),
+                         wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +483,7 @@ int main(void)
         cmocka_unit_test(file_write_replaces_the_whole_file),
         cmocka_unit_test(a_changed_byte_of_a_summed_file_is_found),
         cmocka_unit_test(crc32c_is_the_rfcs),
+        cmocka_unit_test(crc32c_of_all_lengths_is_the_polynomials),
         cmocka_unit_test(what_a_killed_writer_left_goes_with_the_next_write),
         cmocka_unit_test(file_write_fails_where_the_folder_is_absent),
         cmocka_unit_test(a_place_to_write_is_checked_and_left_as_it_was),
