@@ -10,7 +10,8 @@
  * columns. */
 enum {
     ROW_WEIGHT = 256,
-    COLUMN_WEIGHT = 16384, /* ROW_WEIGHT times this is what mix_u16_u8 divides by */
+    COLUMN_WEIGHT = 16384, /* mix_u16_u8's; it divides by ROW_WEIGHT times this */
+    BEHIND = 5,            /* sums that mix_u16_u8 reads behind the last */
     MAX_TAPS = 1024,       /* of one footprint; beyond this reduction its middle counts */
     CHUNK_OUT = 256,       /* output columns */
     CHUNK_IN = 2048,       /* input columns, at least MAX_TAPS */
@@ -132,10 +133,10 @@ static void resize_chunk(struct image *out, const struct image *in, const struct
                          const struct axis *rows)
 {
     const struct kernels *kernels = simd_kernels(simd_best());
-    uint16_t weights[MAX_TAPS], sums[3 * CHUNK_IN + 1]; /* mix_u16_u8 reads one more */
+    uint16_t weights[MAX_TAPS], sums[3 * CHUNK_IN + BEHIND];
     struct taps row = {.weights = weights};
     size_t bytes = 3 * (size_t)chunk->in_count, left = 3 * (size_t)chunk->in_first;
-    sums[bytes] = 0;
+    memset(sums + bytes, 0, BEHIND * sizeof *sums);
     for (int y = 0; y < out->height; y++) {
         find_taps(&row, rows, y, ROW_WEIGHT);
         const uint8_t *from = in->pixels + (size_t)row.first * in->stride + left;

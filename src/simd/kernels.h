@@ -88,7 +88,7 @@ struct spot {
     /* `n` pixels, each the rounded mean of two pixels of one row and the two below them */        \
     X(halve_u8, void, (uint8_t * out, const uint8_t *row, const uint8_t *below, size_t n))         \
     /* Pixel i of `out` = the sum of its taps' pixels of `sums`, weighted, plus 2^21, over 2^22.   \
-       The 2 bytes behind the last tap's pixel are read. */                                        \
+       A pixel's weights add up to 2^14. The 10 bytes behind the last tap's pixel are read. */     \
     X(mix_u16_u8, void, (uint8_t * out, const uint16_t *sums, const struct taps *taps, size_t n))  \
     /* Pixel i of `out` is the picture at spot i, bilinear, rounded. Reads 8 bytes from a spot on, \
        and 8 a row (`stride` bytes) below. */                                                      \

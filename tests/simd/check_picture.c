@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MOST_PIXELS = 700, MOST_TAPS = 9, SMALL = 70 };
+enum { MOST_PIXELS = 700, MOST_TAPS = 9, SMALL = 70, BEHIND = 5 };
 
 static const char *name_of(int level)
 {
@@ -83,7 +83,7 @@ static int mix_pixels(struct check *check, struct guard guards[2], const struct 
 {
     static uint16_t weights[MOST_PIXELS][MOST_TAPS];
     static struct taps taps[MOST_PIXELS];
-    uint16_t *sums = place_random(check, &guards[1], (3 * n + 1) * sizeof *sums, side);
+    uint16_t *sums = place_random(check, &guards[1], (3 * n + BEHIND) * sizeof *sums, side);
     for (size_t i = 0; i < 3 * n; i++)
         sums[i] = (uint16_t)check_random_int(check, n % 3 ? 0 : 65000, 65280);
     for (size_t i = 0; i < n; i++)
