@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MOST_PIXELS = 700, MOST_TAPS = 9, SMALL = 70, BEHIND = 5 };
+enum { MOST_PIXELS = 700, MOST_TAPS = 9, SMALL = 70, BEHIND = 5, ALIKE_TAPS = 3 };
 
 static const char *name_of(int level)
 {
@@ -64,11 +64,10 @@ void check_halve_u8(struct check *check)
     check_all(check, "halve_u8", halve_pixels);
 }
 
-/* Weights of a pixel that add up to 2^14, as the resizer's do. */
+/* `count` is set. Weights of a pixel that add up to 2^14, as the resizer's do. */
 static void make_taps(struct check *check, struct taps *taps, uint16_t *weights, int pixels)
 {
-    int left = 1 << 14, most = pixels < MOST_TAPS ? pixels : MOST_TAPS;
-    taps->count = check_random_int(check, 1, most);
+    int left = 1 << 14;
     taps->first = check_random_int(check, 0, pixels - taps->count);
     taps->weights = weights;
     for (int t = 0; t < taps->count; t++) {
@@ -86,8 +85,13 @@ static int mix_pixels(struct check *check, struct guard guards[2], const struct 
     uint16_t *sums = place_random(check, &guards[1], (3 * n + BEHIND) * sizeof *sums, side);
     for (size_t i = 0; i < 3 * n; i++)
         sums[i] = (uint16_t)check_random_int(check, n % 3 ? 0 : 65000, 65280);
-    for (size_t i = 0; i < n; i++)
+    int most = n < MOST_TAPS ? (int)n : MOST_TAPS;
+    int all = check_random_int(check, 0, 1); /* as many taps, so that vectors hold pixels alike */
+    int same = check_random_int(check, 1, most < ALIKE_TAPS ? most : ALIKE_TAPS);
+    for (size_t i = 0; i < n; i++) {
+        taps[i].count = all ? same : check_random_int(check, 1, most);
         make_taps(check, &taps[i], weights[i], (int)n);
+    }
     uint8_t *out = guard_place(&guards[0], 3 * n, (enum guard_side)side);
     k->mix_u16_u8(out, sums, taps, n);
     for (size_t i = 0; i < 3 * n; i++) {
