@@ -5,29 +5,32 @@
  *
  * FILE holds whole HTTP/1.1 requests, each behind its length in decimal and a newline; they are
  * sent in turn to 127.0.0.1:PORT, on CONNECTIONS (16) kept open, each of which sends every
- * CONNECTIONS/RATE seconds. Prints one line of JSON; fails when an answer is not of status 200.
+ * CONNECTIONS/RATE seconds, or as soon as its last answer is there. One thread does it all: one for
+ * each connection took more of the processors than the server, and kept it waiting for them. Prints
+ * one line of JSON; fails when an answer is not of status 200.
  */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
     MAX_REQUESTS = 4096,
     MAX_CONNECTIONS = 256,
     MAX_FILE_BYTES = 64 << 20,
     ANSWER_BYTES = 256 * 1024,
-    STACK_BYTES = 512 * 1024
+    UNSENT_BYTES = 256 * 1024, /* a request fits, so that sending never waits */
+    EVENTS = 64,
 };
 
 struct request {
@@ -44,22 +47,31 @@ struct plan {
 };
 
 struct client {
-    const struct plan *plan;
     size_t index;
-    int fd;
+    int fd, waits;     /* for an answer */
+    char *answer;      /* [ANSWER_BYTES] */
+    size_t used, size; /* of it, and in all: 0 while that is unknown */
     float *ms;
     size_t done;
-    pthread_t thread;
+};
+
+struct run {
+    const struct plan *plan;
+    struct client *clients;
+    int epoll_fd;
+    size_t next;     /* request that is due next, of all */
+    size_t finished; /* clients */
 };
 
 static int connect_to(int port)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, unsent = UNSENT_BYTES;
     const struct sockaddr_in to = {.sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof to) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &unsent, sizeof unsent) == 0)
         return fd;
     perror("connect");
     return -1;
@@ -75,50 +87,103 @@ static size_t answer_size(const char *answer)
     return (size_t)(end - answer) + 4 + strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
 }
 
-static int read_answer(int fd)
+static uint64_t due_ns(const struct plan *plan, size_t number)
 {
-    char answer[ANSWER_BYTES];
-    size_t used = 0, size = 0;
-    while (!size || used < size) {
-        ssize_t got =
-            used < sizeof answer - 1 ? read(fd, answer + used, sizeof answer - 1 - used) : -1;
-        if (got <= 0)
-            return -1;
-        used += (size_t)got;
-        answer[used] = 0;
-        size = answer_size(answer);
-    }
-    if (strncmp(answer, "HTTP/1.1 200 ", 13) == 0)
-        return 0;
-    fprintf(stderr, "bench_rate: %.300s\n", answer);
-    return -1;
+    return plan->start_ns + (uint64_t)((double)number * 1e9 / plan->rate);
 }
 
-static int send_all(int fd, const struct request *request)
+static size_t next_of(const struct plan *plan, const struct client *client)
 {
+    return client->done * plan->connections + client->index;
+}
+
+static int send_next(const struct plan *plan, struct client *client)
+{
+    const struct request *request = &plan->requests[next_of(plan, client) % plan->request_count];
     for (size_t sent = 0; sent < request->size;) {
-        ssize_t done = send(fd, request->data + sent, request->size - sent, MSG_NOSIGNAL);
+        ssize_t done = send(client->fd, request->data + sent, request->size - sent, MSG_NOSIGNAL);
         if (done <= 0)
             return -1;
         sent += (size_t)done;
     }
+    client->waits = 1;
+    client->used = client->size = 0;
     return 0;
 }
 
-static void *run_client(void *argument)
+/* -1 when the connection is lost; 1: the answer is whole. */
+static int read_some(struct client *client)
 {
-    struct client *client = argument;
-    const struct plan *plan = client->plan;
-    for (size_t i = 0; i < plan->each; i++) {
-        size_t number = i * plan->connections + client->index;
-        uint64_t due_ns = plan->start_ns + (uint64_t)((double)number * 1e9 / plan->rate);
-        clock_sleep_until_ns(due_ns);
-        if (send_all(client->fd, &plan->requests[number % plan->request_count]) < 0 ||
-            read_answer(client->fd) < 0)
-            break;
-        client->ms[client->done++] = (float)clock_ms_since(due_ns);
+    size_t room = ANSWER_BYTES - 1 - client->used;
+    ssize_t got = room ? recv(client->fd, client->answer + client->used, room, MSG_DONTWAIT) : -1;
+    if (got < 0 && room && errno == EAGAIN)
+        return 0;
+    if (got <= 0)
+        return -1;
+    client->used += (size_t)got;
+    client->answer[client->used] = 0;
+    if (!client->size)
+        client->size = answer_size(client->answer);
+    return client->size && client->used >= client->size;
+}
+
+static int take_answer(struct run *run, struct client *client)
+{
+    const struct plan *plan = run->plan;
+    int whole = read_some(client);
+    if (whole <= 0)
+        return whole;
+    if (strncmp(client->answer, "HTTP/1.1 200 ", 13) != 0) {
+        fprintf(stderr, "bench_rate: %.300s\n", client->answer);
+        return -1;
     }
-    return NULL;
+    client->ms[client->done] = (float)clock_ms_since(due_ns(plan, next_of(plan, client)));
+    client->waits = 0;
+    if (++client->done == plan->each) {
+        run->finished++;
+        return 0;
+    }
+    size_t next = next_of(plan, client);
+    return next < run->next ? send_next(plan, client) : 0; /* late: its time has passed */
+}
+
+/* Sends what is due, where the connection is free. */
+static int send_due(struct run *run)
+{
+    const struct plan *plan = run->plan;
+    uint64_t now_ns = clock_monotonic_ns();
+    for (; run->next < plan->each * plan->connections && due_ns(plan, run->next) <= now_ns;
+         run->next++) {
+        struct client *client = &run->clients[run->next % plan->connections];
+        if (!client->waits && send_next(plan, client) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int wait_for_events(const struct run *run, struct epoll_event events[EVENTS])
+{
+    uint64_t due = due_ns(run->plan, run->next), now_ns = clock_monotonic_ns();
+    uint64_t left = due > now_ns ? due - now_ns : 0;
+    const struct timespec timeout = {(time_t)(left / 1000000000), (long)(left % 1000000000)};
+    int is_last = run->next == run->plan->each * run->plan->connections;
+    return epoll_pwait2(run->epoll_fd, events, EVENTS, is_last ? NULL : &timeout, NULL);
+}
+
+static int run_all(struct run *run)
+{
+    struct epoll_event events[EVENTS];
+    while (run->finished < run->plan->connections) {
+        if (send_due(run) < 0)
+            return -1;
+        int count = wait_for_events(run, events);
+        if (count < 0 && errno != EINTR)
+            return -1;
+        for (int i = 0; i < count; i++)
+            if (take_answer(run, events[i].data.ptr) < 0)
+                return -1;
+    }
+    return 0;
 }
 
 static int read_requests(struct plan *plan, const char *path)
@@ -142,22 +207,19 @@ static int read_requests(struct plan *plan, const char *path)
     return plan->request_count ? 0 : -1;
 }
 
-static int start_clients(struct plan *plan, struct client *clients)
+static int open_clients(struct run *run)
 {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    for (size_t i = 0; i < plan->connections; i++) {
-        clients[i] = (struct client){.plan = plan, .index = i, .fd = connect_to(plan->port)};
-        clients[i].ms = calloc(plan->each, sizeof *clients[i].ms);
-        if (clients[i].fd < 0 || !clients[i].ms)
+    run->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    for (size_t i = 0; i < run->plan->connections; i++) {
+        struct client *client = &run->clients[i];
+        *client = (struct client){.index = i, .fd = connect_to(run->plan->port)};
+        client->answer = malloc(ANSWER_BYTES);
+        client->ms = calloc(run->plan->each, sizeof *client->ms);
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+        if (client->fd < 0 || !client->answer || !client->ms ||
+            epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, client->fd, &event) < 0)
             return -1;
     }
-    plan->start_ns = clock_monotonic_ns() + 100000000;
-    for (size_t i = 0; i < plan->connections; i++)
-        if (pthread_create(&clients[i].thread, &attributes, run_client, &clients[i]))
-            return -1;
-    pthread_attr_destroy(&attributes);
     return 0;
 }
 
@@ -167,12 +229,11 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int report(const struct plan *plan, struct client *clients)
+static int report(const struct plan *plan, const struct client *clients)
 {
     size_t count = 0, wanted = plan->each * plan->connections;
     float *all = calloc(wanted, sizeof *all);
     for (size_t i = 0; i < plan->connections; i++) {
-        pthread_join(clients[i].thread, NULL);
         if (all)
             memcpy(all + count, clients[i].ms, clients[i].done * sizeof *all);
         count += clients[i].done;
@@ -206,5 +267,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_rate: %s: not a list of requests, or the rate is none\n", argv[2]);
         return 2;
     }
-    return start_clients(&plan, clients) < 0 || report(&plan, clients) < 0;
+    struct run run = {.plan = &plan, .clients = clients};
+    if (open_clients(&run) < 0)
+        return 1;
+    plan.start_ns = clock_monotonic_ns() + 100000000;
+    int result = run_all(&run);
+    return report(&plan, clients) < 0 || result < 0;
 }
