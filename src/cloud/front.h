@@ -7,8 +7,9 @@
 /* The HTTP server of the cloud: takes requests on one port, finds the service, verifies who signed,
  * receives the body, has the service answer, sends the answer.
  *
- * Threads: a few network threads (one a processor, epoll each) do all of it except handle(), which
- * runs on worker threads; see `quick` in struct service. */
+ * Threads: one a port takes connections (door.h), a few network threads (one a processor, epoll
+ * each) do all the rest except handle(), which runs on worker threads; see `quick` and `writes_to`
+ * in struct service. */
 struct cloud;
 struct front;
 

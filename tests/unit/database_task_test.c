@@ -1,21 +1,8 @@
-#include "base/file.h"
-#include "cloud/sqlite/database.h"
+#include "database_fixture.h"
 
 #include <semaphore.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
 
 enum { TASKS = 8 };
-
-struct fixture {
-    char folder[64], path[128];
-    struct database *database;
-};
 
 /* A task that inserts `row`, and what came of it. */
 struct insertion {
@@ -27,31 +14,6 @@ struct insertion {
     int row, result, then_result, rows_when_done, failed;
     sem_t done;
 };
-
-static const char schema[] = "CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY)";
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    struct err err = {0};
-    snprintf(f->folder, sizeof f->folder, "/tmp/ken_database_XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    snprintf(f->path, sizeof f->path, "%s/d.sqlite", f->folder);
-    f->database = database_open(f->path, schema, &err);
-    assert_non_null(f->database);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    database_close(f->database);
-    assert_int_equal(file_remove_tree(f->folder, &err), 0);
-    free(f);
-    return 0;
-}
 
 static int insert(struct connection *connection, void *context, struct err *err)
 {
@@ -75,20 +37,6 @@ static int roll_back(struct connection *connection, void *context, struct err *e
     return connection_exec(connection, "ROLLBACK", err) < 0
                ? -1
                : err_set(err, ERR_NO_SPACE, "the disk is full");
-}
-
-static int count_rows(struct fixture *f)
-{
-    struct err err = {0};
-    struct connection *c = database_read_begin(f->database, &err);
-    assert_non_null(c);
-    sqlite3_stmt *s = connection_prepare(c, "SELECT count(*) FROM t", &err);
-    assert_non_null(s);
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    int n = sqlite3_column_int(s, 0);
-    connection_reset(s);
-    database_read_end(f->database, c);
-    return n;
 }
 
 static void work(struct database_task *task)

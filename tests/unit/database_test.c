@@ -1,48 +1,10 @@
-#include "base/file.h"
-#include "cloud/sqlite/database.h"
+#include "database_fixture.h"
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    char folder[64], path[128];
-    struct database *database;
-};
-
-static const char schema[] = "CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY, b TEXT)";
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->folder, sizeof f->folder, "/tmp/ken_database_XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    snprintf(f->path, sizeof f->path, "%s/d.sqlite", f->folder);
-    struct err err = {0};
-    f->database = database_open(f->path, schema, &err);
-    assert_non_null(f->database);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    struct err err;
-    database_close(f->database);
-    assert_int_equal(file_remove_tree(f->folder, &err), 0);
-    free(f);
-    return 0;
-}
 
 static int insert(struct connection *connection, void *context, struct err *err)
 {
@@ -58,20 +20,6 @@ static int insert_and_fail(struct connection *connection, void *context, struct 
     if (insert(connection, context, err) < 0)
         return -1;
     return err_set(err, ERR_INVALID, "no");
-}
-
-static int count_rows(struct fixture *f)
-{
-    struct err err = {0};
-    struct connection *c = database_read_begin(f->database, &err);
-    assert_non_null(c);
-    sqlite3_stmt *s = connection_prepare(c, "SELECT count(*) FROM t", &err);
-    assert_non_null(s);
-    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    int n = sqlite3_column_int(s, 0);
-    connection_reset(s);
-    database_read_end(f->database, c);
-    return n;
 }
 
 static void opening_in_an_absent_folder_fails(void **state)
